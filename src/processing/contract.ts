@@ -1,0 +1,47 @@
+/**
+ * What a processor is: a pure function of an image. Everything that runs one (delivery, tests, benchmarks)
+ * knows it by these types alone, and everything that is one knows nothing else of ours.
+ */
+
+/** What one image may cost. Both follow from the function's settings, not from the image. */
+export interface Limits {
+  /** Most pixels that may be decoded, summed over all pages of an animated or multi-page image. */
+  readonly pixels: number;
+  /** Most seconds that the work on this image may take. */
+  readonly seconds: number;
+}
+
+/** An encoded image and its media type, for example `image/jpeg`. The type says what was encoded. */
+export interface ProcessedImage {
+  readonly body: Buffer;
+  readonly contentType: string;
+}
+
+/**
+ * Turns the bytes of one image into the bytes of another. The same bytes and limits give the same result; it
+ * touches neither network nor disk.
+ *
+ * @throws {ImageRejected} where this image can never be processed, however often it is tried.
+ * Any other error is a fault of the processor, and the message is delivered again.
+ */
+export type ImageOperation = (source: Buffer, limits: Limits) => Promise<ProcessedImage>;
+
+/** Why an image was rejected: stable identifiers that dashboards and redrives group by. */
+export type RejectionCode =
+  | "empty"
+  | "not-an-image"
+  | "unsupported-format"
+  | "corrupt"
+  | "too-many-pixels"
+  | "too-slow";
+
+/** This image can never be processed. The message is a sentence for the person who uploaded it. */
+export class ImageRejected extends Error {
+  override readonly name = "ImageRejected";
+  readonly code: RejectionCode;
+
+  constructor(code: RejectionCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
