@@ -1,0 +1,14 @@
+import { ImageFanOut } from "./src/topology/image-fan-out.ts";
+import { RotationWorker } from "./src/topology/rotation-worker.ts";
+
+// The machine: every image that is dropped into the source bucket goes to every worker below.
+const fanOut = new ImageFanOut("images");
+
+new RotationWorker("clockwise", { fanOut, angle: 90 });
+new RotationWorker("counter-clockwise", { fanOut, angle: -90 });
+
+export const sourceBucket = fanOut.source.bucket;
+export const resultsBucket = fanOut.results.bucket;
+export const topic = fanOut.topic.arn;
+/** Per worker: queue, dead-letter queue, function and the prefix of its results. */
+export const workers = fanOut.workers;

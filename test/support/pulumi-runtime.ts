@@ -1,0 +1,170 @@
+import { spawn } from "node:child_process";
+import { createRequire } from "node:module";
+import { text } from "node:stream/consumers";
+import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from "@grpc/grpc-js";
+
+// Pulumi's protocol buffers are CommonJS whose names Node can not see from an ES module.
+const require = createRequire(import.meta.url);
+type Resource = typeof import("@pulumi/pulumi/proto/resource_pb.js");
+type Engine = typeof import("@pulumi/pulumi/proto/engine_pb.js");
+const resource: Resource = require("@pulumi/pulumi/proto/resource_pb.js");
+const engine: Engine = require("@pulumi/pulumi/proto/engine_pb.js");
+const { ResourceMonitorService } = require("@pulumi/pulumi/proto/resource_grpc_pb.js");
+const { EngineService } = require("@pulumi/pulumi/proto/engine_grpc_pb.js");
+const { Empty } = require("google-protobuf/google/protobuf/empty_pb.js");
+const { Struct } = require("google-protobuf/google/protobuf/struct_pb.js");
+
+/** What stands for a value that is not known before the resource exists. */
+export const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+
+export interface RuntimeResource {
+  readonly type: string;
+  readonly name: string;
+  readonly parent: string;
+  readonly urn: string;
+  readonly inputs: Record<string, unknown>;
+}
+
+export interface RuntimeResult {
+  readonly exitCode: number | null;
+  readonly resources: RuntimeResource[];
+  readonly stackOutputs: Record<string, unknown>;
+  /** Warnings and errors that the engine was told, and whatever was printed. */
+  readonly complaints: string[];
+}
+
+/**
+ * Runs the program in this folder as `pulumi preview` or `pulumi up` does: in Pulumi's own Node.js runtime, which
+ * registers resources over gRPC. The engine's side of it records them, and answers with values in AWS's shape.
+ */
+export async function runInPulumiRuntime(
+  command: "preview" | "up",
+  config: Record<string, string> = {},
+): Promise<RuntimeResult> {
+  const preview = command === "preview";
+  const resources: RuntimeResource[] = [];
+  const complaints: string[] = [];
+  let stackOutputs: Record<string, unknown> = {};
+  let root = "";
+
+  // biome-ignore lint/suspicious/noExplicitAny: the generated services are not typed
+  type Call = (call: ServerUnaryCall<any, any>, answer: sendUnaryData<any>) => void;
+  const nothing: Call = (_call, answer) => answer(null, new Empty());
+  const server = new Server({ "grpc.max_receive_message_length": -1 });
+  const features = ["secrets", "resourceReferences", "outputValues", "deletedWith", "aliasSpecs"];
+  server.addService(ResourceMonitorService, {
+    supportsFeature: ((call, answer) => {
+      const response = new resource.SupportsFeatureResponse();
+      response.setHassupport(features.includes(call.request.getId()));
+      answer(null, response);
+    }) satisfies Call,
+    registerResource: ((call, answer) => {
+      const { request } = call;
+      const [type, name, parent] = [request.getType(), request.getName(), request.getParent()];
+      const inputs = request.getObject()?.toJavaScript() ?? {};
+      const parentType = parent.split("::")[2] ?? "";
+      const qualified =
+        parentType && !parentType.startsWith("pulumi:pulumi:Stack") ? `${parentType}$${type}` : type;
+      const urn = `urn:pulumi:dev::machine::${qualified}::${name}`;
+      if (resources.some((each) => each.urn === urn)) complaints.push(`registered twice: ${urn}`);
+      resources.push({ type, name, parent, urn, inputs });
+      const outputs = request.getCustom() ? answered(type, name, inputs, preview) : {};
+      const response = new resource.RegisterResourceResponse();
+      response.setUrn(urn);
+      response.setId(request.getCustom() && !preview ? `${name}-id` : "");
+      response.setObject(Struct.fromJavaScript(outputs));
+      answer(null, response);
+    }) satisfies Call,
+    registerResourceOutputs: ((call, answer) => {
+      if (call.request.getUrn().includes("pulumi:pulumi:Stack")) {
+        stackOutputs = call.request.getOutputs()?.toJavaScript() ?? {};
+      }
+      answer(null, new Empty());
+    }) satisfies Call,
+    registerStackTransform: nothing,
+    registerStackInvokeTransform: nothing,
+    signalAndWaitForShutdown: nothing,
+  });
+  server.addService(EngineService, {
+    log: ((call, answer) => {
+      if (call.request.getSeverity() >= engine.LogSeverity.WARNING)
+        complaints.push(call.request.getMessage());
+      answer(null, new Empty());
+    }) satisfies Call,
+    getRootResource: ((_call, answer) => {
+      const response = new engine.GetRootResourceResponse();
+      response.setUrn(root);
+      answer(null, response);
+    }) satisfies Call,
+    setRootResource: ((call, answer) => {
+      root = call.request.getUrn();
+      answer(null, new engine.SetRootResourceResponse());
+    }) satisfies Call,
+  });
+
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
+      error ? reject(error) : resolve(bound),
+    );
+  });
+  const address = `127.0.0.1:${port}`;
+  const child = spawn(
+    process.execPath,
+    [
+      require.resolve("@pulumi/pulumi/cmd/run"),
+      `--monitor=${address}`,
+      `--engine=${address}`,
+      "--organization=organization",
+      "--project=machine",
+      "--stack=dev",
+      `--root-directory=${process.cwd()}`,
+      `--pwd=${process.cwd()}`,
+      "--parallel=16",
+      ...(preview ? ["--dry-run"] : []),
+      ".",
+    ],
+    {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: {
+        ...process.env,
+        PULUMI_NODEJS_TYPESCRIPT: "false",
+        PULUMI_CONFIG: JSON.stringify(config),
+        PULUMI_CONFIG_SECRET_KEYS: "[]",
+      },
+    },
+  );
+  const exited = new Promise<number | null>((resolve) => child.once("exit", resolve));
+  const [printed, warned, exitCode] = await Promise.all([text(child.stdout), text(child.stderr), exited]);
+  server.forceShutdown();
+  complaints.push(...`${printed}${warned}`.split("\n").filter((line) => line.trim() !== ""));
+  return { exitCode, resources, stackOutputs, complaints };
+}
+
+/** The inputs, and what AWS adds to them: known after `up`, unknown in a preview. */
+function answered(
+  type: string,
+  name: string,
+  inputs: Record<string, unknown>,
+  preview: boolean,
+): Record<string, unknown> {
+  const physical = `${name}-0123456`;
+  const arn = (service: string, resource: string) => `arn:aws:${service}:eu-west-1:123456789012:${resource}`;
+  const computed: Record<string, Record<string, string>> = {
+    "aws:s3/bucket:Bucket": { bucket: physical, arn: `arn:aws:s3:::${physical}` },
+    "aws:sns/topic:Topic": { name: physical, arn: arn("sns", physical) },
+    "aws:sqs/queue:Queue": {
+      name: physical,
+      arn: arn("sqs", physical),
+      url: `https://sqs.eu-west-1.amazonaws.com/123456789012/${physical}`,
+    },
+    "aws:iam/role:Role": { name: physical, arn: `arn:aws:iam::123456789012:role/${physical}` },
+    "aws:lambda/function:Function": { name: physical, arn: arn("lambda", `function:${physical}`) },
+    "aws:lambda/layerVersion:LayerVersion": { arn: arn("lambda", `layer:${physical}:1`) },
+    "aws:cloudwatch/logGroup:LogGroup": { name: physical, arn: arn("logs", `log-group:${physical}`) },
+  };
+  const known = Object.entries(computed[type] ?? {});
+  return {
+    ...Object.fromEntries(known.map(([output, value]) => [output, preview ? UNKNOWN : value])),
+    ...inputs,
+  };
+}

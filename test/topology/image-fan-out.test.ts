@@ -1,0 +1,177 @@
+import { expect } from "chai";
+import { ImageFanOut } from "../../src/topology/image-fan-out.ts";
+import { find, type Registered, registered } from "../support/mocks.ts";
+
+describe("ImageFanOut", () => {
+  let resources: Registered[];
+
+  before(async () => {
+    resources = await registered(() => new ImageFanOut("images"));
+  });
+
+  it("has two buckets, one topic, one notification, one layer and nothing else of its own", () => {
+    const types: Record<string, number> = {};
+    for (const { type } of resources) types[type] = (types[type] ?? 0) + 1;
+
+    expect(types).to.deep.equal({
+      "image-machine:index:ImageFanOut": 1,
+      "image-machine:index:ImageBucket": 2,
+      "aws:s3/bucket:Bucket": 2,
+      "aws:s3/bucketVersioning:BucketVersioning": 2,
+      "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": 2,
+      "aws:s3/bucketOwnershipControls:BucketOwnershipControls": 2,
+      "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": 2,
+      "aws:s3/bucketPolicy:BucketPolicy": 2,
+      "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": 2,
+      "aws:s3/bucketNotification:BucketNotification": 1,
+      "aws:sns/topic:Topic": 1,
+      "aws:sns/topicPolicy:TopicPolicy": 1,
+      "aws:lambda/layerVersion:LayerVersion": 1,
+    });
+  });
+
+  for (const bucket of ["images-source", "images-results"]) {
+    describe(`the bucket ${bucket}`, () => {
+      it("keeps what is in it when the stack is destroyed, and takes its name from Pulumi", () => {
+        expect(find(resources, "Bucket", bucket)).to.deep.equal({ forceDestroy: false });
+      });
+
+      it("keeps versions", () => {
+        expect(find(resources, "BucketVersioning", `${bucket}-versioning`)).to.deep.equal({
+          bucket,
+          versioningConfiguration: { status: "Enabled" },
+        });
+      });
+
+      it("is closed to the public in every way", () => {
+        expect(find(resources, "BucketPublicAccessBlock", `${bucket}-public-access`)).to.deep.equal({
+          bucket,
+          blockPublicAcls: true,
+          blockPublicPolicy: true,
+          ignorePublicAcls: true,
+          restrictPublicBuckets: true,
+        });
+      });
+
+      it("knows no access lists", () => {
+        expect(find(resources, "BucketOwnershipControls", `${bucket}-ownership`)).to.deep.equal({
+          bucket,
+          rule: { objectOwnership: "BucketOwnerEnforced" },
+        });
+      });
+
+      it("encrypts", () => {
+        expect(
+          find(resources, "BucketServerSideEncryptionConfiguration", `${bucket}-encryption`),
+        ).to.deep.equal({
+          bucket,
+          rules: [{ applyServerSideEncryptionByDefault: { sseAlgorithm: "AES256" } }],
+        });
+      });
+
+      it("refuses requests without TLS and grants nothing", () => {
+        const { policy } = find(resources, "BucketPolicy", `${bucket}-policy`);
+
+        expect(JSON.parse(policy)).to.deep.equal({
+          Version: "2012-10-17",
+          Statement: [
+            {
+              Sid: "DenyWithoutTls",
+              Effect: "Deny",
+              Principal: "*",
+              Action: "s3:*",
+              Resource: [`arn:aws:s3:::${bucket}`, `arn:aws:s3:::${bucket}/*`],
+              Condition: { Bool: { "aws:SecureTransport": "false" } },
+            },
+          ],
+        });
+      });
+
+      it("forgets abandoned uploads and old versions, and no current object", () => {
+        expect(find(resources, "BucketLifecycleConfiguration", `${bucket}-lifecycle`)).to.deep.equal({
+          bucket,
+          rules: [
+            {
+              id: "abandoned-uploads",
+              status: "Enabled",
+              filter: {},
+              abortIncompleteMultipartUpload: { daysAfterInitiation: 7 },
+            },
+            {
+              id: "old-versions",
+              status: "Enabled",
+              filter: {},
+              noncurrentVersionExpiration: { noncurrentDays: 30 },
+              expiration: { expiredObjectDeleteMarker: true },
+            },
+          ],
+        });
+      });
+    });
+  }
+
+  it("tells the topic of every object that is created in the source bucket, whatever its name", () => {
+    expect(find(resources, "BucketNotification", "images-source-notification")).to.deep.equal({
+      bucket: "images-source",
+      topics: [
+        {
+          id: "created",
+          topicArn: "arn:aws:sns:eu-west-1:123456789012:images-created",
+          events: ["s3:ObjectCreated:*"],
+        },
+      ],
+    });
+  });
+
+  it("lets only the source bucket of this account publish, over TLS", () => {
+    const { policy } = find(resources, "TopicPolicy", "images-created-policy");
+
+    expect(JSON.parse(policy)).to.deep.equal({
+      Version: "2012-10-17",
+      Statement: [
+        {
+          Sid: "SourceBucketPublishes",
+          Effect: "Allow",
+          Principal: { Service: "s3.amazonaws.com" },
+          Action: "sns:Publish",
+          Resource: "arn:aws:sns:eu-west-1:123456789012:images-created",
+          Condition: {
+            ArnEquals: { "aws:SourceArn": "arn:aws:s3:::images-source" },
+            StringEquals: { "aws:SourceAccount": "123456789012" },
+          },
+        },
+        {
+          Sid: "DenyWithoutTls",
+          Effect: "Deny",
+          Principal: "*",
+          Action: "sns:Publish",
+          Resource: ["arn:aws:sns:eu-west-1:123456789012:images-created"],
+          Condition: { Bool: { "aws:SecureTransport": "false" } },
+        },
+      ],
+    });
+  });
+
+  it("sets up the notification after the policy that lets S3 publish", () => {
+    const order = resources.map(({ type }) => type.split(":").at(-1));
+
+    expect(order.indexOf("BucketNotification")).to.be.greaterThan(order.indexOf("TopicPolicy"));
+  });
+
+  it("has a layer for the processor and runtime of the functions", () => {
+    expect(find(resources, "LayerVersion", "images-sharp")).to.deep.include({
+      layerName: "images-sharp",
+      compatibleArchitectures: ["arm64"],
+      compatibleRuntimes: ["nodejs24.x"],
+    });
+  });
+
+  it("says what is wrong with a name that can not be one", async () => {
+    for (const name of ["", "x", "Images", "1mage", "images-", "a".repeat(33), "im/ages"]) {
+      expect(() => new ImageFanOut(name), name).to.throw(
+        RangeError,
+        /^ImageFanOut: the name is ".*", but must be/,
+      );
+    }
+  });
+});

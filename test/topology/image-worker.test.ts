@@ -1,0 +1,325 @@
+import * as pulumi from "@pulumi/pulumi";
+import { expect } from "chai";
+import { ImageFanOut } from "../../src/topology/image-fan-out.ts";
+import { ImageWorker, type ImageWorkerArgs } from "../../src/topology/image-worker.ts";
+import { RotationWorker } from "../../src/topology/rotation-worker.ts";
+import { find, type Registered, registered } from "../support/mocks.ts";
+
+const FOURTEEN_DAYS = 1_209_600;
+const arn = (service: string, resource: string) => `arn:aws:${service}:eu-west-1:123456789012:${resource}`;
+
+/** What a worker registers, beside its fan-out. */
+const worker = (args: Partial<ImageWorkerArgs> = {}) =>
+  registered(() => {
+    const fanOut = new ImageFanOut("images");
+    new ImageWorker("grey", { fanOut, handler: "handlers/rotate.ts", ...args });
+  });
+
+describe("ImageWorker", () => {
+  let resources: Registered[];
+
+  before(async () => {
+    resources = await worker();
+  });
+
+  it("has exactly the resources of one processor", () => {
+    const own = resources.filter(({ name }) => name.startsWith("grey"));
+
+    expect(own.map(({ type, name }) => `${type.split(":").at(-1)} ${name}`).sort()).to.deep.equal([
+      "EventSourceMapping grey-mapping",
+      "Function grey-function",
+      "ImageWorker grey",
+      "LogGroup grey-log",
+      "Queue grey-dead-letters",
+      "Queue grey-queue",
+      "QueuePolicy grey-dead-letters-policy",
+      "QueuePolicy grey-queue-policy",
+      "RedriveAllowPolicy grey-redrive-allow",
+      "Role grey-role",
+      "RolePolicy grey-role-policy",
+      "TopicSubscription grey-subscription",
+    ]);
+  });
+
+  it("has a queue that gives up after five tries and hides a message for six timeouts", () => {
+    const { redrivePolicy, ...queue } = find(resources, "Queue", "grey-queue");
+
+    expect(queue).to.deep.equal({
+      messageRetentionSeconds: FOURTEEN_DAYS,
+      visibilityTimeoutSeconds: 720,
+      sqsManagedSseEnabled: true,
+    });
+    expect(JSON.parse(redrivePolicy)).to.deep.equal({
+      deadLetterTargetArn: arn("sqs", "grey-dead-letters"),
+      maxReceiveCount: 5,
+    });
+  });
+
+  it("adds the batching window to the time for which messages are hidden", async () => {
+    const slower = await worker({ timeout: 30, maximumBatchingWindowInSeconds: 7, batchSize: 50 });
+
+    expect(find(slower, "Queue", "grey-queue").visibilityTimeoutSeconds).to.equal(187);
+    expect(find(slower, "EventSourceMapping", "grey-mapping")).to.include({
+      batchSize: 50,
+      maximumBatchingWindowInSeconds: 7,
+    });
+  });
+
+  it("has a dead-letter queue for its own queue alone, that keeps messages as long as SQS can", () => {
+    const { redriveAllowPolicy, queueUrl } = find(resources, "RedriveAllowPolicy", "grey-redrive-allow");
+
+    expect(find(resources, "Queue", "grey-dead-letters")).to.deep.equal({
+      messageRetentionSeconds: FOURTEEN_DAYS,
+      sqsManagedSseEnabled: true,
+    });
+    expect(queueUrl).to.match(/grey-dead-letters$/);
+    expect(JSON.parse(redriveAllowPolicy)).to.deep.equal({
+      redrivePermission: "byQueue",
+      sourceQueueArns: [arn("sqs", "grey-queue")],
+    });
+  });
+
+  for (const queue of ["grey-queue", "grey-dead-letters"]) {
+    it(`lets only the topic of this account send to ${queue}, over TLS`, () => {
+      const { policy } = find(resources, "QueuePolicy", `${queue}-policy`);
+
+      expect(JSON.parse(policy)).to.deep.equal({
+        Version: "2012-10-17",
+        Statement: [
+          {
+            Sid: "TopicSends",
+            Effect: "Allow",
+            Principal: { Service: "sns.amazonaws.com" },
+            Action: "sqs:SendMessage",
+            Resource: arn("sqs", queue),
+            Condition: {
+              ArnEquals: { "aws:SourceArn": arn("sns", "images-created") },
+              StringEquals: { "aws:SourceAccount": "123456789012" },
+            },
+          },
+          {
+            Sid: "DenyWithoutTls",
+            Effect: "Deny",
+            Principal: "*",
+            Action: "sqs:*",
+            Resource: [arn("sqs", queue)],
+            Condition: { Bool: { "aws:SecureTransport": "false" } },
+          },
+        ],
+      });
+    });
+  }
+
+  it("subscribes its queue to the topic, raw, with the dead-letter queue for what can not be delivered", () => {
+    const { redrivePolicy, ...subscription } = find(resources, "TopicSubscription", "grey-subscription");
+
+    expect(subscription).to.deep.equal({
+      topic: arn("sns", "images-created"),
+      protocol: "sqs",
+      endpoint: arn("sqs", "grey-queue"),
+      rawMessageDelivery: true,
+    });
+    expect(JSON.parse(redrivePolicy)).to.deep.equal({ deadLetterTargetArn: arn("sqs", "grey-dead-letters") });
+  });
+
+  it("has a role that only Lambda takes on", () => {
+    expect(JSON.parse(find(resources, "Role", "grey-role").assumeRolePolicy)).to.deep.equal({
+      Version: "2012-10-17",
+      Statement: [
+        {
+          Sid: "LambdaRuns",
+          Effect: "Allow",
+          Principal: { Service: "lambda.amazonaws.com" },
+          Action: "sts:AssumeRole",
+        },
+      ],
+    });
+  });
+
+  it("has a role that allows what its function does, on its own resources, and nothing else", () => {
+    expect(JSON.parse(find(resources, "RolePolicy", "grey-role-policy").policy)).to.deep.equal({
+      Version: "2012-10-17",
+      Statement: [
+        {
+          Sid: "TakeMessages",
+          Effect: "Allow",
+          Action: [
+            "sqs:ReceiveMessage",
+            "sqs:DeleteMessage",
+            "sqs:ChangeMessageVisibility",
+            "sqs:GetQueueAttributes",
+          ],
+          Resource: arn("sqs", "grey-queue"),
+        },
+        {
+          Sid: "RejectMessages",
+          Effect: "Allow",
+          Action: "sqs:SendMessage",
+          Resource: arn("sqs", "grey-dead-letters"),
+        },
+        {
+          Sid: "ReadSources",
+          Effect: "Allow",
+          Action: ["s3:GetObject", "s3:GetObjectVersion"],
+          Resource: "arn:aws:s3:::images-source/*",
+        },
+        {
+          Sid: "ReadAndWriteOwnResults",
+          Effect: "Allow",
+          Action: ["s3:GetObject", "s3:PutObject"],
+          Resource: "arn:aws:s3:::images-results/grey/*",
+        },
+        {
+          Sid: "TellMissingSources",
+          Effect: "Allow",
+          Action: "s3:ListBucket",
+          Resource: "arn:aws:s3:::images-source",
+        },
+        {
+          Sid: "WriteLogs",
+          Effect: "Allow",
+          Action: ["logs:CreateLogStream", "logs:PutLogEvents"],
+          Resource: `${arn("logs", "log-group:grey-log")}:*`,
+        },
+      ],
+    });
+  });
+
+  it("grants no wildcard action or resource to anybody, and denies alone to everybody", () => {
+    const statements = resources
+      .flatMap(({ inputs }) => [inputs.policy, inputs.assumeRolePolicy])
+      .filter((policy) => policy !== undefined)
+      .flatMap((policy) => JSON.parse(policy).Statement);
+    const allowing = statements.filter(({ Effect }) => Effect === "Allow");
+
+    expect(allowing.length).to.be.greaterThan(0);
+    for (const { Sid, Action, Resource = "", Principal } of allowing) {
+      expect([Action].flat().join(), Sid).to.not.contain("*");
+      expect([Resource].flat(), Sid).to.not.include("*");
+      expect(JSON.stringify(Principal ?? ""), Sid).to.not.contain("*");
+    }
+  });
+
+  it("has a function for arm64 and Node.js 24 that finds sharp in the layer", () => {
+    const { code, environment, ...rest } = find(resources, "Function", "grey-function");
+
+    expect(rest).to.deep.equal({
+      runtime: "nodejs24.x",
+      architectures: ["arm64"],
+      handler: "index.handler",
+      layers: [arn("lambda", "layer:images-sharp:1")],
+      role: "arn:aws:iam::123456789012:role/grey-role",
+      memorySize: 1769,
+      timeout: 120,
+      loggingConfig: { logFormat: "Text", logGroup: "grey-log" },
+    });
+    expect(environment.variables).to.deep.equal({
+      WORKER: "grey",
+      RESULTS_BUCKET: "images-results",
+      QUEUE_URL: "https://sqs.eu-west-1.amazonaws.com/123456789012/grey-queue",
+      DEAD_LETTER_QUEUE_URL: "https://sqs.eu-west-1.amazonaws.com/123456789012/grey-dead-letters",
+      MALLOC_ARENA_MAX: "2",
+    });
+    expect(code).to.be.instanceOf(pulumi.asset.AssetArchive);
+  });
+
+  it("logs to a group of its own, which is there first and does not keep lines for ever", () => {
+    const order = resources.map(({ name }) => name);
+
+    expect(find(resources, "LogGroup", "grey-log")).to.deep.equal({
+      namePrefix: "/aws/lambda/machine-test-grey-",
+      retentionInDays: 30,
+    });
+    expect(order.indexOf("grey-function")).to.be.greaterThan(order.indexOf("grey-log"));
+    expect(order.indexOf("grey-function")).to.be.greaterThan(order.indexOf("grey-role-policy"));
+  });
+
+  it("takes messages in batches of ten and puts back those that failed alone", () => {
+    expect(find(resources, "EventSourceMapping", "grey-mapping")).to.deep.equal({
+      eventSourceArn: arn("sqs", "grey-queue"),
+      functionName: arn("lambda", "function:grey-function"),
+      functionResponseTypes: ["ReportBatchItemFailures"],
+      batchSize: 10,
+      maximumBatchingWindowInSeconds: 0,
+    });
+  });
+
+  it("tells the fan-out where it takes its messages and leaves its results", async () => {
+    const fanOuts: ImageFanOut[] = [];
+    await registered(() => {
+      const fanOut = new ImageFanOut("images");
+      new ImageWorker("grey", { fanOut, handler: "handlers/rotate.ts" });
+      fanOuts.push(fanOut);
+    });
+
+    expect(Object.keys(fanOuts[0]?.workers ?? {})).to.deep.equal(["grey"]);
+    expect(fanOuts[0]?.workers.grey?.prefix).to.equal("grey");
+  });
+
+  const refused: [Partial<ImageWorkerArgs>, RegExp][] = [
+    [{ memorySize: 127 }, /^ImageWorker "grey": memorySize is 127, but must be .* from 128 to 10240 MB\.$/],
+    [{ memorySize: 10_241 }, /memorySize/],
+    [{ memorySize: 512.5 }, /memorySize/],
+    [{ timeout: 0 }, /timeout is 0, but must be a whole number from 1 to 900 seconds/],
+    [{ timeout: 901 }, /timeout/],
+    [{ batchSize: 0 }, /batchSize/],
+    [{ batchSize: 10_001 }, /batchSize/],
+    [{ batchSize: 11 }, /more than 10 needs maximumBatchingWindowInSeconds/],
+    [{ maximumBatchingWindowInSeconds: 301 }, /maximumBatchingWindowInSeconds/],
+    [{ maxReceiveCount: 4 }, /maxReceiveCount is 4, but must be a whole number from 5 to 1000/],
+  ];
+  for (const [args, message] of refused) {
+    it(`refuses ${JSON.stringify(args)} before anything is registered`, async () => {
+      const resources = await registered(() => {
+        const fanOut = {} as ImageFanOut;
+        expect(() => new ImageWorker("grey", { fanOut, handler: "x", ...args })).to.throw(
+          RangeError,
+          message,
+        );
+      });
+
+      expect(resources).to.deep.equal([]);
+    });
+  }
+});
+
+describe("RotationWorker", () => {
+  /** The angle that the function of a worker is given. */
+  async function angleOf(angle: number): Promise<string> {
+    const resources = await registered(() => {
+      new RotationWorker("turn", { fanOut: new ImageFanOut("images"), angle });
+    });
+    return find(resources, "Function", "turn-function").environment.variables.ANGLE;
+  }
+
+  it("is an ImageWorker with a type of its own", async () => {
+    const resources = await registered(() => {
+      new RotationWorker("turn", { fanOut: new ImageFanOut("images"), angle: 90 });
+    });
+
+    expect(find(resources, "RotationWorker", "turn")).to.deep.equal({});
+    expect(find(resources, "EventSourceMapping", "turn-mapping").batchSize).to.equal(10);
+  });
+
+  for (const [angle, normalised] of [
+    [90, "90"],
+    [-90, "270"],
+    [450, "90"],
+    [-450, "270"],
+    [12.5, "12.5"],
+    [-0.5, "359.5"],
+  ] as const) {
+    it(`turns by ${normalised}° clockwise for an angle of ${angle}`, async () => {
+      expect(await angleOf(angle)).to.equal(normalised);
+    });
+  }
+
+  for (const angle of [0, -0, 360, -720, Number.NaN, Number.POSITIVE_INFINITY]) {
+    it(`refuses an angle of ${angle}`, () => {
+      expect(() => new RotationWorker("turn", { fanOut: {} as ImageFanOut, angle })).to.throw(
+        RangeError,
+        `RotationWorker "turn": angle is ${angle}`,
+      );
+    });
+  }
+});
