@@ -1,0 +1,105 @@
+/**
+ * What is in a message: the records of an S3 event, raw or in an SNS envelope. S3 and SNS deliver at least
+ * once and in any order, so nothing here assumes that a record is new.
+ */
+
+/** One object that was created in the source bucket. */
+export interface CreatedObject {
+  readonly bucket: string;
+  /** The key as the uploader gave it, decoded. */
+  readonly key: string;
+  /** Absent where the bucket keeps no versions. */
+  readonly versionId: string | undefined;
+  readonly eTag: string | undefined;
+  /** Bytes, as the event says; absent from some hand-made events. */
+  readonly size: number | undefined;
+  /** Orders the events of one key; empty where the event has none, which is older than all others. */
+  readonly sequencer: string;
+  /** The record as it came, for a message about this object alone. */
+  readonly record: unknown;
+}
+
+/** A message of a shape that this machine does not know. It is never dropped: it goes to the dead-letter queue. */
+export class UnknownMessage extends Error {
+  override readonly name = "UnknownMessage";
+}
+
+/**
+ * The objects that a message tells of; none for the `s3:TestEvent` that S3 sends when a notification is set up.
+ * @throws {UnknownMessage}
+ */
+export function createdObjects(body: string): CreatedObject[] {
+  const event = unwrapped(parsed(body));
+  if (event.Event === "s3:TestEvent") return [];
+  if (!Array.isArray(event.Records) || event.Records.length === 0) {
+    throw new UnknownMessage("The message is not an S3 event: it has no Records.");
+  }
+  return event.Records.map(createdObject);
+}
+
+function parsed(json: string): Record<string, unknown> {
+  try {
+    const value = JSON.parse(json);
+    if (isObject(value)) return value;
+  } catch {
+    // Told below, like JSON that is no object.
+  }
+  throw new UnknownMessage("The message is not an S3 event: it is not a JSON object.");
+}
+
+/** What SNS wrapped, where the subscription does not deliver raw messages. */
+function unwrapped(message: Record<string, unknown>): Record<string, unknown> {
+  return message.Type === "Notification" && typeof message.Message === "string"
+    ? parsed(message.Message)
+    : message;
+}
+
+function createdObject(record: unknown): CreatedObject {
+  const event = isObject(record) ? record : {};
+  const s3 = isObject(event.s3) ? event.s3 : {};
+  const bucket = isObject(s3.bucket) ? s3.bucket.name : undefined;
+  const object = isObject(s3.object) ? s3.object : {};
+  if (typeof event.eventName !== "string" || !event.eventName.startsWith("ObjectCreated:")) {
+    throw new UnknownMessage(`The message is about ${JSON.stringify(event.eventName)}, not ObjectCreated.`);
+  }
+  if (typeof bucket !== "string" || typeof object.key !== "string") {
+    throw new UnknownMessage("The message is not an S3 event: a record names no bucket and key.");
+  }
+  return {
+    bucket,
+    key: decodedKey(object.key),
+    versionId: text(object.versionId),
+    eTag: text(object.eTag),
+    size: typeof object.size === "number" ? object.size : undefined,
+    sequencer: text(object.sequencer) ?? "",
+    record,
+  };
+}
+
+/** Keys come URL-encoded, with `+` for a space (https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html). */
+function decodedKey(key: string): string {
+  try {
+    return decodeURIComponent(key.replaceAll("+", " "));
+  } catch {
+    throw new UnknownMessage(
+      `The message is not an S3 event: the key ${JSON.stringify(key)} is not URL-encoded.`,
+    );
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+/**
+ * Whether `a` is of a later event than `b`, for one key. Sequencers are hexadecimal numbers of varying length:
+ * padded on the left they compare as text (S3 user guide, as above).
+ */
+export function isLater(a: string, b: string): boolean {
+  const length = Math.max(a.length, b.length);
+  return a.padStart(length, "0") > b.padStart(length, "0");
+}

@@ -1,0 +1,79 @@
+import { BatchProcessor, EventType, processPartialResponse } from "@aws-lambda-powertools/batch";
+import { Logger } from "@aws-lambda-powertools/logger";
+import { Metrics } from "@aws-lambda-powertools/metrics";
+import { S3Client } from "@aws-sdk/client-s3";
+import { SQSClient } from "@aws-sdk/client-sqs";
+import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from "aws-lambda";
+import type { ImageOperation } from "../processing/contract.ts";
+import { pixelLimit } from "../processing/limits.ts";
+import { Delivery, type Worker } from "./delivery.ts";
+
+/** A Lambda handler for messages from SQS. */
+export type Handler = (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>;
+
+/**
+ * A source and its result are held whole beside the decoded pixels: an eighth of the memory for the source
+ * leaves room for both.
+ */
+const MEMORY_PER_SOURCE_BYTE = 8;
+
+/**
+ * The Lambda handler of a worker: an operation on images, and all that ImageWorker put into the environment.
+ *
+ * @example
+ * export const handler = createHandler(rotate({ angle: 90 }));
+ */
+export function createHandler(operation: ImageOperation): Handler {
+  const name = environment("WORKER");
+  const memory = Number(environment("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"));
+  const logger = new Logger({ serviceName: name });
+  const metrics = new Metrics({ namespace: "ImageMachine", serviceName: name });
+  const worker: Worker = {
+    name,
+    operation,
+    resultsBucket: environment("RESULTS_BUCKET"),
+    queueUrl: environment("QUEUE_URL"),
+    deadLetterQueueUrl: environment("DEAD_LETTER_QUEUE_URL"),
+    pixelLimit: pixelLimit(memory),
+    byteLimit: (memory * 2 ** 20) / MEMORY_PER_SOURCE_BYTE,
+    s3: new S3Client(CLIENT),
+    sqs: new SQSClient(CLIENT),
+    logger,
+    metrics,
+    random: Math.random,
+  };
+  const processor = new BatchProcessor(EventType.SQS);
+
+  return async (event, context) => {
+    logger.addContext(context);
+    const delivery = new Delivery(worker, {
+      remainingMilliseconds: () => context.getRemainingTimeInMillis(),
+    });
+    try {
+      return await processPartialResponse(
+        event,
+        (message: SQSRecord) => delivery.deliver(message),
+        processor,
+        {
+          processInParallel: false,
+          // A batch that failed as a whole is no crash: its messages have their own times to come again.
+          throwOnFullBatchFailure: false,
+        },
+      );
+    } finally {
+      metrics.publishStoredMetrics();
+    }
+  };
+}
+
+/** Quick to give up on a connection, as the message comes again; a body may take its time. */
+const CLIENT = { maxAttempts: 4, requestHandler: { connectionTimeout: 2000, requestTimeout: 15_000 } };
+
+/** @throws Error where the variable is missing, which ImageWorker sets. */
+export function environment(name: string): string {
+  const value = process.env[name];
+  if (value) return value;
+  throw new Error(
+    `The environment variable ${name} is missing: this handler is made for ImageWorker, which sets it.`,
+  );
+}
