@@ -1,0 +1,247 @@
+/**
+ * What does a request need permission for? Maps the requests of SQS and SNS to IAM actions and resources; S3's are
+ * known to the object store, which has buckets and keys in its hands.
+ *
+ * @see https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsqs.html
+ * @see https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsns.html
+ */
+
+/** One permission. A request may need several, and then all of them. */
+export interface Permission {
+  readonly action: string;
+  /** An ARN, or `*` where the action has no resource. */
+  readonly resource: string;
+  /** Condition keys that come from the request itself. */
+  readonly context?: { readonly "sns:Protocol"?: string; readonly "sns:Endpoint"?: string };
+}
+
+/** Where names without an ARN belong, and how the URL of a queue is turned into its ARN. */
+export interface Names {
+  readonly region: string;
+  readonly account: string;
+  /** The ARN of a queue, or nothing where there is no such queue. */
+  queueArn(queueUrl: string): string | undefined;
+}
+
+/** The request is none that permissions could be named for, so it can only be refused. */
+export class ActionError extends Error {
+  override readonly name = "ActionError";
+  /** The error code in the answer, for example `InvalidAction`. */
+  readonly code: string;
+  readonly status = 400;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/**
+ * The permissions of a request to SQS.
+ *
+ * @param target the header x-amz-target, for example `AmazonSQS.SendMessage`
+ * @param body the parsed JSON body
+ * @throws {ActionError} where the operation is unknown or its queue is
+ */
+export function sqsPermissions(target: string, body: unknown, names: Names): readonly Permission[] {
+  const [, operation = ""] = /^AmazonSQS\.(\w+)$/.exec(target) ?? [];
+  const read = Object.hasOwn(SQS, operation) ? SQS[operation] : undefined;
+  if (!read) throw new ActionError("InvalidAction", `SQS has no operation ${target}`);
+  const input = typeof body === "object" && body !== null ? (body as Input) : {};
+  return read({ operation, input, names });
+}
+
+/**
+ * The permissions of a request to SNS.
+ *
+ * @param form the form-encoded body, or the query of a GET request
+ * @throws {ActionError} where the operation is unknown or does not say what it is about
+ */
+export function snsPermissions(form: URLSearchParams, names: Names): readonly Permission[] {
+  const operation = form.get("Action") ?? "";
+  const read = Object.hasOwn(SNS, operation) ? SNS[operation] : undefined;
+  if (!read) throw new ActionError("InvalidAction", `SNS has no operation ${operation}`);
+  // It could be judged by one value and done by the other.
+  const twice = [...form.keys()].find((key) => form.getAll(key).length > 1);
+  if (twice !== undefined) throw new ActionError("InvalidParameter", `the parameter ${twice} comes twice`);
+  return read({ operation, input: Object.fromEntries(form), names });
+}
+
+/** The ARN of a bucket, or of an object in it. */
+export function s3Arn(bucket: string, key?: string): string {
+  return `arn:aws:s3:::${bucket}${key === undefined ? "" : `/${key}`}`;
+}
+
+type Input = Readonly<Record<string, unknown>>;
+
+interface Call {
+  readonly operation: string;
+  readonly input: Input;
+  readonly names: Names;
+}
+
+type Read = (call: Call) => readonly Permission[];
+
+function text(input: Input, name: string): string {
+  const value = input[name];
+  if (typeof value === "string" && value !== "") return value;
+  throw new ActionError("MissingParameter", `the request must contain the parameter ${name}`);
+}
+
+/** An operation that needs the permission of its own name, on one resource. */
+function on(service: "sqs" | "sns", resource: (call: Call) => string): Read {
+  return (call) => [{ action: `${service}:${call.operation}`, resource: resource(call) }];
+}
+
+function queueOf({ input, names }: Call): string {
+  const url = text(input, "QueueUrl");
+  const arn = names.queueArn(url);
+  if (arn === undefined) {
+    throw new ActionError("AWS.SimpleQueueService.NonExistentQueue", `there is no queue with the URL ${url}`);
+  }
+  return arn;
+}
+
+const onQueue = on("sqs", queueOf);
+
+/** A batch needs the permission of the single operation. */
+const batch: Read = (call) => [
+  { action: `sqs:${call.operation.replace(/Batch$/, "")}`, resource: queueOf(call) },
+];
+
+function namedQueue({ input, names }: Call): string {
+  const owner =
+    input.QueueOwnerAWSAccountId === undefined ? names.account : text(input, "QueueOwnerAWSAccountId");
+  return `arn:aws:sqs:${names.region}:${owner}:${text(input, "QueueName")}`;
+}
+
+const createQueue: Read = (call) => {
+  const resource = namedQueue(call);
+  const tagging = isEmpty(call.input.tags) ? [] : [{ action: "sqs:TagQueue", resource }];
+  return [{ action: "sqs:CreateQueue", resource }, ...tagging];
+};
+
+/** Moving messages takes them from one queue and, where the request names it, sends them to another. */
+const moveMessages: Read = ({ operation, input }) => {
+  const source = text(input, "SourceArn");
+  const reading = [operation, "ReceiveMessage", "DeleteMessage", "GetQueueAttributes"];
+  const taking = reading.map((name) => ({ action: `sqs:${name}`, resource: source }));
+  if (input.DestinationArn === undefined) return taking;
+  return [...taking, { action: "sqs:SendMessage", resource: text(input, "DestinationArn") }];
+};
+
+/** The handle of a task is Base64 of JSON that names the queue whose messages are moved. */
+function queueOfTask({ input }: Call): string {
+  const handle = text(input, "TaskHandle");
+  try {
+    return text(JSON.parse(Buffer.from(handle, "base64").toString()), "sourceArn");
+  } catch {
+    throw new ActionError("InvalidParameterValue", "the TaskHandle is none that SQS gave");
+  }
+}
+
+const SQS: Readonly<Record<string, Read>> = {
+  AddPermission: onQueue,
+  CancelMessageMoveTask: on("sqs", queueOfTask),
+  ChangeMessageVisibility: onQueue,
+  ChangeMessageVisibilityBatch: batch,
+  CreateQueue: createQueue,
+  DeleteMessage: onQueue,
+  DeleteMessageBatch: batch,
+  DeleteQueue: onQueue,
+  GetQueueAttributes: onQueue,
+  GetQueueUrl: on("sqs", namedQueue),
+  ListDeadLetterSourceQueues: onQueue,
+  ListMessageMoveTasks: on("sqs", ({ input }) => text(input, "SourceArn")),
+  ListQueues: on("sqs", () => "*"),
+  ListQueueTags: onQueue,
+  PurgeQueue: onQueue,
+  ReceiveMessage: onQueue,
+  RemovePermission: onQueue,
+  SendMessage: onQueue,
+  SendMessageBatch: batch,
+  SetQueueAttributes: onQueue,
+  StartMessageMoveTask: moveMessages,
+  TagQueue: onQueue,
+  UntagQueue: onQueue,
+};
+
+const onTopic = on("sns", ({ input }) => text(input, "TopicArn"));
+const onTagged = on("sns", ({ input }) => text(input, "ResourceArn"));
+/** Subscriptions, phone numbers and mobile applications are no resources that a policy could name. */
+const onNothing = on("sns", () => "*");
+
+/** To a topic, a mobile endpoint or a phone number, of which the last is no resource. */
+const publish: Read = ({ input }) => {
+  const targets = ["TopicArn", "TargetArn", "PhoneNumber"].filter((name) => input[name] !== undefined);
+  const [target = "TopicArn", other] = targets;
+  if (other) throw new ActionError("InvalidParameter", `a message goes to one of ${target} and ${other}`);
+  const resource = text(input, target);
+  return [{ action: "sns:Publish", resource: target === "PhoneNumber" ? "*" : resource }];
+};
+
+const publishBatch: Read = ({ input }) => [{ action: "sns:Publish", resource: text(input, "TopicArn") }];
+
+const subscribe: Read = ({ input }) => {
+  const endpoint = typeof input.Endpoint === "string" ? { "sns:Endpoint": input.Endpoint } : {};
+  const context = { "sns:Protocol": text(input, "Protocol"), ...endpoint };
+  return [{ action: "sns:Subscribe", resource: text(input, "TopicArn"), context }];
+};
+
+const createTopic: Read = ({ input, names }) => {
+  const resource = `arn:aws:sns:${names.region}:${names.account}:${text(input, "Name")}`;
+  const tagged = Object.keys(input).some((name) => name.startsWith("Tags."));
+  return [
+    { action: "sns:CreateTopic", resource },
+    ...(tagged ? [{ action: "sns:TagResource", resource }] : []),
+  ];
+};
+
+const SNS: Readonly<Record<string, Read>> = {
+  AddPermission: onTopic,
+  CheckIfPhoneNumberIsOptedOut: onNothing,
+  ConfirmSubscription: onTopic,
+  CreatePlatformApplication: onNothing,
+  CreatePlatformEndpoint: onNothing,
+  CreateSMSSandboxPhoneNumber: onNothing,
+  CreateTopic: createTopic,
+  DeleteEndpoint: onNothing,
+  DeletePlatformApplication: onNothing,
+  DeleteSMSSandboxPhoneNumber: onNothing,
+  DeleteTopic: onTopic,
+  GetDataProtectionPolicy: onTagged,
+  GetEndpointAttributes: onNothing,
+  GetPlatformApplicationAttributes: onNothing,
+  GetSMSAttributes: onNothing,
+  GetSMSSandboxAccountStatus: onNothing,
+  GetSubscriptionAttributes: onNothing,
+  GetTopicAttributes: onTopic,
+  ListEndpointsByPlatformApplication: onNothing,
+  ListOriginationNumbers: onNothing,
+  ListPhoneNumbersOptedOut: onNothing,
+  ListPlatformApplications: onNothing,
+  ListSMSSandboxPhoneNumbers: onNothing,
+  ListSubscriptions: onNothing,
+  ListSubscriptionsByTopic: onTopic,
+  ListTagsForResource: onTagged,
+  ListTopics: onNothing,
+  OptInPhoneNumber: onNothing,
+  Publish: publish,
+  PublishBatch: publishBatch,
+  PutDataProtectionPolicy: onTagged,
+  RemovePermission: onTopic,
+  SetEndpointAttributes: onNothing,
+  SetPlatformApplicationAttributes: onNothing,
+  SetSMSAttributes: onNothing,
+  SetSubscriptionAttributes: onNothing,
+  SetTopicAttributes: onTopic,
+  Subscribe: subscribe,
+  TagResource: onTagged,
+  Unsubscribe: onNothing,
+  UntagResource: onTagged,
+  VerifySMSSandboxPhoneNumber: onNothing,
+};
+
+function isEmpty(value: unknown): boolean {
+  return typeof value !== "object" || value === null || Object.keys(value).length === 0;
+}

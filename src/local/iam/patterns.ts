@@ -1,0 +1,80 @@
+/**
+ * Texts in policies that stand for many texts: wildcards and policy variables.
+ *
+ * @see https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
+ * @see https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
+ */
+
+import { type Facts, keyType } from "./keys.ts";
+
+type Part =
+  | { readonly literal: string }
+  | { readonly wildcard: "*" | "?" }
+  | { readonly variable: string; readonly fallback: string | undefined };
+
+/** A text of a policy, cut into what stands for itself and what does not. */
+export type Pattern = readonly Part[];
+
+/**
+ * How a pattern is laid over a text:
+ * - `exact`: `*` and `?` stand for themselves;
+ * - `like`: they stand for anything;
+ * - `arn`: they stay within their own of the six parts of an ARN;
+ * - `resource`: likewise, but a `*` that ends its part may run on into the next.
+ */
+export type Mode = "exact" | "like" | "arn" | "resource";
+
+/**
+ * Reads a pattern. `${aws:userid}` is a variable, `${aws:userid, 'nobody'}` one with a default, and `${*}`, `${?}`
+ * and `${$}` are the characters themselves.
+ *
+ * @throws {Error} where a variable is malformed, or is no key of which a request here has one value
+ */
+export function readPattern(text: string): Pattern {
+  return text
+    .split(/(\$\{[^}]*\}?|[*?])/)
+    .filter((piece) => piece !== "")
+    .map((piece): Part => {
+      if (piece === "*" || piece === "?") return { wildcard: piece };
+      if (!piece.startsWith("${")) return { literal: piece };
+      const [, character] = /^\$\{([*?$])\}$/.exec(piece) ?? [];
+      if (character !== undefined) return { literal: character };
+      const [, variable, fallback] = /^\$\{\s*([\w:/-]+)\s*(?:,\s*'([^']*)'\s*)?\}$/.exec(piece) ?? [];
+      if (variable === undefined) throw new Error(`the policy variable ${piece} is malformed`);
+      const type = keyType(variable);
+      if (type === undefined || type === "strings")
+        throw new Error(`the policy variable ${piece} is unknown`);
+      return { variable: variable.toLowerCase(), fallback };
+    });
+}
+
+/** Whether a text fits a pattern. One with a variable that has no value fits nothing. */
+export function fits(pattern: Pattern, text: string, mode: Mode, facts: Facts, ignoreCase = false): boolean {
+  let source = "";
+  let colons = 0;
+  for (const [index, part] of pattern.entries()) {
+    if ("literal" in part) {
+      source += quote(part.literal);
+      colons += part.literal.split(":").length - 1;
+    } else if ("variable" in part) {
+      const value = facts.get(part.variable)?.[0] ?? part.fallback;
+      if (value === undefined) return false;
+      source += quote(value);
+    } else {
+      source += wildcard(part.wildcard, mode, colons, pattern[index + 1]);
+    }
+  }
+  return new RegExp(`^${source}$`, ignoreCase ? "isu" : "su").test(text);
+}
+
+function wildcard(mark: "*" | "?", mode: Mode, colons: number, next: Part | undefined): string {
+  if (mode === "exact") return quote(mark);
+  const lastPart = colons >= 5;
+  const endsPart = next === undefined || ("literal" in next && next.literal.startsWith(":"));
+  const free = mode === "like" || lastPart || (mode === "resource" && mark === "*" && endsPart);
+  return (free ? "." : "[^:]") + (mark === "*" ? "*" : "");
+}
+
+function quote(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+}
