@@ -1,0 +1,48 @@
+"use strict";
+/**
+ * The inside of a sandbox: what Lambda's Node.js runtime does around a handler. It loads the handler as
+ * CommonJS, so that require() finds the layer through NODE_PATH, and then runs one invocation at a time for the
+ * process that started it.
+ */
+const path = require("node:path");
+
+const { _HANDLER, LAMBDA_TASK_ROOT, AWS_LAMBDA_FUNCTION_NAME } = process.env;
+const [file, name] = _HANDLER.split(".");
+
+// Whoever started this is gone: nobody waits for an answer.
+process.on("disconnect", () => process.exit(0));
+
+function failure(error) {
+  return {
+    errorType: error?.name ?? "Error",
+    errorMessage: error?.message ?? String(error),
+    stackTrace: String(error?.stack ?? "").split("\n"),
+  };
+}
+
+let handler;
+try {
+  handler = require(path.join(LAMBDA_TASK_ROOT, file))[name];
+  if (typeof handler !== "function") throw new Error(`${_HANDLER} is undefined or not exported`);
+} catch (error) {
+  process.send({ initError: failure(error) }, () => process.exit(1));
+}
+
+process.on("message", async ({ requestId, event, deadline, functionArn }) => {
+  const context = {
+    awsRequestId: requestId,
+    functionName: AWS_LAMBDA_FUNCTION_NAME,
+    functionVersion: process.env.AWS_LAMBDA_FUNCTION_VERSION,
+    invokedFunctionArn: functionArn,
+    memoryLimitInMB: process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+    logGroupName: process.env.AWS_LAMBDA_LOG_GROUP_NAME,
+    logStreamName: process.env.AWS_LAMBDA_LOG_STREAM_NAME,
+    callbackWaitsForEmptyEventLoop: true,
+    getRemainingTimeInMillis: () => Math.max(0, deadline - Date.now()),
+  };
+  try {
+    process.send({ requestId, result: await handler(event, context) });
+  } catch (error) {
+    process.send({ requestId, error: failure(error) });
+  }
+});

@@ -1,0 +1,176 @@
+import { setTimeout } from "node:timers/promises";
+import {
+  DeleteMessageBatchCommand,
+  type Message,
+  type MessageAttributeValue,
+  ReceiveMessageCommand,
+  type SQSClient,
+} from "@aws-sdk/client-sqs";
+
+export interface EventSourceMappingSettings {
+  readonly queueUrl: string;
+  readonly queueArn: string;
+  readonly region: string;
+  /** Most messages in a batch. */
+  readonly batchSize: number;
+  /** Seconds to wait for a batch to fill. */
+  readonly window: number;
+  /** Whether the function answers with the messages that failed. */
+  readonly reportsFailures: boolean;
+  /** Batches at once. */
+  readonly concurrency: number;
+}
+
+/** Seconds of one long poll: short, as it is never aborted, so that stopping need not wait for long. */
+const LONG_POLL = 1;
+
+const PAUSE_AFTER_ERROR_MS = 1000;
+
+/** Most messages of one receive or delete, a bound of SQS. */
+const MOST_AT_ONCE = 10;
+
+/**
+ * Takes messages from a queue, gives them to a function in batches and deletes those that are done with, as
+ * Lambda's event source mapping does. A message that is not done with becomes visible again by itself.
+ */
+export class EventSourceMapping {
+  readonly settings: EventSourceMappingSettings;
+  readonly #sqs: SQSClient;
+  readonly #invoke: (event: unknown) => Promise<unknown>;
+  readonly #report: (error: unknown) => void;
+  readonly #pollers: Promise<void>[];
+  #stopping = false;
+
+  /**
+   * @param sqs signs as the function's role, as Lambda does
+   * @param report is told of what the queue refused; polling goes on
+   */
+  constructor(
+    settings: EventSourceMappingSettings,
+    sqs: SQSClient,
+    invoke: (event: unknown) => Promise<unknown>,
+    report: (error: unknown) => void,
+  ) {
+    this.settings = settings;
+    this.#sqs = sqs;
+    this.#invoke = invoke;
+    this.#report = report;
+    this.#pollers = Array.from({ length: settings.concurrency }, () => this.#poll());
+  }
+
+  /** Takes no more messages, and resolves when those taken are done with. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await Promise.all(this.#pollers);
+  }
+
+  async #poll(): Promise<void> {
+    while (!this.#stopping) {
+      try {
+        const batch = await this.#batch();
+        if (batch.length > 0) await this.#process(batch);
+      } catch (error) {
+        // While stopping, the queue itself may be gone already.
+        if (this.#stopping) return;
+        this.#report(error);
+        await setTimeout(PAUSE_AFTER_ERROR_MS);
+      }
+    }
+  }
+
+  /** What arrives until the batch is full or the window is over. */
+  async #batch(): Promise<Message[]> {
+    const { batchSize, window } = this.settings;
+    const batch = await this.#receive(batchSize, LONG_POLL);
+    const until = Date.now() + window * 1000;
+    while (batch.length > 0 && batch.length < batchSize && !this.#stopping && Date.now() < until) {
+      batch.push(...(await this.#receive(batchSize - batch.length, Math.min(LONG_POLL, window))));
+    }
+    return batch;
+  }
+
+  async #receive(most: number, seconds: number): Promise<Message[]> {
+    const { Messages } = await this.#sqs.send(
+      new ReceiveMessageCommand({
+        QueueUrl: this.settings.queueUrl,
+        MaxNumberOfMessages: Math.min(most, MOST_AT_ONCE),
+        WaitTimeSeconds: seconds,
+        MessageSystemAttributeNames: ["All"],
+        MessageAttributeNames: ["All"],
+      }),
+    );
+    return Messages ?? [];
+  }
+
+  async #process(batch: Message[]): Promise<void> {
+    let failed: Set<string>;
+    try {
+      const answer = await this.#invoke({ Records: batch.map((message) => this.#record(message)) });
+      failed = this.settings.reportsFailures ? failedMessages(answer, batch) : new Set();
+    } catch {
+      // The function's log says why; its messages come again after their visibility timeout.
+      return;
+    }
+    const done = batch.filter(({ MessageId }) => !failed.has(MessageId ?? ""));
+    for (let at = 0; at < done.length; at += MOST_AT_ONCE) {
+      await this.#sqs.send(
+        new DeleteMessageBatchCommand({
+          QueueUrl: this.settings.queueUrl,
+          Entries: done.slice(at, at + MOST_AT_ONCE).map(({ ReceiptHandle }, index) => ({
+            Id: String(index),
+            ReceiptHandle,
+          })),
+        }),
+      );
+    }
+  }
+
+  /** A message as Lambda shows it to a function. */
+  #record(message: Message) {
+    return {
+      messageId: message.MessageId,
+      receiptHandle: message.ReceiptHandle,
+      body: message.Body,
+      attributes: message.Attributes ?? {},
+      messageAttributes: Object.fromEntries(
+        Object.entries(message.MessageAttributes ?? {}).map(([name, value]) => [name, attribute(value)]),
+      ),
+      md5OfBody: message.MD5OfBody,
+      eventSource: "aws:sqs",
+      eventSourceARN: this.settings.queueArn,
+      awsRegion: this.settings.region,
+    };
+  }
+}
+
+function attribute(value: MessageAttributeValue) {
+  return {
+    dataType: value.DataType,
+    ...(value.StringValue === undefined ? {} : { stringValue: value.StringValue }),
+    ...(value.BinaryValue === undefined
+      ? {}
+      : { binaryValue: Buffer.from(value.BinaryValue).toString("base64") }),
+    stringListValues: [],
+    binaryListValues: [],
+  };
+}
+
+/**
+ * The messages that a function reports as failed. An empty answer or list is success; an answer of another
+ * shape, or an identifier that is not in the batch, fails the whole batch:
+ * https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+ */
+export function failedMessages(answer: unknown, batch: Message[]): Set<string> {
+  const all = new Set(batch.map(({ MessageId }) => MessageId ?? ""));
+  if (answer === null || answer === undefined) return new Set();
+  if (typeof answer !== "object") return all;
+  const failures = (answer as { batchItemFailures?: unknown }).batchItemFailures ?? [];
+  if (!Array.isArray(failures)) return all;
+  const failed = new Set<string>();
+  for (const failure of failures) {
+    const id: unknown = failure?.itemIdentifier;
+    if (typeof id !== "string" || !all.has(id)) return all;
+    failed.add(id);
+  }
+  return failed;
+}

@@ -1,0 +1,60 @@
+import { randomUUID } from "node:crypto";
+import { createWriteStream, type WriteStream } from "node:fs";
+import { Sandbox } from "./sandbox.ts";
+import type { Semaphore } from "./semaphore.ts";
+
+export interface FunctionSettings {
+  readonly name: string;
+  readonly arn: string;
+  /** Seconds. */
+  readonly timeout: number;
+  readonly environment: Record<string, string>;
+  readonly taskRoot: string;
+  /** The file that takes its log, in the shape that CloudWatch shows. */
+  readonly logFile: string;
+}
+
+/** A function: as many sandboxes as are needed at once, kept warm, and none more than the account allows. */
+export class LocalFunction {
+  readonly settings: FunctionSettings;
+  readonly #account: Semaphore;
+  readonly #log: WriteStream;
+  readonly #warm: Sandbox[] = [];
+
+  /** @param account bounds the invocations of all functions together, as an account's concurrency does */
+  constructor(settings: FunctionSettings, account: Semaphore) {
+    this.settings = settings;
+    this.#account = account;
+    this.#log = createWriteStream(settings.logFile, { flags: "a" });
+  }
+
+  /** @throws {InvocationError} */
+  async invoke(event: unknown): Promise<unknown> {
+    const release = await this.#account.acquire();
+    const { name, arn, timeout, environment, taskRoot } = this.settings;
+    const requestId = randomUUID();
+    const started = performance.now();
+    const sandbox = this.#warm.pop() ?? new Sandbox({ environment, taskRoot, log: this.#log });
+    this.#log.write(`START RequestId: ${requestId} Version: $LATEST\n`);
+    try {
+      return await sandbox.invoke({ requestId, functionArn: arn, event, timeout });
+    } catch (error) {
+      this.#log.write(`${requestId} ${(error as Error).message}\n`);
+      throw error;
+    } finally {
+      const duration = (performance.now() - started).toFixed(2);
+      this.#log.write(`END RequestId: ${requestId}\n`);
+      this.#log.write(
+        `REPORT RequestId: ${requestId}\tDuration: ${duration} ms\tMemory Size: ${environment.AWS_LAMBDA_FUNCTION_MEMORY_SIZE} MB\tFunction: ${name}\n`,
+      );
+      if (sandbox.usable) this.#warm.push(sandbox);
+      release();
+    }
+  }
+
+  /** Ends all sandboxes. Nothing may be running any more. */
+  async close(): Promise<void> {
+    await Promise.all(this.#warm.splice(0).map((sandbox) => sandbox.close()));
+    await new Promise<void>((resolve) => this.#log.end(resolve));
+  }
+}

@@ -1,0 +1,36 @@
+import type { ResourceType } from "./provider.ts";
+
+/** Roles and log groups. */
+export const other: Record<string, ResourceType> = {
+  "aws:iam/role:Role": {
+    inputs: ["name", "assumeRolePolicy", "tags.*"],
+    provision({ inputs, physicalName }, { identity }) {
+      const name = String(inputs.name ?? physicalName);
+      const arn = identity.createRole(name, String(inputs.assumeRolePolicy));
+      return { id: name, state: { ...inputs, name, arn } };
+    },
+  },
+
+  "aws:iam/rolePolicy:RolePolicy": {
+    inputs: ["role", "policy"],
+    provision({ name, inputs }, { identity }) {
+      identity.addRolePolicy(String(inputs.role), String(inputs.policy));
+      return { id: `${inputs.role}:${name}`, state: inputs };
+    },
+  },
+
+  // A log is kept until its folder is deleted; the functions' logs are written by the sandboxes.
+  "aws:cloudwatch/logGroup:LogGroup": {
+    inputs: ["name", "namePrefix", "retentionInDays", "tags.*"],
+    provision({ inputs, physicalName }, { region, accountId }) {
+      const suffix = physicalName.slice(physicalName.lastIndexOf("-") + 1);
+      const name = String(
+        inputs.name ?? (inputs.namePrefix ? `${inputs.namePrefix}${suffix}` : physicalName),
+      );
+      return {
+        id: name,
+        state: { ...inputs, name, arn: `arn:aws:logs:${region}:${accountId}:log-group:${name}` },
+      };
+    },
+  },
+};

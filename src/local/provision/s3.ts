@@ -1,0 +1,94 @@
+import type { ResourceType } from "./provider.ts";
+
+interface TopicNotification {
+  id?: string;
+  topicArn: string;
+  events: string[];
+  filterPrefix?: string;
+  filterSuffix?: string;
+}
+
+/** What S3 does by itself on AWS and needs no doing here, but must be said in terms that are known. */
+const nothingToDo = (inputs: readonly string[]): ResourceType => ({
+  inputs: ["bucket", ...inputs],
+  provision: ({ name, inputs: given }) => ({ id: String(given.bucket ?? name), state: given }),
+});
+
+export const s3: Record<string, ResourceType> = {
+  "aws:s3/bucket:Bucket": {
+    inputs: ["bucket", "forceDestroy", "tags.*"],
+    async provision({ inputs, physicalName }, { store }) {
+      const bucket = String(inputs.bucket ?? physicalName);
+      await store.createBucket(bucket);
+      return { id: bucket, state: { ...inputs, bucket, arn: `arn:aws:s3:::${bucket}` } };
+    },
+  },
+
+  "aws:s3/bucketVersioning:BucketVersioning": {
+    inputs: ["bucket", "versioningConfiguration.status"],
+    async provision({ inputs }, { store }) {
+      const { status } = inputs.versioningConfiguration as { status: "Enabled" | "Suspended" };
+      await store.setVersioning(String(inputs.bucket), status);
+      return { id: String(inputs.bucket), state: inputs };
+    },
+  },
+
+  "aws:s3/bucketPolicy:BucketPolicy": {
+    inputs: ["bucket", "policy"],
+    provision({ inputs }, { identity }) {
+      identity.setResourcePolicy(`arn:aws:s3:::${inputs.bucket}`, String(inputs.policy));
+      return { id: String(inputs.bucket), state: inputs };
+    },
+  },
+
+  "aws:s3/bucketNotification:BucketNotification": {
+    inputs: [
+      "bucket",
+      "topics.id",
+      "topics.topicArn",
+      "topics.events",
+      "topics.filterPrefix",
+      "topics.filterSuffix",
+    ],
+    async provision({ name, inputs }, { store, identity }) {
+      const bucket = String(inputs.bucket);
+      const topics = inputs.topics as TopicNotification[];
+      for (const { topicArn } of topics) {
+        const decision = identity.judgeService(
+          "s3.amazonaws.com",
+          `arn:aws:s3:::${bucket}`,
+          "sns:Publish",
+          topicArn,
+        );
+        if (!decision.allowed) {
+          throw new Error(`Unable to validate the following destination configurations: ${decision.message}`);
+        }
+      }
+      await store.setNotification(bucket, {
+        topics: topics.map((topic, index) => ({ ...topic, id: topic.id ?? `${name}-${index}` })),
+      });
+      return { id: bucket, state: inputs };
+    },
+  },
+
+  // Everybody who may use this machine is on this computer, and its disk is what the person encrypts or does not.
+  "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": nothingToDo([
+    "blockPublicAcls",
+    "blockPublicPolicy",
+    "ignorePublicAcls",
+    "restrictPublicBuckets",
+  ]),
+  "aws:s3/bucketOwnershipControls:BucketOwnershipControls": nothingToDo(["rule.objectOwnership"]),
+  "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": nothingToDo([
+    "rules.applyServerSideEncryptionByDefault.sseAlgorithm",
+  ]),
+  // What expires after days is left to whoever deletes the folder.
+  "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": nothingToDo([
+    "rules.id",
+    "rules.status",
+    "rules.filter",
+    "rules.abortIncompleteMultipartUpload.daysAfterInitiation",
+    "rules.noncurrentVersionExpiration.noncurrentDays",
+    "rules.expiration.expiredObjectDeleteMarker",
+  ]),
+};
