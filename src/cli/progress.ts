@@ -7,14 +7,15 @@ const LINE_EVERY_MS = 2000;
 
 /** Shows how far a run is: a bar on a terminal, a line now and then elsewhere. */
 export function progressDisplay(stream: WriteStream): {
-  update(progress: Progress): void;
+  /** @param images how many there are in all */
+  update(progress: Progress, images: number): void;
   /** Shows something that went wrong behind the scenes and is tried again. */
   report(error: unknown): void;
   stop(): void;
 } {
   const bar = new SingleBar({
     stream,
-    format: "{bar} {value}/{total} results of {uploaded} images",
+    format: "{bar} {value} of {total} results, {uploaded} images uploaded",
     barCompleteChar: "━",
     barIncompleteChar: "─",
     hideCursor: true,
@@ -23,14 +24,14 @@ export function progressDisplay(stream: WriteStream): {
   });
   let lastLine = performance.now();
   return {
-    update({ uploaded, done, expected }) {
+    update({ uploaded, done, perImage }, images) {
+      const expected = images * perImage;
       if (stream.isTTY) {
         if (!bar.isActive) bar.start(expected, done, { uploaded });
-        bar.setTotal(expected);
         bar.update(done, { uploaded });
       } else if (performance.now() - lastLine > LINE_EVERY_MS) {
         lastLine = performance.now();
-        stream.write(`${uploaded} images uploaded, ${done} of ${expected} results\n`);
+        stream.write(`${uploaded} of ${images} images uploaded, ${done} of ${expected} results\n`);
       }
     },
     report(error) {

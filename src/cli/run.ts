@@ -32,8 +32,8 @@ export interface Progress {
   readonly uploaded: number;
   /** Results and rejections so far. */
   readonly done: number;
-  /** Results and rejections to come in all; grows while files are still being found. */
-  readonly expected: number;
+  /** Results and rejections that one image gives. */
+  readonly perImage: number;
 }
 
 export interface Summary {
@@ -70,7 +70,7 @@ export async function run(
   let uploaded = 0;
   const done = () => rejections.size + [...created.values()].reduce((sum, count) => sum + count, 0);
   const expected = () => uploaded * workers.length;
-  const tell = () => onProgress({ uploaded, done: done(), expected: expected() });
+  const tell = () => onProgress({ uploaded, done: done(), perImage: workers.length });
 
   const onCreated = ({ bucket, key }: { bucket: string; key: string }) => {
     const worker =

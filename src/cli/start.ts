@@ -66,8 +66,10 @@ function parseArguments(argv: string[]) {
 async function runOnce(options: { out: string; stack: string; given: string[] }): Promise<Summary> {
   const { out, stack, given } = options;
   const inputs = () => findInputs(given);
-  // What is not there is said before anything is started.
-  await inputs().next();
+  // What is wrong with them is said before anything is started.
+  let count = 0;
+  for await (const _ of inputs()) count++;
+  if (count === 0) throw new UsageError(`${given.join(", ")}: there are no files in it.`);
 
   const folder = await mkdtemp(path.join(tmpdir(), "image-machine-"));
   const display = progressDisplay(process.stderr);
@@ -84,7 +86,7 @@ async function runOnce(options: { out: string; stack: string; given: string[] })
   process.on("SIGINT", interrupted);
   try {
     machine = await Machine.start({ project: PROJECT, stack, folder, report: display.report });
-    const summary = await run(machine, inputs, out, display.update);
+    const summary = await run(machine, inputs, out, (progress) => display.update(progress, count));
     display.stop();
     print(summary, path.relative(process.env.INIT_CWD ?? process.cwd(), out) || ".");
     return summary;

@@ -26,6 +26,8 @@ export interface MachineOptions {
   readonly port?: number;
   /** Invocations at once, of all functions together. @default the number of cores */
   readonly concurrency?: number;
+  /** Whether queues and their messages outlive this process, as buckets always do. @default false */
+  readonly durable?: boolean;
   /** Told of what goes wrong behind the scenes and is tried again. */
   readonly report?: (error: unknown) => void;
 }
@@ -81,7 +83,7 @@ export class Machine {
     const report = options.report ?? (() => {});
     const identity = new Identity(ACCOUNT_ID);
 
-    const messaging = await openMessaging(region);
+    const messaging = await openMessaging(region, options.durable ? path.join(folder, "messages") : undefined);
     const store = await ObjectStore.open({
       root: path.join(folder, "buckets"),
       region,

@@ -1,4 +1,7 @@
-import { buildApp } from "fauxqs";
+import { mkdirSync } from "node:fs";
+import path from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { type BuildAppOptions, buildApp } from "fauxqs";
 
 /** An HTTP request whose body has been read. */
 export interface MessagingRequest {
@@ -16,24 +19,23 @@ export interface MessagingResponse {
 /** SNS and SQS, without a listener of their own. */
 export interface Messaging {
   answer(request: MessagingRequest): Promise<MessagingResponse>;
-  /** Answers every long poll at once, with nothing, and takes no further requests. */
   close(): Promise<void>;
 }
 
 /** The account that fauxqs gives every queue and topic. */
 export const ACCOUNT_ID = "000000000000";
 
-/** SNS and SQS are fauxqs, which is handed what the gateway gets for them. */
-export async function openMessaging(region: string): Promise<Messaging> {
-  const app = buildApp({ logger: false, defaultRegion: region });
+/**
+ * SNS and SQS are fauxqs, which is handed what the gateway gets for them.
+ * @param folder keeps queues and messages across restarts and crashes; without one they are gone at the end
+ */
+export async function openMessaging(region: string, folder?: string): Promise<Messaging> {
+  const durable = folder === undefined ? undefined : await openDurable(folder);
+  const app = buildApp({ logger: false, defaultRegion: region, ...durable?.options });
   await app.ready();
   return {
     async answer({ url, headers, body }) {
-      const {
-        statusCode,
-        headers: answered,
-        rawPayload,
-      } = await app.inject({
+      const { statusCode, headers: answered, rawPayload } = await app.inject({
         method: "POST",
         url,
         headers,
@@ -46,8 +48,44 @@ export async function openMessaging(region: string): Promise<Messaging> {
         body: reached,
       };
     },
-    close: () => app.close(),
+    async close() {
+      await app.close();
+      durable?.close();
+    },
   };
+}
+
+/**
+ * The parts of fauxqs that its startFauxqs puts together for a dataDir. That function listens on all interfaces, so
+ * they are put together here; fauxqs does not export them, which is why they are loaded by their place in it.
+ */
+async function openDurable(folder: string): Promise<{ options: BuildAppOptions; close: () => void }> {
+  const part = (file: string) => import(new URL(file, import.meta.resolve("fauxqs")).href);
+  const [{ SqsStore }, { SnsStore }, { S3Store }, { PersistenceManager }] = await Promise.all(
+    ["./sqs/sqsStore.js", "./sns/snsStore.js", "./s3/s3Store.js", "./persistence.js"].map(part),
+  );
+  mkdirSync(folder, { recursive: true });
+  // Makes the tables, without which there is nothing to release.
+  new PersistenceManager(folder).close();
+  releaseMessages(path.join(folder, "fauxqs.db"));
+
+  const persistence = new PersistenceManager(folder);
+  // A write that is in the log survives a crash of this process, which is what is promised; a sync for each costs
+  // more than everything else that is done with a message.
+  persistence.db.exec("PRAGMA synchronous = NORMAL");
+  const stores = { sqsStore: new SqsStore(), snsStore: new SnsStore(), s3Store: new S3Store() };
+  persistence.loadSqsAndSns(stores.sqsStore, stores.snsStore);
+  stores.sqsStore.persistence = persistence;
+  stores.snsStore.persistence = persistence;
+  for (const queue of stores.sqsStore.allQueues()) queue.persistence = persistence;
+  return { options: { stores }, close: () => persistence.close() };
+}
+
+/** Whoever had taken messages is gone with the process: nobody need wait until their time is over. */
+function releaseMessages(file: string): void {
+  const database = new DatabaseSync(file);
+  database.exec("UPDATE sqs_messages SET receipt_handle = NULL, visibility_deadline = NULL");
+  database.close();
 }
 
 /** fauxqs names queues by a host that not every system resolves; it finds them again by their path alone. */

@@ -16,6 +16,9 @@ export interface ProvisionedResource {
   readonly state: Record<string, unknown>;
 }
 
+/** Node keeps a module that it has loaded; under another address it runs again. */
+let runs = 0;
+
 /**
  * Runs a Pulumi program and provisions what it declares, in the order of its dependencies, through `provision`.
  * @returns the stack's outputs, resolved
@@ -52,7 +55,7 @@ export async function runProgram(
     false,
   );
   const finished = pulumi.runtime
-    .runInPulumiStack(async () => ({ ...(await import(pathToFileURL(file).href)) }))
+    .runInPulumiStack(async () => ({ ...(await import(`${pathToFileURL(file).href}?run=${++runs}`)) }))
     .then(async (outputs) => {
       // Outputs can be there before resources that none of them depends on.
       await pulumi.runtime.disconnect();

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import type * as pulumi from "@pulumi/pulumi";
-import type { Identity } from "../identity.ts";
+import type { Credentials, Identity } from "../identity.ts";
 import { EventSourceMapping } from "./event-source-mapping.ts";
 import { LocalFunction } from "./function.ts";
 import { Semaphore } from "./semaphore.ts";
@@ -52,7 +52,7 @@ export class LambdaService {
   readonly #options: LambdaOptions;
   readonly #account: Semaphore;
   readonly #layers = new Map<string, string>();
-  readonly #functions = new Map<string, { function: LocalFunction; role: string }>();
+  readonly #functions = new Map<string, { function: LocalFunction; credentials: Credentials }>();
   readonly #mappings: EventSourceMapping[] = [];
   readonly #clients: SQSClient[] = [];
 
@@ -112,7 +112,7 @@ export class LambdaService {
     }
 
     const arn = `arn:aws:lambda:${region}:${accountId}:function:${name}`;
-    const { accessKeyId, secretAccessKey } = identity.assumeForFunction(declared.role, name);
+    const credentials = identity.assumeForFunction(declared.role, name);
     const layers = declared.layers.map((layer) => {
       const modules = this.#layers.get(layer);
       if (!modules) throw new Error(`there is no layer ${layer}`);
@@ -128,8 +128,8 @@ export class LambdaService {
       environment: {
         ...declared.environment,
         _HANDLER: handler,
-        AWS_ACCESS_KEY_ID: accessKeyId,
-        AWS_SECRET_ACCESS_KEY: secretAccessKey,
+        AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
         AWS_DEFAULT_REGION: region,
         AWS_REGION: region,
         AWS_ENDPOINT_URL: endpoint,
@@ -148,16 +148,15 @@ export class LambdaService {
         ...inherited("PATH", "SystemRoot"),
       },
     };
-    this.#functions.set(arn, { function: new LocalFunction(settings, this.#account), role: declared.role });
+    this.#functions.set(arn, { function: new LocalFunction(settings, this.#account), credentials });
     return arn;
   }
 
   createEventSourceMapping(declared: MappingDeclaration): void {
     const target = this.#functions.get(declared.functionArn);
     if (!target) throw new Error(`there is no function ${declared.functionArn}`);
-    const { region, endpoint, identity, concurrency, report } = this.#options;
-    const credentials = identity.assumeForFunction(target.role, target.function.settings.name);
-    const sqs = new SQSClient({ region, endpoint, credentials });
+    const { region, endpoint, concurrency, report } = this.#options;
+    const sqs = new SQSClient({ region, endpoint, credentials: target.credentials });
     this.#clients.push(sqs);
     this.#mappings.push(
       new EventSourceMapping(
@@ -167,6 +166,17 @@ export class LambdaService {
         report,
       ),
     );
+  }
+
+  /** What a function signs its requests with. @throws Error where there is no such function */
+  credentialsOf(functionName: string): Credentials {
+    for (const {
+      function: { settings },
+      credentials,
+    } of this.#functions.values()) {
+      if (settings.name === functionName) return credentials;
+    }
+    throw new Error(`there is no function ${functionName}`);
   }
 
   /** Takes no more messages; resolves when the last batch is done with. */

@@ -67,10 +67,12 @@ export const messaging: Record<string, ResourceType> = {
       const attributes = Object.entries(QUEUE_ATTRIBUTES).flatMap(([input, attribute]) =>
         inputs[input] === undefined ? [] : [[attribute, String(inputs[input])]],
       );
-      await services.sqs.send(
-        new CreateQueueCommand({ QueueName: name, Attributes: Object.fromEntries(attributes) }),
-      );
       const url = `${services.endpoint}/${services.accountId}/${name}`;
+      await services.sqs.send(new CreateQueueCommand({ QueueName: name }));
+      // On their own, as a queue that is there from an earlier start may have had others.
+      await services.sqs.send(
+        new SetQueueAttributesCommand({ QueueUrl: url, Attributes: Object.fromEntries(attributes) }),
+      );
       return { id: url, state: { ...inputs, name, url, arn: queueArn(services, url) } };
     },
   },

@@ -1,0 +1,194 @@
+import { readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import {
+  GetObjectCommand,
+  HeadObjectCommand,
+  PutObjectCommand,
+  S3Client,
+  type S3ServiceException,
+} from "@aws-sdk/client-s3";
+import { expect } from "chai";
+import sharp from "sharp";
+import { runThrough, withFolder, withMachine } from "../support/machine.ts";
+
+/** Two pixels, red above blue, as a PNG. */
+const redOverBlue = () =>
+  sharp(Buffer.from([255, 0, 0, 0, 0, 255]), { raw: { width: 1, height: 2, channels: 3 } })
+    .png()
+    .toBuffer();
+
+const pixels = async (file: string | Buffer) =>
+  [...(await sharp(file).removeAlpha().raw().toBuffer())].map((value) => (value > 127 ? 1 : 0)).join("");
+
+const RED = "100";
+const BLUE = "001";
+
+describe("the machine on this computer", function () {
+  this.timeout(60_000);
+
+  it("gives back every image turned both ways, under its own key", async () => {
+    const keys = ["plain.png", "a b.png", "a+b.png", "100%.png", "#1.png", "köln/日本 (1).png", "x/y/z.png"];
+    await withMachine({}, async (machine, folder) => {
+      const file = path.join(folder, "image.png");
+      await writeFile(file, await redOverBlue());
+      const out = path.join(folder, "out");
+
+      const summary = await runThrough(
+        machine,
+        keys.map((key) => ({ file, key })),
+        out,
+      );
+
+      expect(summary).to.deep.include({
+        images: keys.length,
+        results: { clockwise: keys.length, "counter-clockwise": keys.length },
+        rejections: [],
+        lost: [],
+      });
+      for (const key of keys) {
+        expect(await pixels(path.join(out, "clockwise", key)), key).to.equal(BLUE + RED);
+        expect(await pixels(path.join(out, "counter-clockwise", key)), key).to.equal(RED + BLUE);
+      }
+    });
+  });
+
+  it("rejects what is no image, says why, and does the others", async () => {
+    await withMachine({}, async (machine, folder) => {
+      const image = await sharp({ create: { width: 64, height: 64, channels: 3, background: "teal" } })
+        .jpeg()
+        .toBuffer();
+      const inputs = Object.entries({
+        "good.jpg": image,
+        "truncated.jpg": image.subarray(0, image.length - 100),
+        "text.jpg": Buffer.from("This is no picture."),
+        "nothing.png": Buffer.alloc(0),
+      }).map(async ([key, content]) => {
+        const file = path.join(folder, key);
+        await writeFile(file, content);
+        return { file, key };
+      });
+
+      const summary = await runThrough(machine, await Promise.all(inputs), path.join(folder, "out"));
+
+      expect(summary.results).to.deep.equal({ clockwise: 1, "counter-clockwise": 1 });
+      expect(summary.lost).to.deep.equal([]);
+      const rejected = summary.rejections.map(({ worker, key }) => `${worker} ${key}`);
+      expect(rejected).to.have.members(
+        ["truncated.jpg", "text.jpg", "nothing.png"].flatMap((key) => [
+          `clockwise ${key}`,
+          `counter-clockwise ${key}`,
+        ]),
+      );
+      for (const { reason } of summary.rejections) expect(reason).to.match(/^[A-Z].{10,}\.$/);
+    });
+  });
+
+  it("keeps the result of the newest source when a key is written again and again", async () => {
+    await withMachine({}, async (machine, folder) => {
+      const file = path.join(folder, "image.png");
+      await writeFile(file, await redOverBlue());
+      const versions = Array.from({ length: 8 }, (_, index) => index);
+      for (const red of versions) {
+        const body = await sharp({
+          create: { width: 1, height: 1, channels: 3, background: { r: red, g: 0, b: 0 } },
+        })
+          .png()
+          .toBuffer();
+        await machine.s3.send(
+          new PutObjectCommand({ Bucket: machine.outputs.sourceBucket, Key: "a.png", Body: body }),
+        );
+      }
+
+      await runThrough(machine, [{ file, key: "last.png" }], path.join(folder, "out"));
+      await eventually(async () => {
+        const { Body } = await machine.s3.send(
+          new GetObjectCommand({ Bucket: machine.outputs.resultsBucket, Key: "clockwise/a.png" }),
+        );
+        const bytes = Buffer.from((await Body?.transformToByteArray()) ?? []);
+        return (await sharp(bytes).raw().toBuffer())[0] === versions.at(-1);
+      });
+    });
+  });
+
+  it("does what the program says: one more line makes one more result", async () => {
+    await withFolder(async (folder) => {
+      const program = path.join(folder, "index.ts");
+      const source = await readFile("index.ts", "utf8");
+      const here = pathToFileURL(`${process.cwd()}/`).href;
+      await writeFile(
+        program,
+        `${source.replaceAll('"./', `"${here}`)}\nnew RotationWorker("half-turn", { fanOut, angle: 180 });\n`,
+      );
+      await withMachine({ program }, async (machine) => {
+        const file = path.join(folder, "image.png");
+        await writeFile(file, await redOverBlue());
+
+        const summary = await runThrough(machine, [{ file, key: "a.png" }], path.join(folder, "out"));
+
+        expect(summary.results).to.deep.equal({ clockwise: 1, "counter-clockwise": 1, "half-turn": 1 });
+        expect(await pixels(path.join(folder, "out/half-turn/a.png"))).to.equal(BLUE + RED);
+      });
+    });
+  });
+
+  it("says so where the program asks for what can not be had here", async () => {
+    await withFolder(async (folder) => {
+      const aws = import.meta.resolve("@pulumi/aws");
+      const attempt = async (line: string) => {
+        const program = path.join(folder, `${line.length}.ts`);
+        await writeFile(program, `import aws from ${JSON.stringify(aws)};\n${line}\n`);
+        return withMachine({ program }, async () => "started").catch((error: Error) => error.message);
+      };
+
+      expect(await attempt('new aws.dynamodb.Table("t", { attributes: [] });')).to.equal(
+        'aws:dynamodb/table:Table "t": this resource type is not known on this computer.',
+      );
+      expect(await attempt('new aws.sqs.Queue("q", { fifoQueue: true });')).to.equal(
+        'aws:sqs/queue:Queue "q": the input fifoQueue is not known on this computer.',
+      );
+      expect(await attempt('throw new Error("the program is wrong");')).to.equal("the program is wrong");
+    });
+  });
+
+  it("lets nobody in without a key, and a worker only where its role says so", async () => {
+    await withMachine({}, async (machine) => {
+      const { resultsBucket, sourceBucket } = machine.outputs;
+      const { endpoint } = machine;
+      const region = "us-east-1";
+      const stranger = new S3Client({
+        endpoint,
+        region,
+        credentials: { accessKeyId: "AKIASTRANGER", secretAccessKey: "guess" },
+      });
+      const refused = async (promise: Promise<unknown>) =>
+        promise.then(
+          () => "allowed",
+          ({ name, $metadata }: S3ServiceException) => `${$metadata.httpStatusCode} ${name}`,
+        );
+
+      expect(await refused(stranger.send(new GetObjectCommand({ Bucket: sourceBucket, Key: "a" })))).to.equal(
+        "403 InvalidAccessKeyId",
+      );
+      const functionName = machine.outputs.workers.clockwise?.function ?? "";
+      const credentials = machine.lambda.credentialsOf(functionName);
+      const worker = new S3Client({ endpoint, region, credentials });
+      const put = (Bucket: string, Key: string) =>
+        refused(worker.send(new PutObjectCommand({ Bucket, Key, Body: "x" })));
+      expect(await put(resultsBucket, "clockwise/a")).to.equal("allowed");
+      expect(await put(resultsBucket, "counter-clockwise/a")).to.equal("403 AccessDenied");
+      expect(await put(sourceBucket, "a")).to.equal("403 AccessDenied");
+      const head = new HeadObjectCommand({ Bucket: resultsBucket, Key: "clockwise/none" });
+      expect(await refused(worker.send(head))).to.match(/^403/);
+      for (const client of [stranger, worker]) client.destroy();
+    });
+  });
+});
+
+/** Waits until something holds. @throws Error after ten seconds */
+async function eventually(holds: () => Promise<boolean>): Promise<void> {
+  const until = Date.now() + 10_000;
+  while (!(await holds().catch(() => false))) {
+    if (Date.now() > until) throw new Error("it did not come to hold within ten seconds");
+  }
+}

@@ -1,0 +1,47 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { Input } from "../../src/cli/inputs.ts";
+import { run, type Summary } from "../../src/cli/run.ts";
+import { Machine, type MachineOptions } from "../../src/local/machine.ts";
+
+/** A folder that is there for one test, and nothing of it afterwards. */
+export async function withFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(path.join(tmpdir(), "image-machine-test-"));
+  try {
+    return await use(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** A machine that runs for one test, whose faults fail it. */
+export async function withMachine<T>(
+  options: Partial<MachineOptions>,
+  use: (machine: Machine, folder: string) => Promise<T>,
+): Promise<T> {
+  return withFolder(async (folder) => {
+    const faults: unknown[] = [];
+    const machine = await Machine.start({
+      project: process.cwd(),
+      folder: path.join(folder, "state"),
+      report: (fault) => faults.push(fault),
+      ...options,
+    });
+    try {
+      const result = await use(machine, folder);
+      if (faults.length > 0) throw new AggregateError(faults, "the machine reported faults");
+      return result;
+    } finally {
+      await machine.stop();
+    }
+  });
+}
+
+/** Puts files through a machine. The results are in `out`. */
+export function runThrough(machine: Machine, inputs: Input[], out: string): Promise<Summary> {
+  const all = async function* () {
+    yield* inputs;
+  };
+  return run(machine, all, out, () => {});
+}
