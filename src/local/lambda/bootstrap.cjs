@@ -6,8 +6,11 @@
  */
 const path = require("node:path");
 
-const { _HANDLER, LAMBDA_TASK_ROOT, AWS_LAMBDA_FUNCTION_NAME } = process.env;
+const { _HANDLER, LAMBDA_TASK_ROOT, AWS_LAMBDA_FUNCTION_NAME, AWS_LAMBDA_FUNCTION_MEMORY_SIZE } = process.env;
 const [file, name] = _HANDLER.split(".");
+
+/** How often, in milliseconds, the memory in use is held against the limit. */
+const MEMORY_CHECK = 20;
 
 // Whoever started this is gone: nobody waits for an answer.
 process.on("disconnect", () => process.exit(0));
@@ -20,6 +23,12 @@ function failure(error) {
   };
 }
 
+const limit = Number(AWS_LAMBDA_FUNCTION_MEMORY_SIZE) * 2 ** 20;
+setInterval(() => {
+  if (process.memoryUsage.rss() <= limit) return;
+  process.send({ outOfMemory: true }, () => process.kill(process.pid, "SIGKILL"));
+}, MEMORY_CHECK).unref();
+
 let handler;
 try {
   handler = require(path.join(LAMBDA_TASK_ROOT, file))[name];
@@ -28,21 +37,26 @@ try {
   process.send({ initError: failure(error) }, () => process.exit(1));
 }
 
+/** maxRSS is in kilobytes on every platform. */
+function answer(outcome) {
+  process.send({ ...outcome, maxMemoryUsed: Math.ceil(process.resourceUsage().maxRSS / 1024) });
+}
+
 process.on("message", async ({ requestId, event, deadline, functionArn }) => {
   const context = {
     awsRequestId: requestId,
     functionName: AWS_LAMBDA_FUNCTION_NAME,
     functionVersion: process.env.AWS_LAMBDA_FUNCTION_VERSION,
     invokedFunctionArn: functionArn,
-    memoryLimitInMB: process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+    memoryLimitInMB: AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
     logGroupName: process.env.AWS_LAMBDA_LOG_GROUP_NAME,
     logStreamName: process.env.AWS_LAMBDA_LOG_STREAM_NAME,
     callbackWaitsForEmptyEventLoop: true,
     getRemainingTimeInMillis: () => Math.max(0, deadline - Date.now()),
   };
   try {
-    process.send({ requestId, result: await handler(event, context) });
+    answer({ result: await handler(event, context) });
   } catch (error) {
-    process.send({ requestId, error: failure(error) });
+    answer({ error: failure(error) });
   }
 });

@@ -8,6 +8,8 @@ export interface FunctionSettings {
   readonly arn: string;
   /** Seconds. */
   readonly timeout: number;
+  /** MB. */
+  readonly memorySize: number;
   readonly environment: Record<string, string>;
   readonly taskRoot: string;
   /** The file that takes its log, in the shape that CloudWatch shows. */
@@ -19,6 +21,7 @@ export class LocalFunction {
   readonly settings: FunctionSettings;
   readonly #account: Semaphore;
   readonly #log: WriteStream;
+  readonly #sandboxes = new Set<Sandbox>();
   readonly #warm: Sandbox[] = [];
 
   /** @param account bounds the invocations of all functions together, as an account's concurrency does */
@@ -31,10 +34,10 @@ export class LocalFunction {
   /** @throws {InvocationError} */
   async invoke(event: unknown): Promise<unknown> {
     const release = await this.#account.acquire();
-    const { name, arn, timeout, environment, taskRoot } = this.settings;
+    const { name, arn, timeout, memorySize } = this.settings;
     const requestId = randomUUID();
     const started = performance.now();
-    const sandbox = this.#warm.pop() ?? new Sandbox({ environment, taskRoot, log: this.#log });
+    const sandbox = this.#warm.pop() ?? this.#newSandbox();
     this.#log.write(`START RequestId: ${requestId} Version: $LATEST\n`);
     try {
       return await sandbox.invoke({ requestId, functionArn: arn, event, timeout });
@@ -45,16 +48,23 @@ export class LocalFunction {
       const duration = (performance.now() - started).toFixed(2);
       this.#log.write(`END RequestId: ${requestId}\n`);
       this.#log.write(
-        `REPORT RequestId: ${requestId}\tDuration: ${duration} ms\tMemory Size: ${environment.AWS_LAMBDA_FUNCTION_MEMORY_SIZE} MB\tFunction: ${name}\n`,
+        `REPORT RequestId: ${requestId}\tDuration: ${duration} ms\tMemory Size: ${memorySize} MB\tMax Memory Used: ${sandbox.maxMemoryUsed} MB\tFunction: ${name}\n`,
       );
       if (sandbox.usable) this.#warm.push(sandbox);
+      else void sandbox.close().then(() => this.#sandboxes.delete(sandbox));
       release();
     }
   }
 
+  #newSandbox(): Sandbox {
+    const sandbox = new Sandbox({ ...this.settings, log: this.#log });
+    this.#sandboxes.add(sandbox);
+    return sandbox;
+  }
+
   /** Ends all sandboxes. Nothing may be running any more. */
   async close(): Promise<void> {
-    await Promise.all(this.#warm.splice(0).map((sandbox) => sandbox.close()));
+    await Promise.all([...this.#sandboxes].map((sandbox) => sandbox.close()));
     await new Promise<void>((resolve) => this.#log.end(resolve));
   }
 }

@@ -11,6 +11,8 @@ export class InvocationError extends Error {
 export interface SandboxSettings {
   /** The whole environment of the process: nothing is inherited. */
   readonly environment: Record<string, string>;
+  /** MB that the process may use before it is killed. */
+  readonly memorySize: number;
   /** The folder that the function's code was unpacked to. */
   readonly taskRoot: string;
   /** Takes what the function prints. */
@@ -26,7 +28,9 @@ export interface Invocation {
 }
 
 interface Answer {
-  readonly requestId?: string;
+  /** MB, since the sandbox was made. */
+  readonly maxMemoryUsed?: number;
+  readonly outOfMemory?: true;
   readonly result?: unknown;
   readonly error?: { errorType: string; errorMessage: string };
   readonly initError?: { errorType: string; errorMessage: string };
@@ -39,13 +43,18 @@ interface Answer {
 export class Sandbox {
   readonly #process: ChildProcess;
   readonly #closed: Promise<unknown>;
+  /** The most memory that was ever in use, in MB; 0 before the first answer. */
+  maxMemoryUsed = 0;
+  /** It was killed or is about to end itself. */
+  #doomed = false;
   #settle: ((answer: Answer | InvocationError) => void) | undefined;
 
   constructor(settings: SandboxSettings) {
     this.#process = fork(path.join(import.meta.dirname, "bootstrap.cjs"), {
       cwd: settings.taskRoot,
       env: settings.environment,
-      execArgv: [],
+      // As Lambda has it: the heap of JavaScript leaves a tenth to everything else.
+      execArgv: [`--max-old-space-size=${Math.floor(0.9 * settings.memorySize)}`],
       stdio: ["ignore", "pipe", "pipe", "ipc"],
     });
     const outputs = [this.#process.stdout, this.#process.stderr].filter((output) => output !== null);
@@ -59,13 +68,16 @@ export class Sandbox {
     });
     // The "close" event would say both, but does not come where this side disconnects first.
     this.#closed = Promise.all([exited, ...outputs.map((output) => finished(output))]);
-    this.#process.on("message", (answer: Answer) => this.#settle?.(answer));
+    this.#process.on("message", (answer: Answer) => {
+      this.#doomed ||= answer.initError !== undefined || answer.outOfMemory === true;
+      this.#settle?.(answer);
+    });
     this.#process.on("error", (error) => this.#settle?.(new InvocationError(error.message)));
   }
 
   /** Whether another invocation can be given to it. */
   get usable(): boolean {
-    return this.#process.connected && this.#process.exitCode === null && !this.#process.killed;
+    return this.#process.connected && !this.#doomed;
   }
 
   /** @throws {InvocationError} where the handler threw, took too long or took the process down. */
@@ -73,6 +85,7 @@ export class Sandbox {
     const { timeout, ...rest } = invocation;
     const answer = await new Promise<Answer | InvocationError>((resolve) => {
       const overrun = setTimeout(() => {
+        this.#doomed = true;
         this.#process.kill("SIGKILL");
         resolve(new InvocationError(`Task timed out after ${timeout.toFixed(2)} seconds`));
       }, timeout * 1000);
@@ -86,6 +99,10 @@ export class Sandbox {
     });
     this.#settle = undefined;
     if (answer instanceof InvocationError) throw answer;
+    this.maxMemoryUsed = answer.maxMemoryUsed ?? this.maxMemoryUsed;
+    if (answer.outOfMemory) {
+      throw new InvocationError("Runtime exited with error: signal: killed (out of memory)");
+    }
     const error = answer.initError ?? answer.error;
     if (error) throw new InvocationError(`${error.errorType}: ${error.errorMessage}`);
     return answer.result;

@@ -122,6 +122,7 @@ export class LambdaService {
       name,
       arn,
       timeout: declared.timeout,
+      memorySize,
       taskRoot,
       logFile: path.join(this.logs, `${name}.log`),
       // https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
