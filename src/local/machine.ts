@@ -4,11 +4,12 @@ import { S3Client } from "@aws-sdk/client-s3";
 import { PublishCommand, SNSClient } from "@aws-sdk/client-sns";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import { openGateway } from "./gateway.ts";
-import { Identity } from "./identity.ts";
+import { type Credentials, Identity } from "./identity.ts";
 import { LambdaService } from "./lambda/service.ts";
 import { ACCOUNT_ID, openMessaging } from "./messaging.ts";
 import { runProgram } from "./program.ts";
 import { provision } from "./provision/provision.ts";
+import { sweep } from "./provision/sweep.ts";
 import { s3Service } from "./s3.ts";
 import { readStackConfig } from "./stack-config.ts";
 import { ObjectStore } from "./store/object-store.ts";
@@ -48,6 +49,8 @@ export interface StackOutputs {
   readonly workers: Record<string, WorkerOutputs>;
 }
 
+type Parts = Omit<Machine, "stop"> & { readonly close: () => Promise<void> };
+
 /** The region where the stack's configuration names none. */
 const DEFAULT_REGION = "us-east-1";
 
@@ -57,19 +60,24 @@ const DEFAULT_REGION = "us-east-1";
  */
 export class Machine {
   readonly endpoint: string;
+  readonly region: string;
   readonly outputs: StackOutputs;
   readonly store: ObjectStore;
   readonly lambda: LambdaService;
+  /** What a person at this computer signs requests with. */
+  readonly administrator: Credentials;
   /** Clients that sign as the administrator. */
   readonly s3: S3Client;
   readonly sqs: SQSClient;
   readonly #close: () => Promise<void>;
 
-  private constructor(parts: Omit<Machine, "stop"> & { close: () => Promise<void> }) {
+  private constructor(parts: Parts) {
     this.endpoint = parts.endpoint;
+    this.region = parts.region;
     this.outputs = parts.outputs;
     this.store = parts.store;
     this.lambda = parts.lambda;
+    this.administrator = parts.administrator;
     this.s3 = parts.s3;
     this.sqs = parts.sqs;
     this.#close = parts.close;
@@ -83,65 +91,78 @@ export class Machine {
     const report = options.report ?? (() => {});
     const identity = new Identity(ACCOUNT_ID);
 
-    const messaging = await openMessaging(region, options.durable ? path.join(folder, "messages") : undefined);
-    const store = await ObjectStore.open({
-      root: path.join(folder, "buckets"),
-      region,
-      accountId: ACCOUNT_ID,
-      notify: async (topicArn, message) => {
-        await sns.send(
-          new PublishCommand({ TopicArn: topicArn, Message: message, Subject: "Amazon S3 Notification" }),
-        );
-      },
-    });
-    store.on("undelivered", report);
-    const gateway = await openGateway({
-      port: options.port ?? 0,
-      region,
-      accountId: ACCOUNT_ID,
-      identity,
-      messaging,
-      report,
-      s3: s3Service(store, identity, region),
-    });
-    const { endpoint } = gateway;
-    const client = { region, endpoint, credentials: identity.administrator };
-    const s3 = new S3Client(client);
-    const sns = new SNSClient(client);
-    const sqs = new SQSClient(client);
-    const lambda = new LambdaService({
-      folder,
-      endpoint,
-      region,
-      accountId: ACCOUNT_ID,
-      identity,
-      concurrency: options.concurrency ?? availableParallelism(),
-      report,
-    });
-
-    const close = async () => {
-      await lambda.stop();
-      await store.close();
-      await gateway.close();
-      await messaging.close();
-      for (const each of [s3, sns, sqs]) each.destroy();
-    };
+    // Closed in the opposite order: what others need is opened first.
+    const opened = new AsyncDisposableStack();
     try {
+      const messages = options.durable ? path.join(folder, "messages") : undefined;
+      const messaging = await openMessaging(region, messages);
+      opened.defer(() => messaging.close());
+
+      const s3Handler = Promise.withResolvers<ReturnType<typeof s3Service>>();
+      const gateway = await openGateway({
+        port: options.port ?? 0,
+        region,
+        accountId: ACCOUNT_ID,
+        identity,
+        messaging,
+        report,
+        s3: async (request, response) => (await s3Handler.promise)(request, response),
+      });
+      opened.defer(() => gateway.close());
+
+      const { endpoint } = gateway;
+      const client = { region, endpoint, credentials: identity.administrator };
+      const s3 = new S3Client(client);
+      const sns = new SNSClient(client);
+      const sqs = new SQSClient(client);
+      for (const each of [s3, sns, sqs]) opened.defer(() => each.destroy());
+
+      const store = await ObjectStore.open({
+        root: path.join(folder, "buckets"),
+        region,
+        accountId: ACCOUNT_ID,
+        notify: async (TopicArn, Message) => {
+          await sns.send(new PublishCommand({ TopicArn, Message, Subject: "Amazon S3 Notification" }));
+        },
+      });
+      opened.defer(() => store.close());
+      store.on("undelivered", report);
+      s3Handler.resolve(s3Service(store, identity, region));
+
+      const lambda = new LambdaService({
+        folder,
+        endpoint,
+        region,
+        accountId: ACCOUNT_ID,
+        identity,
+        concurrency: options.concurrency ?? availableParallelism(),
+        report,
+      });
+      opened.defer(() => lambda.stop());
+
       const services = { endpoint, region, accountId: ACCOUNT_ID, store, sns, sqs, lambda, identity };
-      const outputs = await runProgram(options.program ?? path.join(project, "index.ts"), stack, (resource) =>
-        provision(resource, services, `${stack.project}/${stack.stack}`),
-      );
+      const scope = `${stack.project}/${stack.stack}`;
+      const declared = new Set<string>();
+      const program = options.program ?? path.join(project, "index.ts");
+      const outputs = await runProgram(program, stack, async (resource) => {
+        const provisioned = await provision(resource, services, scope);
+        declared.add(provisioned.id);
+        return provisioned;
+      });
+      await sweep(services, declared);
       return new Machine({
         endpoint,
+        region,
+        administrator: identity.administrator,
         outputs: outputs as unknown as StackOutputs,
         store,
         lambda,
         s3,
         sqs,
-        close,
+        close: () => opened.disposeAsync(),
       });
     } catch (error) {
-      await close();
+      await opened.disposeAsync();
       throw error;
     }
   }

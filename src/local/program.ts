@@ -16,6 +16,9 @@ export interface ProvisionedResource {
   readonly state: Record<string, unknown>;
 }
 
+/** How long, in milliseconds, Pulumi may go on repeating an error. */
+const ECHOES_MS = 1000;
+
 /** Node keeps a module that it has loaded; under another address it runs again. */
 let runs = 0;
 
@@ -29,26 +32,29 @@ export async function runProgram(
   stack: StackConfig,
   provision: (resource: DeclaredResource) => Promise<ProvisionedResource>,
 ): Promise<Record<string, unknown>> {
+  // The first error says what is wrong. Pulumi says it again, in longer words, for every resource that depends on the
+  // one that failed, and lets those rejections go unhandled: they are taken here.
   const failed = Promise.withResolvers<never>();
-  // What could not be provisioned stays unknown for ever, and so does what depends on it: rejecting it as well would
-  // only have Pulumi say the same in longer words.
-  const fail = (error: unknown): Promise<never> => {
-    failed.reject(error);
-    return new Promise(() => {});
-  };
+  const provisioning = new Set<Promise<unknown>>();
+  process.on("unhandledRejection", failed.reject);
   pulumi.runtime.setAllConfig(stack.config);
   await pulumi.runtime.setMocks(
     {
       newResource: async ({ type, name, inputs, custom }) => {
         // Components are names for what is in them; the stack is one.
         if (!custom) return { id: "", state: inputs };
-        try {
-          return await provision({ type, name, inputs });
-        } catch (error) {
-          return fail(error);
-        }
+        const provisioned = provision({ type, name, inputs });
+        provisioning.add(provisioned);
+        return provisioned.catch((error) => {
+          failed.reject(error);
+          throw error;
+        });
       },
-      call: ({ token }) => fail(new Error(`The program calls ${token}, which nothing here can answer.`)),
+      call: ({ token }) => {
+        const error = new Error(`The program calls ${token}, which nothing here can answer.`);
+        failed.reject(error);
+        throw error;
+      },
     },
     stack.project,
     stack.stack,
@@ -61,5 +67,14 @@ export async function runProgram(
       await pulumi.runtime.disconnect();
       return outputs as Record<string, unknown>;
     });
-  return await Promise.race([finished, failed.promise]);
+  const stopTaking = () => process.off("unhandledRejection", failed.reject);
+  try {
+    const outputs = await Promise.race([finished, failed.promise]);
+    stopTaking();
+    return outputs;
+  } catch (error) {
+    await Promise.allSettled(provisioning);
+    setTimeout(stopTaking, ECHOES_MS).unref();
+    throw error;
+  }
 }

@@ -47,7 +47,7 @@ async function withFunction<T>(
 const message = (promise: Promise<unknown>) =>
   promise.then(
     () => "no error",
-    (error: Error) => error.message,
+    (error: Error) => error.message.replace(/^test: | \(its log: .*\)$/g, ""),
   );
 
 describe("a function on this computer", () => {

@@ -43,7 +43,7 @@ export class EventSourceMapping {
 
   /**
    * @param sqs signs as the function's role, as Lambda does
-   * @param report is told of what the queue refused; polling goes on
+   * @param report is told of what the queue refused and of invocations that failed; polling goes on
    */
   constructor(
     settings: EventSourceMappingSettings,
@@ -107,8 +107,9 @@ export class EventSourceMapping {
     try {
       const answer = await this.#invoke({ Records: batch.map((message) => this.#record(message)) });
       failed = this.settings.reportsFailures ? failedMessages(answer, batch) : new Set();
-    } catch {
-      // The function's log says why; its messages come again after their visibility timeout.
+    } catch (error) {
+      // Its messages come again after their visibility timeout.
+      this.#report(error);
       return;
     }
     const done = batch.filter(({ MessageId }) => !failed.has(MessageId ?? ""));

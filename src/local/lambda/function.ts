@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { createWriteStream, type WriteStream } from "node:fs";
-import { Sandbox } from "./sandbox.ts";
+import { InvocationError, Sandbox } from "./sandbox.ts";
 import type { Semaphore } from "./semaphore.ts";
 
 export interface FunctionSettings {
@@ -42,8 +42,9 @@ export class LocalFunction {
     try {
       return await sandbox.invoke({ requestId, functionArn: arn, event, timeout });
     } catch (error) {
-      this.#log.write(`${requestId} ${(error as Error).message}\n`);
-      throw error;
+      const { message } = error as Error;
+      this.#log.write(`${requestId} ${message}\n`);
+      throw new InvocationError(`${name}: ${message} (its log: ${this.settings.logFile})`);
     } finally {
       const duration = (performance.now() - started).toFixed(2);
       this.#log.write(`END RequestId: ${requestId}\n`);

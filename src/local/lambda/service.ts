@@ -107,6 +107,8 @@ export class LambdaService {
     const temporary = path.join(folder, "tmp", name);
     await rm(taskRoot, { recursive: true, force: true });
     await Promise.all([taskRoot, temporary, this.logs].map((each) => mkdir(each, { recursive: true })));
+    // Lambda takes .js for CommonJS; Node would ask the next package.json up the path, which may be this project's.
+    await writeFile(path.join(folder, "functions", "package.json"), '{ "type": "commonjs" }\n');
     for (const [file, content] of Object.entries(await assetsOf(declared.code))) {
       await writeFile(path.join(taskRoot, file), await textOf(content));
     }

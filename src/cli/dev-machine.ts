@@ -1,0 +1,84 @@
+import path from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { GetQueueAttributesCommand } from "@aws-sdk/client-sqs";
+import { Machine } from "../local/machine.ts";
+
+/** The process that `npm run dev` runs the machine in: PORT, STACK and FOLDER are its arguments, "stop" ends it. */
+
+const PROJECT = path.join(import.meta.dirname, "../..");
+const [port = "", stack = "", folder = ""] = process.argv.slice(2);
+
+/** How often, in milliseconds, dead-letter queues are looked at. */
+const LOOK_EVERY_MS = 1000;
+
+const stopping = new AbortController();
+process.on("message", () => stopping.abort());
+// Whoever started this is gone, without a word; the machine goes down as well as it can.
+process.on("disconnect", () => stopping.abort());
+// A terminal sends these to the whole group: the one who started this says when to stop.
+process.on("SIGINT", () => {});
+
+try {
+  const machine = await Machine.start({
+    project: PROJECT,
+    stack,
+    folder,
+    port: Number(port),
+    durable: true,
+    report: (fault) => console.error(fault instanceof Error ? fault.message : fault),
+  });
+  print(machine);
+  await Promise.all([stopped(), tellRejections(machine)]);
+  await machine.stop();
+} catch (error) {
+  console.error(`${error instanceof Error ? error.message : error}`);
+  process.exitCode = 1;
+}
+process.disconnect?.();
+
+function stopped(): Promise<void> {
+  return new Promise((resolve) => {
+    if (stopping.signal.aborted) resolve();
+    stopping.signal.addEventListener("abort", () => resolve());
+  });
+}
+
+function print(machine: Machine): void {
+  const { endpoint, outputs, administrator, region } = machine;
+  const { sourceBucket, resultsBucket, workers } = outputs;
+  console.log(`
+The machine is running. In another terminal:
+
+  export AWS_ENDPOINT_URL=${endpoint} AWS_REGION=${region}
+  export AWS_ACCESS_KEY_ID=${administrator.accessKeyId} AWS_SECRET_ACCESS_KEY=${administrator.secretAccessKey}
+  aws s3 cp samples/cat.jpg s3://${sourceBucket}/
+  aws s3 cp s3://${resultsBucket}/ out/ --recursive
+
+Workers: ${Object.keys(workers).join(", ")}. Buckets are folders of ${path.join(folder, "buckets")}, logs files of ${machine.lambda.logs}.
+`);
+  machine.store.on("created", ({ bucket, key, size }) => {
+    const where = bucket === sourceBucket ? "in " : bucket === resultsBucket ? "out" : undefined;
+    if (where) console.log(`${where}  ${key}  ${(size / 1000).toFixed(0)} kB`);
+  });
+}
+
+/** Says when a worker has rejected something more. */
+async function tellRejections(machine: Machine): Promise<void> {
+  const told = new Map<string, number>();
+  while (!stopping.signal.aborted) {
+    for (const [worker, { deadLetterQueue }] of Object.entries(machine.outputs.workers)) {
+      const { Attributes } = await machine.sqs.send(
+        new GetQueueAttributesCommand({
+          QueueUrl: deadLetterQueue,
+          AttributeNames: ["ApproximateNumberOfMessages"],
+        }),
+      );
+      const waiting = Number(Attributes?.ApproximateNumberOfMessages);
+      if (waiting > (told.get(worker) ?? 0)) {
+        console.log(`${worker} has rejected ${waiting}: npm run dead-letters says what and why`);
+      }
+      told.set(worker, waiting);
+    }
+    await setTimeout(LOOK_EVERY_MS, undefined, { signal: stopping.signal }).catch(() => {});
+  }
+}

@@ -1,0 +1,118 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { watch } from "node:fs";
+import { createServer } from "node:net";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { UsageError } from "./inputs.ts";
+
+const PROJECT = path.join(import.meta.dirname, "../..");
+
+const USAGE = `Usage: npm run dev -- [--port PORT] [--stack NAME] [--folder DIR]
+
+Keeps the machine running on this computer, with all that was ever dropped into it in
+DIR. A change of the program, a handler or anything they use takes effect at
+once: what is being processed is finished first, and nothing is lost.
+
+  --port PORT    where it listens on 127.0.0.1 (default: 4566)
+  --stack NAME   whose configuration is used, Pulumi.NAME.yaml (default: dev)
+  --folder DIR   where it keeps everything (default: .machine/NAME)
+  --help         prints this`;
+
+/** What is watched for changes. */
+const SOURCES = ["index.ts", "src", "handlers", "layers/sharp/package-lock.json"];
+
+/** Milliseconds for which nothing must change before the machine starts anew: editors write in several steps. */
+const SETTLE_MS = 200;
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  console.error(`${error instanceof Error ? error.message : error}`);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+}
+
+/**
+ * Runs the machine in a process of its own, and another one after each change: Node can not forget modules, and a
+ * program that does not start must not take this down.
+ */
+async function main(argv: string[]): Promise<void> {
+  const { port, stack, folder, help } = parseArguments(argv);
+  if (help) return console.log(USAGE);
+  await checkPort(port);
+
+  let child: ChildProcess | undefined;
+  let ending = false;
+  const start = () => {
+    child = fork(path.join(import.meta.dirname, "dev-machine.ts"), [String(port), stack, folder], {
+      cwd: PROJECT,
+    });
+    child.once("exit", (code, signal) => {
+      child = undefined;
+      if (ending) return;
+      if (code === 0 || signal) start();
+      else console.error("Not running. It starts again when something changes.");
+    });
+  };
+  const restart = () => {
+    if (child) child.send("stop");
+    else start();
+  };
+  let settling: NodeJS.Timeout | undefined;
+  const changed = () => {
+    clearTimeout(settling);
+    settling = setTimeout(restart, SETTLE_MS);
+  };
+  const watchers = [...SOURCES, "Pulumi.yaml", `Pulumi.${stack}.yaml`].map((source) =>
+    watch(path.join(PROJECT, source), { recursive: true }, changed),
+  );
+  const end = () => {
+    ending = true;
+    clearTimeout(settling);
+    for (const watcher of watchers) watcher.close();
+    child?.send("stop");
+  };
+  process.once("SIGINT", end);
+  process.once("SIGTERM", end);
+  start();
+}
+
+function parseArguments(argv: string[]) {
+  const { values } = parsed(argv);
+  const port = Number(values.port);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+    throw new UsageError(`--port is ${values.port}, but must be a whole number from 1 to 65535.`);
+  }
+  const { stack, help } = values;
+  const folder = values.folder
+    ? path.resolve(process.env.INIT_CWD ?? process.cwd(), values.folder)
+    : path.join(PROJECT, ".machine", stack);
+  return { port, stack, folder, help };
+}
+
+function parsed(argv: string[]) {
+  try {
+    return parseArgs({
+      args: argv,
+      options: {
+        port: { type: "string", default: "4566" },
+        stack: { type: "string", default: "dev" },
+        folder: { type: "string" },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+  } catch (error) {
+    throw new UsageError(`${(error as Error).message}\n\n${USAGE}`);
+  }
+}
+
+/** @throws Error where something else listens there, another machine perhaps with the same folder */
+async function checkPort(port: number): Promise<void> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", () =>
+      reject(new Error(`Port ${port} is taken: is the machine running already? Give another with --port.`)),
+    );
+    server.listen(port, "127.0.0.1", resolve);
+  });
+  await new Promise((resolve) => server.close(resolve));
+}

@@ -1,0 +1,155 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { utimes } from "node:fs/promises";
+import { createServer } from "node:net";
+import path from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { HeadObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { expect } from "chai";
+import sharp from "sharp";
+import { withFolder } from "../support/machine.ts";
+
+/** A machine that stays up, and what it has said. */
+interface Dev {
+  readonly process: ChildProcess;
+  readonly s3: S3Client;
+  readonly source: string;
+  readonly results: string;
+  said(): string;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** Waits until something holds. @throws Error after twenty seconds */
+async function until<T>(what: string, holds: () => T | undefined | Promise<T | undefined>): Promise<T> {
+  const end = Date.now() + 20_000;
+  while (Date.now() < end) {
+    const held = await holds();
+    if (held !== undefined) return held;
+    await setTimeout(50);
+  }
+  throw new Error(`${what} did not happen within twenty seconds`);
+}
+
+async function startDev(folder: string, port: number): Promise<Dev> {
+  // In a group of its own, so that a test can take all of it down at once.
+  const child = spawn(
+    process.execPath,
+    [path.resolve("src/cli/dev.ts"), "--port", `${port}`, "--folder", path.join(folder, "state")],
+    { stdio: ["ignore", "pipe", "pipe"], detached: true },
+  );
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => (output += text));
+  const words = await until("the start", () => {
+    if (child.exitCode !== null) throw new Error(`it ended: ${output}`);
+    return output.includes("Workers:") ? output : undefined;
+  });
+  const find = (pattern: RegExp) => pattern.exec(words)?.[1] ?? "";
+  const s3 = new S3Client({
+    endpoint: find(/AWS_ENDPOINT_URL=(\S+)/),
+    region: find(/AWS_REGION=(\S+)/),
+    credentials: {
+      accessKeyId: find(/AWS_ACCESS_KEY_ID=(\S+)/),
+      secretAccessKey: find(/AWS_SECRET_ACCESS_KEY=(\S+)/),
+    },
+  });
+  return {
+    process: child,
+    s3,
+    source: find(/s3:\/\/(images-source[^/]+)/),
+    results: find(/s3:\/\/(images-results[^/]+)/),
+    said: () => output,
+  };
+}
+
+async function put({ s3, source }: Dev, key: string): Promise<void> {
+  const Body = await sharp({ create: { width: 8, height: 4, channels: 3, background: "teal" } })
+    .png()
+    .toBuffer();
+  await s3.send(new PutObjectCommand({ Bucket: source, Key: key, Body }));
+}
+
+/** Waits until both workers have done their part. */
+async function results({ s3, results }: Dev, key: string): Promise<void> {
+  for (const worker of ["clockwise", "counter-clockwise"]) {
+    const head = new HeadObjectCommand({ Bucket: results, Key: `${worker}/${key}` });
+    await until(`the result ${worker}/${key}`, () => s3.send(head).catch(() => undefined));
+  }
+}
+
+describe("npm run dev", function () {
+  this.timeout(60_000);
+
+  const running: ChildProcess[] = [];
+  const dev = async (folder: string, port: number) => {
+    const started = await startDev(folder, port);
+    running.push(started.process);
+    return started;
+  };
+  /** Ends everything at once, as a power cut does. */
+  const kill = async (child: ChildProcess) => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    process.kill(-(child.pid as number), "SIGKILL");
+    await once(child, "exit");
+  };
+
+  afterEach(async () => {
+    await Promise.all(running.splice(0).map(kill));
+  });
+
+  it("stays up, takes images from any client, and goes on after a change of the program", async () => {
+    await withFolder(async (folder) => {
+      const machine = await dev(folder, await freePort());
+      await put(machine, "before.png");
+      await results(machine, "before.png");
+
+      const now = new Date();
+      await utimes("index.ts", now, now);
+      await until("the restart", () => (machine.said().split("Workers:").length > 2 ? true : undefined));
+      await put(machine, "after.png");
+      await results(machine, "after.png");
+
+      machine.process.kill("SIGTERM");
+      const [code] = await once(machine.process, "exit");
+      expect(code).to.equal(0);
+      machine.s3.destroy();
+    });
+  });
+
+  it("finishes after kill -9 what it had accepted before", async () => {
+    await withFolder(async (folder) => {
+      const port = await freePort();
+      const first = await dev(folder, port);
+      await Promise.all(Array.from({ length: 20 }, (_, index) => put(first, `${index}.png`)));
+      await kill(first.process);
+      first.s3.destroy();
+
+      const second = await dev(folder, port);
+      for (let index = 0; index < 20; index++) await results(second, `${index}.png`);
+      second.s3.destroy();
+    });
+  });
+
+  it("says that its port is taken, and exits 1", async () => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as { port: number };
+    const child = spawn(process.execPath, [path.resolve("src/cli/dev.ts"), "--port", `${port}`]);
+    let said = "";
+    child.stderr.on("data", (text) => (said += text));
+    const [code] = await once(child, "exit");
+    server.close();
+
+    expect(code).to.equal(1);
+    expect(said).to.equal(
+      `Port ${port} is taken: is the machine running already? Give another with --port.\n`,
+    );
+  });
+});
