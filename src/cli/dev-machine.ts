@@ -49,7 +49,7 @@ function print(machine: Machine): void {
   console.log(`
 The machine is running. In another terminal:
 
-  export AWS_ENDPOINT_URL=${endpoint} AWS_REGION=${region}
+  export AWS_ENDPOINT_URL=${endpoint} AWS_REGION=${region} AWS_DEFAULT_REGION=${region}
   export AWS_ACCESS_KEY_ID=${administrator.accessKeyId} AWS_SECRET_ACCESS_KEY=${administrator.secretAccessKey}
   aws s3 cp samples/cat.jpg s3://${sourceBucket}/
   aws s3 cp s3://${resultsBucket}/ out/ --recursive

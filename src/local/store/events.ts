@@ -1,0 +1,108 @@
+import { randomBytes } from "node:crypto";
+import type { NotificationConfiguration, TopicNotification } from "./model.ts";
+
+/** Who asked, as the event tells it. */
+export interface Origin {
+  readonly principalId: string;
+  readonly sourceIp: string;
+  readonly requestId: string;
+  readonly hostId: string;
+}
+
+/** What happened to an object, in the words of an S3 event. */
+export interface ObjectEvent {
+  /** For example `ObjectCreated:Put`, without `s3:`. */
+  readonly name: string;
+  readonly time: Date;
+  readonly bucket: string;
+  readonly key: string;
+  readonly sequence: number;
+  /** Where the bucket is versioned. */
+  readonly versionId?: string | undefined;
+  /** Not in events about removals. */
+  readonly size?: number | undefined;
+  readonly etag?: string | undefined;
+}
+
+/** The notifications of a bucket that an event goes to. */
+export function matching(
+  configuration: NotificationConfiguration,
+  eventName: string,
+  key: string,
+): TopicNotification[] {
+  return configuration.topics.filter(
+    ({ events, filterPrefix = "", filterSuffix = "" }) =>
+      events.some((pattern) => covers(pattern, `s3:${eventName}`)) &&
+      key.startsWith(filterPrefix) &&
+      key.endsWith(filterSuffix),
+  );
+}
+
+/** Does `s3:ObjectCreated:*` or `s3:ObjectCreated:Put` mean this event? */
+function covers(pattern: string, eventName: string): boolean {
+  return pattern.endsWith("*") ? eventName.startsWith(pattern.slice(0, -1)) : pattern === eventName;
+}
+
+/**
+ * The message that S3 sends: one record, of the shape in the S3 User Guide's "Event message structure".
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+ */
+export function eventMessage(
+  event: ObjectEvent,
+  configurationId: string,
+  origin: Origin,
+  region: string,
+  accountId: string,
+): string {
+  const { bucket, size, etag: eTag, versionId } = event;
+  const record = {
+    eventVersion: "2.1",
+    eventSource: "aws:s3",
+    awsRegion: region,
+    eventTime: event.time.toISOString(),
+    eventName: event.name,
+    userIdentity: { principalId: origin.principalId },
+    requestParameters: { sourceIPAddress: origin.sourceIp },
+    responseElements: { "x-amz-request-id": origin.requestId, "x-amz-id-2": origin.hostId },
+    s3: {
+      s3SchemaVersion: "1.0",
+      configurationId,
+      bucket: { name: bucket, ownerIdentity: { principalId: accountId }, arn: `arn:aws:s3:::${bucket}` },
+      object: { key: encodeKey(event.key), size, eTag, versionId, sequencer: sequencer(event.sequence) },
+    },
+  };
+  return JSON.stringify({ Records: [record] });
+}
+
+/** What S3 sends when a notification is declared. */
+export function testMessage(bucket: string, time: Date): string {
+  const { requestId, hostId } = newOrigin("");
+  return JSON.stringify({
+    Service: "Amazon S3",
+    Event: "s3:TestEvent",
+    Time: time.toISOString(),
+    Bucket: bucket,
+    RequestId: requestId,
+    HostId: hostId,
+  });
+}
+
+/** Whoever calls the store itself, not over HTTP. */
+export function newOrigin(principalId: string): Origin {
+  return {
+    principalId,
+    sourceIp: "127.0.0.1",
+    requestId: randomBytes(8).toString("hex").toUpperCase(),
+    hostId: randomBytes(48).toString("base64"),
+  };
+}
+
+/** As a form would encode it, but for the slashes: `a b/ü.jpg` is `a+b/%C3%BC.jpg`. */
+export function encodeKey(key: string): string {
+  return encodeURIComponent(key).replaceAll("%20", "+").replaceAll("%2F", "/");
+}
+
+/** Hexadecimal, always of one length, so that comparing text compares age. */
+function sequencer(sequence: number): string {
+  return sequence.toString(16).toUpperCase().padStart(18, "0");
+}

@@ -1,0 +1,167 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { S3Error } from "./errors.ts";
+import type { ObjectStore } from "./object-store.ts";
+import type { S3Hooks } from "./rest/access.ts";
+import {
+  createBucket,
+  deleteBucket,
+  getBucketLocation,
+  getBucketNotification,
+  getBucketVersioning,
+  headBucket,
+  listBuckets,
+  putBucketNotification,
+  putBucketVersioning,
+} from "./rest/buckets.ts";
+import { copyObject } from "./rest/copies.ts";
+import { deleteObjects } from "./rest/deletes.ts";
+import { Exchange } from "./rest/exchange.ts";
+import { listMultipartUploads, listObjectsV2, listObjectVersions, listParts } from "./rest/listings.ts";
+import {
+  abortMultipartUpload,
+  completeMultipartUpload,
+  createMultipartUpload,
+  uploadPart,
+  uploadPartCopy,
+} from "./rest/multipart.ts";
+import { deleteObject, getObject, putObject } from "./rest/objects.ts";
+import { readRequest, type S3Request } from "./rest/request.ts";
+import { errorXml } from "./rest/xml.ts";
+
+export type { AccessRequest, S3Hooks } from "./rest/access.ts";
+export type { SignedPiece } from "./rest/chunked.ts";
+
+type Operation = (exchange: Exchange) => Promise<void>;
+
+/** What is done here, by method, level and the query parameter or header that makes it another operation. */
+const OPERATIONS: Readonly<Record<string, Operation>> = {
+  "GET service": listBuckets,
+
+  "PUT bucket": createBucket,
+  "HEAD bucket": headBucket,
+  "DELETE bucket": deleteBucket,
+  "GET bucket list-type": listObjectsV2,
+  "GET bucket versions": listObjectVersions,
+  "GET bucket uploads": listMultipartUploads,
+  "GET bucket location": getBucketLocation,
+  "GET bucket versioning": getBucketVersioning,
+  "PUT bucket versioning": putBucketVersioning,
+  "GET bucket notification": getBucketNotification,
+  "PUT bucket notification": putBucketNotification,
+  "POST bucket delete": deleteObjects,
+
+  "PUT object": putObject,
+  "GET object": getObject,
+  "HEAD object": getObject,
+  "DELETE object": deleteObject,
+  "PUT object x-amz-copy-source": copyObject,
+  "POST object uploads": createMultipartUpload,
+  "PUT object uploadId": uploadPart,
+  "PUT object uploadId x-amz-copy-source": uploadPartCopy,
+  "GET object uploadId": listParts,
+  "POST object uploadId": completeMultipartUpload,
+  "DELETE object uploadId": abortMultipartUpload,
+};
+
+/** The query parameters that make a request another operation. */
+const FACETS = [
+  ...["list-type", "versions", "uploads", "uploadId", "location", "versioning", "notification", "delete"],
+  ...[
+    "accelerate",
+    "acl",
+    "analytics",
+    "attributes",
+    "cors",
+    "encryption",
+    "intelligent-tiering",
+    "inventory",
+  ],
+  ...[
+    "legal-hold",
+    "lifecycle",
+    "logging",
+    "metadataTable",
+    "metrics",
+    "object-lock",
+    "ownershipControls",
+    "policy",
+  ],
+  ...[
+    "policyStatus",
+    "publicAccessBlock",
+    "renameObject",
+    "replication",
+    "requestPayment",
+    "restore",
+    "retention",
+  ],
+  ...["select", "session", "tagging", "torrent", "website"],
+];
+
+/**
+ * S3's REST protocol, path-style and virtual-hosted, over an object store. Who the caller is and what the caller
+ * may do is for the hooks; signatures of headers and URLs are checked before this is called.
+ */
+export function createS3Handler(
+  store: ObjectStore,
+  hooks: S3Hooks = {},
+): (http: IncomingMessage, response: ServerResponse) => Promise<void> {
+  return async (http, response) => {
+    let request: S3Request | undefined;
+    try {
+      request = readRequest(http);
+      const exchange = new Exchange(store, request, response, hooks);
+      await route(request)(exchange);
+    } catch (error) {
+      answerError(error, http, response, request, hooks);
+    }
+  };
+}
+
+function route(request: S3Request): Operation {
+  const { method, bucket, key, query } = request;
+  const level = key !== undefined ? "object" : bucket !== undefined ? "bucket" : "service";
+  const facet = FACETS.find((name) => query.has(name));
+  const copies = level === "object" && method === "PUT" && request.header("x-amz-copy-source") !== undefined;
+  const name = [method, level, facet, copies ? "x-amz-copy-source" : undefined].filter(Boolean).join(" ");
+  const operation = OPERATIONS[name];
+  if (!operation) throw notImplemented(method, level, facet);
+  return operation;
+}
+
+/** S3's answer to what it does not do, naming the operation as the SDKs do: `GetBucketAcl`. */
+function notImplemented(method: string, level: string, facet = ""): S3Error {
+  const words = [method.toLowerCase(), level, ...facet.split("-")].map(
+    (word) => word.charAt(0).toUpperCase() + word.slice(1),
+  );
+  const name = method === "GET" && level === "bucket" && !facet ? "ListObjects" : words.join("");
+  return new S3Error(501, "NotImplemented", `${name} is not implemented by this object store.`, {
+    Operation: name,
+  });
+}
+
+function answerError(
+  error: unknown,
+  http: IncomingMessage,
+  response: ServerResponse,
+  request: S3Request | undefined,
+  hooks: S3Hooks,
+): void {
+  if (http.destroyed && !http.complete) return void response.destroy(); // the client went away
+  if (!(error instanceof S3Error)) hooks.failed?.(http, error);
+  if (response.headersSent) return void response.destroy();
+  const { status, code, message, details, headers } =
+    error instanceof S3Error
+      ? error
+      : new S3Error(500, "InternalError", "We encountered an internal error. Please try again.");
+  for (const name of ["content-length", "content-range", "etag", "last-modified"])
+    response.removeHeader(name);
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  const { requestId: RequestId, hostId: HostId } = request ?? {};
+  const Resource = http.url?.split("?")[0];
+  const body = errorXml({ Code: code, Message: message, ...details, Resource, RequestId, HostId });
+  response.statusCode = status;
+  response.setHeader("content-type", "application/xml");
+  if (http.method === "HEAD") response.end();
+  else response.end(body);
+}

@@ -1,0 +1,90 @@
+import type { ChecksumAlgorithm } from "./digests.ts";
+
+export type Versioning = "Enabled" | "Suspended";
+
+/** What a bucket tells whom, as `aws.s3.BucketNotification` declares it. */
+export interface TopicNotification {
+  readonly id: string;
+  readonly topicArn: string;
+  /** For example `s3:ObjectCreated:*`. */
+  readonly events: readonly string[];
+  readonly filterPrefix?: string | undefined;
+  readonly filterSuffix?: string | undefined;
+}
+
+export interface NotificationConfiguration {
+  readonly topics: readonly TopicNotification[];
+}
+
+export interface Bucket {
+  readonly name: string;
+  readonly created: Date;
+  /** Undefined until versioning is set for the first time. */
+  readonly versioning: Versioning | undefined;
+  readonly notification: NotificationConfiguration;
+}
+
+export interface Checksum {
+  readonly algorithm: ChecksumAlgorithm;
+  readonly type: "FULL_OBJECT" | "COMPOSITE";
+  /** Base64, with `-PARTS` behind it where it is composite. */
+  readonly value: string;
+}
+
+/** One part of an object that was uploaded in parts. */
+export interface Part {
+  readonly number: number;
+  readonly size: number;
+  readonly checksum?: string | undefined;
+}
+
+/** What the uploader says about an object. */
+export interface Description {
+  /** Standard headers by lower-case name: `content-type`, `cache-control` and so on. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** User metadata by lower-case name, without `x-amz-meta-`. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** What is kept about an object besides the columns that queries need. */
+export interface Details extends Description {
+  readonly checksum?: Checksum | undefined;
+  /** Present where the object was uploaded in parts. */
+  readonly parts?: readonly Part[] | undefined;
+}
+
+/** One version of an object, or a delete marker. */
+export interface ObjectVersion extends Details {
+  readonly bucket: string;
+  readonly key: string;
+  /** `null` for a version that was written while the bucket was not versioned. */
+  readonly versionId: string;
+  /** Grows with every write to the store; the hexadecimal sequencer of the event is made of it. */
+  readonly sequence: number;
+  /** Is this what a GET without a version id finds? */
+  readonly isCurrent: boolean;
+  readonly isDeleteMarker: boolean;
+  readonly size: number;
+  /** Without quotes. */
+  readonly etag: string;
+  readonly modified: Date;
+  /** The file with the bytes; empty for a delete marker. */
+  readonly blob: string;
+  /** Where in the bucket's folder a person finds the current version. */
+  readonly place: string;
+}
+
+export interface Upload extends Description {
+  readonly id: string;
+  readonly bucket: string;
+  readonly key: string;
+  readonly initiated: Date;
+  readonly checksumAlgorithm?: ChecksumAlgorithm | undefined;
+  readonly checksumType?: Checksum["type"] | undefined;
+}
+
+export interface UploadedPart extends Part {
+  readonly etag: string;
+  readonly modified: Date;
+  readonly blob: string;
+}

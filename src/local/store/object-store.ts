@@ -1,0 +1,348 @@
+import { EventEmitter } from "node:events";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Readable, Writable } from "node:stream";
+import { Blobs, type ByteRange } from "./blobs.ts";
+import { Catalog, type Chore } from "./catalog.ts";
+import { Chores } from "./chores.ts";
+import { GroupCommit } from "./commits.ts";
+import { Contention, checkWrite, type WriteCondition } from "./conditions.ts";
+import type { ChecksumAlgorithm, DigestAlgorithm, Digests } from "./digests.ts";
+import { noSuchBucket, noSuchKey, S3Error } from "./errors.ts";
+import { type Origin, testMessage } from "./events.ts";
+import { Folder } from "./folder.ts";
+import { type Accepted, type Deleted, History } from "./history.ts";
+import { type Page, type PageRequest, type Position, readPage } from "./listing.ts";
+import type { Bucket, Description, NotificationConfiguration, ObjectVersion, Versioning } from "./model.ts";
+import { MultipartUploads } from "./multipart.ts";
+import { type FailedDelivery, type Notify, Outbox } from "./outbox.ts";
+import { validateBucketName, validateDescription, validateKey, validateNotification } from "./validation.ts";
+import type { Body } from "./writers.ts";
+
+export interface StoreOptions {
+  /** The folder that a person opens. Made if it is not there. */
+  readonly root: string;
+  readonly region: string;
+  readonly accountId: string;
+  /** Hands an event to a topic. What it rejects is tried again, across restarts. */
+  readonly notify: Notify;
+  /** @default the time of day */
+  readonly now?: () => Date;
+}
+
+export interface PutOptions extends Partial<Description> {
+  readonly condition?: WriteCondition | undefined;
+  /** Computed on the way and kept with the object. */
+  readonly checksum?: ChecksumAlgorithm | undefined;
+  /** Computed on the way, for `verify` alone. */
+  readonly digests?: readonly DigestAlgorithm[] | undefined;
+  /** Called when the whole body is on the disk and nobody sees it yet; what it throws undoes the put. */
+  readonly verify?: ((digests: Digests, size: number) => void) | undefined;
+  /** @default "Put" */
+  readonly event?: "Put" | "Post" | "Copy" | undefined;
+  readonly origin?: Origin | undefined;
+}
+
+export interface DeleteOptions {
+  readonly versionId?: string | undefined;
+  readonly ifMatch?: string | undefined;
+  readonly origin?: Origin | undefined;
+}
+
+interface StoreEvents {
+  /** A version became the current one. */
+  created: [version: ObjectVersion];
+  /** A notification was refused and will be tried again. */
+  undelivered: [failure: FailedDelivery];
+  /** A file could not be shown or removed; the next start tries again. What is stored is not affected. */
+  postponed: [chore: Chore, error: unknown];
+}
+
+/**
+ * S3 on files. `ROOT/BUCKET/KEY` is the current version, for people; `ROOT/.store` holds the bytes of all versions
+ * and the catalog. A change is answered when it, and the notifications that it causes, would survive a power cut.
+ */
+export class ObjectStore extends EventEmitter<StoreEvents> {
+  readonly region: string;
+  readonly accountId: string;
+  readonly multipart: MultipartUploads;
+  readonly #now: () => Date;
+  readonly #notify: Notify;
+  readonly #catalog: Catalog;
+  readonly #commits: GroupCommit;
+  readonly #blobs: Blobs;
+  readonly #folder: Folder;
+  readonly #outbox: Outbox;
+  readonly #history: History;
+  readonly #contention = new Contention();
+
+  static async open(options: StoreOptions): Promise<ObjectStore> {
+    const hidden = join(options.root, ".store");
+    mkdirSync(hidden, { recursive: true });
+    return new ObjectStore(options, hidden, openCatalog(hidden, options.root));
+  }
+
+  private constructor(options: StoreOptions, hidden: string, catalog: Catalog) {
+    super();
+    const { root, region, accountId, notify, now = () => new Date() } = options;
+    this.region = region;
+    this.accountId = accountId;
+    this.#now = now;
+    this.#notify = notify;
+    this.#catalog = catalog;
+    const commits = new GroupCommit(catalog.database, () => catalog.sync());
+    this.#commits = commits;
+    const blobs = new Blobs(hidden);
+    this.#blobs = blobs;
+    blobs.sweep(catalog.newestBlob(), (first) => catalog.blobsFrom(first));
+    const folder = new Folder(root, join(hidden, "incoming", "on-its-way"));
+    this.#folder = folder;
+    const outbox = new Outbox(catalog, commits, notify, (failure) => this.emit("undelivered", failure));
+    this.#outbox = outbox;
+    const postponed = (chore: Chore, error: unknown) => this.emit("postponed", chore, error);
+    const chores = new Chores({ catalog, commits, blobs, folder, now, postponed });
+    const created = (version: ObjectVersion) => this.emit("created", version);
+    const history = new History({ region, accountId, catalog, chores, folder, outbox, now, created });
+    this.#history = history;
+    const contention = this.#contention;
+    this.multipart = new MultipartUploads({ catalog, commits, blobs, chores, history, contention, now });
+  }
+
+  /** Finishes deliveries under way; the others wait for the next start. */
+  async close(): Promise<void> {
+    await this.#outbox.close();
+    await this.#commits.settled();
+    this.#catalog.close();
+  }
+
+  /** Is every notification delivered? */
+  idle(): boolean {
+    return this.#outbox.isEmpty();
+  }
+
+  // ── buckets ──
+
+  buckets(): Bucket[] {
+    return this.#catalog.buckets();
+  }
+
+  /** @throws 404 NoSuchBucket */
+  bucket(name: string): Bucket {
+    const bucket = this.#catalog.bucket(name);
+    if (!bucket) throw noSuchBucket(name);
+    return bucket;
+  }
+
+  async createBucket(name: string): Promise<void> {
+    validateBucketName(name);
+    await this.#commits.run((afterwards) => {
+      if (this.#catalog.bucket(name)) {
+        throw new S3Error(
+          409,
+          "BucketAlreadyOwnedByYou",
+          "Your previous request to create the named bucket succeeded and you already own it.",
+          { BucketName: name },
+        );
+      }
+      this.#catalog.addBucket(name, this.#now());
+      afterwards(() => this.#folder.addBucket(name));
+    });
+  }
+
+  async deleteBucket(name: string): Promise<void> {
+    await this.#commits.run((afterwards) => {
+      this.bucket(name);
+      if (this.#catalog.hasVersions(name) || this.#catalog.uploads(name).length > 0) {
+        throw new S3Error(409, "BucketNotEmpty", "The bucket you tried to delete is not empty", {
+          BucketName: name,
+        });
+      }
+      this.#catalog.removeBucket(name);
+      afterwards(() => this.#folder.removeBucket(name));
+    });
+  }
+
+  async setVersioning(name: string, versioning: Versioning): Promise<void> {
+    await this.#commits.run(() => {
+      this.bucket(name);
+      this.#catalog.setVersioning(name, versioning);
+    });
+  }
+
+  /** Tells each topic that is new to the bucket so with an `s3:TestEvent`; a topic that refuses it is an error. */
+  async setNotification(name: string, configuration: NotificationConfiguration): Promise<void> {
+    validateNotification(configuration);
+    const known = new Set(this.bucket(name).notification.topics.map((topic) => JSON.stringify(topic)));
+    for (const topic of configuration.topics) {
+      if (known.has(JSON.stringify(topic))) continue;
+      try {
+        await this.#notify(topic.topicArn, testMessage(name, this.#now()));
+      } catch (cause) {
+        throw Object.assign(
+          new S3Error(400, "InvalidArgument", "Unable to validate the following destination configurations", {
+            ArgumentName: topic.topicArn,
+            ArgumentValue: cause instanceof Error ? cause.message : String(cause),
+          }),
+          { cause },
+        );
+      }
+    }
+    await this.#commits.run(() => {
+      this.bucket(name);
+      this.#catalog.setNotification(name, configuration);
+    });
+  }
+
+  // ── objects ──
+
+  /** Stores a body under a key; resolves when it is durable and visible. */
+  async put(bucket: string, key: string, body: Body, options: PutOptions = {}): Promise<ObjectVersion> {
+    const {
+      headers = {},
+      metadata = {},
+      condition = {},
+      checksum,
+      digests = [],
+      verify,
+      event = "Put",
+    } = options;
+    validateKey(key);
+    validateDescription({ headers, metadata });
+    this.bucket(bucket);
+    const contender = this.#contention.begin(bucket, key);
+    try {
+      const algorithms: DigestAlgorithm[] = ["MD5", ...(checksum ? [checksum] : []), ...digests];
+      const { blob, size, digests: results } = await this.#blobs.write(body, algorithms);
+      try {
+        verify?.(results, size);
+        const etag = results.get("MD5")?.toString("hex") as string;
+        const accepted: Accepted = {
+          bucket,
+          key,
+          blob,
+          size,
+          etag,
+          headers,
+          metadata,
+          checksum: checksum && {
+            algorithm: checksum,
+            type: "FULL_OBJECT",
+            value: results.get(checksum)?.toString("base64") as string,
+          },
+          event: `ObjectCreated:${event}`,
+          origin: options.origin,
+        };
+        return await this.#commits.run((afterwards) => {
+          if (condition.ifMatch ?? condition.ifNoneMatch) contender.check();
+          return this.#history.add(accepted, condition, afterwards);
+        });
+      } catch (error) {
+        // After a fault of the disk nobody knows what the catalog holds: the next start sweeps up.
+        if (error instanceof S3Error) this.#blobs.remove(blob);
+        throw error;
+      }
+    } finally {
+      contender.end();
+    }
+  }
+
+  /**
+   * What a GET or HEAD would find.
+   *
+   * @throws 404 where there is nothing or a delete marker; 405 where the version is a delete marker.
+   */
+  head(bucket: string, key: string, versionId?: string): ObjectVersion {
+    this.bucket(bucket);
+    const found = versionId
+      ? this.#catalog.version(bucket, key, versionId)
+      : this.#catalog.latest(bucket, key);
+    if (!found && versionId) throw noSuchVersion(key, versionId);
+    if (!found) throw noSuchKey(key);
+    if (!found.isDeleteMarker) return found;
+    const headers = { "x-amz-delete-marker": "true", "x-amz-version-id": found.versionId };
+    if (!versionId)
+      throw new S3Error(404, "NoSuchKey", "The specified key does not exist.", { Key: key }, headers);
+    throw new S3Error(
+      405,
+      "MethodNotAllowed",
+      "The specified method is not allowed against this resource.",
+      { Method: "GET", ResourceType: "DeleteMarker" },
+      { ...headers, allow: "DELETE", "last-modified": found.modified.toUTCString() },
+    );
+  }
+
+  /** The bytes of a version that `head` found just now; open from here on, whatever happens to the version. */
+  read(version: ObjectVersion, range?: ByteRange): Readable {
+    return this.#blobs.read(version.blob, range);
+  }
+
+  /** Sends the bytes of a version that `head` found just now, and ends the stream. */
+  async send(version: ObjectVersion, range: ByteRange | undefined, to: Writable): Promise<void> {
+    if (version.size === 0) to.end();
+    else await this.#blobs.send(version.blob, range ?? { start: 0, end: version.size - 1 }, to);
+  }
+
+  get(bucket: string, key: string, versionId?: string): { version: ObjectVersion; body: Readable } {
+    const version = this.head(bucket, key, versionId);
+    return { version, body: this.read(version) };
+  }
+
+  /** Removes a version for good, or without a version id hides the key as the bucket's versioning has it. */
+  async delete(bucket: string, key: string, options: DeleteOptions = {}): Promise<Deleted> {
+    validateKey(key);
+    return this.#commits.run((afterwards) => {
+      const owner = this.bucket(bucket);
+      const latest = this.#catalog.latest(bucket, key);
+      if (options.ifMatch !== undefined) {
+        checkWrite({ ifMatch: options.ifMatch }, key, latest?.isCurrent ? latest : undefined);
+      }
+      this.#contention.deleted(bucket, key);
+      return options.versionId
+        ? this.#history.remove(owner, key, options.versionId, options.origin, afterwards)
+        : this.#history.hide(owner, key, latest, options.origin, afterwards);
+    });
+  }
+
+  /** A page of the current versions, from a key on. */
+  list(bucket: string, from: string, request: PageRequest): Page<ObjectVersion> {
+    this.bucket(bucket);
+    return readPage(({ key }) => this.#catalog.currentFrom(bucket, key), { key: from }, request);
+  }
+
+  /** A page of all versions and delete markers, newest first for each key. */
+  listVersions(bucket: string, from: Position, request: PageRequest): Page<ObjectVersion> {
+    this.bucket(bucket);
+    return readPage(({ key, before }) => this.#catalog.historyFrom(bucket, key, before), from, request);
+  }
+
+  /** Any version or delete marker, or undefined. */
+  version(bucket: string, key: string, versionId: string): ObjectVersion | undefined {
+    return this.#catalog.version(bucket, key, versionId);
+  }
+
+  /** The newest version or delete marker, or undefined. */
+  latest(bucket: string, key: string): ObjectVersion | undefined {
+    return this.#catalog.latest(bucket, key);
+  }
+}
+
+function openCatalog(hidden: string, root: string): Catalog {
+  try {
+    return new Catalog(join(hidden, "catalog.sqlite"));
+  } catch (cause) {
+    if (!String(cause).includes("locked")) throw cause;
+    throw new Error(
+      `the folder ${root} is in use by another process: end that one, or choose another folder`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+function noSuchVersion(key: string, versionId: string): S3Error {
+  return new S3Error(404, "NoSuchVersion", "The specified version does not exist.", {
+    Key: key,
+    VersionId: versionId,
+  });
+}

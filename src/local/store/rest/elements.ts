@@ -1,0 +1,46 @@
+import { invalidArgument } from "../errors.ts";
+import { encodeKey } from "../events.ts";
+import type { Checksum, ObjectVersion } from "../model.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Xml } from "./xml.ts";
+
+type Elements = { readonly [name: string]: Xml };
+
+export function checksumElements(checksum: Checksum | undefined): Elements {
+  return checksum ? { [`Checksum${checksum.algorithm}`]: checksum.value, ChecksumType: checksum.type } : {};
+}
+
+export function owner({ store }: Exchange): Elements {
+  return { ID: store.accountId };
+}
+
+/** What a listing says of an object. */
+export function objectElements(version: ObjectVersion, name: (key: string) => string) {
+  return {
+    Key: name(version.key),
+    LastModified: version.modified.toISOString(),
+    ETag: `"${version.etag}"`,
+    ChecksumAlgorithm: version.checksum?.algorithm,
+    ChecksumType: version.checksum?.type,
+    Size: version.size,
+    StorageClass: "STANDARD",
+  };
+}
+
+/** How keys are written in a listing: as they are, or as the caller asks, because XML cannot hold every key. */
+export function keyWriter(exchange: Exchange): (key: string) => string {
+  const encoding = exchange.parameter("encoding-type");
+  if (encoding !== undefined && encoding !== "url") {
+    throw invalidArgument("Invalid Encoding Method specified in Request", "encoding-type", encoding);
+  }
+  return encoding ? encodeKey : (key) => key;
+}
+
+/** A count in the query, from 0 to 1000. */
+export function limitOf(exchange: Exchange, name: string): number {
+  const value = exchange.parameter(name) ?? "1000";
+  if (!/^\d{1,10}$/.test(value)) {
+    throw invalidArgument(`Argument ${name} must be an integer between 0 and 2147483647`, name, value);
+  }
+  return Math.min(Number(value), 1000);
+}

@@ -1,0 +1,175 @@
+import { invalidArgument } from "../errors.ts";
+import { keyBehind } from "../listing.ts";
+import { keyWriter, limitOf, objectElements, owner } from "./elements.ts";
+import type { Exchange } from "./exchange.ts";
+
+export async function listObjectsV2(exchange: Exchange): Promise<void> {
+  const { store, bucket } = exchange;
+  const prefix = exchange.parameter("prefix");
+  const delimiter = exchange.parameter("delimiter");
+  await exchange.authorize("s3:ListBucket", { prefix, delimiter, maxKeys: exchange.parameter("max-keys") });
+  const token = exchange.parameter("continuation-token");
+  const startAfter = exchange.parameter("start-after");
+  const limit = limitOf(exchange, "max-keys");
+  const name = keyWriter(exchange);
+  const from = token ? readToken(token) : startAfter === undefined ? "" : `${startAfter}\0`;
+  const { rows, commonPrefixes, next } = store.list(bucket, from, { prefix, delimiter, limit });
+  const withOwner = exchange.parameter("fetch-owner") === "true" ? { Owner: owner(exchange) } : {};
+  exchange.xml("ListBucketResult", {
+    Name: bucket,
+    Prefix: name(prefix ?? ""),
+    Delimiter: delimiter && name(delimiter),
+    StartAfter: startAfter && name(startAfter),
+    ContinuationToken: token,
+    NextContinuationToken: next && writeToken(next),
+    KeyCount: rows.length + commonPrefixes.length,
+    MaxKeys: limit,
+    EncodingType: exchange.parameter("encoding-type"),
+    IsTruncated: next !== undefined,
+    Contents: rows.map((version) => ({ ...objectElements(version, name), ...withOwner })),
+    CommonPrefixes: commonPrefixes.map((entry) => ({ Prefix: name(entry) })),
+  });
+}
+
+export async function listObjectVersions(exchange: Exchange): Promise<void> {
+  const { store, bucket } = exchange;
+  const prefix = exchange.parameter("prefix");
+  const delimiter = exchange.parameter("delimiter");
+  await exchange.authorize("s3:ListBucketVersions", {
+    prefix,
+    delimiter,
+    maxKeys: exchange.parameter("max-keys"),
+  });
+  const keyMarker = exchange.parameter("key-marker");
+  const versionMarker = exchange.parameter("version-id-marker");
+  if (versionMarker && !keyMarker) {
+    throw invalidArgument(
+      "A version-id marker cannot be specified without a key marker.",
+      "version-id-marker",
+      versionMarker,
+    );
+  }
+  const limit = limitOf(exchange, "max-keys");
+  const name = keyWriter(exchange);
+  const before =
+    keyMarker && versionMarker ? store.version(bucket, keyMarker, versionMarker)?.sequence : undefined;
+  const from =
+    before === undefined ? { key: behind(keyMarker, delimiter) } : { key: keyMarker as string, before };
+  const { rows, commonPrefixes, last } = store.listVersions(bucket, from, { prefix, delimiter, limit });
+  const entry = (version: (typeof rows)[number]) => ({
+    ...objectElements(version, name),
+    VersionId: version.versionId,
+    IsLatest: store.latest(bucket, version.key)?.sequence === version.sequence,
+    Owner: owner(exchange),
+  });
+  exchange.xml("ListVersionsResult", {
+    Name: bucket,
+    Prefix: name(prefix ?? ""),
+    Delimiter: delimiter && name(delimiter),
+    KeyMarker: name(keyMarker ?? ""),
+    VersionIdMarker: versionMarker ?? "",
+    NextKeyMarker: last && name("key" in last ? last.key : last.commonPrefix),
+    NextVersionIdMarker: last && "key" in last ? last.versionId : undefined,
+    MaxKeys: limit,
+    EncodingType: exchange.parameter("encoding-type"),
+    IsTruncated: last !== undefined,
+    Version: rows.filter((version) => !version.isDeleteMarker).map(entry),
+    DeleteMarker: rows
+      .filter((version) => version.isDeleteMarker)
+      .map(entry)
+      .map(({ Key, LastModified, VersionId, IsLatest, Owner }) => ({
+        Key,
+        LastModified,
+        VersionId,
+        IsLatest,
+        Owner,
+      })),
+    CommonPrefixes: commonPrefixes.map((entry) => ({ Prefix: name(entry) })),
+  });
+}
+
+export async function listMultipartUploads(exchange: Exchange): Promise<void> {
+  const { store, bucket } = exchange;
+  await exchange.authorize("s3:ListBucketMultipartUploads");
+  const prefix = exchange.parameter("prefix");
+  const delimiter = exchange.parameter("delimiter");
+  const keyMarker = exchange.parameter("key-marker");
+  const id = keyMarker && exchange.parameter("upload-id-marker");
+  const limit = limitOf(exchange, "max-uploads");
+  const name = keyWriter(exchange);
+  const from = { key: id ? keyMarker : behind(keyMarker, delimiter), id };
+  const { rows, commonPrefixes, last } = store.multipart.list(bucket, from, { prefix, delimiter, limit });
+  exchange.xml("ListMultipartUploadsResult", {
+    Bucket: bucket,
+    KeyMarker: name(keyMarker ?? ""),
+    UploadIdMarker: id ?? "",
+    NextKeyMarker: last && name("key" in last ? last.key : last.commonPrefix),
+    NextUploadIdMarker: last && "key" in last ? last.id : undefined,
+    Delimiter: delimiter && name(delimiter),
+    Prefix: name(prefix ?? ""),
+    MaxUploads: limit,
+    EncodingType: exchange.parameter("encoding-type"),
+    IsTruncated: last !== undefined,
+    Upload: rows.map((upload) => ({
+      Key: name(upload.key),
+      UploadId: upload.id,
+      Initiator: owner(exchange),
+      Owner: owner(exchange),
+      StorageClass: "STANDARD",
+      Initiated: upload.initiated.toISOString(),
+      ChecksumAlgorithm: upload.checksumAlgorithm,
+      ChecksumType: upload.checksumType,
+    })),
+    CommonPrefixes: commonPrefixes.map((entry) => ({ Prefix: name(entry) })),
+  });
+}
+
+export async function listParts(exchange: Exchange): Promise<void> {
+  const { store, bucket, key } = exchange;
+  await exchange.authorize("s3:ListMultipartUploadParts");
+  const id = exchange.parameter("uploadId") ?? "";
+  const marker = Number(exchange.parameter("part-number-marker") ?? 0);
+  const limit = limitOf(exchange, "max-parts");
+  const { checksumAlgorithm: algorithm, checksumType } = store.multipart.find(bucket, key, id);
+  const rest = store.multipart.parts(bucket, key, id).filter((part) => part.number > marker);
+  const page = rest.slice(0, limit);
+  exchange.xml("ListPartsResult", {
+    Bucket: bucket,
+    Key: key,
+    UploadId: id,
+    Initiator: owner(exchange),
+    Owner: owner(exchange),
+    StorageClass: "STANDARD",
+    PartNumberMarker: marker,
+    NextPartNumberMarker: page.at(-1)?.number ?? 0,
+    MaxParts: limit,
+    IsTruncated: rest.length > page.length,
+    ChecksumAlgorithm: algorithm,
+    ChecksumType: checksumType,
+    Part: page.map((part) => ({
+      PartNumber: part.number,
+      LastModified: part.modified.toISOString(),
+      ETag: `"${part.etag}"`,
+      Size: part.size,
+      ...(algorithm ? { [`Checksum${algorithm}`]: part.checksum } : {}),
+    })),
+  });
+}
+
+/** The first key behind a marker; a marker that is a common prefix stands for all keys that share it. */
+function behind(marker: string | undefined, delimiter: string | undefined): string {
+  if (marker === undefined) return "";
+  return (delimiter && marker.endsWith(delimiter) ? keyBehind(marker) : undefined) ?? `${marker}\0`;
+}
+
+/** A continuation token is the next key; nobody else needs to know. */
+function writeToken(key: string): string {
+  return Buffer.from(key).toString("base64url");
+}
+
+function readToken(token: string): string {
+  if (!/^[\w-]+$/.test(token)) {
+    throw invalidArgument("The continuation token provided is incorrect", "continuation-token", token);
+  }
+  return Buffer.from(token, "base64url").toString("utf8");
+}

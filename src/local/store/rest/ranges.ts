@@ -1,0 +1,48 @@
+import type { ByteRange } from "../blobs.ts";
+import { S3Error } from "../errors.ts";
+import type { ObjectVersion } from "../model.ts";
+import { invalidRequest } from "./payload.ts";
+
+/** The bytes that a GET asks for, by a Range header or by the number of a part; undefined for all of them. */
+export function selectRange(
+  range: string | undefined,
+  partNumber: string | undefined,
+  version: ObjectVersion,
+): ByteRange | undefined {
+  if (partNumber === undefined) return range === undefined ? undefined : parseRange(range, version.size);
+  if (range !== undefined)
+    throw invalidRequest("Cannot specify both Range header and partNumber query parameter");
+  return partRange(Number(partNumber), version);
+}
+
+/** One range; anything else in the header is ignored, as HTTP wants it. */
+export function parseRange(header: string, size: number): ByteRange | undefined {
+  const [, from = "", to = ""] = /^bytes=(\d*)-(\d*)$/.exec(header.trim()) ?? [];
+  if (from === "" && to === "") return undefined;
+  const start = from === "" ? Math.max(0, size - Number(to)) : Number(from);
+  const end = from === "" || to === "" ? size - 1 : Math.min(Number(to), size - 1);
+  if (from !== "" && to !== "" && Number(to) < start) return undefined;
+  if (start >= size) {
+    throw new S3Error(416, "InvalidRange", "The requested range is not satisfiable", {
+      RangeRequested: header,
+      ActualObjectSize: String(size),
+    });
+  }
+  return { start, end };
+}
+
+/** An object that was uploaded in one piece is its own part 1. */
+function partRange(
+  number: number,
+  { size, parts = [{ number: 1, size }] }: ObjectVersion,
+): ByteRange | undefined {
+  if (!Number.isInteger(number) || number < 1 || number > parts.length) {
+    throw new S3Error(416, "InvalidPartNumber", "The requested partnumber is not satisfiable", {
+      PartNumberRequested: String(number),
+      ActualPartCount: String(parts.length),
+    });
+  }
+  if (size === 0) return undefined;
+  const start = parts.slice(0, number - 1).reduce((sum, part) => sum + part.size, 0);
+  return { start, end: start + (parts[number - 1]?.size ?? 0) - 1 };
+}

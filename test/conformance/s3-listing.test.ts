@@ -1,0 +1,153 @@
+import {
+  CreateBucketCommand,
+  DeleteBucketCommand,
+  GetBucketLocationCommand,
+  HeadBucketCommand,
+  ListBucketsCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  paginateListObjectsV2,
+} from "@aws-sdk/client-s3";
+import { expect } from "chai";
+import { refusal, s3, useBucket } from "./s3-target.ts";
+
+describe("S3: a listing", () => {
+  const bucket = useBucket();
+  const keys = [
+    "a",
+    "a b",
+    "a/1",
+    "a/2",
+    "a/b/3",
+    "a0",
+    "b/1",
+    "z+%",
+    "Ä",
+    "\u{ff5e}",
+    "\u{1f600}",
+    "~ \r\n<&>\"' ",
+  ];
+
+  before(async () => {
+    const target = await s3();
+    for (const Key of keys) await target.send(new PutObjectCommand({ Bucket: bucket(), Key, Body: Key }));
+  });
+
+  const list = async (more = {}) => {
+    const page = await (await s3()).send(new ListObjectsV2Command({ Bucket: bucket(), ...more }));
+    return {
+      keys: (page.Contents ?? []).map(({ Key }) => Key),
+      prefixes: (page.CommonPrefixes ?? []).map(({ Prefix }) => Prefix),
+      page,
+    };
+  };
+
+  it("is in the order of UTF-8 bytes", async () => {
+    const sorted = keys.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+    expect((await list()).keys).to.deep.equal(sorted);
+  });
+
+  it("tells size, ETag and date of each object", async () => {
+    const { page } = await list({ Prefix: "a b" });
+    const [object] = page.Contents ?? [];
+    expect(object).to.deep.include({ Key: "a b", Size: 3, StorageClass: "STANDARD" });
+    expect(object?.ETag).to.match(/^"[0-9a-f]{32}"$/);
+    expect(object?.LastModified).to.be.an.instanceOf(Date);
+  });
+
+  it("is limited by a prefix", async () => {
+    expect((await list({ Prefix: "a/" })).keys).to.deep.equal(["a/1", "a/2", "a/b/3"]);
+  });
+
+  it("gathers what a delimiter separates", async () => {
+    const { keys: listed, prefixes } = await list({ Delimiter: "/", Prefix: "a" });
+    expect(listed).to.deep.equal(["a", "a b", "a0"]);
+    expect(prefixes).to.deep.equal(["a/"]);
+  });
+
+  it("gathers behind a prefix", async () => {
+    const { keys: listed, prefixes } = await list({ Delimiter: "/", Prefix: "a/" });
+    expect(listed).to.deep.equal(["a/1", "a/2"]);
+    expect(prefixes).to.deep.equal(["a/b/"]);
+  });
+
+  it("starts behind a key", async () => {
+    expect((await list({ StartAfter: "a/2", Prefix: "a/" })).keys).to.deep.equal(["a/b/3"]);
+  });
+
+  for (const size of [1, 2, 3, 5]) {
+    it(`is complete in pages of ${size}`, async () => {
+      const listed: string[] = [];
+      const client = await s3();
+      for await (const page of paginateListObjectsV2({ client, pageSize: size }, { Bucket: bucket() })) {
+        expect(page.KeyCount).to.be.at.most(size);
+        listed.push(...(page.Contents ?? []).map(({ Key }) => Key as string));
+      }
+      expect(listed).to.have.members(keys).and.have.length(keys.length);
+    });
+
+    it(`is complete in pages of ${size} with a delimiter`, async () => {
+      const listed: string[] = [];
+      const client = await s3();
+      const request = { Bucket: bucket(), Delimiter: "/" };
+      for await (const page of paginateListObjectsV2({ client, pageSize: size }, request)) {
+        listed.push(...(page.Contents ?? []).map(({ Key }) => Key as string));
+        listed.push(...(page.CommonPrefixes ?? []).map(({ Prefix }) => Prefix as string));
+      }
+      const expected = ["a", "a b", "a/", "a0", "b/", "z+%", "Ä", "\u{ff5e}", "\u{1f600}", "~ \r\n<&>\"' "];
+      expect(listed).to.have.members(expected).and.have.length(expected.length);
+    });
+  }
+
+  it("of nothing is empty and not an error", async () => {
+    const { keys: listed, page } = await list({ Prefix: "nothing/" });
+    expect(listed).to.deep.equal([]);
+    expect(page).to.deep.include({ KeyCount: 0, IsTruncated: false });
+  });
+
+  it("encodes keys where the request asks for it", async () => {
+    const { keys: listed } = await list({ EncodingType: "url", Prefix: "z" });
+    expect(listed).to.deep.equal(["z%2B%25"]);
+  });
+
+  it("of a bucket that is not there is a 404", async () => {
+    const request = (await s3()).send(new ListObjectsV2Command({ Bucket: `${bucket()}-not` }));
+    expect(await refusal(request)).to.deep.equal({ code: "NoSuchBucket", status: 404 });
+  });
+});
+
+describe("S3: a bucket", () => {
+  const bucket = useBucket();
+
+  it("is listed among the buckets", async () => {
+    const { Buckets } = await (await s3()).send(new ListBucketsCommand({}));
+    expect(Buckets?.map(({ Name }) => Name)).to.include(bucket());
+  });
+
+  it("is found by a head", async () => {
+    const { $metadata } = await (await s3()).send(new HeadBucketCommand({ Bucket: bucket() }));
+    expect($metadata.httpStatusCode).to.equal(200);
+    const missing = (await s3()).send(new HeadBucketCommand({ Bucket: `${bucket()}-not` }));
+    expect(await refusal(missing)).to.deep.include({ status: 404 });
+  });
+
+  it("knows where it is", async () => {
+    const { LocationConstraint } = await (await s3()).send(
+      new GetBucketLocationCommand({ Bucket: bucket() }),
+    );
+    const region = process.env.S3_REGION ?? "eu-west-1";
+    expect(LocationConstraint ?? "us-east-1").to.equal(region);
+  });
+
+  it("is not made of a name that S3 forbids", async () => {
+    const request = (await s3()).send(new CreateBucketCommand({ Bucket: "Not_A_Bucket" }));
+    expect(await refusal(request)).to.deep.equal({ code: "InvalidBucketName", status: 400 });
+  });
+
+  it("is not removed while something is in it", async () => {
+    const target = await s3();
+    await target.send(new PutObjectCommand({ Bucket: bucket(), Key: "x", Body: "x" }));
+    const request = target.send(new DeleteBucketCommand({ Bucket: bucket() }));
+    expect(await refusal(request)).to.deep.equal({ code: "BucketNotEmpty", status: 409 });
+  });
+});
