@@ -1,0 +1,45 @@
+/** Turns one image in a process of its own: `memory` once, for the peak; `speed` by turns with bare sharp, warm. */
+import { readFileSync } from "node:fs";
+import sharp from "sharp";
+import { rotate } from "../src/processing/rotate.ts";
+import { cases } from "./cases.ts";
+
+const [name, what, file, rounds] = process.argv.slice(2);
+const found = cases.find((candidate) => candidate.name === name);
+if (found === undefined || file === undefined) {
+  throw new Error(`there is no case ${name}`);
+}
+sharp.concurrency(1);
+sharp.cache(false);
+const source = readFileSync(file);
+const turn = rotate({ angle: 90 });
+const ours = async () => (await turn(source, { pixels: 1e9, seconds: 300 })).body;
+const bare = () => found.bare(source);
+
+/** Megabytes that this process has had at most. */
+function peak(): number {
+  return Number(/VmHWM:\s+(\d+)/.exec(readFileSync("/proc/self/status", "latin1"))?.[1]) / 1024;
+}
+
+/** Seconds that the processor worked, in all threads: what other programs do at the same time hardly counts. */
+async function seconds(work: () => Promise<Buffer>): Promise<number> {
+  const start = process.cpuUsage();
+  await work();
+  const { user, system } = process.cpuUsage(start);
+  return (user + system) / 1e6;
+}
+
+if (what === "speed") {
+  const times: [number[], number[]] = [[], []];
+  for (let round = 0; round <= Number(rounds); round += 1) {
+    times[0].push(await seconds(ours));
+    times[1].push(await seconds(bare));
+  }
+  // The first round loads code and memory.
+  const [fast, plain] = times.map((all) => Math.min(...all.slice(1)));
+  process.stdout.write(JSON.stringify({ ours: fast, bare: plain }));
+} else {
+  const before = peak();
+  const result = await (what === "ours" ? ours : bare)();
+  process.stdout.write(JSON.stringify({ before, peak: peak(), bytes: result.length }));
+}

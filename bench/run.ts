@@ -1,0 +1,56 @@
+/** `npm run bench [-- WORD…]`: megapixels a processor second and peak memory, ours and of bare sharp, per format and size. */
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { cases } from "./cases.ts";
+
+/** Megabytes of a process before and at most, and bytes of its result. */
+interface Memory {
+  readonly before: number;
+  readonly peak: number;
+  readonly bytes: number;
+}
+
+const run = promisify(execFile);
+const rounds = process.env.ROUNDS ?? "7";
+const words = process.argv.slice(2);
+const folder = await mkdtemp(join(tmpdir(), "bench-"));
+
+async function measure<T>(...words: string[]): Promise<T> {
+  const env = { ...process.env, MALLOC_ARENA_MAX: "2" };
+  const { stdout } = await run(process.execPath, [join(import.meta.dirname, "one.ts"), ...words], { env });
+  return JSON.parse(stdout) as T;
+}
+
+try {
+  console.log(
+    "| image | ours MP/s | bare MP/s | ours takes | ours peak MB | bare peak MB | MB a MP | size |",
+  );
+  console.log("|---|---|---|---|---|---|---|---|");
+  for (const { name, pixels, source } of cases.filter(({ name }) =>
+    words.every((word) => name.includes(word)),
+  )) {
+    const file = join(folder, "source");
+    const image = await source();
+    await writeFile(file, image);
+    const speed = await measure<{ ours: number; bare: number }>(name, "speed", file, rounds);
+    const ours = await measure<Memory>(name, "ours", file);
+    const bare = await measure<Memory>(name, "bare", file);
+    const megapixels = pixels / 1e6;
+    const cells = [
+      name,
+      (megapixels / speed.ours).toFixed(1),
+      (megapixels / speed.bare).toFixed(1),
+      `${((speed.ours / speed.bare) * 100).toFixed(0)} %`,
+      ours.peak.toFixed(0),
+      bare.peak.toFixed(0),
+      ((ours.peak - ours.before + image.length / 1e6) / megapixels).toFixed(1),
+      `${((ours.bytes / image.length) * 100).toFixed(0)} %`,
+    ];
+    console.log(`| ${cells.join(" | ")} |`);
+  }
+} finally {
+  await rm(folder, { recursive: true });
+}

@@ -1,0 +1,41 @@
+/** What images cost in memory: measured by `bench/memory.ts`, rounded up, recorded in docs/images.md. */
+
+/** Megabytes that the function has taken before an image comes: runtime, SDK, sharp, and what they do not give back. */
+const base = 170;
+
+/** The part of a function's memory that is used: the rest is for what no measurement has seen. */
+const usable = 0.95;
+
+/** Bytes that a pixel of the limit stands for. Images whose pixels take more count as so much larger. */
+const bytesOfLimit = 20;
+
+/**
+ * Most pixels, summed over all pages, that a function may decode that works on one image at a time. Below about
+ * 180 MB none are left: 0.
+ *
+ * @param memoryMegabytes The function's memory, 128 to 10,240.
+ */
+export function pixelLimit(memoryMegabytes: number): number {
+  const forImage = Math.max(0, memoryMegabytes * usable - base);
+  return Math.floor((forImage * 2 ** 20) / bytesOfLimit);
+}
+
+/** Bytes that a pixel takes at most while it is turned: by a quarter, and by any other angle, canvas grown. */
+const costs = {
+  jpeg: [20, 32],
+  jpegCmyk: [28, 45],
+  png8: [20, 25],
+  png16: [28, 32],
+  webp: [20, 20],
+  webpExact: [54, 68],
+  gif: [20, 50],
+  tiff8: [20, 20],
+  tiff16: [28, 44],
+  avif8: [20, 90],
+  avif16: [28, 96],
+} as const;
+
+/** How many pixels of the limit a pixel counts as. */
+export function weight(kind: keyof typeof costs, quarter: boolean): number {
+  return costs[kind][quarter ? 0 : 1] / bytesOfLimit;
+}

@@ -1,0 +1,63 @@
+/** Metadata other than Exif that a turn makes wrong: XMP packets and Photoshop's image resources. */
+
+/**
+ * An XMP packet whose image was turned upright: its orientation is 1; its thumbnails, which show the image as it
+ * was, and its word that a gain map follows, are blanked. The length stays the same, so that a packet can be changed where it is.
+ */
+export function turnedXmp(packet: Buffer): Buffer {
+  const text = packet
+    .toString("latin1")
+    .replace(/(\btiff:Orientation\s{0,9}=\s{0,9}["'])[2-8](?=["'])/g, "$11")
+    .replace(/\bhdrgm:Version\s{0,9}=\s{0,9}["'][\d.]{1,9}["']/g, (version) => " ".repeat(version.length))
+    .replace(/(<tiff:Orientation>\s{0,9})[2-8](?=\s{0,9}<)/g, "$11");
+  return Buffer.from(blanked(text, "<xmp:Thumbnails", "</xmp:Thumbnails>"), "latin1");
+}
+
+function blanked(text: string, open: string, close: string): string {
+  const pieces: string[] = [];
+  let done = 0;
+  for (;;) {
+    const start = text.indexOf(open, done);
+    const end = start < 0 ? -1 : text.indexOf(close, start);
+    if (end < 0) {
+      return pieces.length === 0 ? text : pieces.join("") + text.slice(done);
+    }
+    pieces.push(text.slice(done, start), " ".repeat(end + close.length - start));
+    done = end + close.length;
+  }
+}
+
+const resolution = 0x03ed;
+const thumbnails: readonly number[] = [0x0409, 0x040c];
+
+/**
+ * Photoshop's image resources (`8BIM` blocks, IPTC among them) of a turned image: without thumbnails, and with the
+ * resolutions swapped where `swap` says that the sides were. What cannot be read stays as it is.
+ */
+export function turnedResources(resources: Buffer, swap: boolean): Buffer {
+  const kept: Buffer[] = [];
+  let at = 0;
+  while (at + 12 <= resources.length && resources.toString("latin1", at, at + 4) === "8BIM") {
+    const id = resources.readUInt16BE(at + 4);
+    const sizeAt = at + 6 + even(1 + resources.readUInt8(at + 6));
+    if (sizeAt + 4 > resources.length) {
+      break;
+    }
+    const size = resources.readUInt32BE(sizeAt);
+    const end = sizeAt + 4 + even(size);
+    const resource = Buffer.from(resources.subarray(at, end));
+    if (id === resolution && swap && size === 16 && end <= resources.length) {
+      resources.copy(resource, resource.length - 16, end - 8, end);
+      resources.copy(resource, resource.length - 8, end - 16, end - 8);
+    }
+    if (!thumbnails.includes(id)) {
+      kept.push(resource);
+    }
+    at = end;
+  }
+  return Buffer.concat([...kept, resources.subarray(at)]);
+}
+
+function even(length: number): number {
+  return length + (length % 2);
+}

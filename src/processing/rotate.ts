@@ -1,0 +1,81 @@
+import { turnAvif } from "./avif.ts";
+import { type ImageOperation, ImageRejected } from "./contract.ts";
+import { type Format, identify } from "./format.ts";
+import { turnGif } from "./gif.ts";
+import { turnJpeg } from "./jpeg.ts";
+import { type Colour, type Job, tooSlow } from "./pixels.ts";
+import { turnPng } from "./png.ts";
+import { turnTiff } from "./tiff.ts";
+import { turnWebp } from "./webp.ts";
+
+export interface RotateOptions {
+  /** Degrees clockwise, any finite number; negative ones turn counter-clockwise. */
+  readonly angle: number;
+  /**
+   * Colour of the corners at angles that are no quarter turns. Where an image has no transparency, a translucent
+   * colour is put on white.
+   * @default transparent where the image has an alpha channel, else white
+   */
+  readonly background?: Colour;
+}
+
+const turners: Record<Format, (source: Buffer, job: Job) => Promise<Buffer>> = {
+  jpeg: turnJpeg,
+  png: turnPng,
+  webp: turnWebp,
+  gif: turnGif,
+  tiff: turnTiff,
+  avif: turnAvif,
+};
+
+/**
+ * A processor that turns an image upright by its own orientation, then by `angle`, and encodes it in the format
+ * it came in, with its metadata. docs/images.md says what each format keeps.
+ *
+ * @throws {RangeError} where the angle is not finite or the background no colour.
+ */
+export function rotate({ angle, background }: RotateOptions): ImageOperation {
+  if (!Number.isFinite(angle)) {
+    throw new RangeError(`rotate: angle is ${angle}; it must be a finite number of degrees clockwise.`);
+  }
+  if (background !== undefined && !isColour(background)) {
+    throw new RangeError(
+      `rotate: background is ${JSON.stringify(background)}; r, g and b must be 0 to 255, alpha 0 to 1.`,
+    );
+  }
+  return async (source, limits) => {
+    const format = identify(source);
+    const job: Job = { angle, background, limits, deadline: performance.now() + limits.seconds * 1000 };
+    try {
+      return { body: await turners[format](source, job), contentType: `image/${format}` };
+    } catch (error) {
+      throw rejection(error, format, job);
+    }
+  };
+}
+
+function isColour({ r, g, b, alpha }: Colour): boolean {
+  return [r, g, b].every((value) => value >= 0 && value <= 255) && alpha >= 0 && alpha <= 1;
+}
+
+/** What a failure means: the image's fault, for which it is rejected, or ours, for which it is tried again. */
+function rejection(error: unknown, format: Format, job: Job): unknown {
+  if (!(error instanceof Error) || error instanceof ImageRejected) {
+    return error;
+  }
+  const damaged = `The ${{ jpeg: "JPEG", png: "PNG", webp: "WebP", gif: "GIF", tiff: "TIFF", avif: "AVIF" }[format]} is damaged`;
+  const code = "code" in error ? String(error.code) : "";
+  if (/^ERR_(OUT_OF_RANGE|BUFFER_)/.test(code)) {
+    return new ImageRejected("corrupt", `${damaged}: its lengths are wrong.`, { cause: error });
+  }
+  const ours = ["RangeError", "TypeError"].includes(error.name);
+  if (ours || /^Expected |out of memory|could not allocate/i.test(error.message)) {
+    return error;
+  }
+  if (/^timeout/i.test(error.message)) {
+    return tooSlow(job, error);
+  }
+  const [line = ""] = error.message.replace(/^Input buffer has corrupt header:\s*/, "").split("\n");
+  const how = line.replace(/^[\w-]+: |^Input buffer contains.*/, "").trim();
+  return new ImageRejected("corrupt", how === "" ? `${damaged}.` : `${damaged}: ${how}.`, { cause: error });
+}
