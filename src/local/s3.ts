@@ -8,11 +8,15 @@ import { S3Error } from "./store/errors.ts";
 import { createS3Handler } from "./store/http.ts";
 import type { ObjectStore } from "./store/object-store.ts";
 
-/** S3: the object store, for those whose signature is right and whom the policies allow. */
+/**
+ * S3: the object store, for those whose signature is right and whom the policies allow.
+ * @param report is told of faults of the store itself
+ */
 export function s3Service(
   store: ObjectStore,
   identity: Identity,
   region: string,
+  report: (error: unknown) => void,
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   const callers = new WeakMap<IncomingMessage, Verified<Principal>>();
   const chunks = new WeakMap<IncomingMessage, ChunkVerifier>();
@@ -50,6 +54,11 @@ export function s3Service(
       chunks.set(request, verifier);
       s3Errors(() => verifier[piece.kind](piece.sha256, piece.signature ?? ""));
     },
+    principalId(request) {
+      const { principal } = callerOf(request);
+      return "id" in principal ? `AWS:${principal.id}` : `AWS:${store.accountId}`;
+    },
+    failed: (_request, error) => report(error),
   });
 }
 

@@ -63,40 +63,26 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   "DELETE object uploadId": abortMultipartUpload,
 };
 
-/** The query parameters that make a request another operation. */
+/** The query parameters that make a request another operation, of those that are done here. */
 const FACETS = [
-  ...["list-type", "versions", "uploads", "uploadId", "location", "versioning", "notification", "delete"],
-  ...[
-    "accelerate",
-    "acl",
-    "analytics",
-    "attributes",
-    "cors",
-    "encryption",
-    "intelligent-tiering",
-    "inventory",
-  ],
-  ...[
-    "legal-hold",
-    "lifecycle",
-    "logging",
-    "metadataTable",
-    "metrics",
-    "object-lock",
-    "ownershipControls",
-    "policy",
-  ],
-  ...[
-    "policyStatus",
-    "publicAccessBlock",
-    "renameObject",
-    "replication",
-    "requestPayment",
-    "restore",
-    "retention",
-  ],
-  ...["select", "session", "tagging", "torrent", "website"],
+  "list-type",
+  "versions",
+  "uploads",
+  "uploadId",
+  "location",
+  "versioning",
+  "notification",
+  "delete",
 ];
+
+/** The query parameters that only say more about an operation. Any other makes it one that is not done here. */
+const DETAILS = new Set([
+  ...["versionId", "partNumber", "x-id", "prefix", "delimiter", "encoding-type", "max-keys", "fetch-owner"],
+  ...["continuation-token", "start-after", "key-marker", "version-id-marker", "upload-id-marker"],
+  ...["max-uploads", "part-number-marker", "max-parts", "bucket-region", "max-buckets"],
+  // An old kind of presigned URL, which is refused as such.
+  ...["AWSAccessKeyId", "Signature", "Expires"],
+]);
 
 /**
  * S3's REST protocol, path-style and virtual-hosted, over an object store. Who the caller is and what the caller
@@ -121,7 +107,9 @@ export function createS3Handler(
 function route(request: S3Request): Operation {
   const { method, bucket, key, query } = request;
   const level = key !== undefined ? "object" : bucket !== undefined ? "bucket" : "service";
-  const facet = FACETS.find((name) => query.has(name));
+  const facet =
+    FACETS.find((name) => query.has(name)) ??
+    [...query.keys()].find((name) => !DETAILS.has(name) && !/^(x-amz|response)-/i.test(name));
   const copies = level === "object" && method === "PUT" && request.header("x-amz-copy-source") !== undefined;
   const name = [method, level, facet, copies ? "x-amz-copy-source" : undefined].filter(Boolean).join(" ");
   const operation = OPERATIONS[name];
