@@ -82,7 +82,8 @@ export function tooSlow(job: Job, cause?: unknown): ImageRejected {
 /** Opens encoded or raw pixels as they are: profiles are not applied, damage is an error. */
 export function open(job: Job, source: Uint8Array, options?: SharpOptions): Sharp {
   return sharp(source, {
-    limitInputPixels: job.limits.pixels,
+    // For sharp, 0 is no limit.
+    limitInputPixels: Math.max(1, Math.floor(job.limits.pixels)),
     failOn: "warning",
     sequentialRead: true,
     ignoreIcc: true,
