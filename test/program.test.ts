@@ -1,34 +1,83 @@
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
 import { expect } from "chai";
-import { type RuntimeResult, runInPulumiRuntime, UNKNOWN } from "./support/pulumi-runtime.ts";
+import { readStackConfig } from "../src/local/stack-config.ts";
+import { runThrough, withFolder, withMachine } from "./support/machine.ts";
+import {
+  type RuntimeResource,
+  type RuntimeResult,
+  runInPulumiRuntime,
+  UNKNOWN,
+} from "./support/pulumi-runtime.ts";
+
+/** The configuration of a stack of this project, as the Pulumi CLI would give it. */
+const stack = (name: string) => readStackConfig(process.cwd(), name).config;
+const set = (key: string, value: unknown) => ({
+  [`rube-goldberg-image-machine:${key}`]: JSON.stringify(value),
+});
+
+const CONFIGURATIONS: Record<string, Record<string, string>> = {
+  "without configuration": {},
+  "with the configuration of dev": stack("dev"),
+  "with the configuration of prod, which is provisioned": stack("prod"),
+  "with a key of its own": {
+    ...set("customerManagedKey", true),
+    ...set("buckets", { retainOnDelete: true }),
+  },
+  "with traces and a mail address": {
+    ...set("tracing", true),
+    ...set("alarms", { email: "on-call@example.com" }),
+  },
+};
 
 describe("the program in Pulumi's own Node.js runtime", function () {
   this.timeout(60_000);
+
+  const only = ({ resources }: RuntimeResult, type: string): RuntimeResource[] =>
+    resources.filter((resource) => resource.type.endsWith(`:${type}`));
 
   /** What must hold of both commands. */
   function check(result: RuntimeResult) {
     expect(result.complaints).to.deep.equal([]);
     expect(result.exitCode).to.equal(0);
-    const workers = result.resources.filter(({ type }) => type === "image-machine:index:RotationWorker");
-    expect(workers.map(({ name }) => name)).to.have.members(["clockwise", "counter-clockwise"]);
-    const notifications = result.resources.filter(({ type }) => type.includes("BucketNotification"));
-    expect(notifications).to.have.length(1);
+    expect(only(result, "RotationWorker").map(({ name }) => name)).to.have.members([
+      "clockwise",
+      "counter-clockwise",
+    ]);
+    expect(only(result, "BucketNotification")).to.have.length(1);
   }
 
-  it("passes a preview, where nothing that AWS decides is known", async () => {
-    const result = await runInPulumiRuntime("preview");
+  const results = new Map<string, RuntimeResult>();
+  for (const [title, config] of Object.entries(CONFIGURATIONS)) {
+    it(`passes a preview ${title}, where nothing that AWS decides is known`, async () => {
+      const result = await runInPulumiRuntime("preview", config);
 
-    check(result);
-    expect(result.stackOutputs.sourceBucket).to.equal(UNKNOWN);
-    const policies = result.resources.filter(
-      ({ type }) => type.endsWith("Policy") && type.includes("Bucket"),
-    );
-    expect(policies.map(({ inputs }) => inputs.policy)).to.deep.equal([UNKNOWN, UNKNOWN]);
-  });
+      check(result);
+      expect(result.stackOutputs.sourceBucket).to.equal(UNKNOWN);
+      expect(only(result, "BucketPolicy").map(({ inputs }) => inputs.policy)).to.deep.equal([
+        UNKNOWN,
+        UNKNOWN,
+      ]);
+    });
 
-  it("passes an up, and says where everything is", async () => {
-    const result = await runInPulumiRuntime("up");
+    it(`passes an up ${title}`, async () => {
+      const result = await runInPulumiRuntime("up", config);
 
-    check(result);
+      check(result);
+      expect(JSON.stringify(result.resources)).to.not.contain(UNKNOWN);
+      results.set(title, result);
+    });
+  }
+
+  /** What an up of above registered. */
+  const up = (title: string): RuntimeResult => {
+    const result = results.get(title);
+    if (!result) throw new Error(`the up ${title} has not run`);
+    return result;
+  };
+
+  it("says where everything is", () => {
     const queue = (name: string) => `https://sqs.eu-west-1.amazonaws.com/123456789012/${name}-0123456`;
     const worker = (name: string) => ({
       queue: queue(`${name}-queue`),
@@ -36,11 +85,95 @@ describe("the program in Pulumi's own Node.js runtime", function () {
       function: `${name}-function-0123456`,
       prefix: name,
     });
-    expect(result.stackOutputs).to.deep.equal({
+    expect(up("without configuration").stackOutputs).to.deep.equal({
       sourceBucket: "images-source-0123456",
       resultsBucket: "images-results-0123456",
       topic: "arn:aws:sns:eu-west-1:123456789012:images-created-0123456",
+      alarmTopic: "arn:aws:sns:eu-west-1:123456789012:images-alarms-0123456",
       workers: { clockwise: worker("clockwise"), "counter-clockwise": worker("counter-clockwise") },
     });
+  });
+
+  it("lets dev be destroyed, with what is in its buckets", () => {
+    for (const bucket of only(up("with the configuration of dev"), "Bucket")) {
+      expect(bucket.inputs.forceDestroy).to.equal(true);
+      expect(bucket).to.include({ protect: false, retainOnDelete: false });
+    }
+  });
+
+  it("protects and keeps prod's buckets, and all that keeps them closed and encrypted", () => {
+    const kept = up("with the configuration of prod, which is provisioned").resources.filter(
+      ({ protect }) => protect,
+    );
+
+    expect(kept.filter(({ retainOnDelete }) => retainOnDelete).map(({ name }) => name)).to.have.members(
+      ["images-source", "images-results"].flatMap((bucket) => [
+        bucket,
+        bucket,
+        ...["versioning", "public-access", "ownership", "encryption", "policy", "lifecycle"].map(
+          (child) => `${bucket}-${child}`,
+        ),
+      ]),
+    );
+  });
+
+  it("gives prod's workers pollers", () => {
+    const prod = up("with the configuration of prod, which is provisioned");
+
+    for (const { inputs } of only(prod, "EventSourceMapping")) {
+      expect(inputs.provisionedPollerConfig).to.deep.equal({ minimumPollers: 5, maximumPollers: 45 });
+      expect(inputs).to.not.have.property("scalingConfig");
+    }
+  });
+
+  it("keeps the key of buckets that are kept", () => {
+    const { resources } = up("with a key of its own");
+    const kept = resources.filter(({ type, retainOnDelete }) => type.startsWith("aws:kms") && retainOnDelete);
+
+    expect(kept.map(({ name }) => name)).to.have.members(["images-key", "images-key-policy"]);
+  });
+});
+
+describe("the program on this computer", function () {
+  this.timeout(60_000);
+
+  /** Starts a machine with a configuration, and a program of its own or index.ts, in a project of its own. */
+  async function start(config: Record<string, unknown>, program?: string) {
+    await withFolder(async (project) => {
+      await writeFile(path.join(project, "Pulumi.yaml"), "name: rube-goldberg-image-machine\n");
+      await writeFile(path.join(project, "Pulumi.dev.yaml"), JSON.stringify({ config }));
+      await writeFile(path.join(project, "program.ts"), program ?? "");
+      const file = program === undefined ? path.resolve("index.ts") : path.join(project, "program.ts");
+      await withMachine({ project, program: file }, async (machine, folder) => {
+        const summary = await runThrough(
+          machine,
+          [{ key: "cat.jpg", file: path.resolve("samples/cat.jpg") }],
+          path.join(folder, "out"),
+        );
+        expect(summary).to.deep.include({ rejections: [], lost: [] });
+      });
+    });
+  }
+
+  it("turns an image with the configuration of prod", () => start(stack("prod")));
+
+  it("takes everything at once, and a worker of another kind", async () => {
+    const from = (file: string) => JSON.stringify(pathToFileURL(path.resolve("src/topology", file)).href);
+    const program = `
+      import { ImageFanOut } from ${from("image-fan-out.ts")};
+      import { ThumbnailWorker } from ${from("thumbnail-worker.ts")};
+      const fanOut = new ImageFanOut("images", {
+        customerManagedKey: true,
+        tracing: true,
+        alarms: { email: "on-call@example.com" },
+        workers: { reservedConcurrency: 20, scaling: { minimumPollers: 2, maximumPollers: 2 } },
+        tags: { Team: "pictures" },
+      });
+      new ThumbnailWorker("small", { fanOut, longestSide: 64 });
+      export const sourceBucket = fanOut.source.bucket;
+      export const resultsBucket = fanOut.results.bucket;
+      export const workers = fanOut.workers;
+    `;
+    await start({}, program);
   });
 });

@@ -27,7 +27,11 @@ export function createHandler(operation: ImageOperation): Handler {
   const name = environment("WORKER");
   const memory = Number(environment("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"));
   const logger = new Logger({ serviceName: name });
-  const metrics = new Metrics({ namespace: "ImageMachine", serviceName: name });
+  const metrics = new Metrics({
+    namespace: "ImageMachine",
+    serviceName: name,
+    defaultDimensions: { stack: environment("STACK") },
+  });
   const worker: Worker = {
     name,
     operation,

@@ -1,20 +1,70 @@
 /**
- * Checks of plain values in a component's constructor. Each throws a sentence that names the component, the
- * argument, the value and the range, before anything is registered.
+ * Checks of plain values, of a component's arguments and of the stack's settings alike. Each throws a sentence
+ * that names whose value it is, the value and its range, before anything is registered.
  */
 
-/** @throws RangeError unless `value` is an integer from `minimum` to `maximum`, both included. */
-export function checkInteger(
-  component: string,
-  argument: string,
-  value: number,
-  minimum: number,
-  maximum: number,
-  unit = "",
-): void {
-  if (Number.isInteger(value) && value >= minimum && value <= maximum) return;
+/** A whole number: what it may be, and what it is where nobody says. */
+export interface Range {
+  readonly minimum: number;
+  readonly maximum: number;
+  /** Of what; empty for a mere count. */
+  readonly unit: string;
+  readonly default: number;
+}
+
+/** What may be given by which name: a whole number in its range, or true or false with the default. */
+export type Choices = Readonly<Record<string, Range | boolean>>;
+
+/** What was given, or the default. */
+export type Chosen<Known extends Choices> = {
+  -readonly [Name in keyof Known]: Known[Name] extends boolean ? boolean : number;
+};
+
+/**
+ * What was given of the known choices, and the defaults of the others.
+ * @param prefix whose they are, up to the name: `ImageWorker "grey": ` or `Setting workers.`
+ * @param others names that are known, too, and looked at elsewhere
+ * @throws RangeError where a name is unknown, most likely a slip of the pen, or a value out of its range
+ */
+export function choose<Known extends Choices>(
+  prefix: string,
+  given: unknown,
+  known: Known,
+  others: readonly string[] = [],
+): Chosen<Known> {
+  const names = [...Object.keys(known), ...others];
+  checkMap(prefix.replace(/[.: ]*$/, ""), given, names.join(", "));
+  const unknown = Object.keys(given as object).find((name) => !names.includes(name));
+  if (unknown !== undefined) {
+    throw new RangeError(`${prefix}${unknown} is not known, only ${names.join(", ")}.`);
+  }
+  const chosen = Object.entries(known).map(([name, choice]) => {
+    const value: unknown = (given as Record<string, unknown>)[name];
+    if (typeof choice !== "boolean") {
+      const number = value ?? choice.default;
+      checkInteger(prefix + name, number, choice);
+      return [name, number];
+    }
+    if (value !== undefined && typeof value !== "boolean") {
+      throw new RangeError(`${prefix}${name} is ${JSON.stringify(value)}, but must be true or false.`);
+    }
+    return [name, value ?? choice];
+  });
+  return Object.fromEntries(chosen);
+}
+
+/** @throws RangeError unless `value` is an object, and no list; `of` says what it holds */
+export function checkMap(subject: string, value: unknown, of: string): void {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return;
+  throw new RangeError(`${subject} is ${JSON.stringify(value)}, but must be a map of ${of}.`);
+}
+
+/** @throws RangeError unless `value` is a whole number in its range */
+export function checkInteger(subject: string, value: unknown, range: Omit<Range, "default">): void {
+  const { minimum, maximum, unit } = range;
+  if (Number.isInteger(value) && Number(value) >= minimum && Number(value) <= maximum) return;
   throw new RangeError(
-    `${component}: ${argument} is ${value}, but must be a whole number from ${minimum} to ${maximum}${unit && ` ${unit}`}.`,
+    `${subject} is ${typeof value === "number" ? value : JSON.stringify(value)}, but must be a whole number from ${minimum} to ${maximum}${unit && ` ${unit}`}.`,
   );
 }
 

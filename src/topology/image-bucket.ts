@@ -1,13 +1,32 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { bucketPolicy } from "./policies.ts";
+import { type Transform, transformed } from "./transform.ts";
 
 export interface ImageBucketArgs {
-  /** Whether `pulumi destroy` deletes a bucket that still holds objects. @default false */
-  readonly forceDestroy?: boolean;
+  /** Whether `pulumi destroy` deletes a bucket that still holds objects. */
+  readonly forceDestroy: boolean;
 
-  /** Days, 1 or more, until an overwritten or deleted version expires. @default 30 */
-  readonly noncurrentVersionDays?: number;
+  /** Days, 1 to 3,650, until an overwritten or deleted version expires. */
+  readonly noncurrentVersionDays: number;
+
+  /** ARN of the KMS key that encrypts the objects. @default S3's own keys, SSE-S3 */
+  readonly keyArn?: pulumi.Input<string> | undefined;
+
+  readonly tags: Record<string, string>;
+
+  /** Changes to single resources. @default none */
+  readonly transform?: ImageBucketTransform | undefined;
+}
+
+export interface ImageBucketTransform {
+  readonly bucket?: Transform<aws.s3.BucketArgs>;
+  readonly versioning?: Transform<aws.s3.BucketVersioningArgs>;
+  readonly publicAccess?: Transform<aws.s3.BucketPublicAccessBlockArgs>;
+  readonly ownership?: Transform<aws.s3.BucketOwnershipControlsArgs>;
+  readonly encryption?: Transform<aws.s3.BucketServerSideEncryptionConfigurationArgs>;
+  readonly policy?: Transform<aws.s3.BucketPolicyArgs>;
+  readonly lifecycle?: Transform<aws.s3.BucketLifecycleConfigurationArgs>;
 }
 
 /** Days until the parts of an upload that was never completed are removed. */
@@ -16,75 +35,110 @@ const ABANDONED_UPLOAD_DAYS = 7;
 /**
  * A bucket for images: versioned, so that an event names the exact bytes it is about; encrypted; closed to the
  * public and to requests without TLS; free of abandoned uploads and of versions nobody asks for any more.
+ *
+ * The options `protect` and `retainOnDelete` hold for all of it: a bucket that is kept stays closed and encrypted.
  */
 export class ImageBucket extends pulumi.ComponentResource {
   /** The bucket itself. It is ready for objects once the whole component is. */
   readonly bucket: aws.s3.Bucket;
 
-  constructor(name: string, args: ImageBucketArgs = {}, opts?: pulumi.ComponentResourceOptions) {
+  constructor(name: string, args: ImageBucketArgs, opts?: pulumi.ComponentResourceOptions) {
     super("image-machine:index:ImageBucket", name, {}, opts);
-    const parent = { parent: this };
+    const parent = { parent: this, retainOnDelete: opts?.retainOnDelete ?? false };
+    const { keyArn, tags, transform = {} } = args;
 
-    this.bucket = new aws.s3.Bucket(name, { forceDestroy: args.forceDestroy ?? false }, parent);
+    this.bucket = new aws.s3.Bucket(
+      name,
+      ...transformed(transform.bucket, { forceDestroy: args.forceDestroy, tags }, parent),
+    );
     const bucket = this.bucket.bucket;
 
     const versioning = new aws.s3.BucketVersioning(
       `${name}-versioning`,
-      { bucket, versioningConfiguration: { status: "Enabled" } },
-      parent,
+      ...transformed(
+        transform.versioning,
+        { bucket, versioningConfiguration: { status: "Enabled" } },
+        parent,
+      ),
     );
     const publicAccess = new aws.s3.BucketPublicAccessBlock(
       `${name}-public-access`,
-      {
-        bucket,
-        blockPublicAcls: true,
-        blockPublicPolicy: true,
-        ignorePublicAcls: true,
-        restrictPublicBuckets: true,
-      },
-      parent,
+      ...transformed(
+        transform.publicAccess,
+        {
+          bucket,
+          blockPublicAcls: true,
+          blockPublicPolicy: true,
+          ignorePublicAcls: true,
+          restrictPublicBuckets: true,
+        },
+        parent,
+      ),
     );
     new aws.s3.BucketOwnershipControls(
       `${name}-ownership`,
-      { bucket, rule: { objectOwnership: "BucketOwnerEnforced" } },
-      parent,
+      ...transformed(
+        transform.ownership,
+        { bucket, rule: { objectOwnership: "BucketOwnerEnforced" } },
+        parent,
+      ),
     );
     new aws.s3.BucketServerSideEncryptionConfiguration(
       `${name}-encryption`,
-      { bucket, rules: [{ applyServerSideEncryptionByDefault: { sseAlgorithm: "AES256" } }] },
-      parent,
+      ...transformed(
+        transform.encryption,
+        {
+          bucket,
+          rules: [
+            keyArn === undefined
+              ? { applyServerSideEncryptionByDefault: { sseAlgorithm: "AES256" } }
+              : {
+                  applyServerSideEncryptionByDefault: { sseAlgorithm: "aws:kms", kmsMasterKeyId: keyArn },
+                  // One request to KMS for many objects instead of one for each.
+                  bucketKeyEnabled: true,
+                },
+          ],
+        },
+        parent,
+      ),
     );
     new aws.s3.BucketPolicy(
       `${name}-policy`,
-      {
-        bucket,
-        policy: this.bucket.arn.apply((bucketArn) => JSON.stringify(bucketPolicy({ bucketArn }))),
-      },
-      // Both are changes of the bucket's policy status: S3 answers a conflict when they race.
-      { parent: this, dependsOn: publicAccess },
+      ...transformed(
+        transform.policy,
+        {
+          bucket,
+          policy: this.bucket.arn.apply((bucketArn) => JSON.stringify(bucketPolicy({ bucketArn }))),
+        },
+        // Both are changes of the bucket's policy status: S3 answers a conflict when they race.
+        { ...parent, dependsOn: publicAccess },
+      ),
     );
     new aws.s3.BucketLifecycleConfiguration(
       `${name}-lifecycle`,
-      {
-        bucket,
-        rules: [
-          {
-            id: "abandoned-uploads",
-            status: "Enabled",
-            filter: {},
-            abortIncompleteMultipartUpload: { daysAfterInitiation: ABANDONED_UPLOAD_DAYS },
-          },
-          {
-            id: "old-versions",
-            status: "Enabled",
-            filter: {},
-            noncurrentVersionExpiration: { noncurrentDays: args.noncurrentVersionDays ?? 30 },
-            expiration: { expiredObjectDeleteMarker: true },
-          },
-        ],
-      },
-      // A rule about noncurrent versions means nothing before there are versions.
-      { parent: this, dependsOn: versioning },
+      ...transformed(
+        transform.lifecycle,
+        {
+          bucket,
+          rules: [
+            {
+              id: "abandoned-uploads",
+              status: "Enabled",
+              filter: {},
+              abortIncompleteMultipartUpload: { daysAfterInitiation: ABANDONED_UPLOAD_DAYS },
+            },
+            {
+              id: "old-versions",
+              status: "Enabled",
+              filter: {},
+              noncurrentVersionExpiration: { noncurrentDays: args.noncurrentVersionDays },
+              expiration: { expiredObjectDeleteMarker: true },
+            },
+          ],
+        },
+        // A rule about noncurrent versions means nothing before there are versions.
+        { ...parent, dependsOn: versioning },
+      ),
     );
 
     this.registerOutputs({ bucket });

@@ -1,12 +1,34 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { sharpLayer } from "../packaging/sharp-layer.ts";
+import { AlarmTopic } from "./alarm-topic.ts";
+import { alarmArgs, undeliveredAlarm } from "./alarms.ts";
 import { checkName } from "./checks.ts";
-import { ImageBucket, type ImageBucketArgs } from "./image-bucket.ts";
-import { topicPolicy } from "./policies.ts";
+import { bodyOfAll } from "./dashboard.ts";
+import { EncryptionKey, type EncryptionKeyTransform } from "./encryption-key.ts";
+import { type CheckedFanOutSettings, checkFanOutSettings, type FanOutSettings } from "./fan-out-settings.ts";
+import { ImageBucket, type ImageBucketTransform } from "./image-bucket.ts";
+import * as policies from "./policies.ts";
+import { type Transform, transformed } from "./transform.ts";
 
-/** The settings of both buckets. */
-export interface ImageFanOutArgs extends ImageBucketArgs {}
+export interface ImageFanOutArgs extends FanOutSettings {
+  /** Changes to single resources. @default none */
+  readonly transform?: ImageFanOutTransform;
+}
+
+export interface ImageFanOutTransform {
+  readonly key?: EncryptionKeyTransform;
+  readonly source?: ImageBucketTransform;
+  readonly results?: ImageBucketTransform;
+  readonly topic?: Transform<aws.sns.TopicArgs>;
+  readonly topicPolicy?: Transform<aws.sns.TopicPolicyArgs>;
+  readonly tracingPolicy?: Transform<aws.xray.ResourcePolicyArgs>;
+  readonly notification?: Transform<aws.s3.BucketNotificationArgs>;
+  readonly layer?: Transform<aws.lambda.LayerVersionArgs>;
+  readonly alarmTopic?: Transform<aws.sns.TopicArgs>;
+  readonly alarm?: Transform<aws.cloudwatch.MetricAlarmArgs>;
+  readonly dashboard?: Transform<aws.cloudwatch.DashboardArgs>;
+}
 
 /** Where a worker takes its messages and leaves its results. */
 export interface WorkerOutputs {
@@ -37,49 +59,136 @@ export class ImageFanOut extends pulumi.ComponentResource {
   readonly topic: aws.sns.Topic;
   /** sharp and libvips for linux-arm64, for every function that processes images. */
   readonly sharp: aws.lambda.LayerVersion;
+  /** Where all alarms go; undefined where there are none. */
+  readonly alarmTopic: AlarmTopic | undefined;
+  /** What everything is encrypted with, and the policy without which it is of no use; undefined where AWS holds the keys. */
+  readonly key: { readonly arn: pulumi.Output<string>; readonly policy: aws.kms.KeyPolicy } | undefined;
+  /** What it was told, with the defaults. */
+  readonly settings: CheckedFanOutSettings;
+  /** Tells this stack's metrics and physical names from those of others in the account. */
+  readonly stack = `${pulumi.getProject()}-${pulumi.getStack()}`;
+  /** How the names of the workers' log groups begin. */
+  readonly logGroups = `/aws/lambda/${this.stack}-`;
   /** The workers attached so far, by name. */
   readonly workers: Record<string, WorkerOutputs> = {};
 
   constructor(name: string, args: ImageFanOutArgs = {}, opts?: pulumi.ComponentResourceOptions) {
     checkName("ImageFanOut", name);
+    const { transform = {}, ...given } = args;
+    const settings = checkFanOutSettings(`ImageFanOut "${name}": `, given);
     super("image-machine:index:ImageFanOut", name, {}, opts);
     const parent = { parent: this };
+    const tags = { Project: pulumi.getProject(), Stack: pulumi.getStack(), ...settings.tags };
+    const { protect, retainOnDelete, ...bucketArgs } = settings.buckets;
+    // For what can not be named by Pulumi.
+    const stackName = `${this.stack}-${name}`;
+    const kept = { parent: this, protect, retainOnDelete };
+    this.settings = { ...settings, tags };
 
-    this.source = new ImageBucket(`${name}-source`, args, parent).bucket;
-    this.results = new ImageBucket(`${name}-results`, args, parent).bucket;
+    const key = settings.customerManagedKey
+      ? new EncryptionKey(`${name}-key`, { tags, transform: transform.key }, kept)
+      : undefined;
 
-    this.topic = new aws.sns.Topic(`${name}-created`, {}, parent);
-    const policy = new aws.sns.TopicPolicy(
-      `${name}-created-policy`,
-      {
-        arn: this.topic.arn,
-        policy: pulumi
-          .output({ topicArn: this.topic.arn, bucketArn: this.source.arn })
-          .apply((arns) => JSON.stringify(topicPolicy(arns))),
-      },
-      parent,
+    const bucket = { ...bucketArgs, keyArn: key?.arn, tags };
+    this.source = new ImageBucket(`${name}-source`, { ...bucket, transform: transform.source }, kept).bucket;
+    this.results = new ImageBucket(
+      `${name}-results`,
+      { ...bucket, transform: transform.results },
+      kept,
+    ).bucket;
+
+    this.topic = new aws.sns.Topic(
+      `${name}-created`,
+      ...transformed(
+        transform.topic,
+        {
+          tags,
+          ...(key && { kmsMasterKeyId: key.arn }),
+          ...(settings.tracing && { tracingConfig: "Active" }),
+        },
+        parent,
+      ),
     );
+    const arns = { topicArn: this.topic.arn, bucketArn: this.source.arn };
+    const topicPolicy = new aws.sns.TopicPolicy(
+      `${name}-created-policy`,
+      ...transformed(
+        transform.topicPolicy,
+        {
+          arn: this.topic.arn,
+          policy: pulumi.output(arns).apply((known) => JSON.stringify(policies.topicPolicy(known))),
+        },
+        parent,
+      ),
+    );
+    this.key = key && { arn: key.arn, policy: key.permit({ ...arns, logGroups: this.logGroups }) };
+    if (settings.tracing) {
+      new aws.xray.ResourcePolicy(
+        `${name}-tracing-policy`,
+        ...transformed(
+          transform.tracingPolicy,
+          {
+            policyName: stackName,
+            policyDocument: this.topic.arn.apply((topicArn) =>
+              JSON.stringify(policies.tracingPolicy({ topicArn })),
+            ),
+          },
+          parent,
+        ),
+      );
+    }
     new aws.s3.BucketNotification(
       `${name}-source-notification`,
-      {
-        bucket: this.source.bucket,
-        topics: [{ id: "created", topicArn: this.topic.arn, events: ["s3:ObjectCreated:*"] }],
-      },
-      // S3 tries the topic when it is told of it, and refuses one that it may not publish to.
-      { parent: this, dependsOn: policy },
+      ...transformed(
+        transform.notification,
+        {
+          bucket: this.source.bucket,
+          topics: [{ id: "created", topicArn: this.topic.arn, events: ["s3:ObjectCreated:*"] }],
+        },
+        // S3 tries the topic when it is told of it, and refuses one that it may not publish to or encrypt for.
+        { parent: this, dependsOn: this.key ? [topicPolicy, this.key.policy] : topicPolicy },
+      ),
     );
 
     this.sharp = new aws.lambda.LayerVersion(
       `${name}-sharp`,
-      {
-        layerName: `${name}-sharp`,
-        description: "sharp and libvips",
-        code: sharpLayer(),
-        compatibleArchitectures: ["arm64"],
-        compatibleRuntimes: ["nodejs24.x"],
-      },
-      parent,
+      ...transformed(
+        transform.layer,
+        {
+          layerName: `${name}-sharp`,
+          description: "sharp and libvips",
+          code: sharpLayer(),
+          compatibleArchitectures: ["arm64"],
+          compatibleRuntimes: ["nodejs24.x"],
+        },
+        parent,
+      ),
     );
+
+    this.alarmTopic = settings.alarms.enabled
+      ? new AlarmTopic(
+          `${name}-alarms`,
+          { email: settings.alarms.email, keyArn: key?.arn, tags, transform: transform.alarmTopic },
+          parent,
+        )
+      : undefined;
+    if (this.alarmTopic) {
+      const watched = undeliveredAlarm(this.topic.name);
+      new aws.cloudwatch.MetricAlarm(
+        `${name}-undelivered-alarm`,
+        ...transformed(transform.alarm, alarmArgs(watched, this.alarmTopic.arn, tags), parent),
+      );
+    }
+    if (settings.dashboard) {
+      new aws.cloudwatch.Dashboard(
+        `${name}-dashboard`,
+        ...transformed(
+          transform.dashboard,
+          { dashboardName: stackName, dashboardBody: bodyOfAll(this.topic.arn, this.stack, this.workers) },
+          parent,
+        ),
+      );
+    }
 
     this.registerOutputs({
       source: this.source.bucket,

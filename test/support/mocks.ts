@@ -8,17 +8,20 @@ export interface Registered {
   readonly inputs: Record<string, any>;
 }
 
+/** Where the resources are. */
+export const HERE = { partition: "aws", region: "eu-west-1", account: "123456789012" };
+
 /**
  * Runs a piece of a Pulumi program under Pulumi's mocks, and waits until all of it is registered.
  * @returns what it registered, in order
  */
-export async function registered(program: () => void): Promise<Registered[]> {
+export async function registered(program: () => void, place = HERE): Promise<Registered[]> {
   const resources: Registered[] = [];
   await pulumi.runtime.setMocks(
     {
       newResource: ({ type, name, inputs }) => {
         resources.push({ type, name, inputs });
-        return { id: `${name}-id`, state: { ...inputs, ...outputs(type, name) } };
+        return { id: `${name}-id`, state: { ...inputs, ...outputs(type, name, place) } };
       },
       call: ({ token }) => {
         throw new Error(`unexpected call of ${token}`);
@@ -33,23 +36,27 @@ export async function registered(program: () => void): Promise<Registered[]> {
 }
 
 /** What AWS would answer, as far as other resources refer to it. */
-function outputs(type: string, name: string): Record<string, string> {
-  const arn = (service: string, resource: string) => `arn:aws:${service}:eu-west-1:123456789012:${resource}`;
+function outputs(type: string, name: string, place: typeof HERE): Record<string, string> {
+  const { partition, region, account } = place;
+  const arn = (service: string, resource: string) =>
+    `arn:${partition}:${service}:${region}:${account}:${resource}`;
   switch (type) {
     case "aws:s3/bucket:Bucket":
-      return { bucket: name, arn: `arn:aws:s3:::${name}` };
+      return { bucket: name, arn: `arn:${partition}:s3:::${name}` };
     case "aws:sns/topic:Topic":
       return { name, arn: arn("sns", name) };
     case "aws:sqs/queue:Queue":
-      return { name, arn: arn("sqs", name), url: `https://sqs.eu-west-1.amazonaws.com/123456789012/${name}` };
+      return { name, arn: arn("sqs", name), url: `https://sqs.${region}.amazonaws.com/${account}/${name}` };
     case "aws:iam/role:Role":
-      return { name, arn: `arn:aws:iam::123456789012:role/${name}` };
+      return { name, arn: `arn:${partition}:iam::${account}:role/${name}` };
     case "aws:lambda/function:Function":
       return { name, arn: arn("lambda", `function:${name}`) };
     case "aws:lambda/layerVersion:LayerVersion":
       return { arn: arn("lambda", `layer:${name}:1`) };
     case "aws:cloudwatch/logGroup:LogGroup":
       return { name, arn: arn("logs", `log-group:${name}`) };
+    case "aws:kms/key:Key":
+      return { arn: arn("kms", `key/${name}`) };
     default:
       return {};
   }
@@ -61,4 +68,23 @@ export function find(resources: Registered[], type: string, name: string): Regis
   if (!found || more.length > 0)
     throw new Error(`there is ${found ? "more than one" : "no"} ${type} "${name}"`);
   return found.inputs;
+}
+
+/** The statements of all policies, parsed, with the resource that each is in. */
+export function statements(resources: Registered[]): { in: string; statement: Statement }[] {
+  return resources.flatMap(({ name, inputs }) =>
+    [inputs.policy, inputs.assumeRolePolicy, inputs.policyDocument]
+      .filter((policy) => policy !== undefined)
+      .flatMap((policy) => JSON.parse(policy).Statement as Statement[])
+      .map((statement) => ({ in: name, statement })),
+  );
+}
+
+export interface Statement {
+  readonly Sid: string;
+  readonly Effect: "Allow" | "Deny";
+  readonly Principal?: "*" | Record<string, string>;
+  readonly Action: string | string[];
+  readonly Resource?: string | string[];
+  readonly Condition?: Record<string, Record<string, string>>;
 }

@@ -17,12 +17,17 @@ const { Struct } = require("google-protobuf/google/protobuf/struct_pb.js");
 /** What stands for a value that is not known before the resource exists. */
 export const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
+/** The name in Pulumi.yaml, which the keys of a stack's configuration begin with. */
+const PROJECT = "rube-goldberg-image-machine";
+
 export interface RuntimeResource {
   readonly type: string;
   readonly name: string;
   readonly parent: string;
   readonly urn: string;
   readonly inputs: Record<string, unknown>;
+  readonly protect: boolean;
+  readonly retainOnDelete: boolean;
 }
 
 export interface RuntimeResult {
@@ -67,7 +72,15 @@ export async function runInPulumiRuntime(
         parentType && !parentType.startsWith("pulumi:pulumi:Stack") ? `${parentType}$${type}` : type;
       const urn = `urn:pulumi:dev::machine::${qualified}::${name}`;
       if (resources.some((each) => each.urn === urn)) complaints.push(`registered twice: ${urn}`);
-      resources.push({ type, name, parent, urn, inputs });
+      resources.push({
+        type,
+        name,
+        parent,
+        urn,
+        inputs,
+        protect: request.getProtect() ?? false,
+        retainOnDelete: request.getRetainondelete() ?? false,
+      });
       const outputs = request.getCustom() ? answered(type, name, inputs, preview) : {};
       const response = new resource.RegisterResourceResponse();
       response.setUrn(urn);
@@ -115,7 +128,7 @@ export async function runInPulumiRuntime(
       `--monitor=${address}`,
       `--engine=${address}`,
       "--organization=organization",
-      "--project=machine",
+      `--project=${PROJECT}`,
       "--stack=dev",
       `--root-directory=${process.cwd()}`,
       `--pwd=${process.cwd()}`,
@@ -161,6 +174,7 @@ function answered(
     "aws:lambda/function:Function": { name: physical, arn: arn("lambda", `function:${physical}`) },
     "aws:lambda/layerVersion:LayerVersion": { arn: arn("lambda", `layer:${physical}:1`) },
     "aws:cloudwatch/logGroup:LogGroup": { name: physical, arn: arn("logs", `log-group:${physical}`) },
+    "aws:kms/key:Key": { keyId: physical, arn: arn("kms", `key/${physical}`) },
   };
   const known = Object.entries(computed[type] ?? {});
   return {

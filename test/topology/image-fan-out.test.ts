@@ -2,6 +2,8 @@ import { expect } from "chai";
 import { ImageFanOut } from "../../src/topology/image-fan-out.ts";
 import { find, type Registered, registered } from "../support/mocks.ts";
 
+const TAGS = { Project: "machine", Stack: "test" };
+
 describe("ImageFanOut", () => {
   let resources: Registered[];
 
@@ -9,7 +11,7 @@ describe("ImageFanOut", () => {
     resources = await registered(() => new ImageFanOut("images"));
   });
 
-  it("has two buckets, one topic, one notification, one layer and nothing else of its own", () => {
+  it("has two buckets, a topic for images and one for alarms, one notification, one layer, one dashboard", () => {
     const types: Record<string, number> = {};
     for (const { type } of resources) types[type] = (types[type] ?? 0) + 1;
 
@@ -24,8 +26,11 @@ describe("ImageFanOut", () => {
       "aws:s3/bucketPolicy:BucketPolicy": 2,
       "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": 2,
       "aws:s3/bucketNotification:BucketNotification": 1,
-      "aws:sns/topic:Topic": 1,
-      "aws:sns/topicPolicy:TopicPolicy": 1,
+      "aws:sns/topic:Topic": 2,
+      "aws:sns/topicPolicy:TopicPolicy": 2,
+      "image-machine:index:AlarmTopic": 1,
+      "aws:cloudwatch/metricAlarm:MetricAlarm": 1,
+      "aws:cloudwatch/dashboard:Dashboard": 1,
       "aws:lambda/layerVersion:LayerVersion": 1,
     });
   });
@@ -33,7 +38,7 @@ describe("ImageFanOut", () => {
   for (const bucket of ["images-source", "images-results"]) {
     describe(`the bucket ${bucket}`, () => {
       it("keeps what is in it when the stack is destroyed, and takes its name from Pulumi", () => {
-        expect(find(resources, "Bucket", bucket)).to.deep.equal({ forceDestroy: false });
+        expect(find(resources, "Bucket", bucket)).to.deep.equal({ forceDestroy: false, tags: TAGS });
       });
 
       it("keeps versions", () => {
@@ -136,7 +141,7 @@ describe("ImageFanOut", () => {
           Action: "sns:Publish",
           Resource: "arn:aws:sns:eu-west-1:123456789012:images-created",
           Condition: {
-            ArnEquals: { "aws:SourceArn": "arn:aws:s3:::images-source" },
+            ArnLike: { "aws:SourceArn": "arn:aws:s3:::images-source" },
             StringEquals: { "aws:SourceAccount": "123456789012" },
           },
         },
@@ -153,9 +158,15 @@ describe("ImageFanOut", () => {
   });
 
   it("sets up the notification after the policy that lets S3 publish", () => {
-    const order = resources.map(({ type }) => type.split(":").at(-1));
+    const order = resources.map(({ name }) => name);
 
-    expect(order.indexOf("BucketNotification")).to.be.greaterThan(order.indexOf("TopicPolicy"));
+    expect(order.indexOf("images-source-notification")).to.be.greaterThan(
+      order.indexOf("images-created-policy"),
+    );
+  });
+
+  it("has a topic without traces, that AWS's own keys are enough for", () => {
+    expect(find(resources, "Topic", "images-created")).to.deep.equal({ tags: TAGS });
   });
 
   it("has a layer for the processor and runtime of the functions", () => {
@@ -164,6 +175,17 @@ describe("ImageFanOut", () => {
       compatibleArchitectures: ["arm64"],
       compatibleRuntimes: ["nodejs24.x"],
     });
+  });
+
+  it("says what is wrong with a setting, before anything is registered", async () => {
+    const resources = await registered(() => {
+      expect(() => new ImageFanOut("images", { workers: { timeout: 901 } })).to.throw(
+        RangeError,
+        'ImageFanOut "images": workers.timeout is 901, but must be a whole number from 1 to 900 seconds.',
+      );
+    });
+
+    expect(resources).to.deep.equal([]);
   });
 
   it("says what is wrong with a name that can not be one", async () => {

@@ -25,6 +25,9 @@ export const lambda: Record<string, ResourceType> = {
       "loggingConfig.logFormat",
       "loggingConfig.logGroup",
       "environment.variables.*",
+      // Functions share the cores of this computer, whatever is reserved for them, and nobody collects traces.
+      "reservedConcurrentExecutions",
+      "tracingConfig.mode",
     ],
     async provision({ inputs, physicalName }, { lambda }) {
       const name = String(inputs.name ?? physicalName);
@@ -55,15 +58,23 @@ export const lambda: Record<string, ResourceType> = {
       "functionResponseTypes",
       "batchSize",
       "maximumBatchingWindowInSeconds",
+      "tags.*",
+      "scalingConfig.maximumConcurrency",
+      // Polling costs nothing here, and batches at once are as many as there are cores.
+      "provisionedPollerConfig.minimumPollers",
+      "provisionedPollerConfig.maximumPollers",
+      "metricsConfig.metrics",
     ],
     provision({ name, inputs }, { lambda, endpoint, accountId }) {
       const queueArn = String(inputs.eventSourceArn);
+      const scaling = inputs.scalingConfig as { maximumConcurrency?: number } | undefined;
       lambda.createEventSourceMapping({
         functionArn: String(inputs.functionName),
         queueArn,
         queueUrl: `${endpoint}/${accountId}/${queueArn.split(":").at(-1)}`,
         batchSize: Number(inputs.batchSize ?? 10),
         window: Number(inputs.maximumBatchingWindowInSeconds ?? 0),
+        maximumConcurrency: scaling?.maximumConcurrency,
         reportsFailures: ((inputs.functionResponseTypes ?? []) as string[]).includes(
           "ReportBatchItemFailures",
         ),

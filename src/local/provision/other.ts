@@ -1,6 +1,6 @@
-import type { ResourceType } from "./provider.ts";
+import { nothingToDo, type ResourceType } from "./provider.ts";
 
-/** Roles and log groups. */
+/** Roles, log groups, keys, alarms, dashboards and traces. */
 export const other: Record<string, ResourceType> = {
   "aws:iam/role:Role": {
     inputs: ["name", "assumeRolePolicy", "tags.*"],
@@ -21,7 +21,7 @@ export const other: Record<string, ResourceType> = {
 
   // A log is kept until its folder is deleted; the functions' logs are written by the sandboxes.
   "aws:cloudwatch/logGroup:LogGroup": {
-    inputs: ["name", "namePrefix", "retentionInDays", "tags.*"],
+    inputs: ["name", "namePrefix", "retentionInDays", "kmsKeyId", "tags.*"],
     provision({ inputs, physicalName }, { region, accountId }) {
       const suffix = physicalName.slice(physicalName.lastIndexOf("-") + 1);
       const name = String(
@@ -33,4 +33,36 @@ export const other: Record<string, ResourceType> = {
       };
     },
   },
+
+  // Nothing is encrypted here but by the disk's owner.
+  "aws:kms/key:Key": {
+    inputs: ["description", "enableKeyRotation", "tags.*"],
+    provision({ inputs, physicalName }, { region, accountId }) {
+      return {
+        id: physicalName,
+        state: { ...inputs, arn: `arn:aws:kms:${region}:${accountId}:key/${physicalName}` },
+      };
+    },
+  },
+  "aws:kms/keyPolicy:KeyPolicy": nothingToDo(["keyId", "policy"]),
+
+  // Nothing is measured here: the person is watching.
+  "aws:cloudwatch/metricAlarm:MetricAlarm": nothingToDo([
+    "namespace",
+    "metricName",
+    "dimensions.*",
+    "statistic",
+    "period",
+    "threshold",
+    "comparisonOperator",
+    "datapointsToAlarm",
+    "evaluationPeriods",
+    "treatMissingData",
+    "alarmDescription",
+    "alarmActions",
+    "okActions",
+    "tags.*",
+  ]),
+  "aws:cloudwatch/dashboard:Dashboard": nothingToDo(["dashboardName", "dashboardBody"]),
+  "aws:xray/resourcePolicy:ResourcePolicy": nothingToDo(["policyName", "policyDocument"]),
 };

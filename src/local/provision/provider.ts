@@ -35,6 +35,11 @@ export interface ResourceType {
   ) => Promise<ProvisionedResource> | ProvisionedResource;
 }
 
+/** A type that needs no doing on this computer, but must be said in terms that are known. */
+export function nothingToDo(inputs: readonly string[]): ResourceType {
+  return { inputs, provision: ({ name, inputs: state }) => ({ id: name, state }) };
+}
+
 /**
  * The inputs that a type does not know, so that nothing a program asks for is ignored. What is no plain object
  * or list, an archive say, counts as one value.

@@ -1,4 +1,4 @@
-import type { ResourceType } from "./provider.ts";
+import { nothingToDo, type ResourceType } from "./provider.ts";
 
 interface TopicNotification {
   id?: string;
@@ -8,18 +8,13 @@ interface TopicNotification {
   filterSuffix?: string;
 }
 
-/** What S3 does by itself on AWS and needs no doing here, but must be said in terms that are known. */
-const nothingToDo = (inputs: readonly string[]): ResourceType => ({
-  inputs: ["bucket", ...inputs],
-  provision: ({ name, inputs: given }) => ({ id: String(given.bucket ?? name), state: given }),
-});
-
 export const s3: Record<string, ResourceType> = {
   "aws:s3/bucket:Bucket": {
     inputs: ["bucket", "forceDestroy", "tags.*"],
     async provision({ inputs, physicalName }, { store }) {
       const bucket = String(inputs.bucket ?? physicalName);
-      await store.createBucket(bucket);
+      // From an earlier start, perhaps, with all that is in it.
+      if (!store.buckets().some(({ name }) => name === bucket)) await store.createBucket(bucket);
       return { id: bucket, state: { ...inputs, bucket, arn: `arn:aws:s3:::${bucket}` } };
     },
   },
@@ -73,17 +68,22 @@ export const s3: Record<string, ResourceType> = {
 
   // Everybody who may use this machine is on this computer, and its disk is what the person encrypts or does not.
   "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": nothingToDo([
+    "bucket",
     "blockPublicAcls",
     "blockPublicPolicy",
     "ignorePublicAcls",
     "restrictPublicBuckets",
   ]),
-  "aws:s3/bucketOwnershipControls:BucketOwnershipControls": nothingToDo(["rule.objectOwnership"]),
+  "aws:s3/bucketOwnershipControls:BucketOwnershipControls": nothingToDo(["bucket", "rule.objectOwnership"]),
   "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": nothingToDo([
+    "bucket",
     "rules.applyServerSideEncryptionByDefault.sseAlgorithm",
+    "rules.applyServerSideEncryptionByDefault.kmsMasterKeyId",
+    "rules.bucketKeyEnabled",
   ]),
   // What expires after days is left to whoever deletes the folder.
   "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": nothingToDo([
+    "bucket",
     "rules.id",
     "rules.status",
     "rules.filter",

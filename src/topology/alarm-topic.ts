@@ -1,0 +1,52 @@
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import { alarmTopicPolicy } from "./policies.ts";
+import { type Transform, transformed } from "./transform.ts";
+
+export interface AlarmTopicArgs {
+  /** Address that gets a mail from each alarm, once its owner has confirmed the first. @default none */
+  readonly email?: string | undefined;
+
+  /** ARN of the KMS key that encrypts the topic. @default none */
+  readonly keyArn?: pulumi.Input<string> | undefined;
+
+  readonly tags: Record<string, string>;
+
+  /** Changes to the topic. @default none */
+  readonly transform?: Transform<aws.sns.TopicArgs> | undefined;
+}
+
+/** Where all alarms of a machine go, and from where they reach people. */
+export class AlarmTopic extends pulumi.ComponentResource {
+  /** What a pager subscribes to. */
+  readonly arn: pulumi.Output<string>;
+
+  constructor(name: string, args: AlarmTopicArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("image-machine:index:AlarmTopic", name, {}, opts);
+    const parent = { parent: this };
+    const { email, keyArn, tags } = args;
+
+    const topic = new aws.sns.Topic(
+      name,
+      ...transformed(args.transform, { tags, ...(keyArn && { kmsMasterKeyId: keyArn }) }, parent),
+    );
+    this.arn = topic.arn;
+    new aws.sns.TopicPolicy(
+      `${name}-policy`,
+      {
+        arn: topic.arn,
+        policy: topic.arn.apply((topicArn) => JSON.stringify(alarmTopicPolicy({ topicArn }))),
+      },
+      parent,
+    );
+    if (email !== undefined) {
+      new aws.sns.TopicSubscription(
+        `${name}-email`,
+        { topic: topic.arn, protocol: "email", endpoint: email },
+        parent,
+      );
+    }
+
+    this.registerOutputs({ arn: this.arn });
+  }
+}

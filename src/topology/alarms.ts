@@ -1,0 +1,140 @@
+import type { cloudwatch } from "@pulumi/aws";
+import type * as pulumi from "@pulumi/pulumi";
+import type { CheckedFanOutSettings } from "./fan-out-settings.ts";
+
+/** What an alarm watches, and what it tells the person whom it wakes. */
+export interface Watched {
+  readonly namespace: string;
+  readonly metricName: string;
+  readonly dimensions: Record<string, pulumi.Input<string>>;
+  readonly statistic: "Maximum" | "Sum";
+  /** Seconds over which the statistic is taken. */
+  readonly period: 60 | 300;
+  /** It is an alarm above this. */
+  readonly threshold: number;
+  /** In how many of how many periods it is above. */
+  readonly datapointsToAlarm: number;
+  readonly evaluationPeriods: number;
+  /** What silence means: that nothing happened, which is well, or nothing, so that the alarm stays as it was. */
+  readonly treatMissingData: "notBreaching" | "ignore";
+  /** What happened, and the section of docs/operations.md that says what to do. */
+  readonly alarmDescription: string;
+}
+
+/** SQS hands out no more messages of a queue than are under way here, until some of them are done with. */
+const MOST_IN_FLIGHT = 120_000;
+
+/** Alarms as soon as one period is above the threshold. */
+const AT_ONCE = { datapointsToAlarm: 1, evaluationPeriods: 1, treatMissingData: "notBreaching" } as const;
+
+/** Alarms where it goes on: what happened once has been tried again by then. */
+const WHERE_IT_GOES_ON = {
+  datapointsToAlarm: 3,
+  evaluationPeriods: 5,
+  treatMissingData: "notBreaching",
+} as const;
+
+function todo(section: string): string {
+  return `What to do: docs/operations.md, "${section}".`;
+}
+
+/** What is watched of the topic that tells of new images. */
+export function undeliveredAlarm(topic: pulumi.Input<string>): Watched {
+  return {
+    namespace: "AWS/SNS",
+    metricName: "NumberOfNotificationsFailed",
+    dimensions: { TopicName: topic },
+    statistic: "Sum",
+    period: 60,
+    threshold: 0,
+    ...AT_ONCE,
+    alarmDescription: `The topic could not deliver messages about new images to a worker's queue. They are in that worker's dead-letter queue. ${todo("Undelivered")}`,
+  };
+}
+
+/** What is watched of a worker, by the last part of the alarm's name. */
+export function workerAlarms(
+  worker: string,
+  stack: string,
+  names: Record<"queue" | "deadLetterQueue" | "function", pulumi.Input<string>>,
+  settings: CheckedFanOutSettings["alarms"],
+): Record<string, Watched> {
+  const queue = { namespace: "AWS/SQS", dimensions: { QueueName: names.queue } };
+  const lambda = { namespace: "AWS/Lambda", dimensions: { FunctionName: names.function } };
+  return {
+    "dead-letters": {
+      namespace: "AWS/SQS",
+      metricName: "ApproximateNumberOfMessagesVisible",
+      dimensions: { QueueName: names.deadLetterQueue },
+      statistic: "Maximum",
+      period: 60,
+      threshold: 0,
+      ...AT_ONCE,
+      // A queue that nobody touches falls silent after six hours, whether it is empty or not:
+      // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/monitoring-using-cloudwatch.html
+      treatMissingData: "ignore",
+      alarmDescription: `Images have no result of worker ${worker}: it rejected them, or failed too often. Their messages are kept in its dead-letter queue for 14 days. ${todo("Dead letters")}`,
+    },
+    late: {
+      ...queue,
+      metricName: "ApproximateAgeOfOldestMessage",
+      statistic: "Maximum",
+      period: 60,
+      threshold: settings.oldestMessageSeconds,
+      ...WHERE_IT_GOES_ON,
+      alarmDescription: `Images wait for worker ${worker} for more than ${settings.oldestMessageSeconds} seconds. Nothing is lost; messages are kept for 14 days. ${todo("Late")}`,
+    },
+    "in-flight": {
+      ...queue,
+      metricName: "ApproximateNumberOfMessagesNotVisible",
+      statistic: "Maximum",
+      period: 60,
+      threshold: 0.8 * MOST_IN_FLIGHT,
+      ...AT_ONCE,
+      alarmDescription: `Worker ${worker} has more than 80 % of the 120,000 messages under way that a queue may have. At all of them it gets no more until some are done with. ${todo("In flight")}`,
+    },
+    errors: {
+      ...lambda,
+      metricName: "Errors",
+      statistic: "Sum",
+      period: 60,
+      threshold: 0,
+      ...WHERE_IT_GOES_ON,
+      alarmDescription: `The function of worker ${worker} crashes or runs out of time or memory, again and again. Its messages come again, and go to the dead-letter queue in the end. ${todo("Errors")}`,
+    },
+    throttles: {
+      ...lambda,
+      metricName: "Throttles",
+      statistic: "Sum",
+      period: 60,
+      threshold: 0,
+      ...WHERE_IT_GOES_ON,
+      alarmDescription: `Lambda refuses to run the function of worker ${worker} as often as its queue asks, which counts as a try of each message. ${todo("Throttles")}`,
+    },
+    rejected: {
+      namespace: "ImageMachine",
+      metricName: "rejected",
+      dimensions: { service: worker, stack },
+      statistic: "Sum",
+      period: 300,
+      threshold: settings.rejectedImages,
+      ...AT_ONCE,
+      alarmDescription: `Worker ${worker} rejected more than ${settings.rejectedImages} images in five minutes. Each rejection says why. ${todo("Rejected")}`,
+    },
+  };
+}
+
+/** An alarm that tells the topic when it begins and when it is over. */
+export function alarmArgs(
+  watched: Watched,
+  topicArn: pulumi.Input<string>,
+  tags: Record<string, string>,
+): cloudwatch.MetricAlarmArgs {
+  return {
+    ...watched,
+    comparisonOperator: "GreaterThanThreshold",
+    alarmActions: [topicArn],
+    okActions: [topicArn],
+    tags,
+  };
+}

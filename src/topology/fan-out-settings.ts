@@ -1,0 +1,130 @@
+import { type Choices, checkMap, choose } from "./checks.ts";
+import { checkWorkerSettings, type WorkerSettings } from "./worker-settings.ts";
+
+/** What a stack decides of its machine. Pulumi.STACK.yaml has the same names. */
+export interface FanOutSettings {
+  /** What becomes of images. @default each as said there */
+  readonly buckets?: BucketSettings;
+
+  /** The defaults of all workers. @default each as said there */
+  readonly workers?: WorkerSettings;
+
+  /** When somebody is told. @default each as said there */
+  readonly alarms?: AlarmSettings;
+
+  /** Whether there is a dashboard. @default true */
+  readonly dashboard?: boolean;
+
+  /**
+   * Whether buckets, topics, queues and logs are encrypted with a KMS key of this machine, instead of with keys
+   * that AWS holds: SSE-S3, SSE-SQS, none for topics. @default false
+   */
+  readonly customerManagedKey?: boolean;
+
+  /** Whether topic and functions send traces to X-Ray. @default false */
+  readonly tracing?: boolean;
+
+  /** Up to 40 tags, on everything that can have them, beside Project, Stack and Worker. @default none */
+  readonly tags?: Record<string, string>;
+}
+
+/** Of both buckets. */
+export interface BucketSettings {
+  /** Whether `pulumi destroy` deletes a bucket that still holds objects. @default false */
+  readonly forceDestroy?: boolean;
+
+  /** Whether Pulumi refuses to delete a bucket at all. @default false */
+  readonly protect?: boolean;
+
+  /** Whether a bucket stays, and its key with it, when Pulumi lets go of it. @default false */
+  readonly retainOnDelete?: boolean;
+
+  /** Days, 1 to 3,650, until an overwritten or deleted version expires. @default 30 */
+  readonly noncurrentVersionDays?: number;
+}
+
+/** Of the alarms of the topic and of all workers. */
+export interface AlarmSettings {
+  /** Whether there are alarms. @default true */
+  readonly enabled?: boolean;
+
+  /**
+   * Address that gets a mail from each alarm, once its owner has confirmed the first.
+   * @default none: whoever is to be told subscribes to the topic
+   */
+  readonly email?: string;
+
+  /**
+   * Objective: the seconds, 60 to 1,209,600, that a message may wait. By default more than the 720 after which a
+   * batch that was lost in a crash comes again. @default 900
+   */
+  readonly oldestMessageSeconds?: number;
+
+  /** Images, 0 to 1,000,000, that a worker may reject in five minutes. @default 10 */
+  readonly rejectedImages?: number;
+}
+
+export const BUCKET_CHOICES = {
+  forceDestroy: false,
+  protect: false,
+  retainOnDelete: false,
+  noncurrentVersionDays: { minimum: 1, maximum: 3650, unit: "days", default: 30 },
+} as const satisfies Choices;
+
+export const ALARM_CHOICES = {
+  enabled: true,
+  oldestMessageSeconds: { minimum: 60, maximum: 1_209_600, unit: "seconds", default: 900 },
+  rejectedImages: { minimum: 0, maximum: 1_000_000, unit: "images", default: 10 },
+} as const satisfies Choices;
+
+export const FAN_OUT_CHOICES = {
+  dashboard: true,
+  customerManagedKey: false,
+  tracing: false,
+} as const satisfies Choices;
+
+/** An account's 50 a resource, less those that are ours and some for the provider's own. */
+const MOST_TAGS = 40;
+
+/**
+ * The settings with their defaults; those of the workers as given, as each worker may have its own.
+ * @param prefix whose they are, up to the name: `ImageFanOut "images": ` or `Setting `
+ * @throws RangeError where one is unknown or out of range, or two do not go together
+ */
+export function checkFanOutSettings(prefix: string, given: FanOutSettings) {
+  const { buckets = {}, workers = {}, alarms = {}, tags = {} } = given;
+  const checked = {
+    ...choose(prefix, given, FAN_OUT_CHOICES, ["buckets", "workers", "alarms", "tags"]),
+    buckets: choose(`${prefix}buckets.`, buckets, BUCKET_CHOICES),
+    alarms: { ...choose(`${prefix}alarms.`, alarms, ALARM_CHOICES, ["email"]), email: alarms.email },
+    workers,
+    tags,
+  };
+  checkWorkerSettings(`${prefix}workers.`, workers);
+  const { email } = alarms;
+  if (email !== undefined && !/^[^\s@]+@[^\s@]+$/.test(email)) {
+    throw new RangeError(`${prefix}alarms.email is ${JSON.stringify(email)}, but must be one mail address.`);
+  }
+  checkTags(prefix, tags);
+  return checked;
+}
+
+/** https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html */
+const TAG_NAME = /^(?!aws:)[\p{L}\p{N} _.:/=+@-]{1,128}$/iu;
+const TAG_VALUE = /^[\p{L}\p{N} _.:/=+@-]{0,256}$/u;
+
+function checkTags(prefix: string, tags: Record<string, unknown>): void {
+  checkMap(`${prefix}tags`, tags, "names to texts");
+  const entries = Object.entries(tags);
+  if (entries.length > MOST_TAGS) {
+    throw new RangeError(`${prefix}tags are ${entries.length}, but must be ${MOST_TAGS} at most.`);
+  }
+  for (const [name, value] of entries) {
+    if (TAG_NAME.test(name) && typeof value === "string" && TAG_VALUE.test(value)) continue;
+    throw new RangeError(
+      `${prefix}tags.${name} is ${JSON.stringify(value)}, but a tag has a name of 1 to 128 that does not begin with "aws:", and as its value a text of 0 to 256 letters, digits, spaces and _.:/=+-@.`,
+    );
+  }
+}
+
+export type CheckedFanOutSettings = ReturnType<typeof checkFanOutSettings>;

@@ -1,0 +1,148 @@
+import { type Choices, checkInteger, choose, type Range } from "./checks.ts";
+
+/** What can be said of every worker: as the fan-out's default for all, or of one. */
+export interface WorkerSettings {
+  /**
+   * The function's memory in MB, 128 to 10,240. It buys speed as well: 1,769 MB is one whole vCPU. The largest
+   * image that is accepted follows from it. @default 1769
+   */
+  readonly memorySize?: number;
+
+  /** Seconds, 1 to 900, that one batch may take. @default 120 */
+  readonly timeout?: number;
+
+  /** Most messages in one batch, 1 to 10,000; more than 10 needs a batching window. @default 10 */
+  readonly batchSize?: number;
+
+  /** Seconds, 0 to 300, that Lambda waits for a batch to fill. @default 0 */
+  readonly maximumBatchingWindowInSeconds?: number;
+
+  /**
+   * How often, 5 to 1,000, a message is tried before it goes to the dead-letter queue. AWS asks for 5 at least,
+   * as throttling counts as a try. @default 5
+   */
+  readonly maxReceiveCount?: number;
+
+  /**
+   * Days that the function's log is kept: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096,
+   * 1827, 2192, 2557, 2922, 3288 or 3653. @default 30
+   */
+  readonly logRetentionInDays?: number;
+
+  /**
+   * How fast the queue is emptied: free of charge and up to a maximum, or by pollers that are always there.
+   * @default standard mode without a maximum of its own
+   */
+  readonly scaling?: StandardScaling | ProvisionedScaling;
+
+  /**
+   * Invocations at once, 2 to 100,000, that are kept for this function, and are its most: no other function takes
+   * them, and it takes none of theirs. Without `scaling` it is the maximum concurrency, too. AWS leaves at least
+   * 100 of an account's for functions without any. @default none are kept
+   */
+  readonly reservedConcurrency?: number;
+}
+
+/** Lambda's own scaling: 5 batches at once at first, up to 300 more each minute. */
+export interface StandardScaling {
+  /** Most batches at once, 2 to 1,000. */
+  readonly maximumConcurrency: number;
+}
+
+/**
+ * Pollers that are paid by the hour, each for up to 10 batches at once, and up to 1,000 batches more each minute:
+ * https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+ */
+export interface ProvisionedScaling {
+  /** Pollers that are there before anything happens, 2 to 200. */
+  readonly minimumPollers: number;
+  /** Most pollers, 2 to 2,000. */
+  readonly maximumPollers: number;
+}
+
+/** Whole numbers that every worker has. Bounds are AWS's, but for the receive count's, which is its advice. */
+export const WORKER_CHOICES = {
+  memorySize: { minimum: 128, maximum: 10_240, unit: "MB", default: 1769 },
+  timeout: { minimum: 1, maximum: 900, unit: "seconds", default: 120 },
+  batchSize: { minimum: 1, maximum: 10_000, unit: "messages", default: 10 },
+  maximumBatchingWindowInSeconds: { minimum: 0, maximum: 300, unit: "seconds", default: 0 },
+  maxReceiveCount: { minimum: 5, maximum: 1000, unit: "", default: 5 },
+  logRetentionInDays: { minimum: 1, maximum: 3653, unit: "days", default: 30 },
+} as const satisfies Choices;
+
+/** Whole numbers that a worker has where somebody says so. */
+export const SCALING_RANGES = {
+  maximumConcurrency: { minimum: 2, maximum: 1000, unit: "batches at once" },
+  minimumPollers: { minimum: 2, maximum: 200, unit: "pollers" },
+  maximumPollers: { minimum: 2, maximum: 2000, unit: "pollers" },
+} as const satisfies Record<string, Omit<Range, "default">>;
+
+export const RESERVED_CONCURRENCY = { minimum: 2, maximum: 100_000, unit: "invocations at once" } as const;
+
+/** https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html */
+const LOG_RETENTION_DAYS = [
+  1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+];
+
+/** Batches that one poller may have under way. */
+const BATCHES_PER_POLLER = 10;
+
+/**
+ * The settings with their defaults.
+ * @param prefix whose they are, up to the name: `ImageWorker "grey": ` or `Setting workers.`
+ * @throws RangeError where one is unknown or out of range, or two do not go together
+ */
+export function checkWorkerSettings(prefix: string, given: WorkerSettings) {
+  const numbers = choose(prefix, given, WORKER_CHOICES, ["scaling", "reservedConcurrency"]);
+  if (!LOG_RETENTION_DAYS.includes(numbers.logRetentionInDays)) {
+    throw new RangeError(
+      `${prefix}logRetentionInDays is ${numbers.logRetentionInDays}, but CloudWatch keeps logs for one of ${LOG_RETENTION_DAYS.join(", ")} days.`,
+    );
+  }
+  if (numbers.batchSize > 10 && numbers.maximumBatchingWindowInSeconds < 1) {
+    throw new RangeError(
+      `${prefix}batchSize is ${numbers.batchSize}, but more than 10 needs maximumBatchingWindowInSeconds of 1 or more.`,
+    );
+  }
+  const { scaling, reservedConcurrency } = given;
+  if (reservedConcurrency !== undefined) {
+    checkInteger(`${prefix}reservedConcurrency`, reservedConcurrency, RESERVED_CONCURRENCY);
+  }
+  if (scaling !== undefined) checkScaling(prefix, scaling, reservedConcurrency);
+  const derived = reservedConcurrency && {
+    maximumConcurrency: Math.min(reservedConcurrency, SCALING_RANGES.maximumConcurrency.maximum),
+  };
+  return { ...numbers, reservedConcurrency, scaling: scaling ?? (derived || undefined) };
+}
+
+/** What the queue hands out at once must not be more than the function may take: throttling counts as a try. */
+function checkScaling(
+  prefix: string,
+  scaling: Partial<StandardScaling & ProvisionedScaling>,
+  reserved: number | undefined,
+): void {
+  choose(`${prefix}scaling.`, scaling, {}, Object.keys(SCALING_RANGES));
+  const { maximumConcurrency, minimumPollers, maximumPollers } = scaling;
+  const provisioned = minimumPollers !== undefined || maximumPollers !== undefined;
+  if (maximumConcurrency !== undefined && provisioned) {
+    throw new RangeError(
+      `${prefix}scaling is ${JSON.stringify(scaling)}, but is either maximumConcurrency or minimumPollers and maximumPollers.`,
+    );
+  }
+  for (const name of provisioned
+    ? (["minimumPollers", "maximumPollers"] as const)
+    : ["maximumConcurrency" as const]) {
+    checkInteger(`${prefix}scaling.${name}`, scaling[name], SCALING_RANGES[name]);
+  }
+  if (Number(minimumPollers) > Number(maximumPollers)) {
+    throw new RangeError(
+      `${prefix}scaling.minimumPollers is ${minimumPollers}, but maximumPollers is only ${maximumPollers}.`,
+    );
+  }
+  const most = maximumConcurrency ?? Number(maximumPollers) * BATCHES_PER_POLLER;
+  if (reserved !== undefined && most > reserved) {
+    throw new RangeError(
+      `${prefix}scaling lets ${most} batches run at once, but reservedConcurrency is ${reserved}, so that the others would be throttled.`,
+    );
+  }
+}

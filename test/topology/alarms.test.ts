@@ -1,0 +1,171 @@
+import { readFileSync } from "node:fs";
+import { expect } from "chai";
+import type { AlarmSettings } from "../../src/topology/fan-out-settings.ts";
+import { ImageFanOut } from "../../src/topology/image-fan-out.ts";
+import { RotationWorker } from "../../src/topology/rotation-worker.ts";
+import { find, type Registered, registered } from "../support/mocks.ts";
+
+const TOPIC = "arn:aws:sns:eu-west-1:123456789012:images-alarms";
+
+const machine = (alarms: AlarmSettings = {}) =>
+  registered(() => {
+    const fanOut = new ImageFanOut("images", { alarms });
+    new RotationWorker("clockwise", { fanOut, angle: 90 });
+  });
+
+describe("the alarms", () => {
+  let resources: Registered[];
+
+  before(async () => {
+    resources = await machine();
+  });
+
+  const oneMinute = { period: 60, datapointsToAlarm: 1, evaluationPeriods: 1 };
+  const threeOfFiveMinutes = { period: 60, datapointsToAlarm: 3, evaluationPeriods: 5 };
+  const expected: Record<string, object> = {
+    "images-undelivered-alarm": {
+      namespace: "AWS/SNS",
+      metricName: "NumberOfNotificationsFailed",
+      dimensions: { TopicName: "images-created" },
+      statistic: "Sum",
+      threshold: 0,
+      ...oneMinute,
+      treatMissingData: "notBreaching",
+    },
+    "clockwise-dead-letters-alarm": {
+      namespace: "AWS/SQS",
+      metricName: "ApproximateNumberOfMessagesVisible",
+      dimensions: { QueueName: "clockwise-dead-letters" },
+      statistic: "Maximum",
+      threshold: 0,
+      ...oneMinute,
+      treatMissingData: "ignore",
+    },
+    "clockwise-late-alarm": {
+      namespace: "AWS/SQS",
+      metricName: "ApproximateAgeOfOldestMessage",
+      dimensions: { QueueName: "clockwise-queue" },
+      statistic: "Maximum",
+      threshold: 900,
+      ...threeOfFiveMinutes,
+      treatMissingData: "notBreaching",
+    },
+    "clockwise-in-flight-alarm": {
+      namespace: "AWS/SQS",
+      metricName: "ApproximateNumberOfMessagesNotVisible",
+      dimensions: { QueueName: "clockwise-queue" },
+      statistic: "Maximum",
+      threshold: 96_000,
+      ...oneMinute,
+      treatMissingData: "notBreaching",
+    },
+    "clockwise-errors-alarm": {
+      namespace: "AWS/Lambda",
+      metricName: "Errors",
+      dimensions: { FunctionName: "clockwise-function" },
+      statistic: "Sum",
+      threshold: 0,
+      ...threeOfFiveMinutes,
+      treatMissingData: "notBreaching",
+    },
+    "clockwise-throttles-alarm": {
+      namespace: "AWS/Lambda",
+      metricName: "Throttles",
+      dimensions: { FunctionName: "clockwise-function" },
+      statistic: "Sum",
+      threshold: 0,
+      ...threeOfFiveMinutes,
+      treatMissingData: "notBreaching",
+    },
+    "clockwise-rejected-alarm": {
+      namespace: "ImageMachine",
+      metricName: "rejected",
+      dimensions: { service: "clockwise", stack: "machine-test" },
+      statistic: "Sum",
+      threshold: 10,
+      period: 300,
+      datapointsToAlarm: 1,
+      evaluationPeriods: 1,
+      treatMissingData: "notBreaching",
+    },
+  };
+
+  it("are these", () => {
+    const alarms = resources.filter(({ type }) => type.endsWith(":MetricAlarm"));
+
+    expect(alarms.map(({ name }) => name)).to.have.members(Object.keys(expected));
+  });
+
+  for (const [name, watched] of Object.entries(expected)) {
+    it(`have ${name} as it should be, telling the topic when it begins and ends`, () => {
+      const { alarmDescription, tags, ...alarm } = find(resources, "MetricAlarm", name);
+
+      expect(alarm).to.deep.equal({
+        ...watched,
+        comparisonOperator: "GreaterThanThreshold",
+        alarmActions: [TOPIC],
+        okActions: [TOPIC],
+      });
+      expect(tags).to.include({ Project: "machine", Stack: "test" });
+    });
+
+    it(`have in ${name} a description that leads to a section of the runbook`, () => {
+      const { alarmDescription } = find(resources, "MetricAlarm", name);
+      const [, section] = /What to do: docs\/operations\.md, "(.+)"\.$/.exec(alarmDescription) ?? [];
+
+      expect(readFileSync("docs/operations.md", "utf8")).to.contain(`\n## ${section}\n`);
+      expect(alarmDescription.length).to.be.lessThan(1024);
+    });
+  }
+
+  it("go to a topic to which the account's alarms alone publish, over TLS", () => {
+    const { policy } = find(resources, "TopicPolicy", "images-alarms-policy");
+
+    expect(JSON.parse(policy)).to.deep.equal({
+      Version: "2012-10-17",
+      Statement: [
+        {
+          Sid: "AlarmsPublish",
+          Effect: "Allow",
+          Principal: { Service: "cloudwatch.amazonaws.com" },
+          Action: "sns:Publish",
+          Resource: TOPIC,
+          Condition: {
+            ArnLike: { "aws:SourceArn": "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:*" },
+            StringEquals: { "aws:SourceAccount": "123456789012" },
+          },
+        },
+        {
+          Sid: "DenyWithoutTls",
+          Effect: "Deny",
+          Principal: "*",
+          Action: "sns:Publish",
+          Resource: [TOPIC],
+          Condition: { Bool: { "aws:SecureTransport": "false" } },
+        },
+      ],
+    });
+  });
+
+  it("are mailed to nobody by default, and to the one address that is given", async () => {
+    expect(resources.filter(({ inputs }) => inputs.protocol === "email")).to.deep.equal([]);
+    expect(
+      find(await machine({ email: "a@b.example" }), "TopicSubscription", "images-alarms-email"),
+    ).to.deep.equal({ topic: TOPIC, protocol: "email", endpoint: "a@b.example" });
+  });
+
+  it("have the objectives that are set", async () => {
+    const strict = await machine({ oldestMessageSeconds: 60, rejectedImages: 0 });
+
+    expect(find(strict, "MetricAlarm", "clockwise-late-alarm").threshold).to.equal(60);
+    expect(find(strict, "MetricAlarm", "clockwise-rejected-alarm").threshold).to.equal(0);
+  });
+
+  it("are not there, nor is their topic, where they are turned off", async () => {
+    const quiet = await machine({ enabled: false });
+
+    expect(
+      quiet.filter(({ type, name }) => /MetricAlarm|AlarmTopic/.test(type) || /alarm/.test(name)),
+    ).to.deep.equal([]);
+  });
+});

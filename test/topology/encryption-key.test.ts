@@ -1,0 +1,128 @@
+import { expect } from "chai";
+import { ImageFanOut } from "../../src/topology/image-fan-out.ts";
+import { RotationWorker } from "../../src/topology/rotation-worker.ts";
+import { find, type Registered, registered } from "../support/mocks.ts";
+
+const KEY = "arn:aws:kms:eu-west-1:123456789012:key/images-key";
+
+describe("a machine with a key of its own", () => {
+  let resources: Registered[];
+
+  before(async () => {
+    resources = await registered(() => {
+      const fanOut = new ImageFanOut("images", { customerManagedKey: true });
+      new RotationWorker("clockwise", { fanOut, angle: 90 });
+    });
+  });
+
+  it("rotates the key", () => {
+    expect(find(resources, "Key", "images-key")).to.deep.equal({
+      description: "Images and messages of machine, stack test",
+      enableKeyRotation: true,
+      tags: { Project: "machine", Stack: "test" },
+    });
+  });
+
+  it("encrypts buckets, topics, queues and logs with it, and nothing with AWS's keys", () => {
+    for (const bucket of ["images-source", "images-results"]) {
+      const { rules } = find(resources, "BucketServerSideEncryptionConfiguration", `${bucket}-encryption`);
+      expect(rules).to.deep.equal([
+        {
+          applyServerSideEncryptionByDefault: { sseAlgorithm: "aws:kms", kmsMasterKeyId: KEY },
+          bucketKeyEnabled: true,
+        },
+      ]);
+    }
+    for (const topic of ["images-created", "images-alarms"]) {
+      expect(find(resources, "Topic", topic).kmsMasterKeyId).to.equal(KEY);
+    }
+    for (const queue of ["clockwise-queue", "clockwise-dead-letters"]) {
+      expect(find(resources, "Queue", queue).kmsMasterKeyId).to.equal(KEY);
+      expect(find(resources, "Queue", queue)).to.not.have.property("sqsManagedSseEnabled");
+    }
+    expect(find(resources, "LogGroup", "clockwise-log").kmsKeyId).to.equal(KEY);
+  });
+
+  it("lets the account administer it, and each service use it for what it does here", () => {
+    const { keyId, policy } = find(resources, "KeyPolicy", "images-key-policy");
+    const use = ["kms:Decrypt", "kms:GenerateDataKey*"];
+    const account = { "aws:SourceAccount": "123456789012" };
+
+    expect(keyId).to.equal(KEY);
+    expect(JSON.parse(policy)).to.deep.equal({
+      Version: "2012-10-17",
+      Statement: [
+        {
+          Sid: "AccountAdministers",
+          Effect: "Allow",
+          Principal: { AWS: "arn:aws:iam::123456789012:root" },
+          Action: "kms:*",
+          Resource: "*",
+        },
+        {
+          Sid: "SourceBucketPublishes",
+          Effect: "Allow",
+          Principal: { Service: "s3.amazonaws.com" },
+          Action: use,
+          Resource: "*",
+          Condition: { ArnLike: { "aws:SourceArn": "arn:aws:s3:::images-source" }, StringEquals: account },
+        },
+        {
+          Sid: "TopicSends",
+          Effect: "Allow",
+          Principal: { Service: "sns.amazonaws.com" },
+          Action: use,
+          Resource: "*",
+          Condition: {
+            ArnLike: { "aws:SourceArn": "arn:aws:sns:eu-west-1:123456789012:images-created" },
+            StringEquals: account,
+          },
+        },
+        {
+          Sid: "AlarmsPublish",
+          Effect: "Allow",
+          Principal: { Service: "cloudwatch.amazonaws.com" },
+          Action: use,
+          Resource: "*",
+          Condition: {
+            ArnLike: { "aws:SourceArn": "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:*" },
+            StringEquals: account,
+          },
+        },
+        {
+          Sid: "LogsEncrypt",
+          Effect: "Allow",
+          Principal: { Service: "logs.eu-west-1.amazonaws.com" },
+          Action: ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
+          Resource: "*",
+          Condition: {
+            ArnLike: {
+              "kms:EncryptionContext:aws:logs:arn":
+                "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/lambda/machine-test-*",
+            },
+          },
+        },
+      ],
+    });
+  });
+
+  it("lets a worker's function decrypt and encrypt, with this key alone", () => {
+    const { policy } = find(resources, "RolePolicy", "clockwise-role-policy");
+
+    expect(JSON.parse(policy).Statement.at(-1)).to.deep.equal({
+      Sid: "UseKey",
+      Effect: "Allow",
+      Action: ["kms:Decrypt", "kms:GenerateDataKey"],
+      Resource: KEY,
+    });
+  });
+
+  it("permits before anything is sent or logged", () => {
+    const order = resources.map(({ name }) => name);
+    const permitted = order.indexOf("images-key-policy");
+
+    for (const later of ["images-source-notification", "clockwise-subscription", "clockwise-log"]) {
+      expect(order.indexOf(later), later).to.be.greaterThan(permitted);
+    }
+  });
+});

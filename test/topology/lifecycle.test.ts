@@ -1,0 +1,160 @@
+import { expect } from "chai";
+import { ImageFanOut, type ImageFanOutArgs } from "../../src/topology/image-fan-out.ts";
+import { ImageWorker, type ImageWorkerTransform } from "../../src/topology/image-worker.ts";
+import { RotationWorker } from "../../src/topology/rotation-worker.ts";
+import { find, type Registered, registered } from "../support/mocks.ts";
+
+const machine = (workers: Record<string, number>, args: ImageFanOutArgs = {}) =>
+  registered(() => {
+    const fanOut = new ImageFanOut("images", args);
+    for (const [name, angle] of Object.entries(workers)) new RotationWorker(name, { fanOut, angle });
+  });
+
+/** All resources but the dashboard, which is of all workers, by type and name. */
+const byName = (resources: Registered[]) =>
+  Object.fromEntries(
+    resources
+      .filter(({ type }) => !type.endsWith(":Dashboard"))
+      .map(({ type, name, inputs }) => [`${type} ${name}`, JSON.parse(JSON.stringify(inputs))]),
+  );
+
+describe("one worker more, or less", () => {
+  for (const args of [{}, { customerManagedKey: true, tracing: true }]) {
+    it(`changes no resource of the others or of the fan-out, with ${JSON.stringify(args)}`, async () => {
+      const two = byName(await machine({ clockwise: 90, "counter-clockwise": -90 }, args));
+      const three = byName(
+        await machine({ clockwise: 90, "half-turn": 180, "counter-clockwise": -90 }, args),
+      );
+
+      const more = Object.keys(three).filter((key) => !(key in two));
+      for (const key of more) {
+        expect(key).to.match(/ half-turn/);
+        delete three[key];
+      }
+      expect(more).to.have.length(18);
+      expect(three).to.deep.equal(two);
+    });
+  }
+});
+
+describe("tags", () => {
+  it("are on everything that can have them, and tell project, stack and worker", async () => {
+    const resources = await machine(
+      { clockwise: 90 },
+      { customerManagedKey: true, tags: { Team: "pictures" } },
+    );
+    const taggable = /:(Bucket|Topic|Queue|LogGroup|Role|Function|EventSourceMapping|MetricAlarm|Key)$/;
+
+    for (const { type, name, inputs } of resources) {
+      if (!type.startsWith("aws:")) continue;
+      expect("tags" in inputs, `${type} ${name}`).to.equal(taggable.test(type));
+      if (!taggable.test(type)) continue;
+      expect(inputs.tags, name).to.deep.equal({
+        Project: "machine",
+        Stack: "test",
+        Team: "pictures",
+        ...(name.startsWith("clockwise") ? { Worker: "clockwise" } : {}),
+      });
+    }
+  });
+});
+
+describe("transform", () => {
+  it("replaces properties of one child of a worker, and of no other", async () => {
+    const plain = byName(await machine({ clockwise: 90 }));
+    const changed = byName(
+      await registered(() => {
+        const fanOut = new ImageFanOut("images");
+        new RotationWorker("clockwise", { fanOut, angle: 90, transform: { queue: { delaySeconds: 5 } } });
+      }),
+    );
+    const queue = "aws:sqs/queue:Queue clockwise-queue";
+
+    expect(changed).to.deep.equal({ ...plain, [queue]: { ...plain[queue], delaySeconds: 5 } });
+  });
+
+  it("changes properties and options through a function, after all else", async () => {
+    const resources = await registered(() => {
+      const fanOut = new ImageFanOut("images", {
+        transform: {
+          topic: (args, opts) => {
+            args.displayName = "New images";
+            opts.protect = true;
+          },
+          source: { lifecycle: (args) => Object.assign(args, { rules: [] }) },
+        },
+      });
+      expect(fanOut.topic).to.have.property("__protect", true);
+      expect(fanOut.source).to.not.have.property("__protect", true);
+    });
+
+    expect(find(resources, "Topic", "images-created").displayName).to.equal("New images");
+    expect(find(resources, "BucketLifecycleConfiguration", "images-source-lifecycle").rules).to.deep.equal(
+      [],
+    );
+    expect(find(resources, "BucketLifecycleConfiguration", "images-results-lifecycle").rules).to.have.length(
+      2,
+    );
+  });
+
+  it("reaches every child of a worker", async () => {
+    const reached: string[] = [];
+    const names = {
+      deadLetterQueue: "dead-letters",
+      queue: "queue",
+      redriveAllow: "redrive-allow",
+      queuePolicy: "queue-policy",
+      deadLetterPolicy: "dead-letters-policy",
+      subscription: "subscription",
+      logGroup: "log",
+      role: "role",
+      rolePolicy: "role-policy",
+      function: "function",
+      mapping: "mapping",
+      alarm: "alarms",
+    } satisfies Record<keyof ImageWorkerTransform, string>;
+    await registered(() => {
+      const transform = Object.fromEntries(
+        Object.keys(names).map((child) => [child, () => void reached.push(child)]),
+      );
+      new ImageWorker("grey", {
+        fanOut: new ImageFanOut("images"),
+        handler: "handlers/rotate.ts",
+        transform,
+      });
+    });
+
+    expect([...new Set(reached)]).to.have.members(Object.keys(names));
+  });
+
+  it("reaches every child of a fan-out", async () => {
+    const reached: string[] = [];
+    const reach = (...children: string[]) =>
+      Object.fromEntries(children.map((child) => [child, () => void reached.push(child)]));
+    const bucket = ["bucket", "versioning", "publicAccess", "ownership", "encryption", "policy", "lifecycle"];
+    const own = [
+      "topic",
+      "topicPolicy",
+      "tracingPolicy",
+      "notification",
+      "layer",
+      "alarmTopic",
+      "alarm",
+      "dashboard",
+    ];
+    await registered(() => {
+      new ImageFanOut("images", {
+        customerManagedKey: true,
+        tracing: true,
+        transform: {
+          ...reach(...own),
+          key: reach("key", "policy"),
+          source: reach(...bucket),
+          results: reach(...bucket),
+        },
+      });
+    });
+
+    expect(reached.sort()).to.deep.equal([...own, "key", "policy", ...bucket, ...bucket].sort());
+  });
+});

@@ -1,0 +1,55 @@
+import { expect } from "chai";
+import { ImageFanOut } from "../../src/topology/image-fan-out.ts";
+import { RotationWorker } from "../../src/topology/rotation-worker.ts";
+import { find, registered } from "../support/mocks.ts";
+
+const machine = (tracing: boolean) =>
+  registered(() => {
+    const fanOut = new ImageFanOut("images", { tracing });
+    new RotationWorker("clockwise", { fanOut, angle: 90 });
+  });
+
+describe("tracing", () => {
+  it("is off by default, and nothing is allowed for it", async () => {
+    const resources = await machine(false);
+
+    expect(JSON.stringify(resources)).to.not.match(/xray|tracingConfig/);
+  });
+
+  it("is active on topic and function, where it is on", async () => {
+    const resources = await machine(true);
+
+    expect(find(resources, "Topic", "images-created").tracingConfig).to.equal("Active");
+    expect(find(resources, "Function", "clockwise-function").tracingConfig).to.deep.equal({ mode: "Active" });
+  });
+
+  it("is allowed to the function and to this one topic", async () => {
+    const resources = await machine(true);
+
+    const { policyName, policyDocument } = find(resources, "ResourcePolicy", "images-tracing-policy");
+    expect(policyName).to.equal("machine-test-images");
+    expect(JSON.parse(policyDocument)).to.deep.equal({
+      Version: "2012-10-17",
+      Statement: [
+        {
+          Sid: "TopicTraces",
+          Effect: "Allow",
+          Principal: { Service: "sns.amazonaws.com" },
+          Action: ["xray:PutTraceSegments", "xray:GetSamplingRules", "xray:GetSamplingTargets"],
+          Resource: "*",
+          Condition: {
+            ArnLike: { "aws:SourceArn": "arn:aws:sns:eu-west-1:123456789012:images-created" },
+            StringEquals: { "aws:SourceAccount": "123456789012" },
+          },
+        },
+      ],
+    });
+    const { policy } = find(resources, "RolePolicy", "clockwise-role-policy");
+    expect(JSON.parse(policy).Statement.at(-1)).to.deep.equal({
+      Sid: "WriteTraces",
+      Effect: "Allow",
+      Action: ["xray:PutTraceSegments", "xray:PutTelemetryRecords"],
+      Resource: "*",
+    });
+  });
+});
