@@ -9,7 +9,7 @@ import { ALARM_CHOICES, BUCKET_CHOICES, FAN_OUT_CHOICES } from "../src/topology/
 import { RESERVED_CONCURRENCY, SCALING_RANGES, WORKER_CHOICES } from "../src/topology/worker-settings.ts";
 import { registered } from "./support/mocks.ts";
 
-const TABLE = "docs/settings-table.md";
+const TABLE = "README.md";
 
 /** The settings of a stack, whose configuration is text as the Pulumi CLI gives it. */
 async function settingsOf(config: Record<string, string>) {
@@ -57,7 +57,7 @@ describe("the settings", () => {
     [
       "workers",
       '{"memorySize":64}',
-      "Setting workers.memorySize is 64, but must be a whole number from 128 to 10240 MB.",
+      "Setting workers.memorySize is 64, but must be a whole number from 256 to 10240 MB.",
     ],
     ["workers", '{"memorySize":"much"}', /^Setting workers\.memorySize is "much", but must be/],
     ["workers", '{"scaling":{"maximumPollers":9}}', /^Setting workers\.scaling\.minimumPollers is undefined/],

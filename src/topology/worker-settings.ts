@@ -3,7 +3,7 @@ import { type Choices, checkInteger, choose, type Range } from "./checks.ts";
 /** What can be said of every worker: as the fan-out's default for all, or of one. */
 export interface WorkerSettings {
   /**
-   * The function's memory in MB, 128 to 10,240. It buys speed as well: 1,769 MB is one whole vCPU. The largest
+   * The function's memory in MB, 256 to 10,240. It buys speed as well: 1,769 MB is one whole vCPU. The largest
    * image that is accepted follows from it. @default 1769
    */
   readonly memorySize?: number;
@@ -60,9 +60,12 @@ export interface ProvisionedScaling {
   readonly maximumPollers: number;
 }
 
-/** Whole numbers that every worker has. Bounds are AWS's, but for the receive count's, which is its advice. */
+/**
+ * Whole numbers that every worker has. Bounds are AWS's, but for the receive count's, which is its advice, and the
+ * least memory: in less than 180 MB there is no room for any image beside the runtime (docs/images.md).
+ */
 export const WORKER_CHOICES = {
-  memorySize: { minimum: 128, maximum: 10_240, unit: "MB", default: 1769 },
+  memorySize: { minimum: 256, maximum: 10_240, unit: "MB", default: 1769 },
   timeout: { minimum: 1, maximum: 900, unit: "seconds", default: 120 },
   batchSize: { minimum: 1, maximum: 10_000, unit: "messages", default: 10 },
   maximumBatchingWindowInSeconds: { minimum: 0, maximum: 300, unit: "seconds", default: 0 },

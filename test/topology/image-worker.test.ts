@@ -274,7 +274,7 @@ describe("ImageWorker", () => {
       const make = () => new ImageWorker("grey", { fanOut, handler: "x", memorySize: 127 });
       expect(make).to.throw(
         RangeError,
-        /^ImageWorker "grey": memorySize is 127, but must be a whole number from 128 to 10240 MB\.$/,
+        /^ImageWorker "grey": memorySize is 127, but must be a whole number from 256 to 10240 MB\.$/,
       );
     });
 

@@ -7,7 +7,7 @@ import { find, registered } from "../support/mocks.ts";
 describe("the settings of a worker", () => {
   // biome-ignore lint/suspicious/noExplicitAny: much of this is what types would refuse
   const refused: [any, RegExp][] = [
-    [{ memorySize: 127 }, /^W: memorySize is 127, but must be a whole number from 128 to 10240 MB\.$/],
+    [{ memorySize: 127 }, /^W: memorySize is 127, but must be a whole number from 256 to 10240 MB\.$/],
     [{ memorySize: 10_241 }, /memorySize is 10241/],
     [{ memorySize: 512.5 }, /memorySize is 512\.5/],
     [{ memorySize: Number.NaN }, /memorySize is NaN/],
@@ -61,7 +61,7 @@ describe("the settings of a worker", () => {
 
   const accepted: WorkerSettings[] = [
     {
-      memorySize: 128,
+      memorySize: 256,
       timeout: 900,
       batchSize: 10_000,
       maximumBatchingWindowInSeconds: 1,
