@@ -2,6 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { Faults } from "../local/faults/faults.ts";
+import { chaos } from "../local/faults/plan.ts";
 import { Machine } from "../local/machine.ts";
 import { findInputs, UsageError } from "./inputs.ts";
 import { progressDisplay } from "./progress.ts";
@@ -9,13 +11,15 @@ import { run, type Summary } from "./run.ts";
 
 const PROJECT = path.join(import.meta.dirname, "../..");
 
-const USAGE = `Usage: npm start -- [--out DIR] [--stack NAME] [FILE|FOLDER]...
+const USAGE = `Usage: npm start -- [--out DIR] [--stack NAME] [--chaos SEED] [FILE|FOLDER]...
 
 Runs the machine on this computer: uploads the files, and copies what every worker
 makes of them to DIR/WORKER/. Without files it takes the samples.
 
   --out DIR      where the results go (default: out)
   --stack NAME   whose configuration is used, Pulumi.NAME.yaml (default: dev)
+  --chaos SEED   lets everything go wrong at times, the same things with the same SEED, and says
+                 what it was: the results must be right all the same
   --help         prints this`;
 
 /** Rejections and losses that are listed in full; the rest is counted. */
@@ -37,6 +41,7 @@ async function main(argv: string[]): Promise<number> {
     const summary = await runOnce({
       out: path.resolve(here, values.out),
       stack: values.stack,
+      seed: values.chaos,
       given: given.length > 0 ? given : [path.join(PROJECT, "samples")],
     });
     return summary.rejections.length + summary.lost.length > 0 ? 1 : 0;
@@ -54,6 +59,7 @@ function parseArguments(argv: string[]) {
       options: {
         out: { type: "string", default: "out" },
         stack: { type: "string", default: "dev" },
+        chaos: { type: "string" },
         help: { type: "boolean", short: "h", default: false },
       },
     });
@@ -63,8 +69,13 @@ function parseArguments(argv: string[]) {
 }
 
 /** One machine, from its start to its end, whatever happens in between. */
-async function runOnce(options: { out: string; stack: string; given: string[] }): Promise<Summary> {
-  const { out, stack, given } = options;
+async function runOnce(options: {
+  out: string;
+  stack: string;
+  seed: string | undefined;
+  given: string[];
+}): Promise<Summary> {
+  const { out, stack, seed, given } = options;
   const inputs = () => findInputs(given);
   // What is wrong with them is said before anything is started.
   let count = 0;
@@ -85,10 +96,18 @@ async function runOnce(options: { out: string; stack: string; given: string[] })
   };
   process.on("SIGINT", interrupted);
   try {
-    machine = await Machine.start({ project: PROJECT, stack, folder, report: display.report });
+    const faults = seed === undefined ? undefined : new Faults(chaos(seed));
+    machine = await Machine.start({
+      project: PROJECT,
+      stack,
+      folder,
+      // What goes wrong on purpose is told in the end.
+      ...(faults ? { faults } : { report: display.report }),
+    });
     const summary = await run(machine, inputs, out, (progress) => display.update(progress, count));
     display.stop();
-    print(summary, path.relative(process.env.INIT_CWD ?? process.cwd(), out) || ".");
+    if (faults) console.log(`went wrong: ${inWords(faults.counts)}`);
+    print(summary, out);
     return summary;
   } finally {
     process.off("SIGINT", interrupted);
@@ -97,6 +116,8 @@ async function runOnce(options: { out: string; stack: string; given: string[] })
 }
 
 function print({ images, results, rejections, lost, seconds }: Summary, out: string): void {
+  const near = path.relative(process.env.INIT_CWD ?? process.cwd(), out);
+  const shown = near.startsWith("..") ? out : near;
   const total = Object.values(results).reduce((sum, count) => sum + count, 0);
   for (const [key, byReason] of grouped(rejections).slice(0, LISTED)) {
     for (const [reason, workers] of byReason)
@@ -105,11 +126,17 @@ function print({ images, results, rejections, lost, seconds }: Summary, out: str
   for (const { key, worker } of lost.slice(0, LISTED)) console.log(`lost      ${key} (${worker})`);
   if (grouped(rejections).length > LISTED || lost.length > LISTED) console.log(`          … and more`);
   for (const [worker, count] of Object.entries(results)) {
-    console.log(`${path.join(out, worker)}${path.sep}  ${count}`);
+    console.log(`${path.join(shown, worker)}${path.sep}  ${count}`);
   }
   console.log(
-    `${images} images, ${total} results, ${rejections.length} rejected, ${lost.length} lost in ${seconds.toFixed(1)} s: ${(images / seconds).toFixed(1)} images a second`,
+    `${images} ${images === 1 ? "image" : "images"}, ${total} results, ${rejections.length} rejected, ${lost.length} lost in ${seconds.toFixed(1)} s: ${(images / seconds).toFixed(1)} images a second`,
   );
+}
+
+/** What went wrong, the most frequent first. */
+function inWords(counts: Readonly<Record<string, number>>): string {
+  const sorted = Object.entries(counts).sort(([, a], [, b]) => b - a);
+  return sorted.map(([what, count]) => `${count} × ${what}`).join(", ") || "nothing, by chance";
 }
 
 /** Rejections by key and then by reason, with the workers that agree on it. */
