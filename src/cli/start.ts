@@ -121,7 +121,7 @@ function print({ images, results, rejections, lost, seconds }: Summary, out: str
   const total = Object.values(results).reduce((sum, count) => sum + count, 0);
   for (const [key, byReason] of grouped(rejections).slice(0, LISTED)) {
     for (const [reason, workers] of byReason)
-      console.log(`rejected  ${key} (${workers.join(", ")}): ${reason}`);
+      console.log(`rejected  ${key} (${workers.sort().join(", ")}): ${reason}`);
   }
   for (const { key, worker } of lost.slice(0, LISTED)) console.log(`lost      ${key} (${worker})`);
   if (grouped(rejections).length > LISTED || lost.length > LISTED) console.log(`          … and more`);
