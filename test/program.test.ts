@@ -77,6 +77,20 @@ describe("the program in Pulumi's own Node.js runtime", function () {
     return result;
   };
 
+  it("warns in a preview of an objective that the settings can not meet, and of none that they can", async () => {
+    const objective = (images: number) => set("objective", { images, minutes: 5 });
+    const preview = (images: number) =>
+      runInPulumiRuntime("preview", { ...stack("prod"), ...objective(images) });
+    const [missed, met] = [await preview(2_000_000), await preview(1000)];
+
+    expect(missed.exitCode).to.equal(0);
+    expect(missed.complaints).to.have.length(1);
+    expect(missed.complaints[0]).to.match(
+      /^2,000,000 images .* raise scaling\.maximumPollers of clockwise and/,
+    );
+    expect(met.complaints).to.deep.equal([]);
+  });
+
   it("says where everything is", () => {
     const queue = (name: string) => `https://sqs.eu-west-1.amazonaws.com/123456789012/${name}-0123456`;
     const worker = (name: string) => ({

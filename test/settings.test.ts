@@ -5,7 +5,12 @@ import { expect } from "chai";
 import { readStackConfig } from "../src/local/stack-config.ts";
 import { readSettings } from "../src/settings.ts";
 import type { Range } from "../src/topology/checks.ts";
-import { ALARM_CHOICES, BUCKET_CHOICES, FAN_OUT_CHOICES } from "../src/topology/fan-out-settings.ts";
+import {
+  ALARM_CHOICES,
+  BUCKET_CHOICES,
+  FAN_OUT_CHOICES,
+  OBJECTIVE_RANGES,
+} from "../src/topology/fan-out-settings.ts";
 import { RESERVED_CONCURRENCY, SCALING_RANGES, WORKER_CHOICES } from "../src/topology/worker-settings.ts";
 import { registered } from "./support/mocks.ts";
 
@@ -74,6 +79,16 @@ describe("the settings", () => {
     ["alarms", '{"rejectedImages":-1}', /^Setting alarms\.rejectedImages is -1/],
     ["alarms", '{"email":"nobody"}', 'Setting alarms.email is "nobody", but must be one mail address.'],
     ["alarms", '{"email":5}', "Setting alarms.email is 5, but must be one mail address."],
+    [
+      "objective",
+      '{"images":5}',
+      /^Setting objective\.minutes is undefined, but must be .* 1 to 10080 minutes\.$/,
+    ],
+    [
+      "objective",
+      '{"images":5,"minutes":1,"by":3}',
+      /^Setting objective\.by is not known, only images, minutes/,
+    ],
     ["tracing", "maybe", 'Setting tracing is "maybe", but must be true or false.'],
     ["tracng", "true", /^Setting tracng is not known, only dashboard, customerManagedKey, tracing, buckets/],
     ["tags", '{"aws:team":"x"}', /^Setting tags\.aws:team is "x", but a tag has a name/],
@@ -147,6 +162,7 @@ describe("the settings", () => {
       ...rowsOf("alarms.", ALARM_CHOICES),
       ...rowsOf("workers.", { ...WORKER_CHOICES, reservedConcurrency: RESERVED_CONCURRENCY }),
       ...rowsOf("workers.scaling.", SCALING_RANGES),
+      ...rowsOf("objective.", OBJECTIVE_RANGES),
       "alarms.email": { unit: "", standard: "none", range: "one address" },
       tags: { unit: "", standard: "none", range: "up to 40" },
     });

@@ -1,4 +1,4 @@
-import { type Choices, checkMap, choose } from "./checks.ts";
+import { type Choices, checkInteger, checkMap, choose, type Range } from "./checks.ts";
 import { checkWorkerSettings, type WorkerSettings } from "./worker-settings.ts";
 
 /** What a stack decides of its machine. Pulumi.STACK.yaml has the same names. */
@@ -11,6 +11,9 @@ export interface FanOutSettings {
 
   /** When somebody is told. @default each as said there */
   readonly alarms?: AlarmSettings;
+
+  /** What the machine is meant to be able to do; settings that can not are warned of. @default none */
+  readonly objective?: ObjectiveSettings;
 
   /** Whether there is a dashboard. @default true */
   readonly dashboard?: boolean;
@@ -64,6 +67,21 @@ export interface AlarmSettings {
   readonly rejectedImages?: number;
 }
 
+/** A burst, and by when it is to be over. */
+export interface ObjectiveSettings {
+  /** Images, 1 to 10,000,000,000. */
+  readonly images: number;
+
+  /** Minutes, 1 to 10,080, in which they come, evenly. */
+  readonly minutes: number;
+
+  /** Minutes, 1 to 10,080, from the first image by which all are to be processed. @default one more than they come in */
+  readonly within?: number;
+
+  /** Megapixels, 1 to 1,000, of an image. @default 12 */
+  readonly megapixels?: number;
+}
+
 export const BUCKET_CHOICES = {
   forceDestroy: false,
   protect: false,
@@ -83,6 +101,16 @@ export const FAN_OUT_CHOICES = {
   tracing: false,
 } as const satisfies Choices;
 
+const WEEK_MINUTES = 7 * 24 * 60;
+
+/** Whole numbers that an objective has where somebody sets one. */
+export const OBJECTIVE_RANGES = {
+  images: { minimum: 1, maximum: 10_000_000_000, unit: "images" },
+  minutes: { minimum: 1, maximum: WEEK_MINUTES, unit: "minutes" },
+  within: { minimum: 1, maximum: WEEK_MINUTES, unit: "minutes" },
+  megapixels: { minimum: 1, maximum: 1000, unit: "megapixels" },
+} as const satisfies Record<string, Omit<Range, "default">>;
+
 /** An account's 50 a resource, less those that are ours and some for the provider's own. */
 const MOST_TAGS = 40;
 
@@ -94,10 +122,11 @@ const MOST_TAGS = 40;
 export function checkFanOutSettings(prefix: string, given: FanOutSettings) {
   const { buckets = {}, workers = {}, alarms = {}, tags = {} } = given;
   const checked = {
-    ...choose(prefix, given, FAN_OUT_CHOICES, ["buckets", "workers", "alarms", "tags"]),
+    ...choose(prefix, given, FAN_OUT_CHOICES, ["buckets", "workers", "alarms", "objective", "tags"]),
     buckets: choose(`${prefix}buckets.`, buckets, BUCKET_CHOICES),
     alarms: { ...choose(`${prefix}alarms.`, alarms, ALARM_CHOICES, ["email"]), email: alarms.email },
     workers,
+    objective: given.objective,
     tags,
   };
   checkWorkerSettings(`${prefix}workers.`, workers);
@@ -105,8 +134,18 @@ export function checkFanOutSettings(prefix: string, given: FanOutSettings) {
   if (email !== undefined && !/^[^\s@]+@[^\s@]+$/.test(email)) {
     throw new RangeError(`${prefix}alarms.email is ${JSON.stringify(email)}, but must be one mail address.`);
   }
+  if (given.objective !== undefined) checkObjective(`${prefix}objective.`, given.objective);
   checkTags(prefix, tags);
   return checked;
+}
+
+function checkObjective(prefix: string, objective: ObjectiveSettings): void {
+  choose(prefix, objective, {}, Object.keys(OBJECTIVE_RANGES));
+  for (const [name, range] of Object.entries(OBJECTIVE_RANGES)) {
+    const value = objective[name as keyof ObjectiveSettings];
+    const needed = name === "images" || name === "minutes";
+    if (needed || value !== undefined) checkInteger(prefix + name, value, range);
+  }
 }
 
 /** https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html */

@@ -10,6 +10,7 @@ import { type CheckedFanOutSettings, checkFanOutSettings, type FanOutSettings } 
 import { ImageBucket, type ImageBucketTransform } from "./image-bucket.ts";
 import * as policies from "./policies.ts";
 import { type Transform, transformed } from "./transform.ts";
+import type { CheckedWorkerSettings } from "./worker-settings.ts";
 
 export interface ImageFanOutArgs extends FanOutSettings {
   /** Changes to single resources. @default none */
@@ -71,6 +72,8 @@ export class ImageFanOut extends pulumi.ComponentResource {
   readonly logGroups = `/aws/lambda/${this.stack}-`;
   /** The workers attached so far, by name. */
   readonly workers: Record<string, WorkerOutputs> = {};
+  /** Their settings, by name, with all defaults. */
+  readonly workerSettings: Record<string, CheckedWorkerSettings> = {};
 
   constructor(name: string, args: ImageFanOutArgs = {}, opts?: pulumi.ComponentResourceOptions) {
     checkName("ImageFanOut", name);

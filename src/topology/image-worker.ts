@@ -256,6 +256,7 @@ export class ImageWorker extends pulumi.ComponentResource {
       }
     }
 
+    fanOut.workerSettings[name] = settings;
     fanOut.workers[name] = {
       queue: this.queue.url,
       deadLetterQueue: this.deadLetterQueue.url,

@@ -118,6 +118,8 @@ export function checkWorkerSettings(prefix: string, given: WorkerSettings) {
   return { ...numbers, reservedConcurrency, scaling: scaling ?? (derived || undefined) };
 }
 
+export type CheckedWorkerSettings = ReturnType<typeof checkWorkerSettings>;
+
 /** What the queue hands out at once must not be more than the function may take: throttling counts as a try. */
 function checkScaling(
   prefix: string,

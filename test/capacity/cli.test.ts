@@ -1,0 +1,42 @@
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { expect } from "chai";
+import sharp from "sharp";
+import { withFolder } from "../support/machine.ts";
+
+/** Runs `npm run capacity`. */
+function capacity(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ["src/cli/capacity.ts", ...args], {
+    encoding: "utf8",
+  });
+  return { status, stdout, stderr };
+}
+
+describe("npm run capacity", () => {
+  it("answers in words and in a chart, as SVG and as PNG", async () => {
+    await withFolder(async (folder) => {
+      const file = path.join(folder, "chart");
+
+      const { status, stdout, stderr } = capacity("--images", "50000", "--minutes", "1", "--chart", file);
+
+      expect({ status, stderr }).to.deep.equal({ status: 0, stderr: "" });
+      expect(stdout).to.match(/^50,000 images in 1 minute:$/m);
+      expect(stdout).to.match(/^Accepted {8}by 1:00: S3 has stored them$/m);
+      expect(stdout).to.match(
+        /^Counted {9}50,000 × 2 = 100,000 results \+ 0 in dead-letter queues \+ 0 lost$/m,
+      );
+      expect(readFileSync(`${file}.svg`, "utf8")).to.match(/^<svg [\s\S]*<\/svg>\n$/);
+      expect(await sharp(`${file}.png`).metadata()).to.include({ format: "png", width: 1920 });
+    });
+  });
+
+  it("says in one sentence what it does not understand", () => {
+    for (const [args, sentence] of [
+      [["--images", "many"], '--images is "many", but must be a number from 1 to 1000000000000.\n'],
+      [["--imges", "5"], "Unknown option '--imges'. \"npm run capacity -- --help\" lists what there is.\n"],
+    ] as const) {
+      expect(capacity(...args)).to.deep.equal({ status: 2, stdout: "", stderr: sentence });
+    }
+  });
+});

@@ -1,0 +1,55 @@
+import { expect } from "chai";
+import { planOf, Recorder } from "../../src/capacity/graph.ts";
+import { runProgram } from "../../src/local/program.ts";
+import { readStackConfig, type StackConfig } from "../../src/local/stack-config.ts";
+
+/** The resources that index.ts registers with a configuration. */
+async function resourcesOf(config: Record<string, string> = {}) {
+  const stack: StackConfig = { ...readStackConfig(process.cwd(), "dev"), config };
+  const recorder = new Recorder("eu-west-1");
+  await runProgram("index.ts", stack, recorder.provision);
+  return recorder.resources;
+}
+
+describe("the plan of the program", () => {
+  it("is what index.ts registers: its workers, with what is set and what is not", async () => {
+    const { region, workers } = planOf(await resourcesOf(), "eu-west-1");
+
+    expect(region).to.equal("eu-west-1");
+    expect(workers.map(({ name }) => name)).to.have.members(["clockwise", "counter-clockwise"]);
+    expect(workers[0]).to.deep.include({
+      memorySize: 1769,
+      timeout: 120,
+      batchSize: 10,
+      maximumBatchingWindowInSeconds: 0,
+      maxReceiveCount: 5,
+      retention: 14 * 24 * 3600,
+      reservedConcurrency: undefined,
+      scaling: undefined,
+    });
+  });
+
+  it("follows the settings of the stack", async () => {
+    const scaling = { minimumPollers: 3, maximumPollers: 40 };
+    const workers = { memorySize: 3008, reservedConcurrency: 400, scaling };
+
+    const plan = planOf(
+      await resourcesOf({ "rube-goldberg-image-machine:workers": JSON.stringify(workers) }),
+      "eu-west-1",
+    );
+
+    for (const worker of plan.workers) expect(worker).to.deep.include(workers);
+  });
+
+  it("is refused where there is nothing that works, or what is referred to is not there", async () => {
+    const resources = await resourcesOf();
+    const without = (type: string) => resources.filter((resource) => !resource.type.endsWith(type));
+
+    expect(() => planOf(without("EventSourceMapping"), "eu-west-1")).to.throw(
+      "The program declares no queue that a function works on.",
+    );
+    expect(() => planOf(without(":Function"), "eu-west-1")).to.throw(
+      /-mapping refers to arn:aws:lambda:.*, and the program declares no such Function\.$/,
+    );
+  });
+});
