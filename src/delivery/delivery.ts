@@ -6,7 +6,7 @@ import type { SQSRecord } from "aws-lambda";
 import { type ImageOperation, ImageRejected } from "../processing/contract.ts";
 import { type CreatedObject, createdObjects, UnknownMessage } from "./envelope.ts";
 import { type Rejection, reject } from "./rejection.ts";
-import { writeResult } from "./result.ts";
+import { type Written, writeResult } from "./result.ts";
 import { readSource, SourceGone, SourceTooLarge } from "./source.ts";
 
 /** What a worker needs to deliver. Nothing in here reads the environment, the clock or chance by itself. */
@@ -52,15 +52,18 @@ const LONGEST_BACKOFF = 900;
 export class Delivery {
   readonly #worker: Worker;
   readonly #invocation: Invocation;
-  /** Milliseconds that the whole invocation has, and that must be left for writing and telling. */
+  /** Milliseconds that must be left for writing and telling, and that an image may take at most. */
   readonly #reserve: number;
+  readonly #most: number;
   #slowest = 0;
   #begun = 0;
 
   constructor(worker: Worker, invocation: Invocation) {
     this.#worker = worker;
     this.#invocation = invocation;
-    this.#reserve = Math.min(5000, 0.2 * invocation.remainingMilliseconds());
+    const whole = invocation.remainingMilliseconds();
+    this.#reserve = Math.min(5000, 0.2 * whole);
+    this.#most = whole - this.#reserve;
   }
 
   async deliver(message: SQSRecord): Promise<void> {
@@ -96,13 +99,21 @@ export class Delivery {
 
   /** Does what one record asks for. Gives back why it can never be done, where that is so. */
   async #process(source: CreatedObject): Promise<Rejection | undefined> {
+    const outcome = await this.#attempt(source);
+    if ("code" in outcome) return outcome;
+    // Where that one is to be rejected, its own message does it.
+    if (outcome.owed) await this.#process(outcome.owed);
+    return undefined;
+  }
+
+  async #attempt(source: CreatedObject): Promise<Written | Rejection> {
     const worker = this.#worker;
-    const first = this.#begun === 0;
     const started = this.#invocation.remainingMilliseconds();
-    if (!first && started < Math.max(this.#reserve, 1.5 * this.#slowest)) {
+    if (this.#begun > 0 && started < Math.max(this.#reserve, 1.5 * this.#slowest)) {
       throw new OutOfTime("Left for the next invocation: this one's time is nearly over.");
     }
     this.#begun++;
+    let milliseconds = 0;
     const fields = { bucket: source.bucket, key: source.key, versionId: source.versionId };
     try {
       const key = `${worker.name}/${source.key}`;
@@ -113,30 +124,34 @@ export class Delivery {
           `The result's key would have more than ${LONGEST_KEY} bytes.`,
         );
       }
-      const bytes = await readSource(worker.s3, source, worker.byteLimit);
+      const slow = AbortSignal.timeout(Math.max(100, Math.round(started - this.#reserve)));
+      const bytes = await readSource(worker.s3, source, worker.byteLimit, slow);
+      milliseconds = Math.max(100, this.#invocation.remainingMilliseconds() - this.#reserve);
       const result = await worker.operation(bytes, {
         pixels: worker.pixelLimit,
-        seconds: Math.max(0.1, (this.#invocation.remainingMilliseconds() - this.#reserve) / 1000),
+        seconds: milliseconds / 1000,
       });
       const written = await writeResult(worker.s3, { bucket: worker.resultsBucket, key }, source, result);
 
       const ms = started - this.#invocation.remainingMilliseconds();
-      const outcome = written === "written" ? "processed" : written;
+      const { outcome } = written;
       worker.logger.info(outcome, { ...fields, ms, bytesIn: bytes.length, bytesOut: result.body.length });
       worker.metrics.addMetric(outcome, MetricUnit.Count, 1);
       worker.metrics.addMetric("bytes", MetricUnit.Bytes, bytes.length);
       worker.metrics.addMetric("ms", MetricUnit.Milliseconds, ms);
-      return undefined;
+      return written;
     } catch (error) {
       if (error instanceof SourceGone) {
         worker.logger.info("superseded", { ...fields, reason: error.message });
         worker.metrics.addMetric("superseded", MetricUnit.Count, 1);
-        return undefined;
+        return { outcome: "superseded", owed: undefined };
       }
       if (error instanceof SourceTooLarge) return rejection(source, "too-large", error.message);
       if (error instanceof ImageRejected) {
-        // Too slow for what was left of the time: the next invocation may have all of it.
-        if (error.code === "too-slow" && !first) throw new OutOfTime(error.message, { cause: error });
+        // Too slow for what others, or a slow download, had left of the time: the next invocation may have all of it.
+        if (error.code === "too-slow" && milliseconds < 0.8 * this.#most) {
+          throw new OutOfTime(error.message, { cause: error });
+        }
         return rejection(source, error.code, error.message);
       }
       throw error;

@@ -13,7 +13,7 @@ export interface CreatedObject {
   readonly eTag: string | undefined;
   /** Bytes, as the event says; absent from some hand-made events. */
   readonly size: number | undefined;
-  /** Orders the events of one key; empty where the event has none, which is older than all others. */
+  /** Orders the events of one key; empty where the event has none, as one has that was made from a listing. */
   readonly sequencer: string;
   /** The record as it came, for a message about this object alone. */
   readonly record: unknown;

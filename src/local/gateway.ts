@@ -19,6 +19,10 @@ export interface GatewayOptions {
   readonly report: (error: unknown) => void;
   /** Answers requests to S3, and judges them itself: only it knows which buckets and keys they are about. */
   readonly s3: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+  /** Stands between a request and its answer, to let something go wrong. @default answers */
+  readonly intercept?:
+    | ((request: IncomingMessage, response: ServerResponse, answer: () => Promise<void>) => Promise<void>)
+    | undefined;
 }
 
 /** One endpoint for S3, SNS and SQS, on this computer alone. */
@@ -43,9 +47,9 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const server = createServer((request, response) => {
     const type = request.headers["content-type"] ?? "";
     const toMessaging = request.method === "POST" && (SQS.test(type) || SNS.test(type));
-    const answered = toMessaging
-      ? answerMessaging(options, request, response)
-      : options.s3(request, response);
+    const answer = () =>
+      toMessaging ? answerMessaging(options, request, response) : options.s3(request, response);
+    const answered = options.intercept ? options.intercept(request, response, answer) : answer();
     answered.catch((error: unknown) => {
       options.report(error);
       if (!response.headersSent) response.writeHead(500);

@@ -1,8 +1,10 @@
+import { writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import path from "node:path";
 import { S3Client } from "@aws-sdk/client-s3";
 import { PublishCommand, SNSClient } from "@aws-sdk/client-sns";
 import { SQSClient } from "@aws-sdk/client-sqs";
+import type { Faults } from "./faults/faults.ts";
 import { openGateway } from "./gateway.ts";
 import { type Credentials, Identity } from "./identity.ts";
 import { LambdaService } from "./lambda/service.ts";
@@ -29,6 +31,8 @@ export interface MachineOptions {
   readonly concurrency?: number;
   /** Whether queues and their messages outlive this process, as buckets always do. @default false */
   readonly durable?: boolean;
+  /** Lets things go wrong. @default nothing does */
+  readonly faults?: Faults;
   /** Told of what goes wrong behind the scenes and is tried again. */
   readonly report?: (error: unknown) => void;
 }
@@ -85,7 +89,7 @@ export class Machine {
 
   /** @throws Error in a sentence where the program asks for what can not be had here */
   static async start(options: MachineOptions): Promise<Machine> {
-    const { project, folder } = options;
+    const { project, folder, faults } = options;
     const stack = readStackConfig(project, options.stack ?? "dev");
     const region = stack.config["aws:region"] ?? DEFAULT_REGION;
     const report = options.report ?? (() => {});
@@ -104,8 +108,16 @@ export class Machine {
         region,
         accountId: ACCOUNT_ID,
         identity,
-        messaging,
+        messaging: faults?.messaging(messaging) ?? messaging,
         report,
+        intercept:
+          faults &&
+          ((request, response, answer) => {
+            const key = /Credential=([^/]+)\//.exec(request.headers.authorization ?? "")?.[1] ?? "";
+            // A person's own requests go well.
+            if (key === identity.administrator.accessKeyId) return answer();
+            return faults.request(request, response, () => lambda.kill(key), answer);
+          }),
         s3: async (request, response) => (await s3Handler.promise)(request, response),
       });
       opened.defer(() => gateway.close());
@@ -122,12 +134,14 @@ export class Machine {
         region,
         accountId: ACCOUNT_ID,
         notify: async (TopicArn, Message) => {
-          await sns.send(new PublishCommand({ TopicArn, Message, Subject: "Amazon S3 Notification" }));
+          const publish = new PublishCommand({ TopicArn, Message, Subject: "Amazon S3 Notification" });
+          const send = async () => void (await sns.send(publish));
+          await (faults ? faults.notify(send) : send());
         },
       });
       opened.defer(() => store.close());
       store.on("undelivered", report);
-      s3Handler.resolve(s3Service(store, identity, region));
+      s3Handler.resolve(s3Service(store, identity, region, report));
 
       const lambda = new LambdaService({
         folder,
@@ -136,6 +150,7 @@ export class Machine {
         accountId: ACCOUNT_ID,
         identity,
         concurrency: options.concurrency ?? availableParallelism(),
+        timeLimit: faults?.plan.timeLimit,
         report,
       });
       opened.defer(() => lambda.stop());
@@ -150,6 +165,8 @@ export class Machine {
         return provisioned;
       });
       await sweep(services, declared);
+      // As `pulumi stack output --json` prints them, for whoever operates the machine from another process.
+      await writeFile(path.join(folder, "outputs.json"), `${JSON.stringify(outputs, null, 2)}\n`);
       return new Machine({
         endpoint,
         region,

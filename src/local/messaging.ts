@@ -35,7 +35,11 @@ export async function openMessaging(region: string, folder?: string): Promise<Me
   await app.ready();
   return {
     async answer({ url, headers, body }) {
-      const { statusCode, headers: answered, rawPayload } = await app.inject({
+      const {
+        statusCode,
+        headers: answered,
+        rawPayload,
+      } = await app.inject({
         method: "POST",
         url,
         headers,
@@ -73,6 +77,12 @@ async function openDurable(folder: string): Promise<{ options: BuildAppOptions; 
   // A write that is in the log survives a crash of this process, which is what is promised; a sync for each costs
   // more than everything else that is done with a message.
   persistence.db.exec("PRAGMA synchronous = NORMAL");
+  // fauxqs' own forgets how often a message was received, which its table refuses: a message that is given back at once
+  // would be gone until the next start.
+  const ready = persistence.db.prepare(
+    "UPDATE sqs_messages SET receipt_handle = NULL, visibility_deadline = NULL WHERE message_id = ?",
+  );
+  persistence.updateMessageReady = (messageId: string) => ready.run(messageId);
   const stores = { sqsStore: new SqsStore(), snsStore: new SnsStore(), s3Store: new S3Store() };
   persistence.loadSqsAndSns(stores.sqsStore, stores.snsStore);
   stores.sqsStore.persistence = persistence;

@@ -126,10 +126,13 @@ describe("the delivery of a message", () => {
   });
 
   describe("with a result that is there already", () => {
-    const standing = (sequencer: string) => {
+    const standing = (sequencer: string, version = "v0") => {
       const all = bench();
       all.s3.put("source", "a", Buffer.from("abc"));
-      all.s3.put("results", "clockwise/a", Buffer.from("standing"), { "source-sequencer": sequencer });
+      all.s3.put("results", "clockwise/a", Buffer.from("standing"), {
+        "source-sequencer": sequencer,
+        "source-version": version,
+      });
       return all;
     };
 
@@ -152,12 +155,45 @@ describe("the delivery of a message", () => {
     });
 
     it("does not write that of the same source a second time", async () => {
-      const { s3, delivery, metrics } = standing("0055");
+      const { s3, delivery, metrics } = standing("0055", "v1");
 
       await delivery.deliver(message(s3Record("a")));
 
       expect(s3.versions("results", "clockwise/a")).to.equal(1);
       expect(metrics.duplicate).to.equal(1);
+    });
+
+    it("asks the source bucket which is newer, where an event has no sequencer", async () => {
+      const { s3, delivery, metrics } = standing("0054");
+      s3.put("source", "a", Buffer.from("def"));
+
+      await delivery.deliver(message(s3Record("a", { sequencer: undefined, versionId: "v2" })));
+
+      expect(s3.current("results", "clockwise/a")?.body.toString()).to.equal("fed");
+      expect(metrics).to.deep.include({ processed: 1 });
+    });
+
+    it("makes the current version's result where it is not the newest and another one's stands that nobody can place", async () => {
+      const { s3, delivery, metrics } = standing("");
+      s3.put("source", "a", Buffer.from("def"));
+
+      await delivery.deliver(message(s3Record("a")));
+
+      expect(s3.current("results", "clockwise/a")?.body.toString()).to.equal("fed");
+      expect(metrics).to.deep.include({ superseded: 1, processed: 1 });
+    });
+
+    it("looks at the source again when it replaced a result, and makes that of the current version", async () => {
+      const { s3, delivery } = standing("0054");
+      s3.before = (request) => {
+        if (request === "HEAD source/a" && s3.versions("source", "a") === 1) {
+          s3.put("source", "a", Buffer.from("def"));
+        }
+      };
+
+      await delivery.deliver(message(s3Record("a")));
+
+      expect(s3.current("results", "clockwise/a")?.body.toString()).to.equal("fed");
     });
 
     it("never overwrites what another handler wrote while it was deciding", async () => {
@@ -407,16 +443,30 @@ describe("the delivery of a message", () => {
       const slow: ImageOperation = async () => {
         throw new ImageRejected("too-slow", "It took too long.");
       };
-      const { s3, delivery, deadLetters } = bench(slow);
+      const { s3, delivery, deadLetters, clock } = bench(slow);
       for (const key of ["a", "b"]) s3.put("source", key, Buffer.from(key));
 
       await delivery.deliver(message(s3Record("a")));
+      clock.remaining = 40_000;
       const second = await failure(delivery.deliver(message(s3Record("b"))));
 
       expect(deadLetters.map(({ MessageAttributes }) => MessageAttributes?.Key?.StringValue)).to.deep.equal([
         "a",
       ]);
       expect(second).to.be.instanceOf(OutOfTime);
+    });
+
+    it("does not blame an image for the time that its download took", async () => {
+      const { s3, delivery, deadLetters, clock } = bench(async () => {
+        throw new ImageRejected("too-slow", "It took too long.");
+      });
+      s3.put("source", "a", Buffer.from("a"));
+      s3.before = () => {
+        clock.remaining -= 30_000;
+      };
+
+      expect(await failure(delivery.deliver(message(s3Record("a"))))).to.be.instanceOf(OutOfTime);
+      expect(deadLetters).to.deep.equal([]);
     });
   });
 });

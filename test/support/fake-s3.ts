@@ -11,6 +11,7 @@ import {
 
 interface Stored {
   body: Buffer;
+  /** Of the bytes alone, as S3's is: the same bytes have the same. */
   eTag: string;
   versionId: string;
   contentType: string | undefined;
@@ -24,6 +25,7 @@ export class FakeS3 {
   /** Called before each request; what it throws is S3's answer. */
   before: (command: string) => void | Promise<void> = () => {};
   readonly #versions = new Map<string, Stored[]>();
+  readonly #hidden = new Set<string>();
 
   get client(): S3Client {
     return { send: (command: unknown) => this.#send(command) } as unknown as S3Client;
@@ -32,48 +34,76 @@ export class FakeS3 {
   /** Puts an object as an uploader would. @returns its version */
   put(bucket: string, key: string, body: Buffer, metadata: Record<string, string> = {}): Stored {
     const versions = this.#versions.get(`${bucket}/${key}`) ?? [];
-    const eTag = `"${createHash("md5").update(body).update(String(versions.length)).digest("hex")}"`;
+    const eTag = `"${createHash("md5").update(body).digest("hex")}"`;
     const stored = { body, eTag, versionId: `v${versions.length + 1}`, contentType: undefined, metadata };
     this.#versions.set(`${bucket}/${key}`, [...versions, stored]);
+    this.#hidden.delete(`${bucket}/${key}`);
     return stored;
   }
 
   current(bucket: string, key: string): Stored | undefined {
+    if (this.#hidden.has(`${bucket}/${key}`)) return undefined;
     return this.#versions.get(`${bucket}/${key}`)?.at(-1);
   }
 
-  versions(bucket: string, key: string): number {
-    return this.#versions.get(`${bucket}/${key}`)?.length ?? 0;
+  /** All versions, the oldest first. */
+  history(bucket: string, key: string): readonly Stored[] {
+    return this.#versions.get(`${bucket}/${key}`) ?? [];
   }
 
+  versions(bucket: string, key: string): number {
+    return this.history(bucket, key).length;
+  }
+
+  /** Hides an object behind a delete marker. */
+  hide(bucket: string, key: string): void {
+    this.#hidden.add(`${bucket}/${key}`);
+  }
+
+  /** Removes an object with all its versions. */
   delete(bucket: string, key: string): void {
     this.#versions.delete(`${bucket}/${key}`);
   }
 
   async #send(command: unknown): Promise<unknown> {
-    if (command instanceof GetObjectCommand) return this.#get(command.input);
-    if (command instanceof PutObjectCommand) return this.#put(command.input);
+    const { name, answer } = this.#operation(command);
+    this.requests.push(name);
+    await this.before(name);
+    return answer();
+  }
+
+  #operation(command: unknown): { name: string; answer: () => unknown } {
+    const { Bucket, Key } = (command as GetObjectCommand).input;
+    if (command instanceof GetObjectCommand) {
+      return { name: `GET ${Bucket}/${Key}`, answer: () => this.#get(command.input) };
+    }
+    if (command instanceof PutObjectCommand) {
+      return { name: `PUT ${Bucket}/${Key}`, answer: () => this.#put(command.input) };
+    }
     if (command instanceof HeadObjectCommand) {
-      const { Bucket, Key } = command.input;
-      await this.#request("HEAD", `${Bucket}/${Key}`);
-      const found = this.current(`${Bucket}`, `${Key}`);
-      if (!found) throw s3Error("NotFound", 404);
-      return { ETag: found.eTag, Metadata: found.metadata };
+      return { name: `HEAD ${Bucket}/${Key}`, answer: () => this.#head(`${Bucket}`, `${Key}`) };
     }
     throw new Error(`FakeS3 does not know ${(command as object).constructor.name}`);
   }
 
-  async #request(method: string, what: string): Promise<void> {
-    this.requests.push(`${method} ${what}`);
-    await this.before(`${method} ${what}`);
+  #head(bucket: string, key: string): unknown {
+    const found = this.current(bucket, key);
+    if (!found) throw s3Error("NotFound", 404);
+    return {
+      ETag: found.eTag,
+      VersionId: found.versionId,
+      ContentLength: found.body.length,
+      Metadata: found.metadata,
+    };
   }
 
-  async #get({ Bucket, Key, VersionId, IfMatch }: GetObjectCommandInput): Promise<unknown> {
-    await this.#request("GET", `${Bucket}/${Key}`);
+  #get({ Bucket, Key, VersionId, IfMatch }: GetObjectCommandInput): unknown {
     const versions = this.#versions.get(`${Bucket}/${Key}`);
     if (!versions) throw s3Error("NoSuchKey", 404);
-    const found = VersionId ? versions.find(({ versionId }) => versionId === VersionId) : versions.at(-1);
-    if (!found) throw s3Error("NoSuchVersion", 404);
+    const found = VersionId
+      ? versions.find(({ versionId }) => versionId === VersionId)
+      : this.current(`${Bucket}`, `${Key}`);
+    if (!found) throw s3Error(VersionId ? "NoSuchVersion" : "NoSuchKey", 404);
     if (IfMatch && IfMatch !== found.eTag) throw s3Error("PreconditionFailed", 412);
     return {
       ContentLength: found.body.length,
@@ -81,9 +111,8 @@ export class FakeS3 {
     };
   }
 
-  async #put(input: PutObjectCommandInput): Promise<unknown> {
+  #put(input: PutObjectCommandInput): unknown {
     const { Bucket, Key, IfMatch, IfNoneMatch, Body, Metadata, ContentType } = input;
-    await this.#request("PUT", `${Bucket}/${Key}`);
     const current = this.current(`${Bucket}`, `${Key}`);
     if (IfNoneMatch === "*" && current) throw s3Error("PreconditionFailed", 412);
     if (IfMatch && !current) throw s3Error("NoSuchKey", 404);

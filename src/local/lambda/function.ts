@@ -63,6 +63,11 @@ export class LocalFunction {
     return sandbox;
   }
 
+  /** Kills the sandboxes that are at work. */
+  kill(): void {
+    for (const sandbox of this.#sandboxes) if (!this.#warm.includes(sandbox)) sandbox.kill();
+  }
+
   /** Ends all sandboxes. Nothing may be running any more. */
   async close(): Promise<void> {
     await Promise.all([...this.#sandboxes].map((sandbox) => sandbox.close()));

@@ -85,8 +85,7 @@ export class Sandbox {
     const { timeout, ...rest } = invocation;
     const answer = await new Promise<Answer | InvocationError>((resolve) => {
       const overrun = setTimeout(() => {
-        this.#doomed = true;
-        this.#process.kill("SIGKILL");
+        this.kill();
         resolve(new InvocationError(`Task timed out after ${timeout.toFixed(2)} seconds`));
       }, timeout * 1000);
       this.#settle = (settled) => {
@@ -106,6 +105,12 @@ export class Sandbox {
     const error = answer.initError ?? answer.error;
     if (error) throw new InvocationError(`${error.errorType}: ${error.errorMessage}`);
     return answer.result;
+  }
+
+  /** Ends the process at once, as a crash does. */
+  kill(): void {
+    this.#doomed = true;
+    this.#process.kill("SIGKILL");
   }
 
   /** Ends the process once it is idle; what it was doing is lost, as it is when Lambda takes a sandbox away. */

@@ -31,6 +31,8 @@ export interface MappingDeclaration {
   readonly batchSize: number;
   /** Seconds. */
   readonly window: number;
+  /** Batches at once; as many as the account allows where it is not set. */
+  readonly maximumConcurrency: number | undefined;
   readonly reportsFailures: boolean;
 }
 
@@ -43,6 +45,8 @@ export interface LambdaOptions {
   readonly identity: Identity;
   /** Invocations at once, of all functions together. */
   readonly concurrency: number;
+  /** Most seconds of any function's time limit. @default what is declared */
+  readonly timeLimit?: number | undefined;
   /** Told of what goes wrong outside of a function. */
   readonly report: (error: unknown) => void;
 }
@@ -123,7 +127,7 @@ export class LambdaService {
     const settings = {
       name,
       arn,
-      timeout: declared.timeout,
+      timeout: Math.min(declared.timeout, this.#options.timeLimit ?? declared.timeout),
       memorySize,
       taskRoot,
       logFile: path.join(this.logs, `${name}.log`),
@@ -163,7 +167,11 @@ export class LambdaService {
     this.#clients.push(sqs);
     this.#mappings.push(
       new EventSourceMapping(
-        { ...declared, region, concurrency },
+        {
+          ...declared,
+          region,
+          concurrency: Math.min(concurrency, declared.maximumConcurrency ?? concurrency),
+        },
         sqs,
         (event) => target.function.invoke(event),
         report,
@@ -180,6 +188,13 @@ export class LambdaService {
       if (settings.name === functionName) return credentials;
     }
     throw new Error(`there is no function ${functionName}`);
+  }
+
+  /** Kills what the function that signs with this access key is doing; nobody's key kills nothing. */
+  kill(accessKeyId: string): void {
+    for (const { function: each, credentials } of this.#functions.values()) {
+      if (credentials.accessKeyId === accessKeyId) each.kill();
+    }
   }
 
   /** Takes no more messages; resolves when the last batch is done with. */

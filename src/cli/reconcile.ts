@@ -1,0 +1,140 @@
+import { parseArgs } from "node:util";
+import { Reconciliation, type Tally } from "../operations/reconcile.ts";
+import { Repairs } from "../operations/repair.ts";
+import { UsageError } from "./inputs.ts";
+import { type Operator, openOperator, STACK_OPTIONS, STACK_USAGE } from "./operator.ts";
+
+const USAGE = `Usage: npm run reconcile -- [--repair] [OPTION]...
+
+Compares the source bucket with every worker's results and dead letters, and lists what
+is missing (no result), stale (an older version's result) or orphaned (the source was
+deleted). It changes nothing, unless it is told to repair.
+
+  --repair            sends what is missing or stale through the worker's queue again;
+                      for a new worker that is everything
+  --rate N            most messages sent a second (default: 100)
+  --grace MINUTES     younger images count as in flight, not as missing (default: 15)
+  --start-after KEY   goes on behind this key, with --worker
+${STACK_USAGE}
+  --help              prints this
+
+Exit code: 0 all accounted for or sent, 1 something is missing or stale, 2 wrong usage.`;
+
+/** Milliseconds between two lines of progress. */
+const LINE_EVERY_MS = 2000;
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  console.error(`${error instanceof Error ? error.message : error}`);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+}
+
+async function main(argv: string[]): Promise<number> {
+  const values = parseArguments(argv);
+  if (values.help) {
+    console.log(USAGE);
+    return 0;
+  }
+  using operator = await openOperator(values);
+  let open = 0;
+  for (const worker of operator.workers) open += await reconcile(operator, worker, values);
+  return open > 0 ? 1 : 0;
+}
+
+/** @returns how many results are owed and were not sent for */
+async function reconcile(
+  { stack, s3, sqs }: Operator,
+  worker: string,
+  values: ReturnType<typeof parseArguments>,
+): Promise<number> {
+  let last = values["start-after"];
+  let lastLine = performance.now();
+  const goOn = () => `To go on from here: --worker ${worker} --start-after ${JSON.stringify(last ?? "")}`;
+  const interrupted = () => {
+    console.error(goOn());
+    process.exit(130);
+  };
+  process.once("SIGINT", interrupted);
+  try {
+    const { queue: queueUrl = "" } = stack.workers[worker] ?? {};
+    const repairs = new Repairs(sqs, { bucket: stack.sourceBucket, queueUrl, rate: values.rate });
+    const reconciliation = new Reconciliation({
+      s3,
+      sqs,
+      stack,
+      worker,
+      startAfter: last,
+      before: new Date(Date.now() - values.grace * 60_000),
+      onKey: (key, tally) => {
+        // What was found is sent in batches: only up to what was sent is there nothing left to do.
+        if (repairs.waiting === 0) last = key;
+        if (performance.now() - lastLine < LINE_EVERY_MS) return;
+        lastLine = performance.now();
+        console.error(
+          `${worker}: ${tally.created} versions, ${repairs.sent} sent, at ${JSON.stringify(key)}`,
+        );
+      },
+    });
+    for await (const finding of reconciliation.findings()) {
+      console.log(`${finding.kind.padEnd(8)}  ${worker}  ${finding.key}`);
+      if (values.repair && finding.kind !== "orphaned") await repairs.add(finding);
+    }
+    await repairs.flush();
+    console.log(summary(worker, reconciliation.tally, repairs.sent));
+    return reconciliation.tally.missing + reconciliation.tally.stale - repairs.sent;
+  } catch (error) {
+    console.error(goOn());
+    throw error;
+  } finally {
+    process.off("SIGINT", interrupted);
+  }
+}
+
+function summary(worker: string, tally: Tally, sent: number): string {
+  const { created, results, rejected, superseded, inFlight, missing, stale, orphaned, queued } = tally;
+  const owed = missing + stale > 0 ? ` + ${missing} missing + ${stale} stale` : "";
+  const further = [
+    ...(orphaned > 0 ? [`${orphaned} results are orphaned`] : []),
+    ...(queued > 0 ? [`about ${queued} messages are in the queue, and what they are about is not lost`] : []),
+    ...(sent > 0 ? [`${sent} were sent to the queue`] : []),
+  ];
+  return [
+    `${worker}: ${created} created = ${results} results + ${rejected} rejected + ${superseded} superseded + ${inFlight} in flight${owed}`,
+    ...further,
+  ].join("; ");
+}
+
+function parseArguments(argv: string[]) {
+  const values = parsed(argv);
+  const rate = numberOf("--rate", values.rate, 1, 100_000);
+  const grace = numberOf("--grace", values.grace, 0, 100_000);
+  if (values["start-after"] !== undefined && values.worker === undefined) {
+    throw new UsageError("--start-after is a key of one worker's pass: say which with --worker.");
+  }
+  return { ...values, rate, grace };
+}
+
+function parsed(argv: string[]) {
+  try {
+    return parseArgs({
+      args: argv,
+      options: {
+        ...STACK_OPTIONS,
+        repair: { type: "boolean", default: false },
+        rate: { type: "string", default: "100" },
+        grace: { type: "string", default: "15" },
+        "start-after": { type: "string" },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    }).values;
+  } catch (error) {
+    throw new UsageError(`${(error as Error).message}\n\n${USAGE}`);
+  }
+}
+
+function numberOf(option: string, given: string, least: number, most: number): number {
+  const value = Number(given);
+  if (given !== "" && value >= least && value <= most) return value;
+  throw new UsageError(`${option} is ${given}, but must be a number from ${least} to ${most}.`);
+}

@@ -1,0 +1,116 @@
+import { createHash } from "node:crypto";
+
+/**
+ * What can go wrong with one request of a function or of its event source mapping: it is refused with 503 or 500; the
+ * connection breaks before it is done, or after, so that nobody hears of it; its answer comes late, stops half-way, or
+ * breaks off; the function is killed before the request is done, meanwhile, or after.
+ */
+export type RequestFault =
+  | "slow down"
+  | "internal error"
+  | "reset before"
+  | "reset after"
+  | "late answer"
+  | "stalled answer"
+  | "truncated body"
+  | "kill before"
+  | "kill during"
+  | "kill after";
+
+/** A request, as far as a plan looks at it. */
+export interface PlannedRequest {
+  /** `GET`, `HEAD` or `PUT` of S3, or the name of an action of SQS. */
+  readonly operation: string;
+  /** Path of the object or queue. */
+  readonly path: string;
+  /** How often the same was asked for before this time. */
+  readonly before: number;
+}
+
+/** Says what goes wrong on a machine. What it leaves out goes well. */
+export interface Plan {
+  readonly request?: (request: PlannedRequest) => RequestFault | undefined;
+  /** Whether messages that are handed out now are handed out again at once, while they are being processed. */
+  readonly handedOutTwice?: (receive: number) => boolean;
+  /** Whether messages are handed out the last one first. */
+  readonly reversed?: (receive: number) => boolean;
+  /** Whether SNS delivers a message twice. */
+  readonly publishedTwice?: (publish: number) => boolean;
+  /** Milliseconds by which S3 is late with an event, once for each time that it sends it. @default once, at once */
+  readonly event?: (event: number) => readonly number[];
+  /** How many times faster than declared the time in queues runs, so that nobody waits for a visibility timeout. @default 1 */
+  readonly speed?: number;
+  /** Most seconds of a function's time limit. @default what is declared */
+  readonly timeLimit?: number;
+}
+
+/** What goes wrong with each operation of a function, and how often: 0 to 1, all of an operation below 1 together. */
+const RATES: Record<string, Partial<Record<RequestFault, number>>> = {
+  GET: {
+    "slow down": 0.03,
+    "internal error": 0.03,
+    "reset before": 0.02,
+    "reset after": 0.02,
+    "late answer": 0.03,
+    "stalled answer": 0.004,
+    "truncated body": 0.03,
+    "kill before": 0.01,
+    "kill during": 0.01,
+    "kill after": 0.01,
+  },
+  PUT: {
+    "slow down": 0.03,
+    "internal error": 0.03,
+    "reset before": 0.02,
+    "reset after": 0.03,
+    "late answer": 0.03,
+    "stalled answer": 0.003,
+    "kill before": 0.01,
+    "kill during": 0.01,
+    "kill after": 0.02,
+  },
+  HEAD: { "slow down": 0.05, "reset before": 0.03, "kill before": 0.02, "kill after": 0.02 },
+  ReceiveMessage: { "internal error": 0.02, "reset after": 0.02 },
+  DeleteMessageBatch: { "internal error": 0.03, "reset before": 0.02, "reset after": 0.03 },
+  ChangeMessageVisibility: { "internal error": 0.1, "kill before": 0.03, "kill after": 0.03 },
+  SendMessage: { "internal error": 0.05, "reset after": 0.05, "kill before": 0.05, "kill after": 0.05 },
+};
+
+/** How often the same request may go wrong: bad days end. */
+const MOST_FAULTS = 3;
+
+/**
+ * A plan in which everything goes wrong at times. The same seed gives the same plan: what becomes of a request follows
+ * from the seed, from what is asked for and from how often it was asked for before.
+ * @param seed any text
+ * @param timeLimit seconds, enough for the largest image
+ */
+export function chaos(seed: string, timeLimit = 3): Plan {
+  const chance = (...about: unknown[]): number =>
+    createHash("sha256")
+      .update(JSON.stringify([seed, ...about]))
+      .digest()
+      .readUInt32BE() /
+    2 ** 32;
+  return {
+    request({ operation, path, before }) {
+      if (before >= MOST_FAULTS && operation !== "ReceiveMessage") return undefined;
+      let rest = chance(operation, path, before);
+      for (const [fault, rate] of Object.entries(RATES[operation] ?? {})) {
+        if (rest < rate) return fault as RequestFault;
+        rest -= rate;
+      }
+      return undefined;
+    },
+    handedOutTwice: (receive) => chance("handed out twice", receive) < 0.05,
+    reversed: (receive) => chance("reversed", receive) < 0.5,
+    publishedTwice: (publish) => chance("published twice", publish) < 0.05,
+    event(number) {
+      const late = chance("late", number) < 0.3 ? 1500 * chance("how late", number) : 0;
+      return chance("twice", number) < 0.05 ? [late, late + 1000 * chance("later", number)] : [late];
+    },
+    // A visibility timeout of 12 minutes is two seconds.
+    speed: 360,
+    timeLimit,
+  };
+}

@@ -1,0 +1,179 @@
+import { HeadObjectCommand, type S3Client } from "@aws-sdk/client-s3";
+import { GetQueueAttributesCommand, type SQSClient } from "@aws-sdk/client-sqs";
+import { eachDeadLetter } from "./dead-letters.ts";
+import {
+  merged,
+  type ResultKey,
+  resultKeys,
+  type SourceKey,
+  type SourceVersion,
+  sourceKeys,
+} from "./listings.ts";
+import type { Stack } from "./stack.ts";
+
+/** What became of the versions of the source bucket with one worker. All but `orphaned` and `queued` add up to `created`. */
+export interface Tally {
+  /** Versions in the source bucket. */
+  created: number;
+  /** Current versions whose result stands. */
+  results: number;
+  /** Current versions that are dead letters. */
+  rejected: number;
+  /** Versions that were overwritten or deleted since: no result is owed for them. */
+  superseded: number;
+  /** Current versions without their result that are too young for a verdict. */
+  inFlight: number;
+  /** Current versions without a result. */
+  missing: number;
+  /** Current versions under whose key an older version's result stands. */
+  stale: number;
+  /** Results whose source was deleted. */
+  orphaned: number;
+  /** Messages in the worker's queue, approximately. */
+  queued: number;
+}
+
+/** A key at which source and result do not agree. What is missing or stale can be repaired by sending its source again. */
+export type Finding =
+  | { readonly kind: "missing" | "stale"; readonly key: string; readonly source: SourceVersion }
+  | { readonly kind: "orphaned"; readonly key: string };
+
+export interface ReconcileOptions {
+  readonly s3: S3Client;
+  readonly sqs: SQSClient;
+  readonly stack: Stack;
+  /** Name of the worker. */
+  readonly worker: string;
+  /** Only keys behind this one. @default all */
+  readonly startAfter?: string | undefined;
+  /** Only what was created before this time can be missing; what is younger may be on its way. */
+  readonly before: Date;
+  /** Told after each key. */
+  readonly onKey?: (key: string, tally: Tally) => void;
+}
+
+/** How many results are looked at ahead of the one that is decided about. */
+const AHEAD = 16;
+
+/**
+ * Compares the source bucket with the results of one worker, from listings and dead letters alone, in memory that
+ * does not grow with the number of keys.
+ */
+export class Reconciliation {
+  readonly tally: Tally = {
+    created: 0,
+    results: 0,
+    rejected: 0,
+    superseded: 0,
+    inFlight: 0,
+    missing: 0,
+    stale: 0,
+    orphaned: 0,
+    queued: 0,
+  };
+  readonly #options: ReconcileOptions;
+  readonly #prefix: string;
+
+  /** @throws Error where the stack has no such worker */
+  constructor(options: ReconcileOptions) {
+    const worker = options.stack.workers[options.worker];
+    if (!worker) {
+      const names = Object.keys(options.stack.workers).join(", ");
+      throw new Error(`There is no worker ${JSON.stringify(options.worker)}: the stack has ${names}.`);
+    }
+    this.#options = options;
+    this.#prefix = worker.prefix;
+  }
+
+  async *findings(): AsyncGenerator<Finding> {
+    const { s3, sqs, stack, worker, startAfter, before, onKey } = this.#options;
+    const { queue = "", deadLetterQueue = "" } = stack.workers[worker] ?? {};
+    this.tally.queued = await queued(sqs, queue);
+    const rejected = await rejections(sqs, deadLetterQueue);
+    const pairs = merged(
+      sourceKeys(s3, stack.sourceBucket, startAfter),
+      resultKeys(s3, stack.resultsBucket, this.#prefix, startAfter),
+    );
+    const { tally } = this;
+    for await (const { source, result, agrees } of ahead(pairs, AHEAD, (pair) => this.#compared(pair))) {
+      const key = source?.key ?? result?.key ?? "";
+      const current = source?.current;
+      tally.created += source?.versions ?? 0;
+      tally.superseded += (source?.versions ?? 0) - (current ? 1 : 0);
+      if (!current) {
+        if (result) {
+          tally.orphaned++;
+          yield { kind: "orphaned", key };
+        }
+      } else if (agrees) tally.results++;
+      else if (rejected.has(versionOf(key, current.versionId))) tally.rejected++;
+      else if (current.modified > before) tally.inFlight++;
+      else {
+        const kind = result ? "stale" : "missing";
+        tally[kind]++;
+        yield { kind, key, source: current };
+      }
+      onKey?.(key, tally);
+    }
+  }
+
+  /**
+   * Whether the result is that of the current version. Where there is but one version and the result is not older, it
+   * can be of no other; else the result's metadata says so, for one more request.
+   */
+  async #compared([source, result]: [SourceKey | undefined, ResultKey | undefined]) {
+    const current = source?.current;
+    if (!current || !result) return { source, result, agrees: false };
+    if (source.versions === 1 && result.modified >= current.modified) return { source, result, agrees: true };
+    const { s3, stack } = this.#options;
+    const head = new HeadObjectCommand({ Bucket: stack.resultsBucket, Key: `${this.#prefix}/${result.key}` });
+    const { Metadata = {} } = await s3.send(head);
+    return { source, result, agrees: Metadata["source-version"] === current.versionId };
+  }
+}
+
+async function queued(sqs: SQSClient, queueUrl: string): Promise<number> {
+  const { Attributes = {} } = await sqs.send(
+    new GetQueueAttributesCommand({
+      QueueUrl: queueUrl,
+      AttributeNames: [
+        "ApproximateNumberOfMessages",
+        "ApproximateNumberOfMessagesNotVisible",
+        "ApproximateNumberOfMessagesDelayed",
+      ],
+    }),
+  );
+  return Object.values(Attributes).reduce((sum, count) => sum + Number(count), 0);
+}
+
+/** The versions that are dead letters: as many as SQS lets be looked at, whatever the number of keys. */
+async function rejections(sqs: SQSClient, queueUrl: string): Promise<Set<string>> {
+  const versions = new Set<string>();
+  await eachDeadLetter(sqs, queueUrl, ({ objects }) => {
+    for (const { key, versionId = "null" } of objects) versions.add(versionOf(key, versionId));
+    return false;
+  });
+  return versions;
+}
+
+function versionOf(key: string, versionId: string): string {
+  return `${versionId} ${key}`;
+}
+
+/** Does something for each of many, some of them ahead, and gives what comes of it in their order. */
+async function* ahead<T, R>(
+  items: AsyncIterable<T>,
+  most: number,
+  work: (item: T) => Promise<R>,
+): AsyncGenerator<R> {
+  const begun: Promise<R>[] = [];
+  for await (const item of items) {
+    const promise = work(item);
+    // Whoever waits for it is told; until then nobody is.
+    promise.catch(() => {});
+    begun.push(promise);
+    const first = begun.length >= most ? begun.shift() : undefined;
+    if (first) yield await first;
+  }
+  for (const promise of begun) yield await promise;
+}

@@ -1,0 +1,79 @@
+import { setTimeout } from "node:timers/promises";
+import { SendMessageBatchCommand, type SQSClient } from "@aws-sdk/client-sqs";
+import type { SourceVersion } from "./listings.ts";
+
+/** A source whose result a worker shall make, though no event tells it to. */
+export interface Repair {
+  readonly key: string;
+  readonly source: SourceVersion;
+}
+
+/** Most messages of one request, a bound of SQS. */
+const MOST_AT_ONCE = 10;
+
+/** Sends sources to a worker's queue, in batches and not faster than a rate. */
+export class Repairs {
+  readonly #sqs: SQSClient;
+  readonly #bucket: string;
+  readonly #queueUrl: string;
+  readonly #rate: number;
+  readonly #waiting: Repair[] = [];
+  readonly #started = performance.now();
+  #sent = 0;
+
+  /** @param rate messages a second, above 0 */
+  constructor(sqs: SQSClient, options: { bucket: string; queueUrl: string; rate: number }) {
+    this.#sqs = sqs;
+    this.#bucket = options.bucket;
+    this.#queueUrl = options.queueUrl;
+    this.#rate = options.rate;
+  }
+
+  /** Messages that SQS has taken. */
+  get sent(): number {
+    return this.#sent;
+  }
+
+  /** Repairs that were added and not sent yet. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  async add(repair: Repair): Promise<void> {
+    this.#waiting.push(repair);
+    if (this.#waiting.length === MOST_AT_ONCE) await this.flush();
+  }
+
+  /** Sends what is not sent yet. @throws Error where SQS does not take a message */
+  async flush(): Promise<void> {
+    if (this.#waiting.length === 0) return;
+    await setTimeout(Math.max(0, (this.#sent / this.#rate) * 1000 - (performance.now() - this.#started)));
+    const Entries = this.#waiting.map((repair, index) => ({
+      Id: String(index),
+      MessageBody: eventOf(this.#bucket, repair),
+    }));
+    const { Failed = [] } = await this.#sqs.send(
+      new SendMessageBatchCommand({ QueueUrl: this.#queueUrl, Entries }),
+    );
+    if (Failed[0]) throw new Error(`SQS did not take ${Failed.length} messages: ${Failed[0].Message}`);
+    this.#sent += Entries.length;
+    this.#waiting.length = 0;
+  }
+}
+
+/**
+ * An event as S3 would send it, but for the sequencer, which only S3 knows: where another version's result stands, the
+ * worker asks the source bucket which of the two is newer.
+ */
+function eventOf(bucket: string, { key, source }: Repair): string {
+  const { versionId, eTag, size } = source;
+  const object = { key: encodeURIComponent(key).replaceAll("%20", "+"), size, eTag, versionId };
+  const record = {
+    eventVersion: "2.1",
+    eventSource: "image-machine:reconcile",
+    eventTime: new Date().toISOString(),
+    eventName: "ObjectCreated:Reconcile",
+    s3: { bucket: { name: bucket }, object },
+  };
+  return JSON.stringify({ Records: [record] });
+}

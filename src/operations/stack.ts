@@ -1,0 +1,46 @@
+/** Where one worker takes its messages and leaves its results. */
+export interface StackWorker {
+  /** URL of the queue. */
+  readonly queue: string;
+  /** URL of the dead-letter queue. */
+  readonly deadLetterQueue: string;
+  /** First segment of the keys of its results. */
+  readonly prefix: string;
+}
+
+/** The outputs of the program that operations need. */
+export interface Stack {
+  readonly sourceBucket: string;
+  readonly resultsBucket: string;
+  readonly workers: Readonly<Record<string, StackWorker>>;
+}
+
+/**
+ * Reads what `pulumi stack output --json` prints.
+ * @throws Error in a sentence where it is something else
+ */
+export function parseStack(json: string): Stack {
+  let outputs: Partial<Stack> | null;
+  try {
+    outputs = JSON.parse(json);
+  } catch {
+    throw new Error("The outputs are no JSON: give what `pulumi stack output --json` prints.");
+  }
+  const missing = [
+    ...["sourceBucket", "resultsBucket"].filter((name) => !isText(outputs?.[name as keyof Stack])),
+    ...(outputs?.workers ? [] : ["workers"]),
+    ...Object.entries(outputs?.workers ?? {}).flatMap(([name, worker]) =>
+      ["queue", "deadLetterQueue", "prefix"]
+        .filter((field) => !isText(worker?.[field as keyof StackWorker]))
+        .map((field) => `workers.${name}.${field}`),
+    ),
+  ];
+  if (missing.length > 0) {
+    throw new Error(`The outputs lack ${missing.join(", ")}: are they those of this program's stack?`);
+  }
+  return outputs as Stack;
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === "string" && value !== "";
+}

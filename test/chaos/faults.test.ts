@@ -1,0 +1,232 @@
+import { readdir, readFile } from "node:fs/promises";
+import path from "node:path";
+import { GetObjectCommand, ListObjectVersionsCommand, PutObjectCommand } from "@aws-sdk/client-s3";
+import { SetQueueAttributesCommand } from "@aws-sdk/client-sqs";
+import { expect } from "chai";
+import { Faults } from "../../src/local/faults/faults.ts";
+import type { Plan, RequestFault } from "../../src/local/faults/plan.ts";
+import { Machine } from "../../src/local/machine.ts";
+import { withFolder } from "../support/machine.ts";
+import { quiet } from "../support/quiet.ts";
+import { pixelsOf, type TwoPixels, twoPixels } from "./images.ts";
+
+/** What goes wrong in each step of the contract, once. */
+const STEPS: Record<string, RequestFault[]> = {
+  GET: [
+    ...(["slow down", "internal error", "reset before", "reset after", "late answer"] as const),
+    ...(["truncated body", "stalled answer", "kill before", "kill during", "kill after"] as const),
+  ],
+  PUT: [
+    ...(["slow down", "internal error", "reset before", "reset after", "late answer"] as const),
+    ...(["kill before", "kill during", "kill after"] as const),
+  ],
+  // A result that is there already is looked at: this is an image's second version.
+  HEAD: [
+    "slow down",
+    "internal error",
+    "reset before",
+    "reset after",
+    "kill before",
+    "kill during",
+    "kill after",
+  ],
+};
+const cases = Object.entries(STEPS).flatMap(([operation, faults]) =>
+  faults.map((fault) => ({ operation, fault, key: `${operation} ${fault}.png` })),
+);
+
+/** Time in queues that does not make a test wait. */
+const QUICK = { speed: 360, timeLimit: 3 };
+
+describe("a machine on which something goes wrong", function () {
+  this.timeout(60_000);
+  let machine: Machine;
+  let faults: Faults;
+  let images: TwoPixels[];
+  let reported: string[];
+  let done: () => void;
+  let closed: Promise<void>;
+
+  before(async () => {
+    images = await twoPixels();
+    const started = Promise.withResolvers<void>();
+    closed = withFolder(async (folder) => {
+      faults = new Faults(QUICK);
+      const report = (error: unknown) => reported.push(String(error));
+      machine = await Machine.start({ project: process.cwd(), folder, faults, report });
+      started.resolve();
+      await new Promise<void>((resolve) => {
+        done = resolve;
+      });
+      await machine.stop();
+    });
+    await Promise.race([started.promise, closed]);
+  });
+
+  after(async () => {
+    done();
+    await closed;
+  });
+
+  beforeEach(() => {
+    reported = [];
+  });
+
+  const put = (Key: string, index: number) => {
+    const Body = images[index]?.png ?? Buffer.alloc(0);
+    return machine.s3.send(new PutObjectCommand({ Bucket: machine.outputs.sourceBucket, Key, Body }));
+  };
+
+  /** Sets the visibility timeout of all queues, which a plan may shorten. */
+  async function hide(seconds: number): Promise<void> {
+    for (const { queue } of Object.values(machine.outputs.workers)) {
+      const Attributes = { VisibilityTimeout: String(seconds) };
+      await machine.sqs.send(new SetQueueAttributesCommand({ QueueUrl: queue, Attributes }));
+    }
+  }
+
+  /** How many versions of the clockwise result were written, and which image stands. */
+  async function result(key: string): Promise<{ written: number; image: number }> {
+    const Bucket = machine.outputs.resultsBucket;
+    const Key = `clockwise/${key}`;
+    const { Versions = [] } = await machine.s3.send(new ListObjectVersionsCommand({ Bucket, Prefix: Key }));
+    const { Body } = await machine.s3.send(new GetObjectCommand({ Bucket, Key }));
+    const pixels = await pixelsOf(Buffer.from((await Body?.transformToByteArray()) ?? []));
+    return {
+      written: Versions.length,
+      image: images.findIndex(({ left, right }) => pixels === `1x2 ${left}${right}`),
+    };
+  }
+
+  it("costs an image one GET and one PUT for each worker, and a batch one delete", async () => {
+    const requests: Record<string, number> = {};
+    faults.plan = {
+      request: ({ operation }) => {
+        requests[operation] = (requests[operation] ?? 0) + 1;
+        return undefined;
+      },
+    };
+    // However slow this computer is now, nothing is handed out twice.
+    await hide(720);
+
+    await Promise.all(Array.from({ length: 12 }, (_, index) => put(`plain ${index}.png`, 1)));
+    await quiet(machine);
+    faults.plan = QUICK;
+    await hide(720);
+
+    const { ReceiveMessage, ...others } = requests;
+    expect(others).to.deep.equal({ GET: 24, PUT: 24, DeleteMessageBatch: await invocations(machine) });
+  });
+
+  it("gives a message back that failed, and acknowledges the rest of its batch", async () => {
+    faults.plan = {
+      ...QUICK,
+      // So that the message is still hidden when its batch is acknowledged.
+      speed: 20,
+      request: ({ operation, path, before }) =>
+        operation === "GET" && path.endsWith("/fails.png") && before < 2 ? "truncated body" : undefined,
+    };
+
+    await Promise.all(["fails.png", "works.png"].map((key) => put(key, 1)));
+    await quiet(machine);
+
+    for (const key of ["fails.png", "works.png"]) {
+      expect(await result(key), key).to.deep.equal({ written: 1, image: 1 });
+    }
+    expect(faults.counts["truncated body"]).to.equal(2);
+  });
+
+  it("does every step again that failed, broke off or took the function with it, and writes each result once", async () => {
+    for (const { key } of cases.filter(({ operation }) => operation === "HEAD")) await put(key, 1);
+    await quiet(machine);
+    const plan: Plan = {
+      ...QUICK,
+      request: ({ operation, path, before }) =>
+        cases.find((each) => {
+          const here = decodeURIComponent(path).endsWith(`/clockwise/${each.key}`);
+          const source = decodeURIComponent(path) === `/${machine.outputs.sourceBucket}/${each.key}`;
+          const first = operation === "GET" ? before < 2 : before === 0;
+          return each.operation === operation && first && (operation === "GET" ? source : here);
+        })?.fault,
+    };
+    faults.plan = plan;
+
+    await Promise.all(cases.map(({ operation, key }) => put(key, operation === "HEAD" ? 2 : 1)));
+    await quiet(machine, 50);
+
+    for (const { operation, fault, key } of cases) {
+      const expected = operation === "HEAD" ? { written: 2, image: 2 } : { written: 1, image: 1 };
+      expect(await result(key), `${operation} ${fault}`).to.deep.equal(expected);
+    }
+    for (const fault of new Set(cases.map((each) => each.fault)))
+      expect(faults.counts).to.include.keys(fault);
+    expect(reported.filter((line) => line.includes("SIGKILL"))).to.not.deep.equal([]);
+  });
+
+  it("gives up a body that stops half-way in time, so that the rest of the batch is not lost with it", async () => {
+    faults.plan = {
+      ...QUICK,
+      request: ({ operation, path, before }) =>
+        operation === "GET" && path.endsWith("/stalled.png") && before < 2 ? "stalled answer" : undefined,
+    };
+
+    await put("stalled.png", 1);
+    await quiet(machine);
+
+    expect(await result("stalled.png")).to.deep.equal({ written: 1, image: 1 });
+    expect(reported.join()).to.not.match(/Task timed out/);
+  });
+
+  it("starts again what ran into its time limit", async () => {
+    faults.plan = {
+      ...QUICK,
+      request: ({ operation, path, before }) =>
+        operation === "PUT" && path.endsWith("/late.png") && before === 0 ? "stalled answer" : undefined,
+    };
+
+    await put("late.png", 1);
+    await quiet(machine);
+
+    expect(await result("late.png")).to.deep.equal({ written: 1, image: 1 });
+    expect(reported.join()).to.match(/Task timed out after 3\.00 seconds/);
+  });
+
+  it("writes each result once, though every event comes twice and every message is handed out twice", async () => {
+    faults.plan = {
+      ...QUICK,
+      event: () => [0, 100],
+      publishedTwice: () => true,
+      handedOutTwice: (receive) => receive % 2 === 0,
+    };
+    const keys = Array.from({ length: 8 }, (_, index) => `twice ${index}.png`);
+
+    await Promise.all(keys.map((key) => put(key, 3)));
+    await quiet(machine);
+
+    for (const key of keys) expect(await result(key), key).to.deep.equal({ written: 1, image: 3 });
+    expect(faults.counts).to.include.keys("published twice", "event twice", "handed out twice");
+  });
+
+  it("leaves the newest standing, though events come late and in the wrong order", async () => {
+    let newest = 0;
+    // The first event of each key is the last to come.
+    faults.plan = { ...QUICK, event: (event) => [event % 2 === 1 ? 800 : 0], reversed: () => true };
+    const keys = Array.from({ length: 6 }, (_, index) => `order ${index}.png`);
+
+    for (const key of keys) {
+      for (const index of [4, 5, 6, 7]) await put(key, index);
+      newest = 7;
+    }
+    await quiet(machine);
+
+    for (const key of keys) expect((await result(key)).image, key).to.equal(newest);
+    expect(faults.counts).to.include.keys("event late", "reversed");
+  });
+});
+
+/** How often functions were invoked since the machine started. */
+async function invocations(machine: Machine): Promise<number> {
+  const logs = await readdir(machine.lambda.logs);
+  const texts = await Promise.all(logs.map((log) => readFile(path.join(machine.lambda.logs, log), "utf8")));
+  return texts.join("").match(/^START /gm)?.length ?? 0;
+}

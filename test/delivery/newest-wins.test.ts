@@ -1,0 +1,158 @@
+import type { S3Client } from "@aws-sdk/client-s3";
+import type { SQSClient } from "@aws-sdk/client-sqs";
+import { expect } from "chai";
+import fc from "fast-check";
+import { Delivery, type Worker } from "../../src/delivery/delivery.ts";
+import { s3Record, sqsRecord } from "../support/events.ts";
+import { FakeS3, s3Error } from "../support/fake-s3.ts";
+
+/** What happens to the key in the source bucket. */
+type Happening =
+  | { readonly kind: "upload"; readonly content: string; readonly copies: number }
+  | { readonly kind: "delete" }
+  /** Somebody lists the bucket, and sends an event about the current version that has no sequencer. */
+  | { readonly kind: "list" };
+
+interface History {
+  readonly happenings: readonly Happening[];
+  /** The requests that fail, by number over all handlers: before they are done, or after. */
+  readonly failures: ReadonlyMap<number, "before" | "after">;
+  /** The uploads whose messages come again in the end, by number. */
+  readonly late: readonly number[];
+}
+
+const upload = (content: fc.Arbitrary<string>) =>
+  fc.record({ kind: fc.constant("upload" as const), content, copies: fc.integer({ min: 1, max: 2 }) });
+const deletion = fc.constant({ kind: "delete" as const });
+const listing = fc.constant({ kind: "list" as const });
+
+/** Uploads of few contents, so that the same bytes come again, and sometimes something else. */
+const happenings = (...contents: string[]): fc.Arbitrary<Happening[]> =>
+  fc.array(
+    fc.oneof(
+      { weight: 5, arbitrary: upload(fc.constantFrom(...contents)) },
+      { weight: 1, arbitrary: deletion },
+      { weight: 1, arbitrary: listing },
+    ),
+    { minLength: 1, maxLength: 6 },
+  );
+
+const histories = (happening: fc.Arbitrary<Happening[]>): fc.Arbitrary<History> =>
+  fc.record({
+    happenings: happening,
+    failures: fc
+      .array(fc.tuple(fc.nat(40), fc.constantFrom("before" as const, "after" as const)), { maxLength: 4 })
+      .map((entries) => new Map(entries)),
+    late: fc.uniqueArray(fc.nat(5), { maxLength: 2 }),
+  });
+
+const turned = (content: string) => [...content].reverse().join("");
+
+/**
+ * Lives through a history: every upload is told of by one or more messages, each handled by a handler of its own as
+ * often as it takes until it is acknowledged, and the scheduler decides before each request who makes the next one.
+ * Weeks later, some of the messages come once more.
+ * @param check is called whenever all is quiet
+ */
+async function live(
+  scheduler: fc.Scheduler,
+  { happenings, failures, late }: History,
+  check: (s3: FakeS3) => void,
+): Promise<void> {
+  const s3 = new FakeS3();
+  let requests = 0;
+  const send = async (command: unknown) => {
+    await scheduler.schedule(Promise.resolve());
+    const failure = failures.get(++requests);
+    if (failure === "before") throw s3Error("InternalError", 500);
+    const answer = await s3.client.send(command as Parameters<S3Client["send"]>[0]);
+    if (failure === "after") throw s3Error("InternalError", 500);
+    return answer;
+  };
+  const worker: Worker = {
+    name: "worker",
+    operation: async (source) => ({
+      body: Buffer.from(turned(source.toString())),
+      contentType: "text/plain",
+    }),
+    resultsBucket: "results",
+    queueUrl: "",
+    deadLetterQueueUrl: "",
+    pixelLimit: 1,
+    byteLimit: 1000,
+    s3: { send } as unknown as S3Client,
+    sqs: { send: async () => ({}) } as unknown as SQSClient,
+    logger: { info() {}, warn() {}, error() {} } as unknown as Worker["logger"],
+    metrics: { addMetric() {} } as unknown as Worker["metrics"],
+    random: () => 0,
+  };
+  const handle = async (message: ReturnType<typeof sqsRecord>) => {
+    const delivery = new Delivery(worker, { remainingMilliseconds: () => 60_000 });
+    while (
+      await delivery.deliver(message).then(
+        () => false,
+        () => true,
+      )
+    );
+  };
+  const message = (versionId: string, sequencer?: string) =>
+    sqsRecord({ Records: [s3Record("key", { versionId, sequencer, eTag: undefined })] });
+
+  const messages: ReturnType<typeof sqsRecord>[] = [];
+  const handlers: Promise<void>[] = [];
+  const world = async () => {
+    for (const [index, happening] of happenings.entries()) {
+      await scheduler.schedule(Promise.resolve(), happening.kind);
+      if (happening.kind === "upload") {
+        const { versionId } = s3.put("source", "key", Buffer.from(happening.content));
+        const told = message(versionId, index.toString(16));
+        messages.push(told);
+        for (let copy = 0; copy < happening.copies; copy++) handlers.push(handle(told));
+      } else if (happening.kind === "delete") {
+        s3.hide("source", "key");
+      } else {
+        const current = s3.current("source", "key");
+        if (current) handlers.push(handle(message(current.versionId)));
+      }
+    }
+    await Promise.all(handlers);
+    check(s3);
+    await Promise.all(late.flatMap((index) => (messages[index] ? [handle(messages[index])] : [])));
+    check(s3);
+  };
+  await scheduler.waitFor(world());
+}
+
+describe("newest wins", function () {
+  this.timeout(600_000);
+  const runs = Number(process.env.MODEL_RUNS ?? 6000);
+
+  it("leaves the current version's result standing, though contents repeat and events lack sequencers", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.scheduler(), histories(happenings("ab", "cd")), (scheduler, history) =>
+        live(scheduler, history, (s3) => {
+          const source = s3.current("source", "key");
+          const result = s3.current("results", "worker/key");
+          if (source) expect(result?.body.toString()).to.equal(turned(source.body.toString()));
+        }),
+      ),
+      { numRuns: runs },
+    );
+  });
+
+  it("never puts an older version's result in a newer one's place, also where the source was deleted", async () => {
+    // Contents that are all different tell the versions apart, and have entity tags that never come again.
+    const distinct = happenings("").map((all) =>
+      all.map((each, index) => ("content" in each ? { ...each, content: `${index}` } : each)),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.scheduler(), histories(distinct), (scheduler, history) =>
+        live(scheduler, history, (s3) => {
+          const stood = s3.history("results", "worker/key").map(({ body }) => Number(body.toString()));
+          expect(stood).to.deep.equal([...new Set(stood)].sort());
+        }),
+      ),
+      { numRuns: runs },
+    );
+  });
+});

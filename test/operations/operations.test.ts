@@ -1,0 +1,177 @@
+import { spawn } from "node:child_process";
+import path from "node:path";
+import { text } from "node:stream/consumers";
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  PutObjectCommand,
+} from "@aws-sdk/client-s3";
+import { SendMessageCommand } from "@aws-sdk/client-sqs";
+import { expect } from "chai";
+import sharp from "sharp";
+import { Machine } from "../../src/local/machine.ts";
+import { withFolder } from "../support/machine.ts";
+import { quiet } from "../support/quiet.ts";
+
+const image = (red: number) =>
+  sharp({ create: { width: 2, height: 1, channels: 3, background: { r: red, g: 0, b: 0 } } })
+    .png()
+    .toBuffer();
+
+describe("operating a machine", function () {
+  this.timeout(60_000);
+  let machine: Machine;
+  let done: () => void;
+  let folder: string;
+  let closed: Promise<void>;
+
+  before(async () => {
+    const started = Promise.withResolvers<void>();
+    closed = withFolder(async (made) => {
+      folder = made;
+      machine = await Machine.start({ project: process.cwd(), folder });
+      started.resolve();
+      await new Promise<void>((resolve) => {
+        done = resolve;
+      });
+      await machine.stop();
+    });
+    await Promise.race([started.promise, closed]);
+    for (const key of ["a b.png", "köln/+.png", "deleted.png"]) await put(key, await image(0));
+    for (const red of [0, 1, 2]) await put("often.png", await image(red));
+    await put("bad.png", Buffer.from("no image"));
+    await quiet(machine);
+  });
+
+  after(async () => {
+    done();
+    await closed;
+  });
+
+  const put = (Key: string, Body: Buffer) =>
+    machine.s3.send(new PutObjectCommand({ Bucket: machine.outputs.sourceBucket, Key, Body }));
+
+  /** Runs a command as a person in another terminal does. */
+  async function command(name: string, ...args: string[]) {
+    const child = spawn(
+      process.execPath,
+      [path.resolve(`src/cli/${name}.ts`), "--outputs", path.join(folder, "outputs.json"), ...args],
+      {
+        stdio: ["ignore", "pipe", "pipe"],
+        env: {
+          PATH: process.env.PATH,
+          AWS_ENDPOINT_URL: machine.endpoint,
+          AWS_REGION: machine.region,
+          AWS_ACCESS_KEY_ID: machine.administrator.accessKeyId,
+          AWS_SECRET_ACCESS_KEY: machine.administrator.secretAccessKey,
+        },
+      },
+    );
+    const exited = new Promise<number | null>((resolve) => child.once("exit", resolve));
+    const [stdout, stderr, exitCode] = await Promise.all([text(child.stdout), text(child.stderr), exited]);
+    return { stdout, stderr, exitCode };
+  }
+
+  const ALL_WELL = "7 created = 4 results + 1 rejected + 2 superseded + 0 in flight";
+
+  it("accounts for every version of every key", async () => {
+    const { stdout, exitCode } = await command("reconcile", "--grace", "0");
+
+    expect(stdout.trim().split("\n")).to.deep.equal([
+      `clockwise: ${ALL_WELL}`,
+      `counter-clockwise: ${ALL_WELL}`,
+    ]);
+    expect(exitCode).to.equal(0);
+  });
+
+  it("lists what is missing, stale or orphaned, sends exactly that, and is then content", async () => {
+    const { sourceBucket, resultsBucket } = machine.outputs;
+    const result = (key: string) => ({ Bucket: resultsBucket, Key: `clockwise/${key}` });
+    await machine.s3.send(new DeleteObjectCommand(result("köln/+.png")));
+    const Metadata = { "source-version": "an older one", "source-sequencer": "00" };
+    await machine.s3.send(new PutObjectCommand({ ...result("often.png"), Body: "old", Metadata }));
+    await machine.s3.send(new DeleteObjectCommand({ Bucket: sourceBucket, Key: "deleted.png" }));
+
+    const found = await command("reconcile", "--grace", "0", "--worker", "clockwise");
+
+    const lines = [
+      "orphaned  clockwise  deleted.png",
+      "missing   clockwise  köln/+.png",
+      "stale     clockwise  often.png",
+    ];
+    const tally =
+      "clockwise: 7 created = 1 results + 1 rejected + 3 superseded + 0 in flight + 1 missing + 1 stale; 1 results are orphaned";
+    expect(found.stdout.trim().split("\n")).to.deep.equal([...lines, tally]);
+    expect(found.exitCode).to.equal(1);
+
+    const repaired = await command("reconcile", "--grace", "0", "--worker", "clockwise", "--repair");
+
+    expect(repaired.stdout).to.contain("; 2 were sent to the queue");
+    expect(repaired.exitCode).to.equal(0);
+    await quiet(machine);
+    const again = await command("reconcile", "--grace", "0", "--worker", "clockwise");
+    expect(again.exitCode).to.equal(0);
+    const { Body } = await machine.s3.send(new GetObjectCommand(result("often.png")));
+    const bytes = Buffer.from((await Body?.transformToByteArray()) ?? []);
+    expect((await sharp(bytes).raw().toBuffer())[0]).to.equal(2);
+    const { Metadata: repairedFrom } = await machine.s3.send(new HeadObjectCommand(result("köln/+.png")));
+    expect(repairedFrom?.["source-version"]).to.match(/./);
+  });
+
+  it("goes on behind a key, and counts young images as in flight", async () => {
+    await machine.s3.send(
+      new DeleteObjectCommand({ Bucket: machine.outputs.resultsBucket, Key: "clockwise/often.png" }),
+    );
+
+    const { stdout, exitCode } = await command(
+      "reconcile",
+      ...["--worker", "clockwise", "--start-after", "köln/+.png"],
+    );
+
+    expect(stdout).to.equal("clockwise: 3 created = 0 results + 0 rejected + 2 superseded + 1 in flight\n");
+    expect(exitCode).to.equal(0);
+  });
+
+  it("shows dead letters by reason, and leaves them where they are", async () => {
+    const shown = await command("dead-letters", "--worker", "clockwise");
+
+    expect(shown.stdout).to.match(/^clockwise: 1 dead letters\n {2}not-an-image {2}1\n {6}bad\.png: .+\.\n$/);
+    expect(await command("dead-letters", "--worker", "clockwise")).to.deep.equal(shown);
+  });
+
+  it("redrives those with a reason, drops others, and asks before it does", async () => {
+    const { deadLetterQueue = "" } = machine.outputs.workers.clockwise ?? {};
+    await machine.sqs.send(new SendMessageCommand({ QueueUrl: deadLetterQueue, MessageBody: "hello" }));
+    const only = ["--worker", "clockwise"];
+
+    const unconfirmed = await command("dead-letters", ...only, "--drop");
+    expect(unconfirmed.stdout).to.not.contain("deleted");
+    const dropped = await command("dead-letters", ...only, "--drop", "--reason", "failed-too-often", "--yes");
+    expect(dropped.stdout).to.contain("clockwise: 1 deleted");
+
+    await put("bad.png", await image(9));
+    await quiet(machine);
+    const redriven = await command("dead-letters", ...only, "--redrive", "--yes");
+    expect(redriven.stdout).to.contain("clockwise: 1 sent again");
+    await quiet(machine);
+
+    // The dead letter is about a version that was overwritten since: its bytes are still no image.
+    const left = await command("dead-letters", ...only);
+    expect(left.stdout).to.match(/^clockwise: 1 dead letters\n {2}not-an-image/);
+  });
+
+  for (const [args, message] of [
+    [["--rate", "0"], /--rate is 0, but must be a number from 1/],
+    [["--worker", "nobody"], /There is no worker "nobody": the stack has clockwise, counter-clockwise\./],
+    [["--start-after", "a"], /say which with --worker/],
+    [["--outputs", "nowhere.json"], /nowhere\.json: there is no such file/],
+  ] as const) {
+    it(`exits 2 for ${args.join(" ")}, with a sentence`, async () => {
+      const { stderr, exitCode } = await command("reconcile", ...args);
+
+      expect(stderr).to.match(message);
+      expect(exitCode).to.equal(2);
+    });
+  }
+});
