@@ -1,12 +1,12 @@
 import { once } from "node:events";
 import { createInterface } from "node:readline/promises";
-import { parseArgs } from "node:util";
 import {
   dropDeadLetters,
   type Group,
   groupDeadLetters,
   redriveDeadLetters,
 } from "../operations/dead-letters.ts";
+import { parsedArguments } from "./arguments.ts";
 import { UsageError } from "./inputs.ts";
 import { openOperator, STACK_OPTIONS, STACK_USAGE } from "./operator.ts";
 
@@ -74,8 +74,8 @@ function parseArguments(argv: string[]) {
 }
 
 function parsed(argv: string[]) {
-  try {
-    return parseArgs({
+  return parsedArguments(
+    {
       args: argv,
       options: {
         ...STACK_OPTIONS,
@@ -85,8 +85,7 @@ function parsed(argv: string[]) {
         yes: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
       },
-    }).values;
-  } catch (error) {
-    throw new UsageError(`${(error as Error).message}\n\n${USAGE}`);
-  }
+    },
+    USAGE,
+  ).values;
 }

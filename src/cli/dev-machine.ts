@@ -1,7 +1,7 @@
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { GetQueueAttributesCommand } from "@aws-sdk/client-sqs";
-import { Machine } from "../local/machine.ts";
+import { type Machine, startMachine } from "../local/machine.ts";
 
 /** The process that `npm run dev` runs the machine in: PORT, STACK and FOLDER are its arguments, "stop" ends it. */
 
@@ -19,7 +19,7 @@ process.on("disconnect", () => stopping.abort());
 process.on("SIGINT", () => {});
 
 try {
-  const machine = await Machine.start({
+  const machine = await startMachine({
     project: PROJECT,
     stack,
     folder,

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { watch } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
-import { parseArgs } from "node:util";
+import { parsedArguments } from "./arguments.ts";
 import { UsageError } from "./inputs.ts";
 
 const PROJECT = path.join(import.meta.dirname, "../..");
@@ -90,8 +90,8 @@ function parseArguments(argv: string[]) {
 }
 
 function parsed(argv: string[]) {
-  try {
-    return parseArgs({
+  return parsedArguments(
+    {
       args: argv,
       options: {
         port: { type: "string", default: "4566" },
@@ -99,10 +99,9 @@ function parsed(argv: string[]) {
         folder: { type: "string" },
         help: { type: "boolean", short: "h", default: false },
       },
-    });
-  } catch (error) {
-    throw new UsageError(`${(error as Error).message}\n\n${USAGE}`);
-  }
+    },
+    USAGE,
+  );
 }
 
 /** @throws Error where something else listens there, another machine perhaps with the same folder */

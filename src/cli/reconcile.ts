@@ -1,6 +1,6 @@
-import { parseArgs } from "node:util";
 import { Reconciliation, type Tally } from "../operations/reconcile.ts";
 import { Repairs } from "../operations/repair.ts";
+import { parsedArguments } from "./arguments.ts";
 import { UsageError } from "./inputs.ts";
 import { type Operator, openOperator, STACK_OPTIONS, STACK_USAGE } from "./operator.ts";
 
@@ -116,8 +116,8 @@ function parseArguments(argv: string[]) {
 }
 
 function parsed(argv: string[]) {
-  try {
-    return parseArgs({
+  return parsedArguments(
+    {
       args: argv,
       options: {
         ...STACK_OPTIONS,
@@ -127,10 +127,9 @@ function parsed(argv: string[]) {
         "start-after": { type: "string" },
         help: { type: "boolean", short: "h", default: false },
       },
-    }).values;
-  } catch (error) {
-    throw new UsageError(`${(error as Error).message}\n\n${USAGE}`);
-  }
+    },
+    USAGE,
+  ).values;
 }
 
 function numberOf(option: string, given: string, least: number, most: number): number {

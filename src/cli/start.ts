@@ -1,10 +1,10 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { parseArgs } from "node:util";
 import { Faults } from "../local/faults/faults.ts";
 import { chaos } from "../local/faults/plan.ts";
-import { Machine } from "../local/machine.ts";
+import { type Machine, startMachine } from "../local/machine.ts";
+import { parsedArguments } from "./arguments.ts";
 import { findInputs, UsageError } from "./inputs.ts";
 import { progressDisplay } from "./progress.ts";
 import { run, type Summary } from "./run.ts";
@@ -55,8 +55,8 @@ async function main(argv: string[]): Promise<number> {
 }
 
 function parseArguments(argv: string[]) {
-  try {
-    return parseArgs({
+  return parsedArguments(
+    {
       args: argv,
       allowPositionals: true,
       options: {
@@ -65,10 +65,9 @@ function parseArguments(argv: string[]) {
         chaos: { type: "string" },
         help: { type: "boolean", short: "h", default: false },
       },
-    });
-  } catch (error) {
-    throw new UsageError(`${(error as Error).message}\n\n${USAGE}`);
-  }
+    },
+    USAGE,
+  );
 }
 
 /** One machine, from its start to its end, whatever happens in between. */
@@ -100,7 +99,7 @@ async function runOnce(options: {
   process.on("SIGINT", interrupted);
   try {
     const faults = seed === undefined ? undefined : new Faults(chaos(seed, LARGE_IMAGE_SECONDS));
-    machine = await Machine.start({
+    machine = await startMachine({
       project: PROJECT,
       stack,
       folder,

@@ -53,8 +53,6 @@ export interface StackOutputs {
   readonly workers: Record<string, WorkerOutputs>;
 }
 
-type Parts = Omit<Machine, "stop"> & { readonly close: () => Promise<void> };
-
 /** The region where the stack's configuration names none. */
 const DEFAULT_REGION = "us-east-1";
 
@@ -62,7 +60,7 @@ const DEFAULT_REGION = "us-east-1";
  * The machine on this computer: what the program declares, running. Each part is the declared resource's
  * counterpart, and nothing here knows what the program is.
  */
-export class Machine {
+export interface Machine {
   readonly endpoint: string;
   readonly region: string;
   readonly outputs: StackOutputs;
@@ -73,119 +71,103 @@ export class Machine {
   /** Clients that sign as the administrator. */
   readonly s3: S3Client;
   readonly sqs: SQSClient;
-  readonly #close: () => Promise<void>;
-
-  private constructor(parts: Parts) {
-    this.endpoint = parts.endpoint;
-    this.region = parts.region;
-    this.outputs = parts.outputs;
-    this.store = parts.store;
-    this.lambda = parts.lambda;
-    this.administrator = parts.administrator;
-    this.s3 = parts.s3;
-    this.sqs = parts.sqs;
-    this.#close = parts.close;
-  }
-
-  /** @throws Error in a sentence where the program asks for what can not be had here */
-  static async start(options: MachineOptions): Promise<Machine> {
-    const { project, folder, faults } = options;
-    const stack = readStackConfig(project, options.stack ?? "dev");
-    const region = stack.config["aws:region"] ?? DEFAULT_REGION;
-    const report = options.report ?? (() => {});
-    const identity = new Identity(ACCOUNT_ID);
-
-    // Closed in the opposite order: what others need is opened first.
-    const opened = new AsyncDisposableStack();
-    try {
-      const messages = options.durable ? path.join(folder, "messages") : undefined;
-      const messaging = await openMessaging(region, messages);
-      opened.defer(() => messaging.close());
-
-      const s3Handler = Promise.withResolvers<ReturnType<typeof s3Service>>();
-      const gateway = await openGateway({
-        port: options.port ?? 0,
-        region,
-        accountId: ACCOUNT_ID,
-        identity,
-        messaging: faults?.messaging(messaging) ?? messaging,
-        report,
-        intercept:
-          faults &&
-          ((request, response, answer) => {
-            const key = /Credential=([^/]+)\//.exec(request.headers.authorization ?? "")?.[1] ?? "";
-            // A person's own requests go well.
-            if (key === identity.administrator.accessKeyId) return answer();
-            return faults.request(request, response, () => lambda.kill(key), answer);
-          }),
-        s3: async (request, response) => (await s3Handler.promise)(request, response),
-      });
-      opened.defer(() => gateway.close());
-
-      const { endpoint } = gateway;
-      const client = { region, endpoint, credentials: identity.administrator };
-      const s3 = new S3Client(client);
-      const sns = new SNSClient(client);
-      const sqs = new SQSClient(client);
-      for (const each of [s3, sns, sqs]) opened.defer(() => each.destroy());
-
-      const store = await ObjectStore.open({
-        root: path.join(folder, "buckets"),
-        region,
-        accountId: ACCOUNT_ID,
-        notify: async (TopicArn, Message) => {
-          const publish = new PublishCommand({ TopicArn, Message, Subject: "Amazon S3 Notification" });
-          const send = async () => void (await sns.send(publish));
-          await (faults ? faults.notify(send) : send());
-        },
-      });
-      opened.defer(() => store.close());
-      store.on("undelivered", report);
-      s3Handler.resolve(s3Service(store, identity, region, report));
-
-      const lambda = new LambdaService({
-        folder,
-        endpoint,
-        region,
-        accountId: ACCOUNT_ID,
-        identity,
-        concurrency: options.concurrency ?? availableParallelism(),
-        timeLimit: faults?.plan.timeLimit,
-        report,
-      });
-      opened.defer(() => lambda.stop());
-
-      const services = { endpoint, region, accountId: ACCOUNT_ID, store, sns, sqs, lambda, identity };
-      const scope = `${stack.project}/${stack.stack}`;
-      const declared = new Set<string>();
-      const program = options.program ?? path.join(project, "index.ts");
-      const outputs = await runProgram(program, stack, async (resource) => {
-        const provisioned = await provision(resource, services, scope);
-        declared.add(provisioned.id);
-        return provisioned;
-      });
-      await sweep(services, declared);
-      // As `pulumi stack output --json` prints them, for whoever operates the machine from another process.
-      await writeFile(path.join(folder, "outputs.json"), `${JSON.stringify(outputs, null, 2)}\n`);
-      return new Machine({
-        endpoint,
-        region,
-        administrator: identity.administrator,
-        outputs: outputs as unknown as StackOutputs,
-        store,
-        lambda,
-        s3,
-        sqs,
-        close: () => opened.disposeAsync(),
-      });
-    } catch (error) {
-      await opened.disposeAsync();
-      throw error;
-    }
-  }
-
   /** Stops, and loses nothing that was accepted and is on disk. */
-  async stop(): Promise<void> {
-    await this.#close();
+  stop(): Promise<void>;
+}
+
+/** @throws Error in a sentence where the program asks for what can not be had here */
+export async function startMachine(options: MachineOptions): Promise<Machine> {
+  const { project, folder, faults } = options;
+  const stack = readStackConfig(project, options.stack ?? "dev");
+  const region = stack.config["aws:region"] ?? DEFAULT_REGION;
+  const report = options.report ?? (() => {});
+  const identity = new Identity(ACCOUNT_ID);
+
+  // Closed in the opposite order: what others need is opened first.
+  const opened = new AsyncDisposableStack();
+  try {
+    const messages = options.durable ? path.join(folder, "messages") : undefined;
+    const messaging = await openMessaging(region, messages);
+    opened.defer(() => messaging.close());
+
+    const s3Handler = Promise.withResolvers<ReturnType<typeof s3Service>>();
+    const gateway = await openGateway({
+      port: options.port ?? 0,
+      region,
+      accountId: ACCOUNT_ID,
+      identity,
+      messaging: faults?.messaging(messaging) ?? messaging,
+      report,
+      intercept:
+        faults &&
+        ((request, response, answer) => {
+          const key = /Credential=([^/]+)\//.exec(request.headers.authorization ?? "")?.[1] ?? "";
+          // A person's own requests go well.
+          if (key === identity.administrator.accessKeyId) return answer();
+          return faults.request(request, response, () => lambda.kill(key), answer);
+        }),
+      s3: async (request, response) => (await s3Handler.promise)(request, response),
+    });
+    opened.defer(() => gateway.close());
+
+    const { endpoint } = gateway;
+    const client = { region, endpoint, credentials: identity.administrator };
+    const s3 = new S3Client(client);
+    const sns = new SNSClient(client);
+    const sqs = new SQSClient(client);
+    for (const each of [s3, sns, sqs]) opened.defer(() => each.destroy());
+
+    const store = await ObjectStore.open({
+      root: path.join(folder, "buckets"),
+      region,
+      accountId: ACCOUNT_ID,
+      notify: async (TopicArn, Message) => {
+        const publish = new PublishCommand({ TopicArn, Message, Subject: "Amazon S3 Notification" });
+        const send = async () => void (await sns.send(publish));
+        await (faults ? faults.notify(send) : send());
+      },
+    });
+    opened.defer(() => store.close());
+    store.on("undelivered", report);
+    s3Handler.resolve(s3Service(store, identity, region, report));
+
+    const lambda = new LambdaService({
+      folder,
+      endpoint,
+      region,
+      accountId: ACCOUNT_ID,
+      identity,
+      concurrency: options.concurrency ?? availableParallelism(),
+      timeLimit: faults?.plan.timeLimit,
+      report,
+    });
+    opened.defer(() => lambda.stop());
+
+    const services = { endpoint, region, accountId: ACCOUNT_ID, store, sns, sqs, lambda, identity };
+    const scope = `${stack.project}/${stack.stack}`;
+    const declared = new Set<string>();
+    const program = options.program ?? path.join(project, "index.ts");
+    const outputs = await runProgram(program, stack, async (resource) => {
+      const provisioned = await provision(resource, services, scope);
+      declared.add(provisioned.id);
+      return provisioned;
+    });
+    await sweep(services, declared);
+    // As `pulumi stack output --json` prints them, for whoever operates the machine from another process.
+    await writeFile(path.join(folder, "outputs.json"), `${JSON.stringify(outputs, null, 2)}\n`);
+    return {
+      endpoint,
+      region,
+      administrator: identity.administrator,
+      outputs: outputs as unknown as StackOutputs,
+      store,
+      lambda,
+      s3,
+      sqs,
+      stop: () => opened.disposeAsync(),
+    };
+  } catch (error) {
+    await opened.disposeAsync();
+    throw error;
   }
 }

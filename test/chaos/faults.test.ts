@@ -5,7 +5,7 @@ import { SetQueueAttributesCommand } from "@aws-sdk/client-sqs";
 import { expect } from "chai";
 import { Faults } from "../../src/local/faults/faults.ts";
 import type { Plan, RequestFault } from "../../src/local/faults/plan.ts";
-import { Machine } from "../../src/local/machine.ts";
+import { type Machine, startMachine } from "../../src/local/machine.ts";
 import { withFolder } from "../support/machine.ts";
 import { quiet } from "../support/quiet.ts";
 import { pixelsOf, type TwoPixels, twoPixels } from "./images.ts";
@@ -53,7 +53,7 @@ describe("a machine on which something goes wrong", function () {
     closed = withFolder(async (folder) => {
       faults = new Faults(QUICK);
       const report = (error: unknown) => reported.push(String(error));
-      machine = await Machine.start({ project: process.cwd(), folder, faults, report });
+      machine = await startMachine({ project: process.cwd(), folder, faults, report });
       started.resolve();
       await new Promise<void>((resolve) => {
         done = resolve;

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { Faults } from "../../src/local/faults/faults.ts";
 import { chaos } from "../../src/local/faults/plan.ts";
-import { Machine } from "../../src/local/machine.ts";
+import { startMachine } from "../../src/local/machine.ts";
 
 /**
  * The process of a machine that may be killed at any time: FOLDER, PORT and, where things shall go wrong, SEED are its
@@ -10,7 +10,7 @@ import { Machine } from "../../src/local/machine.ts";
 const [folder = "", port = "0", seed] = process.argv.slice(2);
 
 const faults = seed === undefined ? undefined : new Faults(chaos(seed));
-const machine = await Machine.start({
+const machine = await startMachine({
   project: process.cwd(),
   folder,
   port: Number(port),

@@ -10,7 +10,7 @@ import {
 import { SendMessageCommand } from "@aws-sdk/client-sqs";
 import { expect } from "chai";
 import sharp from "sharp";
-import { Machine } from "../../src/local/machine.ts";
+import { type Machine, startMachine } from "../../src/local/machine.ts";
 import { withFolder } from "../support/machine.ts";
 import { quiet } from "../support/quiet.ts";
 
@@ -30,7 +30,7 @@ describe("operating a machine", function () {
     const started = Promise.withResolvers<void>();
     closed = withFolder(async (made) => {
       folder = made;
-      machine = await Machine.start({ project: process.cwd(), folder });
+      machine = await startMachine({ project: process.cwd(), folder });
       started.resolve();
       await new Promise<void>((resolve) => {
         done = resolve;

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Input } from "../../src/cli/inputs.ts";
 import { run, type Summary } from "../../src/cli/run.ts";
-import { Machine, type MachineOptions } from "../../src/local/machine.ts";
+import { type Machine, type MachineOptions, startMachine } from "../../src/local/machine.ts";
 
 /** A folder that is there for one test, and nothing of it afterwards. */
 export async function withFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
@@ -22,7 +22,7 @@ export async function withMachine<T>(
 ): Promise<T> {
   return withFolder(async (folder) => {
     const faults: unknown[] = [];
-    const machine = await Machine.start({
+    const machine = await startMachine({
       project: process.cwd(),
       folder: path.join(folder, "state"),
       report: (fault) => faults.push(fault),
