@@ -29,15 +29,27 @@ async function seconds(work: () => Promise<Buffer>): Promise<number> {
   return (user + system) / 1e6;
 }
 
+function median(numbers: readonly number[]): number {
+  const sorted = numbers.toSorted((a, b) => a - b);
+  return ((sorted[(sorted.length - 1) >> 1] ?? 0) + (sorted[sorted.length >> 1] ?? 0)) / 2;
+}
+
 if (what === "speed") {
-  const times: [number[], number[]] = [[], []];
+  const times: { ours: number; bare: number }[] = [];
   for (let round = 0; round <= Number(rounds); round += 1) {
-    times[0].push(await seconds(ours));
-    times[1].push(await seconds(bare));
+    const first = round % 2 === 0 ? undefined : await seconds(bare);
+    const time = await seconds(ours);
+    times.push({ ours: time, bare: first ?? (await seconds(bare)) });
   }
   // The first round loads code and memory.
-  const [fast, plain] = times.map((all) => Math.min(...all.slice(1)));
-  process.stdout.write(JSON.stringify({ ours: fast, bare: plain }));
+  const warm = times.slice(1);
+  process.stdout.write(
+    JSON.stringify({
+      ours: Math.min(...warm.map((time) => time.ours)),
+      bare: Math.min(...warm.map((time) => time.bare)),
+      ratio: median(warm.map((time) => time.ours / time.bare)),
+    }),
+  );
 } else {
   const before = peak();
   const result = await (what === "ours" ? ours : bare)();

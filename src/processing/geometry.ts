@@ -80,6 +80,12 @@ export function turnedRectangle(turn: Turn, canvas: Size, part: Rectangle): Rect
  */
 export function turnedRaster(turn: Turn, { width, height }: Size, raster: Uint8Array, bytes = 1): Uint8Array {
   const output = new Uint8Array(raster.length);
+  // Pixels are moved in the widest units that they are made of.
+  const Units = bytes % 4 === 0 ? Uint32Array : bytes % 2 === 0 ? Uint16Array : Uint8Array;
+  const unit = Units.BYTES_PER_ELEMENT;
+  const { buffer, byteOffset } = raster.byteOffset % unit === 0 ? raster : Uint8Array.from(raster);
+  const source = new Units(buffer as ArrayBuffer, byteOffset, raster.length / unit);
+  const target = new Units(output.buffer);
   // Where the source's first pixel lands, and how far each step right and down in the source moves from there.
   const across = turnedSize(turn, { width, height }).width;
   const [right, down, first] = {
@@ -92,24 +98,40 @@ export function turnedRaster(turn: Turn, { width, height }: Size, raster: Uint8A
   const origin = turn.flop ? first + right * (width - 1) : first;
   // In blocks, so that both the reads and the writes of a block stay in the processor's cache.
   const block = 64;
+  const parts = bytes / unit;
   for (let y0 = 0; y0 < height; y0 += block) {
     for (let x0 = 0; x0 < width; x0 += block) {
       const y1 = Math.min(height, y0 + block);
-      const x1 = Math.min(width, x0 + block);
+      const columns = Math.min(width, x0 + block) - x0;
       for (let y = y0; y < y1; y += 1) {
-        let from = y * width + x0;
-        let to = origin + y * down + x0 * step;
-        for (let x = x0; x < x1; x += 1, from += 1, to += step) {
-          if (bytes === 1) {
-            output[to] = raster[from] as number;
-          } else {
-            for (let byte = 0; byte < bytes; byte += 1) {
-              output[to * bytes + byte] = raster[from * bytes + byte] as number;
-            }
-          }
-        }
+        const from = (y * width + x0) * parts;
+        const to = (origin + y * down + x0 * step) * parts;
+        moveRow(source, from, target, to, columns, step * parts, parts);
       }
     }
   }
   return output;
+}
+
+type Units = Uint8Array | Uint16Array | Uint32Array;
+
+/** Moves neighbouring pixels to places that are `step` units apart. */
+function moveRow(
+  source: Units,
+  from: number,
+  target: Units,
+  to: number,
+  columns: number,
+  step: number,
+  parts: number,
+): void {
+  const end = from + columns * parts;
+  for (; from < end; from += parts, to += step) {
+    target[to] = source[from] as number;
+    if (parts > 1) target[to + 1] = source[from + 1] as number;
+    if (parts > 2) target[to + 2] = source[from + 2] as number;
+    for (let part = 3; part < parts; part += 1) {
+      target[to + part] = source[from + part] as number;
+    }
+  }
 }

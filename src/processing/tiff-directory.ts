@@ -92,8 +92,16 @@ export class TiffReader {
   /** A field's first number, or undefined where there is no such field or it is no whole number. */
   first(directory: Directory, tag: number): number | undefined {
     const field = directory.get(tag);
-    const size = field && { 1: 1, 3: 2, 4: 4, 13: 4, 16: 8, 18: 8 }[field.type];
-    return size && field.count > 0 ? this.number(field.value.subarray(0, size)) : undefined;
+    return field && this.numbers(field, 1)[0];
+  }
+
+  /** A field's numbers, or the first ones of them; none where they are no whole numbers. */
+  numbers({ type: kind, count, value }: Field, most = count): number[] {
+    const size = { 1: 1, 3: 2, 4: 4, 13: 4, 16: 8, 18: 8 }[kind];
+    const length = size === undefined ? 0 : Math.min(most, count);
+    return Array.from({ length }, (_, index) =>
+      this.number(value.subarray(index * (size ?? 0), (index + 1) * (size ?? 0))),
+    );
   }
 
   /**

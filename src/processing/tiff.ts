@@ -1,7 +1,15 @@
 import type { TiffOptions } from "sharp";
 import { ImageRejected } from "./contract.ts";
 import { readable } from "./exif.ts";
-import { isQuarter, type Size, swapsSides, type Turn, turnFrom } from "./geometry.ts";
+import {
+  isQuarter,
+  type Size,
+  swapsSides,
+  type Turn,
+  turnedRaster,
+  turnedSize,
+  turnFrom,
+} from "./geometry.ts";
 import { tablesQuality } from "./jpeg.ts";
 import { weight } from "./limits.ts";
 import { turnedResources, turnedXmp } from "./metadata.ts";
@@ -15,18 +23,22 @@ const tag = {
   bits: 258,
   compression: 259,
   photometric: 262,
+  fillOrder: 266,
   stripOffsets: 273,
   orientation: 274,
   samples: 277,
+  rowsPerStrip: 278,
   stripBytes: 279,
   xResolution: 282,
   yResolution: 283,
+  planes: 284,
   predictor: 317,
   tileWidth: 322,
   tileLength: 323,
   tileOffsets: 324,
   tileBytes: 325,
   subDirectories: 330,
+  extraSamples: 338,
   sampleFormat: 339,
   jpegTables: 347,
   xmp: 700,
@@ -73,9 +85,16 @@ interface Layout extends Size {
   readonly photometric: number;
 }
 
+/** How a page of the result is stored: its fields, which point at its pixels, and its size. */
+interface Stored {
+  readonly fields: readonly NewField[];
+  readonly size: Size;
+}
+
 /**
- * Turns a TIFF page by page, each upright by its own orientation first. The decoder gets what describes a page's
- * pixels, without its metadata and the other pages; every other tag is carried over to the result.
+ * Turns a TIFF page by page, each upright by its own orientation first. Samples that lie in the file as they are
+ * are moved here; for any other page the decoder gets what describes its pixels, without its metadata and the other
+ * pages. Every other tag is carried over to the result.
  */
 export async function turnTiff(source: Buffer, job: Job): Promise<Buffer> {
   const reader = new TiffReader(source);
@@ -89,15 +108,13 @@ export async function turnTiff(source: Buffer, job: Job): Promise<Buffer> {
   for (const [index, page] of pages.entries()) {
     secondsLeft(job);
     const turn = turnFrom(reader.first(page, tag.orientation) ?? 1, job.angle);
-    const encoded = await turnPage(
-      bare?.holding(page) ?? source,
-      reader,
-      page,
-      layouts[index] as Layout,
-      turn,
-      job,
-    );
-    writer.addPage([...movedPixels(encoded, writer), ...carried(reader, page, encoded, turn)]);
+    const layout = layouts[index] as Layout;
+    const samples = isQuarter(turn) ? bareSamples(reader, page, layout) : undefined;
+    const { fields, size } = samples
+      ? turnSamples(samples, reader, page, layout, turn, writer)
+      : movedPixels(await turnPage(bare?.holding(page) ?? source, reader, page, layout, turn, job), writer);
+    const others = [...page.values()].filter((field) => !structural.includes(field.tag));
+    writer.addPage([...fields, ...carriedFields(reader, others, size, turn, 0)]);
   }
   return writer.toBuffer();
 }
@@ -209,8 +226,90 @@ async function turnPage(
     .toBuffer();
 }
 
+/**
+ * A page's pixels where they lie in the file as a raster: uncompressed, whole bytes, pixel by pixel, strip behind
+ * strip. Undefined where a decoder is needed, which also finds what is wrong with damaged pages.
+ */
+function bareSamples(reader: TiffReader, page: Directory, layout: Layout): Buffer | undefined {
+  const { width, height, depth, samples, photometric } = layout;
+  const first = (of: number, otherwise: number) => reader.first(page, of) ?? otherwise;
+  const [colours] = photometric === 2 ? [3] : photometric === 5 ? [4] : photometric < 2 ? [1] : [];
+  const explained =
+    samples === colours || (samples - 1 === (colours ?? 0) && first(tag.extraSamples, 0) === 2);
+  const bits = page.get(tag.bits);
+  const starts = page.get(tag.stripOffsets);
+  if (
+    !explained ||
+    layout.compression !== 1 ||
+    depth < 8 ||
+    bits?.count !== samples ||
+    reader.numbers(bits).some((each) => each !== depth) ||
+    first(tag.fillOrder, 1) !== 1 ||
+    first(tag.planes, 1) !== 1 ||
+    starts === undefined
+  ) {
+    return undefined;
+  }
+  const rowBytes = (width * samples * depth) / 8;
+  const stripBytes = Math.min(height, first(tag.rowsPerStrip, height)) * rowBytes;
+  const [start = 0, ...others] = reader.numbers(starts);
+  const inOrder = others.every((at, index) => at === start + (index + 1) * stripBytes);
+  const raster = reader.file.subarray(start, start + height * rowBytes);
+  const whole = (1 + others.length) * stripBytes >= height * rowBytes && raster.length === height * rowBytes;
+  return inOrder && whole ? raster : undefined;
+}
+
+/** Turns a raster of samples into strips of as many rows as the source's. */
+function turnSamples(
+  raster: Buffer,
+  reader: TiffReader,
+  page: Directory,
+  layout: Layout,
+  turn: Turn,
+  writer: TiffWriter,
+): Stored {
+  const pixelBytes = (layout.samples * layout.depth) / 8;
+  const { buffer, byteOffset, length } = turnedRaster(turn, layout, raster, pixelBytes);
+  const turned = Buffer.from(buffer, byteOffset, length);
+  if (layout.depth === 16 && !reader.little) {
+    turned.swap16();
+  }
+  const size = turnedSize(turn, layout);
+  const rows = Math.min(size.height, reader.first(page, tag.rowsPerStrip) ?? size.height);
+  const stripBytes = rows * size.width * pixelBytes;
+  const start = writer.add(turned);
+  const starts = Array.from({ length: Math.ceil(size.height / rows) }, (_, index) => index * stripBytes);
+  const changed = [
+    longs(tag.width, [size.width]),
+    longs(tag.height, [size.height]),
+    longs(tag.rowsPerStrip, [rows]),
+    longs(
+      tag.stripOffsets,
+      starts.map((at) => start + at),
+    ),
+    longs(
+      tag.stripBytes,
+      starts.map((at) => Math.min(stripBytes, length - at)),
+    ),
+  ];
+  const own = new Set(changed.map((field) => field.tag));
+  const kept = [...page.values()].filter((field) => structural.includes(field.tag) && !own.has(field.tag));
+  return {
+    fields: [...changed, ...kept.map((field) => ({ ...field, value: reader.littleEndian(field) }))],
+    size,
+  };
+}
+
+function longs(of: number, numbers: readonly number[]): NewField {
+  const value = Buffer.alloc(numbers.length * 4);
+  for (const [index, number] of numbers.entries()) {
+    value.writeUInt32LE(number, index * 4);
+  }
+  return { tag: of, type: type.long, count: numbers.length, value };
+}
+
 /** The fields that say how the encoder stored the pixels, with the pixels moved to the result. */
-function movedPixels(encoded: Buffer, writer: TiffWriter): NewField[] {
+function movedPixels(encoded: Buffer, writer: TiffWriter): Stored {
   const reader = new TiffReader(encoded);
   const directory = reader.directories()[0] as Directory;
   const fields: NewField[] = [];
@@ -220,37 +319,20 @@ function movedPixels(encoded: Buffer, writer: TiffWriter): NewField[] {
     }
     const lengths = directory.get(field.tag === tag.stripOffsets ? tag.stripBytes : tag.tileBytes);
     if (field.tag === tag.stripOffsets || field.tag === tag.tileOffsets) {
-      const value = Buffer.alloc(field.count * 4);
-      for (let index = 0; index < field.count; index += 1) {
-        const start = nth(reader, field, index);
-        const length = lengths === undefined ? 0 : nth(reader, lengths, index);
-        value.writeUInt32LE(writer.add(encoded.subarray(start, start + length)), index * 4);
-      }
-      fields.push({ ...field, type: type.long, value });
+      const bytes = lengths === undefined ? [] : reader.numbers(lengths);
+      const places = reader
+        .numbers(field)
+        .map((start, index) => writer.add(encoded.subarray(start, start + (bytes[index] ?? 0))));
+      fields.push(longs(field.tag, places));
     } else {
       fields.push({ ...field, value: reader.littleEndian(field) });
     }
   }
-  return fields;
-}
-
-function nth(reader: TiffReader, field: Field, index: number): number {
-  const size = field.type === type.short ? 2 : 4;
-  return reader.number(field.value.subarray(index * size, (index + 1) * size));
+  const [width, height] = [tag.width, tag.height].map((side) => reader.first(directory, side) ?? 0);
+  return { fields, size: { width: width as number, height: height as number } };
 }
 
 /** The fields that do not say how pixels are stored, as they are in the result. */
-function carried(reader: TiffReader, page: Directory, encoded: Buffer, turn: Turn): NewField[] {
-  const result = new TiffReader(encoded);
-  const directory = result.directories()[0] as Directory;
-  const size = {
-    width: result.first(directory, tag.width) ?? 0,
-    height: result.first(directory, tag.height) ?? 0,
-  };
-  const fields = [...page.values()].filter((field) => !structural.includes(field.tag));
-  return carriedFields(reader, fields, size, turn, 0);
-}
-
 function carriedFields(
   reader: TiffReader,
   fields: Iterable<Field>,
@@ -276,19 +358,14 @@ function carriedFields(
 
 function turnedField(reader: TiffReader, field: Field, size: Size, turn: Turn): NewField {
   const swapped = swapsSides(turn);
-  const long = (value: number) => {
-    const digits = Buffer.alloc(4);
-    digits.writeUInt32LE(value);
-    return { tag: field.tag, type: type.long, count: 1, value: digits };
-  };
   const bytes = (value: Buffer) => ({ tag: field.tag, type: type.undefined, count: value.length, value });
   switch (field.tag) {
     case tag.orientation:
       return { tag: field.tag, type: type.short, count: 1, value: Buffer.from([1, 0]) };
     case tag.pixelXDimension:
-      return long(size.width);
+      return longs(field.tag, [size.width]);
     case tag.pixelYDimension:
-      return long(size.height);
+      return longs(field.tag, [size.height]);
     case tag.xmp:
       return { ...field, value: turnedXmp(reader.littleEndian(field)) };
     case tag.photoshop:

@@ -120,6 +120,33 @@ describe("a TIFF", () => {
     });
   }
 
+  for (const order of ["in order", "out of order", "at odd places"]) {
+    it(`uncompressed, in strips ${order}, is turned exactly`, async () => {
+      const raster = picture(37, 23, 3, 16);
+      const { pixels, ...page } = pageOf(raster);
+      const rowBytes = 37 * 6;
+      const strips = [0, 10, 20].map((row) => pixels.subarray(row * rowBytes, (row + 10) * rowBytes));
+      const stored = order === "out of order" ? strips.toReversed() : strips;
+      // The file's header is before them, and one more byte where they shall be at odd places.
+      const gap = order === "at odd places" ? 1 : 0;
+      const starts = strips.map(
+        (strip) => 8 + gap + Buffer.concat(stored.slice(0, stored.indexOf(strip))).length,
+      );
+      const fields: Field[] = [
+        [273, 4, starts],
+        [278, 3, [10]],
+        [279, 4, strips.map(({ length }) => length)],
+      ];
+      const source = tiff([{ ...page, pixels: Buffer.concat([Buffer.alloc(gap), ...stored]), fields }]);
+
+      const result = await turned(source, 90);
+
+      expect(difference(await decode(result), quarters(raster, 1)).largest).to.equal(0);
+      // Strips that are out of order go through the encoder, which has its own number of rows.
+      if (order !== "out of order") expect(number(result, 278)).to.equal(10);
+    });
+  }
+
   it("compressed as JPEG keeps that and its quality", async () => {
     const source = await encoded(picture(160, 96), { compression: "jpeg", quality: 70 });
     const result = await turned(source, 90);
@@ -163,11 +190,13 @@ describe("a TIFF", () => {
   });
 
   it("that is a BigTIFF becomes a classic one, exactly", async () => {
-    const source = await encoded(picture(37, 23), { compression: "lzw", bigtiff: true });
-    expect(source.readUInt16LE(2)).to.equal(43);
-    const result = await turned(source, 90);
-    expect(result.readUInt16LE(2)).to.equal(42);
-    expect(difference(await decode(result), quarters(await decode(source), 1)).largest).to.equal(0);
+    for (const compression of ["lzw", "none"] as const) {
+      const source = await encoded(picture(37, 23), { compression, bigtiff: true });
+      expect(source.readUInt16LE(2)).to.equal(43);
+      const result = await turned(source, 90);
+      expect(result.readUInt16LE(2)).to.equal(42);
+      expect(difference(await decode(result), quarters(await decode(source), 1)).largest).to.equal(0);
+    }
   });
 
   it("of many pages keeps them all, each of its own size, depth and orientation", async () => {
