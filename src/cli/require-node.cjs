@@ -8,3 +8,11 @@ if (running < wanted) {
   );
   process.exit(1);
 }
+
+// What Node.js made of the sources at the last start, it need not make again: that is a quarter of the time until a
+// machine is up. Processes that this one starts find it by the variable.
+const { enableCompileCache } = require("node:module");
+const { directory } = enableCompileCache(
+  require("node:path").join(__dirname, "../../node_modules/.cache/node"),
+);
+if (directory) process.env.NODE_COMPILE_CACHE ??= require("node:path").dirname(directory);

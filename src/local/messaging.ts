@@ -84,6 +84,21 @@ async function openDurable(folder: string): Promise<{ options: BuildAppOptions; 
   );
   persistence.updateMessageReady = (messageId: string) => ready.run(messageId);
   const stores = { sqsStore: new SqsStore(), snsStore: new SnsStore(), s3Store: new S3Store() };
+  // fauxqs moves a message that was received too often by deleting it and inserting it again: both or nothing, or a
+  // crash in between would lose it.
+  const createQueue = stores.sqsStore.createQueue.bind(stores.sqsStore);
+  stores.sqsStore.createQueue = (...parts: unknown[]) => {
+    const queue = createQueue(...parts);
+    const dequeue = queue.dequeue.bind(queue);
+    queue.dequeue = (...request: unknown[]) => {
+      let received: unknown;
+      persistence.transaction(() => {
+        received = dequeue(...request);
+      });
+      return received;
+    };
+    return queue;
+  };
   persistence.loadSqsAndSns(stores.sqsStore, stores.snsStore);
   stores.sqsStore.persistence = persistence;
   stores.snsStore.persistence = persistence;

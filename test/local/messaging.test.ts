@@ -1,33 +1,70 @@
+import path from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { expect } from "chai";
-import { openMessaging } from "../../src/local/messaging.ts";
+import { type Messaging, openMessaging } from "../../src/local/messaging.ts";
 import { withFolder } from "../support/machine.ts";
+
+async function ask(messaging: Messaging, action: string, body: object) {
+  const answer = await messaging.answer({
+    url: "/",
+    headers: {
+      host: "127.0.0.1",
+      "content-type": "application/x-amz-json-1.0",
+      "x-amz-target": `AmazonSQS.${action}`,
+    },
+    body: Buffer.from(JSON.stringify(body)),
+  });
+  return JSON.parse(answer.body.toString());
+}
 
 describe("queues that outlive the machine", () => {
   it("hand out again at once what is given back at once", async () => {
     await withFolder(async (folder) => {
       const messaging = await openMessaging("us-east-1", folder);
-      const ask = async (action: string, body: object) => {
-        const answer = await messaging.answer({
-          url: "/",
-          headers: {
-            host: "127.0.0.1",
-            "content-type": "application/x-amz-json-1.0",
-            "x-amz-target": `AmazonSQS.${action}`,
-          },
-          body: Buffer.from(JSON.stringify(body)),
-        });
-        return JSON.parse(answer.body.toString());
-      };
-      const { QueueUrl } = await ask("CreateQueue", { QueueName: "queue" });
-      await ask("SendMessage", { QueueUrl, MessageBody: "hello" });
-      const { Messages } = await ask("ReceiveMessage", { QueueUrl });
+      const { QueueUrl } = await ask(messaging, "CreateQueue", { QueueName: "queue" });
+      await ask(messaging, "SendMessage", { QueueUrl, MessageBody: "hello" });
+      const { Messages } = await ask(messaging, "ReceiveMessage", { QueueUrl });
 
       const { ReceiptHandle } = Messages[0];
-      await ask("ChangeMessageVisibility", { QueueUrl, ReceiptHandle, VisibilityTimeout: 0 });
+      await ask(messaging, "ChangeMessageVisibility", { QueueUrl, ReceiptHandle, VisibilityTimeout: 0 });
 
-      const again = await ask("ReceiveMessage", { QueueUrl, MessageSystemAttributeNames: ["All"] });
+      const again = await ask(messaging, "ReceiveMessage", {
+        QueueUrl,
+        MessageSystemAttributeNames: ["All"],
+      });
       expect(again.Messages?.[0]).to.include({ Body: "hello" });
       expect(again.Messages[0].Attributes.ApproximateReceiveCount).to.equal("2");
+      await messaging.close();
+    });
+  });
+
+  it("lose no message that breaks off on its way to the dead-letter queue", async () => {
+    await withFolder(async (folder) => {
+      const messaging = await openMessaging("us-east-1", folder);
+      await ask(messaging, "CreateQueue", { QueueName: "dead" });
+      const { QueueUrl } = await ask(messaging, "CreateQueue", {
+        QueueName: "queue",
+        Attributes: {
+          VisibilityTimeout: "0",
+          RedrivePolicy: JSON.stringify({
+            deadLetterTargetArn: "arn:aws:sqs:us-east-1:000000000000:dead",
+            maxReceiveCount: 1,
+          }),
+        },
+      });
+      await ask(messaging, "SendMessage", { QueueUrl, MessageBody: "hello" });
+      await ask(messaging, "ReceiveMessage", { QueueUrl });
+      const database = new DatabaseSync(path.join(folder, "fauxqs.db"));
+      database.exec(
+        "CREATE TRIGGER breaks BEFORE INSERT ON sqs_messages BEGIN SELECT RAISE(ABORT, 'it breaks off here'); END",
+      );
+
+      // The second receive is one too many.
+      await ask(messaging, "ReceiveMessage", { QueueUrl });
+
+      const rows = database.prepare("SELECT queue_name AS queue, body FROM sqs_messages").all();
+      expect(rows.map((row) => ({ ...row }))).to.deep.equal([{ queue: "queue", body: "hello" }]);
+      database.close();
       await messaging.close();
     });
   });

@@ -1,6 +1,6 @@
 /**
  * Who sent a request? Verifies AWS Signature Version 4, in the Authorization header or in a presigned URL, as
- * S3, SQS and SNS do. Pure: the secret keys and the time are given, nothing is read and nothing is remembered.
+ * S3, SQS and SNS do. The secret keys and the time are given, and nothing is read.
  *
  * @see https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
  * @see https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html
@@ -96,9 +96,8 @@ export function verifySignature<P>(request: SignedRequest, verifier: Verifier<P>
   const payloadHash = readPayloadHash(request, query, claim, verifier.service, refuse);
   const canonical = canonicalRequest(request, query, claim, payloadHash, verifier.service, refuse);
   const { timestamp } = claim;
-  const parts = claim.credential.split("/").slice(1);
-  const scope = parts.join("/");
-  const signingKey = parts.reduce(hmac, Buffer.from(`AWS4${credential.secretAccessKey}`));
+  const scope = claim.credential.slice(accessKeyId.length + 1);
+  const signingKey = signingKeyFor(credential.secretAccessKey, scope);
   const seedSignature = sign(signingKey, [ALGORITHM, timestamp, scope, sha256(canonical)]);
   if (!sameText(seedSignature, claim.signature)) {
     return refuse("mismatch", "the signature we calculated does not match the one you provided");
@@ -272,6 +271,20 @@ function encode(text: string): string {
 
 function sha256(data: string | Uint8Array): string {
   return createHash("sha256").update(data).digest("hex");
+}
+
+const signingKeys = new Map<string, Buffer>();
+const MOST_SIGNING_KEYS = 100;
+
+/** The key of a day, region and service, which takes as long to make as all else that is verified: it is kept. */
+function signingKeyFor(secretAccessKey: string, scope: string): Buffer {
+  const name = `${secretAccessKey}/${scope}`;
+  const known = signingKeys.get(name);
+  if (known) return known;
+  const made = scope.split("/").reduce(hmac, Buffer.from(`AWS4${secretAccessKey}`));
+  if (signingKeys.size === MOST_SIGNING_KEYS) signingKeys.clear();
+  signingKeys.set(name, made);
+  return made;
 }
 
 function hmac(key: Buffer, text: string): Buffer {
