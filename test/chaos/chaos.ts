@@ -41,7 +41,7 @@ async function run(): Promise<number> {
       images: Number(values.images),
       seed: String(number),
       killEvery: values["kill-every"] === undefined ? undefined : Number(values["kill-every"]),
-      patience: 600,
+      patience: 600 + Number(values.images) / 5,
       onProgress: (line) => console.error(line),
     });
     if (report.wrong.length > 0) failed++;
