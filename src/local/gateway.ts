@@ -82,6 +82,12 @@ async function answerMessaging(
   const service = SQS.test(headers["content-type"] ?? "") ? "sqs" : "sns";
   const body = await buffer(request);
   try {
+    if (service === "sns" && headers.authorization?.includes("/sqs/aws4_request")) {
+      throw new ActionError(
+        "UnsupportedOperation",
+        "SQS is understood here in its JSON protocol alone, which the AWS CLI and SDKs speak since May 2024: update yours",
+      );
+    }
     const { principal } = verifySignature(
       { method, url, headers, body },
       { service, region, now: new Date(), lookup: (key) => identity.lookup(key) },
