@@ -32,6 +32,13 @@ export function readClaim(headers: IncomingHttpHeaders, query: ParsedUrlQuery, r
   }
   if (inQuery) return readQueryClaim(query, refuse);
   if (headers.authorization !== undefined) return readHeaderClaim(headers, refuse);
+  if (query.AWSAccessKeyId !== undefined) {
+    // As S3 does for every bucket that was made since June 2020.
+    return refuse(
+      "mechanism",
+      `the URL is presigned with signature version 2; please use ${ALGORITHM}: AWS CLI 2 does, and AWS CLI 1 after "aws configure set default.s3.signature_version s3v4"`,
+    );
+  }
   return refuse("unsigned", "the request carries no signature");
 }
 

@@ -368,6 +368,15 @@ describe("the signature of a request", () => {
       expect(refusal(() => verify(request, "sqs"))).to.equal("403 MissingAuthenticationToken");
     });
 
+    it("is refused in version 2, with what to do", () => {
+      const url = "/bucket/key?AWSAccessKeyId=AKIA&Signature=x&Expires=1795608541";
+
+      expect(refusal(() => verify({ method: "GET", url, headers: { host } }, "s3"))).to.equal(
+        "400 InvalidRequest",
+      );
+      expect(() => verify({ method: "GET", url, headers: { host } }, "s3")).to.throw(/version 2.*AWS CLI 2/);
+    });
+
     it("is told apart for S3 and SQS where nobody knows the key", () => {
       const lookup = () => undefined;
 
