@@ -9,8 +9,6 @@ import type { StackOutputs } from "../../src/local/machine.ts";
 
 /** How the machine's process is. */
 export interface State {
-  /** No event waits to be delivered. */
-  readonly idle: boolean;
   readonly faults: Record<string, number>;
   /** MB of JavaScript objects, garbage not counted. */
   readonly heap: number;
@@ -77,17 +75,26 @@ export class MachineProcess {
     this.#child.send({ seed });
   }
 
-  /** @throws Error where the process is killed before it answers */
-  async state(): Promise<State> {
+  /** Whether no event waits to be delivered. @throws Error where the process is killed before it answers */
+  idle(): Promise<boolean> {
+    return this.#ask("idle");
+  }
+
+  /** Collects garbage first, which takes a while. @throws Error where the process is killed before it answers */
+  state(): Promise<State> {
+    return this.#ask("state");
+  }
+
+  async #ask<Answer>(what: "idle" | "state"): Promise<Answer> {
     const answered = new AbortController();
     const { signal } = answered;
     const gone = once(this.#child, "exit", { signal }).then(() => {
       throw new Error("the machine was killed");
     });
-    const state = once(this.#child, "message", { signal });
-    this.#child.send("state", () => {});
+    const answer = once(this.#child, "message", { signal });
+    this.#child.send(what, () => {});
     try {
-      return (await Promise.race([state, gone]))[0] as State;
+      return (await Promise.race([answer, gone]))[0] as Answer;
     } finally {
       answered.abort();
     }

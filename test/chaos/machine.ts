@@ -5,7 +5,7 @@ import { startMachine } from "../../src/local/machine.ts";
 
 /**
  * The process of a machine that may be killed at any time: FOLDER, PORT and, where things shall go wrong, SEED are its
- * arguments. It answers "state", and stops at "stop".
+ * arguments. It answers "idle" and "state", and stops at "stop".
  */
 const [folder = "", port = "0", seed] = process.argv.slice(2);
 
@@ -27,7 +27,7 @@ process.on("message", async (message) => {
     await machine.stop();
     process.disconnect?.();
   } else {
-    process.send?.(state());
+    process.send?.(message === "idle" ? machine.store.idle() : state());
   }
 });
 process.on("disconnect", () => process.exit());
@@ -37,7 +37,6 @@ function state() {
   // What is garbage is no leak.
   globalThis.gc?.();
   return {
-    idle: machine.store.idle(),
     faults: faults?.counts ?? {},
     heap: Math.round(process.memoryUsage().heapUsed / 2 ** 20),
     memory: Math.round(process.memoryUsage.rss() / 2 ** 20),
