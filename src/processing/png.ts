@@ -120,7 +120,8 @@ function parse(source: Buffer, trusted = false): Chunk[] {
       throw new ImageRejected("corrupt", "The PNG is damaged: it has a chunk of no known kind.");
     }
     const chunk = { type, data: source.subarray(at + 8, end), bytes: source.subarray(at, end + 4) };
-    if (!trusted) {
+    // The decoder checks image data itself.
+    if (!trusted && type !== "IDAT") {
       check(chunk);
     }
     chunks.push(chunk);
@@ -202,6 +203,7 @@ async function turnPicture(picture: Picture, turn: Turn, job: Job): Promise<Pict
   const { header, palette, data } = picture;
   const keyed = palette.some(({ type }) => type === "tRNS");
   if (isQuarter(turn) && (header.depth < 8 || header.colour === 3 || keyed)) {
+    data.forEach(check);
     const raster = turnedRaster(turn, header, decodeRaster(header, concatenated(data)), bytesOf(header));
     const turned = { ...header, ...turnedSize(turn, header) };
     return { header: turned, palette, data: [chunkOf("IDAT", encodeRaster(turned, raster))] };
