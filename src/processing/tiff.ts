@@ -233,9 +233,8 @@ async function turnPage(
 function bareSamples(reader: TiffReader, page: Directory, layout: Layout): Buffer | undefined {
   const { width, height, depth, samples, photometric } = layout;
   const first = (of: number, otherwise: number) => reader.first(page, of) ?? otherwise;
-  const [colours] = photometric === 2 ? [3] : photometric === 5 ? [4] : photometric < 2 ? [1] : [];
-  const explained =
-    samples === colours || (samples - 1 === (colours ?? 0) && first(tag.extraSamples, 0) === 2);
+  const colours = { 0: 1, 1: 1, 2: 3, 5: 4 }[photometric];
+  const explained = samples === colours || (samples - 1 === colours && first(tag.extraSamples, 0) === 2);
   const bits = page.get(tag.bits);
   const starts = page.get(tag.stripOffsets);
   if (
@@ -246,7 +245,9 @@ function bareSamples(reader: TiffReader, page: Directory, layout: Layout): Buffe
     reader.numbers(bits).some((each) => each !== depth) ||
     first(tag.fillOrder, 1) !== 1 ||
     first(tag.planes, 1) !== 1 ||
-    starts === undefined
+    starts === undefined ||
+    // A strip has a row at least; a file can name millions.
+    starts.count > height
   ) {
     return undefined;
   }
