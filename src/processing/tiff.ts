@@ -1,62 +1,15 @@
 import type { TiffOptions } from "sharp";
 import { ImageRejected } from "./contract.ts";
 import { readable } from "./exif.ts";
-import {
-  isQuarter,
-  type Size,
-  swapsSides,
-  type Turn,
-  turnedRaster,
-  turnedSize,
-  turnFrom,
-} from "./geometry.ts";
+import { isQuarter, type Size, swapsSides, type Turn, turnFrom } from "./geometry.ts";
 import { tablesQuality } from "./jpeg.ts";
 import { weight } from "./limits.ts";
 import { turnedResources, turnedXmp } from "./metadata.ts";
 import { checkPixels, inspect, type Job, keepSpace, open, secondsLeft, turnPixels } from "./pixels.ts";
 import { type Directory, type Field, type NewField, TiffReader, TiffWriter, type } from "./tiff-directory.ts";
+import { type Layout, longs, type Stored, structural, tag } from "./tiff-page.ts";
+import { bareSamples, turnSamples } from "./tiff-raster.ts";
 
-const tag = {
-  subfileType: 254,
-  width: 256,
-  height: 257,
-  bits: 258,
-  compression: 259,
-  photometric: 262,
-  fillOrder: 266,
-  stripOffsets: 273,
-  orientation: 274,
-  samples: 277,
-  rowsPerStrip: 278,
-  stripBytes: 279,
-  xResolution: 282,
-  yResolution: 283,
-  planes: 284,
-  predictor: 317,
-  tileWidth: 322,
-  tileLength: 323,
-  tileOffsets: 324,
-  tileBytes: 325,
-  subDirectories: 330,
-  extraSamples: 338,
-  sampleFormat: 339,
-  jpegTables: 347,
-  xmp: 700,
-  iptc: 33723,
-  photoshop: 34377,
-  exif: 34665,
-  gps: 34853,
-  interoperability: 40965,
-  pixelXDimension: 40962,
-  pixelYDimension: 40963,
-  dngVersion: 50706,
-} as const;
-
-/** Tags that say how the pixels are stored: the decoder gets these alone, and the result has the encoder's. */
-const structural: readonly number[] = [
-  ...[256, 257, 258, 259, 262, 263, 266, 273, 277, 278, 279, 284, 292, 293, 317, 320, 322, 323, 324, 325],
-  ...[338, 339, 347, 512, 513, 514, 515, 517, 518, 519, 520, 521, 529, 530, 531, 532],
-];
 /** Tags that point to what is not carried along: other directories, unused space. */
 const dropped: readonly number[] = [tag.subDirectories, 288, 289];
 const directories: readonly number[] = [tag.exif, tag.gps, tag.interoperability];
@@ -74,22 +27,6 @@ const compressions: Readonly<Record<number, NonNullable<TiffOptions["compression
   32773: "packbits",
   32946: "deflate",
 };
-
-/** How a page's pixels are stored. */
-interface Layout extends Size {
-  readonly compression: number;
-  /** Bits of a sample: 1, 2, 4, 8 or 16. */
-  readonly depth: number;
-  readonly samples: number;
-  /** 0 and 1 grey, 2 RGB, 3 palette, 5 CMYK, 6 YCbCr. */
-  readonly photometric: number;
-}
-
-/** How a page of the result is stored: its fields, which point at its pixels, and its size. */
-interface Stored {
-  readonly fields: readonly NewField[];
-  readonly size: Size;
-}
 
 /**
  * Turns a TIFF page by page, each upright by its own orientation first. Samples that lie in the file as they are
@@ -224,89 +161,6 @@ async function turnPage(
       ...(tileWidth !== undefined && tileHeight !== undefined && { tile: true, tileWidth, tileHeight }),
     })
     .toBuffer();
-}
-
-/**
- * A page's pixels where they lie in the file as a raster: uncompressed, whole bytes, pixel by pixel, strip behind
- * strip. Undefined where a decoder is needed, which also finds what is wrong with damaged pages.
- */
-function bareSamples(reader: TiffReader, page: Directory, layout: Layout): Buffer | undefined {
-  const { width, height, depth, samples, photometric } = layout;
-  const first = (of: number, otherwise: number) => reader.first(page, of) ?? otherwise;
-  const colours = { 0: 1, 1: 1, 2: 3, 5: 4 }[photometric];
-  const explained = samples === colours || (samples - 1 === colours && first(tag.extraSamples, 0) === 2);
-  const bits = page.get(tag.bits);
-  const starts = page.get(tag.stripOffsets);
-  if (
-    !explained ||
-    layout.compression !== 1 ||
-    depth < 8 ||
-    bits?.count !== samples ||
-    reader.numbers(bits).some((each) => each !== depth) ||
-    first(tag.fillOrder, 1) !== 1 ||
-    first(tag.planes, 1) !== 1 ||
-    starts === undefined ||
-    // A strip has a row at least; a file can name millions.
-    starts.count > height
-  ) {
-    return undefined;
-  }
-  const rowBytes = (width * samples * depth) / 8;
-  const stripBytes = Math.min(height, first(tag.rowsPerStrip, height)) * rowBytes;
-  const [start = 0, ...others] = reader.numbers(starts);
-  const inOrder = others.every((at, index) => at === start + (index + 1) * stripBytes);
-  const raster = reader.file.subarray(start, start + height * rowBytes);
-  const whole = (1 + others.length) * stripBytes >= height * rowBytes && raster.length === height * rowBytes;
-  return inOrder && whole ? raster : undefined;
-}
-
-/** Turns a raster of samples into strips of as many rows as the source's. */
-function turnSamples(
-  raster: Buffer,
-  reader: TiffReader,
-  page: Directory,
-  layout: Layout,
-  turn: Turn,
-  writer: TiffWriter,
-): Stored {
-  const pixelBytes = (layout.samples * layout.depth) / 8;
-  const { buffer, byteOffset, length } = turnedRaster(turn, layout, raster, pixelBytes);
-  const turned = Buffer.from(buffer, byteOffset, length);
-  if (layout.depth === 16 && !reader.little) {
-    turned.swap16();
-  }
-  const size = turnedSize(turn, layout);
-  const rows = Math.min(size.height, reader.first(page, tag.rowsPerStrip) ?? size.height);
-  const stripBytes = rows * size.width * pixelBytes;
-  const start = writer.add(turned);
-  const starts = Array.from({ length: Math.ceil(size.height / rows) }, (_, index) => index * stripBytes);
-  const changed = [
-    longs(tag.width, [size.width]),
-    longs(tag.height, [size.height]),
-    longs(tag.rowsPerStrip, [rows]),
-    longs(
-      tag.stripOffsets,
-      starts.map((at) => start + at),
-    ),
-    longs(
-      tag.stripBytes,
-      starts.map((at) => Math.min(stripBytes, length - at)),
-    ),
-  ];
-  const own = new Set(changed.map((field) => field.tag));
-  const kept = [...page.values()].filter((field) => structural.includes(field.tag) && !own.has(field.tag));
-  return {
-    fields: [...changed, ...kept.map((field) => ({ ...field, value: reader.littleEndian(field) }))],
-    size,
-  };
-}
-
-function longs(of: number, numbers: readonly number[]): NewField {
-  const value = Buffer.alloc(numbers.length * 4);
-  for (const [index, number] of numbers.entries()) {
-    value.writeUInt32LE(number, index * 4);
-  }
-  return { tag: of, type: type.long, count: numbers.length, value };
 }
 
 /** The fields that say how the encoder stored the pixels, with the pixels moved to the result. */

@@ -9,7 +9,7 @@ import { gif, palette } from "../corpus/gif.ts";
 import { exifSegment, jpeg, withSegments } from "../corpus/jpeg.ts";
 import { file, header, png, pngOf } from "../corpus/png.ts";
 import { picture } from "../corpus/raster.ts";
-import { pageOf, tiff } from "../corpus/tiff.ts";
+import { fieldsOf, pageOf, tiff } from "../corpus/tiff.ts";
 import { chunksOf, file as webpFile } from "../corpus/webp.ts";
 import { fuzz } from "./fuzz.ts";
 import { limits, rejection, turned } from "./tools.ts";
@@ -154,6 +154,30 @@ describe("a hostile image", () => {
     const source = await jpeg(picture(64, 48));
     source.writeUInt16BE(0, source.indexOf(Buffer.from([0xff, 0xc0])) + 5);
     await rejection(source, "corrupt");
+  });
+
+  it("of 200 pages that share a list of a million strips is turned without reading it for each page", async () => {
+    const list = (first: number) => {
+      const numbers = Buffer.alloc(4_000_000);
+      numbers.writeUInt32LE(first);
+      return numbers;
+    };
+    const page = pageOf(picture(8, 8), [
+      [273, 4, list(8)],
+      [279, 4, list(8 * 8 * 3)],
+    ]);
+    const first = tiff([page]);
+    const directory = Buffer.from(first.subarray(first.readUInt32LE(4)));
+    const pages = [first, ...Array.from({ length: 199 }, () => Buffer.from(directory))];
+    let end = 0;
+    for (const each of pages.slice(0, -1)) {
+      end += each.length;
+      each.writeUInt32LE(end, each.length - 4);
+    }
+
+    const result = await turned(Buffer.concat(pages), 90); // within its time: read 200 times, the list takes longer
+
+    expect(fieldsOf(result)).to.have.length(200);
   });
 
   it("with metadata of 60 MB that unpack to more is turned, or rejected, within its time", async () => {
