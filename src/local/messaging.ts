@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type BuildAppOptions, buildApp } from "fauxqs";
+import { answerSqs, forbiddenCharacters } from "./sqs.ts";
 
 /** An HTTP request whose body has been read. */
 export interface MessagingRequest {
@@ -33,25 +34,27 @@ export async function openMessaging(region: string, folder?: string): Promise<Me
   const durable = folder === undefined ? undefined : await openDurable(folder);
   const app = buildApp({ logger: false, defaultRegion: region, ...durable?.options });
   await app.ready();
+  Object.assign((await fauxqsPart("./sqs/sqsTypes.js")).INVALID_MESSAGE_BODY_CHAR, forbiddenCharacters);
+  const answer = async ({ url, headers, body }: MessagingRequest): Promise<MessagingResponse> => {
+    const {
+      statusCode,
+      headers: answered,
+      rawPayload,
+    } = await app.inject({
+      method: "POST",
+      url,
+      headers,
+      payload: body,
+    });
+    const reached = reachable(rawPayload, headers.host);
+    return {
+      status: statusCode,
+      headers: { ...answered, "content-length": reached.length },
+      body: reached,
+    };
+  };
   return {
-    async answer({ url, headers, body }) {
-      const {
-        statusCode,
-        headers: answered,
-        rawPayload,
-      } = await app.inject({
-        method: "POST",
-        url,
-        headers,
-        payload: body,
-      });
-      const reached = reachable(rawPayload, headers.host);
-      return {
-        status: statusCode,
-        headers: { ...answered, "content-length": reached.length },
-        body: reached,
-      };
-    },
+    answer: (request) => answerSqs(request, answer),
     async close() {
       await app.close();
       durable?.close();
@@ -59,14 +62,18 @@ export async function openMessaging(region: string, folder?: string): Promise<Me
   };
 }
 
+/** Loads a part of fauxqs that it does not export, by its place in it. */
+export function fauxqsPart(file: string) {
+  return import(new URL(file, import.meta.resolve("fauxqs")).href);
+}
+
 /**
  * The parts of fauxqs that its startFauxqs puts together for a dataDir. That function listens on all interfaces, so
- * they are put together here; fauxqs does not export them, which is why they are loaded by their place in it.
+ * they are put together here.
  */
 async function openDurable(folder: string): Promise<{ options: BuildAppOptions; close: () => void }> {
-  const part = (file: string) => import(new URL(file, import.meta.resolve("fauxqs")).href);
   const [{ SqsStore }, { SnsStore }, { S3Store }, { PersistenceManager }] = await Promise.all(
-    ["./sqs/sqsStore.js", "./sns/snsStore.js", "./s3/s3Store.js", "./persistence.js"].map(part),
+    ["./sqs/sqsStore.js", "./sns/snsStore.js", "./s3/s3Store.js", "./persistence.js"].map(fauxqsPart),
   );
   mkdirSync(folder, { recursive: true });
   // Makes the tables, without which there is nothing to release.

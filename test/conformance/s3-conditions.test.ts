@@ -6,7 +6,7 @@ import {
   PutObjectCommand,
 } from "@aws-sdk/client-s3";
 import { expect } from "chai";
-import { refusal, s3, useBucket } from "./s3-target.ts";
+import { refusal, s3, useBucket } from "./target.ts";
 
 const PRECONDITION_FAILED = { code: "PreconditionFailed", status: 412 };
 

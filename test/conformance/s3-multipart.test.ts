@@ -14,7 +14,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { Upload } from "@aws-sdk/lib-storage";
 import { expect } from "chai";
-import { refusal, s3, useBucket } from "./s3-target.ts";
+import { refusal, s3, useBucket } from "./target.ts";
 
 const MIB = 1024 * 1024;
 

@@ -9,7 +9,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 import { expect } from "chai";
-import { refusal, s3, useBucket } from "./s3-target.ts";
+import { refusal, s3, useBucket } from "./target.ts";
 
 describe("S3: an object", () => {
   const bucket = useBucket();

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { type BuildAppOptions, buildApp } from "fauxqs";
+import { fauxqsPart } from "../../src/local/messaging.ts";
 import { createS3Handler } from "../../src/local/store/http.ts";
 import { ObjectStore } from "../../src/local/store/object-store.ts";
 
@@ -86,11 +87,12 @@ for (const app of [inMemory, onDisk]) await app.close();
 await store.close();
 await rm(root, { recursive: true });
 
-/** fauxqs exports neither its stores nor what keeps their objects in files: they are loaded by their place in it. */
+/** What fauxqs puts together for objects in files. */
 async function storesOnDisk(folder: string): Promise<NonNullable<BuildAppOptions["stores"]>> {
-  const part = (file: string) => import(new URL(file, import.meta.resolve("fauxqs")).href);
   const [{ SqsStore }, { SnsStore }, { S3Store }, { FileS3Persistence }] = await Promise.all(
-    ["./sqs/sqsStore.js", "./sns/snsStore.js", "./s3/s3Store.js", "./s3/fileS3Persistence.js"].map(part),
+    ["./sqs/sqsStore.js", "./sns/snsStore.js", "./s3/s3Store.js", "./s3/fileS3Persistence.js"].map(
+      fauxqsPart,
+    ),
   );
   const stores = { sqsStore: new SqsStore(), snsStore: new SnsStore(), s3Store: new S3Store() };
   stores.s3Store.persistence = new FileS3Persistence(folder);

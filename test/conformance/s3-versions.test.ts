@@ -11,7 +11,7 @@ import {
   PutObjectCommand,
 } from "@aws-sdk/client-s3";
 import { expect } from "chai";
-import { refusal, s3, useBucket } from "./s3-target.ts";
+import { refusal, s3, useBucket } from "./target.ts";
 
 describe("S3: in a versioned bucket", () => {
   const bucket = useBucket({ versioned: true });

@@ -5,17 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createS3Handler, type S3Hooks } from "../../../src/local/store/http.ts";
 import { ObjectStore, type StoreOptions } from "../../../src/local/store/object-store.ts";
-
-const cleanups: (() => Promise<unknown>)[] = [];
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
+import { afterTest } from "../../support/cleanup.ts";
 
 /** A folder that is gone after the test. */
 export async function temporaryFolder(): Promise<string> {
   const root = await mkdtemp(join(tmpdir(), "object-store-"));
-  cleanups.push(() => rm(root, { recursive: true, force: true }));
+  afterTest(() => rm(root, { recursive: true, force: true }));
   return root;
 }
 
@@ -34,7 +29,7 @@ export async function openStore(options: Partial<StoreOptions> = {}): Promise<Ob
     if (!closed) await close();
     closed = true;
   };
-  cleanups.push(() => store.close());
+  afterTest(() => store.close());
   if (!store.buckets().some(({ name }) => name === "bucket")) await store.createBucket("bucket");
   return store;
 }
@@ -60,7 +55,7 @@ export async function serve(
 ): Promise<(path: string, ask?: Ask) => Promise<Answer>> {
   const server = createServer(createS3Handler(store, hooks));
   await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
-  cleanups.push(async () => {
+  afterTest(async () => {
     server.close();
     server.closeAllConnections();
   });

@@ -1,0 +1,139 @@
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  CreateBucketCommand,
+  DeleteBucketCommand,
+  DeleteObjectsCommand,
+  ListObjectVersionsCommand,
+  PutBucketVersioningCommand,
+  S3Client,
+} from "@aws-sdk/client-s3";
+import { SNSClient } from "@aws-sdk/client-sns";
+import { SQSClient } from "@aws-sdk/client-sqs";
+import { openGateway } from "../../src/local/gateway.ts";
+import { Identity } from "../../src/local/identity.ts";
+import { ACCOUNT_ID, openMessaging } from "../../src/local/messaging.ts";
+import { s3Service } from "../../src/local/s3.ts";
+import { ObjectStore } from "../../src/local/store/object-store.ts";
+import { afterFile } from "../support/cleanup.ts";
+
+/*
+ * What the conformance suite runs against: the endpoint in CONFORMANCE_ENDPOINT, with the credentials that the AWS SDK
+ * finds by itself, or this project's S3, SQS and SNS, behind their gateway, for as long as a file's tests take.
+ */
+
+export interface Target {
+  readonly s3: S3Client;
+  readonly sqs: SQSClient;
+  readonly sns: SNSClient;
+}
+
+/** Of the target. */
+export const region = process.env.CONFORMANCE_REGION ?? "eu-west-1";
+const endpoint = process.env.CONFORMANCE_ENDPOINT;
+let opened: Promise<Target> | undefined;
+
+export function target(): Promise<Target> {
+  opened ??= open();
+  return opened;
+}
+
+export const s3 = async () => (await target()).s3;
+export const sqs = async () => (await target()).sqs;
+export const sns = async () => (await target()).sns;
+
+async function open(): Promise<Target> {
+  const options = {
+    region,
+    // Repeating a request would hide that the first answer was wrong.
+    maxAttempts: 1,
+    ...(endpoint === undefined ? await startOwn() : { endpoint }),
+  };
+  const clients = {
+    s3: new S3Client({ ...options, forcePathStyle: true }),
+    sqs: new SQSClient(options),
+    sns: new SNSClient(options),
+  };
+  afterFile(() => {
+    for (const client of Object.values(clients)) client.destroy();
+    opened = undefined;
+  });
+  return clients;
+}
+
+async function startOwn() {
+  const root = await mkdtemp(join(tmpdir(), "conformance-"));
+  afterFile(() => rm(root, { recursive: true }));
+  const identity = new Identity(ACCOUNT_ID);
+  const report = (error: unknown) => console.error(error);
+  const messaging = await openMessaging(region, join(root, "messages"));
+  afterFile(() => messaging.close());
+  const store = await ObjectStore.open({
+    root: join(root, "buckets"),
+    region,
+    accountId: ACCOUNT_ID,
+    notify: async () => {},
+  });
+  afterFile(() => store.close());
+  const s3 = s3Service(store, identity, region, report);
+  const gateway = await openGateway({
+    ...{ port: 0, region, accountId: ACCOUNT_ID, identity, messaging, s3, report },
+  });
+  afterFile(() => gateway.close());
+  return { endpoint: gateway.endpoint, credentials: identity.administrator };
+}
+
+/** A name that nobody else has. */
+export function uniqueName(): string {
+  return `conformance-${randomBytes(8).toString("hex")}`;
+}
+
+/** A bucket for the tests of one `describe`, gone with all that is in it when they are done. */
+export function useBucket({ versioned = false } = {}): () => string {
+  const Bucket = uniqueName();
+  before(async () => {
+    const client = await s3();
+    const location =
+      region === "us-east-1"
+        ? {}
+        : { CreateBucketConfiguration: { LocationConstraint: region as "eu-west-1" } };
+    await client.send(new CreateBucketCommand({ Bucket, ...location }));
+    if (versioned) {
+      const VersioningConfiguration = { Status: "Enabled" as const };
+      await client.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration }));
+    }
+  });
+  after(async () => {
+    const client = await s3();
+    for (let more = true; more; ) {
+      const page = await client.send(new ListObjectVersionsCommand({ Bucket }));
+      const Objects = [...(page.Versions ?? []), ...(page.DeleteMarkers ?? [])].map(({ Key, VersionId }) => ({
+        Key: Key as string,
+        VersionId: VersionId as string,
+      }));
+      if (Objects.length > 0) await client.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects } }));
+      more = page.IsTruncated === true; // what was listed is deleted, so that the next page begins at the start
+    }
+    await client.send(new DeleteBucketCommand({ Bucket }));
+  });
+  return () => Bucket;
+}
+
+/** What a service said when it refused. */
+export interface Refusal {
+  readonly code: string;
+  readonly status: number;
+}
+
+/** The refusal that a request must end in; a request that succeeds is an error. */
+export async function refusal(request: Promise<unknown>): Promise<Refusal> {
+  try {
+    await request;
+  } catch (error) {
+    const { name, $metadata } = error as { name: string; $metadata?: { httpStatusCode?: number } };
+    return { code: name, status: $metadata?.httpStatusCode ?? 0 };
+  }
+  throw new Error("the request succeeded");
+}
