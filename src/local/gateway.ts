@@ -7,6 +7,7 @@ import { verifySignature } from "./iam/signature.ts";
 import type { Identity } from "./identity.ts";
 import type { Messaging } from "./messaging.ts";
 import { queueArn } from "./provision/messaging.ts";
+import { errorDocument, fromQuery, toQuery } from "./sqs-query.ts";
 
 export interface GatewayOptions {
   /** 0 for any that is free. */
@@ -32,9 +33,9 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
-/** SQS speaks JSON and SNS forms; S3 has neither at the root. */
-const SQS = /^application\/x-amz-json-1\.0/;
-const SNS = /^application\/x-www-form-urlencoded/;
+/** SQS speaks JSON, SNS forms, and older clients forms to both; S3 has neither at the root. */
+const JSON_PROTOCOL = /^application\/x-amz-json-1\.0/;
+const QUERY_PROTOCOL = /^application\/x-www-form-urlencoded/;
 
 /** The request is from whom it says, but no policy allows it. */
 class Denied extends Error {
@@ -46,7 +47,7 @@ class Denied extends Error {
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const server = createServer((request, response) => {
     const type = request.headers["content-type"] ?? "";
-    const toMessaging = request.method === "POST" && (SQS.test(type) || SNS.test(type));
+    const toMessaging = request.method === "POST" && (JSON_PROTOCOL.test(type) || QUERY_PROTOCOL.test(type));
     const answer = () =>
       toMessaging ? answerMessaging(options, request, response) : options.s3(request, response);
     const answered = options.intercept ? options.intercept(request, response, answer) : answer();
@@ -79,48 +80,47 @@ async function answerMessaging(
   response: ServerResponse,
 ): Promise<void> {
   const { url = "/", method = "POST", headers } = request;
-  const service = SQS.test(headers["content-type"] ?? "") ? "sqs" : "sns";
-  const body = await buffer(request);
+  const isJson = JSON_PROTOCOL.test(headers["content-type"] ?? "");
+  const service = isJson || headers.authorization?.includes("/sqs/aws4_request") ? "sqs" : "sns";
+  const received = { url, headers, body: await buffer(request) };
   try {
-    if (service === "sns" && headers.authorization?.includes("/sqs/aws4_request")) {
-      throw new ActionError(
-        "UnsupportedOperation",
-        "SQS is understood here in its JSON protocol alone, which the AWS CLI and SDKs speak since May 2024: update yours",
-      );
-    }
     const { principal } = verifySignature(
-      { method, url, headers, body },
+      { method, ...received },
       { service, region, now: new Date(), lookup: (key) => identity.lookup(key) },
     );
+    const query = service === "sqs" && !isJson ? fromQuery(received) : undefined;
+    const asked = query?.request ?? received;
     const names: Names = {
       region,
       account: accountId,
       queueArn: (queueUrl) => queueArn({ region, accountId }, queueUrl),
     };
+    const text = asked.body.toString("utf8");
     const permissions =
       service === "sqs"
-        ? sqsPermissions(String(headers["x-amz-target"]), JSON.parse(body.toString("utf8")), names)
-        : snsPermissions(new URLSearchParams(body.toString("utf8")), names);
+        ? sqsPermissions(String(asked.headers["x-amz-target"]), JSON.parse(text), names)
+        : snsPermissions(new URLSearchParams(text), names);
     for (const { action, resource, context } of permissions) {
       const decision = identity.judge(principal, action, resource, context);
       if (!decision.allowed) throw new Denied(decision.message);
     }
+    const answered = await messaging.answer(asked);
+    const answer = query ? toQuery(query.operation, answered) : answered;
+    response.writeHead(answer.status, answer.headers).end(answer.body);
   } catch (error) {
     if (!(error instanceof SignatureError || error instanceof ActionError || error instanceof Denied))
       throw error;
-    return refuse(response, service, error);
+    refuse(response, isJson, error);
   }
-  const answer = await messaging.answer({ url, headers, body });
-  response.writeHead(answer.status, answer.headers).end(answer.body);
 }
 
-/** An error as the service's protocol has it. */
+/** An error as the protocol has it. */
 function refuse(
   response: ServerResponse,
-  service: "sqs" | "sns",
+  isJson: boolean,
   { code, status, message }: { code: string; status: number; message: string },
 ): void {
-  if (service === "sqs") {
+  if (isJson) {
     response
       .writeHead(status, {
         "content-type": "application/x-amz-json-1.0",
@@ -128,11 +128,6 @@ function refuse(
       })
       .end(JSON.stringify({ __type: `com.amazonaws.sqs#${code}`, message }));
   } else {
-    const escaped = message.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
-    response
-      .writeHead(status, { "content-type": "text/xml" })
-      .end(
-        `<ErrorResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><Error><Type>Sender</Type><Code>${code}</Code><Message>${escaped}</Message></Error></ErrorResponse>`,
-      );
+    response.writeHead(status, { "content-type": "text/xml" }).end(errorDocument(code, message));
   }
 }

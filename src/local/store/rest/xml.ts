@@ -40,7 +40,8 @@ export function errorXml(content: { readonly [name: string]: Xml }): string {
   return document({ Error: content });
 }
 
-function document(content: { readonly [name: string]: Xml }): string {
+/** A document of one root element, in whatever namespace that states as `@xmlns`. */
+export function document(content: { readonly [name: string]: Xml }): string {
   // The round trip through JSON drops what is undefined.
   return `<?xml version="1.0" encoding="UTF-8"?>\n${builder.build(JSON.parse(JSON.stringify(content)))}`;
 }
