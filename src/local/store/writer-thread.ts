@@ -10,21 +10,23 @@ import { type DigestAlgorithm, Digester } from "./digests.ts";
  * answering others. It is started by writers.ts, and knows nothing but files.
  */
 
-/** A body begins. */
-export interface Begin {
-  readonly kind: "begin";
-  readonly job: number;
+/** What is to be known of a body before its first piece. */
+export interface Beginning {
+  /** The file that it is written to until all of it is there. */
   readonly temporary: string;
   readonly algorithms: readonly DigestAlgorithm[];
 }
 
-/** A piece of a body; `path`, where the file is to be in the end, comes with the last one. */
+/** A piece of a body, empty only where the body is. */
 export interface Piece {
   readonly kind: "piece";
   readonly job: number;
   /** Where in the shared memory the piece is. */
   readonly slot: number;
   readonly length: number;
+  /** Comes with the first piece. */
+  readonly beginning?: Beginning | undefined;
+  /** Where the file is to be in the end: comes with the last piece. */
   readonly path?: string | undefined;
 }
 
@@ -34,7 +36,7 @@ export interface Abandon {
   readonly job: number;
 }
 
-export type Order = Begin | Piece | Abandon;
+export type Order = Piece | Abandon;
 
 /** The piece is written, and its slot is free. */
 export interface Written {
@@ -62,8 +64,6 @@ interface Job {
   readonly fd: number;
   readonly temporary: string;
   readonly digester: Digester;
-  /** Settles when the last piece is on the disk. */
-  durable?: Promise<void> | undefined;
 }
 
 const { memory, pieceBytes } = workerData as { memory: SharedArrayBuffer; pieceBytes: number };
@@ -79,35 +79,37 @@ parentPort?.on("message", (order: Order) => {
 });
 
 async function obey(order: Order): Promise<void> {
-  if (order.kind === "begin") {
-    // Read-only: a version is never changed, not even by an editor that opens it through the browsable folder.
-    const fd = openSync(order.temporary, "wx", 0o444);
-    jobs.set(order.job, { fd, temporary: order.temporary, digester: new Digester(order.algorithms) });
-  } else if (order.kind === "abandon") {
-    abandon(order.job);
-  } else {
-    await write(order);
-  }
+  if (order.kind === "abandon") abandon(order.job);
+  else await write(order);
 }
 
-async function write({ job: id, slot, length, path }: Piece): Promise<void> {
-  const job = jobs.get(id);
+async function write({ job: id, slot, length, beginning, path }: Piece): Promise<void> {
+  let durable: Promise<void> | undefined;
+  let job: Job | undefined;
   try {
+    if (beginning) jobs.set(id, begin(beginning));
+    job = jobs.get(id);
     if (!job) return; // it failed before
     const piece = new Uint8Array(memory, slot * pieceBytes, length);
     for (let written = 0; written < length; ) written += writeSync(job.fd, piece, written);
-    job.durable = path === undefined ? undefined : finish(job, path);
-    job.durable?.catch(() => {}); // awaited below
+    durable = path === undefined ? undefined : finish(job, path);
+    durable?.catch(() => {}); // awaited below
     job.digester.update(piece); // while the disk is busy
   } finally {
     report({ kind: "written", job: id, slot });
   }
-  if (!job.durable) return;
-  await job.durable;
+  if (!durable) return;
+  await durable;
   const digests = await job.digester.finish();
   jobs.delete(id);
   closeSync(job.fd);
   report({ kind: "finished", job: id, digests });
+}
+
+function begin({ temporary, algorithms }: Beginning): Job {
+  // Read-only: a version is never changed, not even by an editor that opens it through the browsable folder.
+  const fd = openSync(temporary, "wx", 0o444);
+  return { fd, temporary, digester: new Digester(algorithms) };
 }
 
 /** Data and name are synced at once: either order will do, since the catalog does not know the file yet. */
