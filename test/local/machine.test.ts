@@ -182,14 +182,18 @@ describe("the machine on this computer", function () {
       expect(await refused(worker.send(head))).to.match(/^403/);
       for (const client of [stranger, worker]) client.destroy();
 
-      // As clients did that are older than SQS's JSON protocol.
-      const scope = `AKIASTRANGER/20260101/${region}/sqs/aws4_request`;
+      // As clients do that are older than SQS's JSON protocol.
+      const now = new Date().toISOString().replaceAll(/[-:]|\.\d+/g, "");
+      const scope = `AKIASTRANGER/${now.slice(0, 8)}/${region}/sqs/aws4_request`;
       const old = await fetch(endpoint, {
         method: "POST",
         body: new URLSearchParams({ Action: "ListQueues", Version: "2012-11-05" }),
-        headers: { authorization: `AWS4-HMAC-SHA256 Credential=${scope}, SignedHeaders=host, Signature=0` },
+        headers: {
+          "x-amz-date": now,
+          authorization: `AWS4-HMAC-SHA256 Credential=${scope}, SignedHeaders=host;x-amz-date, Signature=0`,
+        },
       });
-      expect([old.status, await old.text()].join()).to.match(/^400.*JSON protocol.*update yours/);
+      expect([old.status, await old.text()].join()).to.match(/^403,.*<Code>InvalidClientTokenId<\/Code>/s);
     });
   });
 });
