@@ -8,8 +8,10 @@ import {
   S3Client,
   type S3ServiceException,
 } from "@aws-sdk/client-s3";
+import { SignatureV4 } from "@smithy/signature-v4";
 import { expect } from "chai";
 import sharp from "sharp";
+import type { Credentials } from "../../src/local/identity.ts";
 import { runThrough, withFolder, withMachine } from "../support/machine.ts";
 
 /** Two pixels, red above blue, as a PNG. */
@@ -181,19 +183,28 @@ describe("the machine on this computer", function () {
       const head = new HeadObjectCommand({ Bucket: resultsBucket, Key: "clockwise/none" });
       expect(await refused(worker.send(head))).to.match(/^403/);
       for (const client of [stranger, worker]) client.destroy();
+    });
+  });
 
-      // As clients do that are older than SQS's JSON protocol.
-      const now = new Date().toISOString().replaceAll(/[-:]|\.\d+/g, "");
-      const scope = `AKIASTRANGER/${now.slice(0, 8)}/${region}/sqs/aws4_request`;
-      const old = await fetch(endpoint, {
-        method: "POST",
-        body: new URLSearchParams({ Action: "ListQueues", Version: "2012-11-05" }),
-        headers: {
-          "x-amz-date": now,
-          authorization: `AWS4-HMAC-SHA256 Credential=${scope}, SignedHeaders=host;x-amz-date, Signature=0`,
-        },
-      });
-      expect([old.status, await old.text()].join()).to.match(/^403,.*<Code>InvalidClientTokenId<\/Code>/s);
+  it("understands clients that are older than SQS's JSON protocol, and asks them for a signature too", async () => {
+    await withMachine({}, async ({ endpoint, region, administrator, outputs, sqs }) => {
+      const listQueues = async (credentials: Credentials) => {
+        const { hostname, port } = new URL(endpoint);
+        const signer = new SignatureV4({ service: "sqs", region, credentials, sha256: sqs.config.sha256 });
+        const { headers, body } = await signer.sign({
+          ...{ protocol: "http:", hostname, port: Number(port), method: "POST", path: "/" },
+          headers: { host: `${hostname}:${port}`, "content-type": "application/x-www-form-urlencoded" },
+          body: new URLSearchParams({ Action: "ListQueues", Version: "2012-11-05" }).toString(),
+        });
+        const answer = await fetch(endpoint, { method: "POST", headers, body });
+        return [answer.status, await answer.text()].join();
+      };
+
+      expect(await listQueues(administrator))
+        .to.match(/^200,/)
+        .and.include(outputs.workers.clockwise?.queue);
+      const stranger = { accessKeyId: "AKIASTRANGER", secretAccessKey: "guess" };
+      expect(await listQueues(stranger)).to.match(/^403,.*<Code>InvalidClientTokenId<\/Code>/s);
     });
   });
 });
