@@ -30,6 +30,8 @@ interface Picture {
   readonly header: PngHeader;
   readonly palette: readonly Chunk[];
   readonly data: readonly Chunk[];
+  /** The whole file, where it is one picture that the decoder may see, or that the encoder made. */
+  readonly file?: Buffer | undefined;
 }
 
 /** Most chunks that are read; images of a gigabyte have fewer. */
@@ -73,7 +75,8 @@ export async function turnPng(source: Buffer, job: Job): Promise<Buffer> {
 
   const palette = chunks.filter(({ type }) => type === "PLTE" || type === "tRNS");
   checkPalette(header, palette);
-  const still = await turnPicture({ header, palette, data: only(chunks, "IDAT") }, turn, job);
+  const file = isPlain(chunks) ? source : undefined;
+  const still = await turnPicture({ header, palette, data: only(chunks, "IDAT"), file }, turn, job);
   const same = still.header.colour === header.colour && still.header.depth === header.depth;
   const metadata: Chunk[] = [];
   for (const chunk of chunks) {
@@ -85,18 +88,39 @@ export async function turnPng(source: Buffer, job: Job): Promise<Buffer> {
     }
   }
   const animation = frames > 0 ? await turnFrames(chunks, header, still, turn, job) : still.data;
-  return join([
-    encodeHeader(still.header),
-    ...metadata.filter(({ type }) => early.includes(type)),
-    ...still.palette,
-    ...metadata.filter(({ type }) => !early.includes(type)),
-    ...animation,
-    chunkOf("IEND", Buffer.alloc(0)),
-  ]);
+  return join(
+    [
+      encodeHeader(still.header),
+      ...metadata.filter(({ type }) => early.includes(type)),
+      ...still.palette,
+      ...metadata.filter(({ type }) => !early.includes(type)),
+      ...animation,
+      chunkOf("IEND", Buffer.alloc(0)),
+    ],
+    still.file,
+  );
 }
 
-function join(chunks: readonly Chunk[]): Buffer {
-  return Buffer.concat([signature, ...chunks.map(({ bytes }) => bytes)]);
+/** @param file is what comes of it where it is the same: a copy costs more than a look. */
+function join(chunks: readonly Chunk[], file?: Buffer): Buffer {
+  const pieces = [signature, ...chunks.map(({ bytes }) => bytes)];
+  let at = 0;
+  const isThere = (piece: Buffer) => {
+    const place = file?.subarray(at, at + piece.length);
+    at += piece.length;
+    const isItself = place?.buffer === piece.buffer && place.byteOffset === piece.byteOffset;
+    return isItself || place?.equals(piece);
+  };
+  return file && pieces.every(isThere) && at === file.length ? file : Buffer.concat(pieces);
+}
+
+/** Is there nothing but pixels and their density? The decoder gets no other metadata. */
+function isPlain(chunks: readonly Chunk[]): boolean {
+  const isDensity = ({ type, data }: Chunk) => type === "pHYs" && data.length === 9 && (data[8] ?? 2) < 2;
+  return chunks.every(
+    (chunk, index) =>
+      ["IHDR", "PLTE", "tRNS", "IDAT", "IEND"].includes(chunk.type) || (index === 1 && isDensity(chunk)),
+  );
 }
 
 function only(chunks: readonly Chunk[], type: string): Chunk[] {
@@ -211,15 +235,14 @@ async function turnPicture(picture: Picture, turn: Turn, job: Job): Promise<Pict
   const alpha = header.colour >= 4 || keyed;
   const grey = header.colour === 0 || header.colour === 4;
   const space = header.depth === 16 ? (grey ? "grey16" : "rgb16") : grey ? "b-w" : "srgb";
-  const bare = join([encodeHeader(header), ...palette, ...data, chunkOf("IEND", Buffer.alloc(0))]);
+  const end = chunkOf("IEND", Buffer.alloc(0));
+  const bare = picture.file ?? join([encodeHeader(header), ...palette, ...data, end]);
   const turned = turnPixels(keepSpace(open(job, bare), space), turn, alpha, job.background);
-  const result = parse(
-    await turned
-      .png({ progressive: header.interlaced, adaptiveFiltering: isFiltered(header, data[0]?.data ?? bare) })
-      .toBuffer(),
-    true,
-  );
-  return { header: headerOf(result), palette: [], data: only(result, "IDAT") };
+  const file = await turned
+    .png({ progressive: header.interlaced, adaptiveFiltering: isFiltered(header, data[0]?.data ?? bare) })
+    .toBuffer();
+  const result = parse(file, true);
+  return { header: headerOf(result), palette: [], data: only(result, "IDAT"), file };
 }
 
 /** The frames of an animation (PNG third edition, 11.3.6), the still image among them where it is their first. */
