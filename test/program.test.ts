@@ -21,11 +21,9 @@ const CONFIGURATIONS: Record<string, Record<string, string>> = {
   "without configuration": {},
   "with the configuration of dev": stack("dev"),
   "with the configuration of prod, which is provisioned": stack("prod"),
-  "with a key of its own": {
+  "with a key of its own, traces and a mail address": {
     ...set("customerManagedKey", true),
     ...set("buckets", { retainOnDelete: true }),
-  },
-  "with traces and a mail address": {
     ...set("tracing", true),
     ...set("alarms", { email: "on-call@example.com" }),
   },
@@ -141,7 +139,7 @@ describe("the program in Pulumi's own Node.js runtime", function () {
   });
 
   it("keeps the key of buckets that are kept", () => {
-    const { resources } = up("with a key of its own");
+    const { resources } = up("with a key of its own, traces and a mail address");
     const kept = resources.filter(({ type, retainOnDelete }) => type.startsWith("aws:kms") && retainOnDelete);
 
     expect(kept.map(({ name }) => name)).to.have.members(["images-key", "images-key-policy"]);

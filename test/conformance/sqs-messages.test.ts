@@ -92,7 +92,7 @@ describe("SQS: a message", () => {
 
   it("is nobody else's while it is being worked on, and comes back when its time is over", async () => {
     await send("taken");
-    const taken = await receiveOne({ VisibilityTimeout: 2 });
+    const taken = await receiveOne({ VisibilityTimeout: 1 });
     expect(await receive({ WaitTimeSeconds: 0 })).to.deep.equal([]);
     const back = await receiveOne({ WaitTimeSeconds: 10 });
     expect(back.MessageId).to.equal(taken.MessageId);
@@ -103,7 +103,7 @@ describe("SQS: a message", () => {
     await send("longer");
     const taken = await receiveOne({ VisibilityTimeout: 1 });
     await visible(taken, 30);
-    await setTimeout(1500);
+    await setTimeout(1200);
     expect(await receive({ WaitTimeSeconds: 0 })).to.deep.equal([]);
     await remove(taken);
   });
@@ -129,7 +129,7 @@ describe("SQS: a message", () => {
   });
 
   it("is held back by its delay", async () => {
-    await send("delayed", { DelaySeconds: 2 });
+    await send("delayed", { DelaySeconds: 1 });
     expect(await receive({ WaitTimeSeconds: 0 })).to.deep.equal([]);
     const delayed = await receiveOne({ WaitTimeSeconds: 10 });
     expect(delayed.Body).to.equal("delayed");
