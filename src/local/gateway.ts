@@ -7,7 +7,8 @@ import { verifySignature } from "./iam/signature.ts";
 import type { Identity } from "./identity.ts";
 import type { Messaging } from "./messaging.ts";
 import { queueArn } from "./provision/messaging.ts";
-import { errorDocument, fromQuery, toQuery } from "./sqs-query.ts";
+import { refusal } from "./sqs.ts";
+import { fromQuery, toQuery } from "./sqs-query.ts";
 
 export interface GatewayOptions {
   /** 0 for any that is free. */
@@ -110,24 +111,8 @@ async function answerMessaging(
   } catch (error) {
     if (!(error instanceof SignatureError || error instanceof ActionError || error instanceof Denied))
       throw error;
-    refuse(response, isJson, error);
-  }
-}
-
-/** An error as the protocol has it. */
-function refuse(
-  response: ServerResponse,
-  isJson: boolean,
-  { code, status, message }: { code: string; status: number; message: string },
-): void {
-  if (isJson) {
-    response
-      .writeHead(status, {
-        "content-type": "application/x-amz-json-1.0",
-        "x-amzn-query-error": `${code};Sender`,
-      })
-      .end(JSON.stringify({ __type: `com.amazonaws.sqs#${code}`, message }));
-  } else {
-    response.writeHead(status, { "content-type": "text/xml" }).end(errorDocument(code, message));
+    const refused = refusal(error);
+    const answer = isJson ? refused : toQuery("", refused);
+    response.writeHead(answer.status, answer.headers).end(answer.body);
   }
 }

@@ -2,20 +2,8 @@ import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type BuildAppOptions, buildApp } from "fauxqs";
+import type { MessagingRequest, MessagingResponse } from "./messaging-http.ts";
 import { answerSqs, forbiddenCharacters } from "./sqs.ts";
-
-/** An HTTP request whose body has been read. */
-export interface MessagingRequest {
-  readonly url: string;
-  readonly headers: Record<string, string | string[] | undefined>;
-  readonly body: Buffer;
-}
-
-export interface MessagingResponse {
-  readonly status: number;
-  readonly headers: Record<string, string | string[] | number | undefined>;
-  readonly body: Buffer;
-}
 
 /** SNS and SQS, without a listener of their own. */
 export interface Messaging {

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { ActionError } from "./iam/actions.ts";
-import type { MessagingRequest, MessagingResponse } from "./messaging.ts";
+import { type MessagingRequest, type MessagingResponse, parsed, withBody } from "./messaging-http.ts";
 import { document, type Xml } from "./store/rest/xml.ts";
 
 /*
@@ -54,20 +54,8 @@ export function fromQuery({ url, headers, body }: MessagingRequest): {
   const input = structure(root, operation);
   // The address alone may say which queue it is.
   if (url !== "/") input.QueueUrl ??= `http://${headers.host}${url}`;
-  const translated = Buffer.from(JSON.stringify(input));
-  return {
-    operation,
-    request: {
-      url: "/",
-      headers: {
-        ...headers,
-        "content-type": "application/x-amz-json-1.0",
-        "content-length": String(translated.length),
-        "x-amz-target": `AmazonSQS.${operation}`,
-      },
-      body: translated,
-    },
-  };
+  const json = { "content-type": "application/x-amz-json-1.0", "x-amz-target": `AmazonSQS.${operation}` };
+  return { operation, request: withBody({ url: "/", headers: { ...headers, ...json }, body }, input) };
 }
 
 /** Puts a value where its name's parts say. */
@@ -117,27 +105,23 @@ function own(names: Readonly<Record<string, string>>, name: string): string | un
   return Object.hasOwn(names, name) ? names[name] : undefined;
 }
 
-/** An answer of the JSON protocol in the older one. */
+/** An answer of the JSON protocol in the older one, whose errors are SNS's too. */
 export function toQuery(operation: string, { status, headers, body }: MessagingResponse): MessagingResponse {
-  const answer = JSON.parse(body.toString("utf8")) as Record<string, unknown>;
-  const [code = "", fault] = String(headers["x-amzn-query-error"] ?? "").split(";");
-  const xml =
+  const answer = parsed(body);
+  const [Code = "", Type = "Sender"] = String(headers["x-amzn-query-error"] ?? "").split(";");
+  const RequestId = randomUUID();
+  const content: Record<string, Xml> =
     status === 200
-      ? document({
+      ? {
           [`${operation}Response`]: {
             "@xmlns": "http://queue.amazonaws.com/doc/2012-11-05/",
             [`${operation}Result`]: elements(answer, operation),
-            ResponseMetadata: { RequestId: randomUUID() },
+            ResponseMetadata: { RequestId },
           },
-        })
-      : errorDocument(code, String(answer.message), fault);
-  const bytes = Buffer.from(xml);
+        }
+      : { ErrorResponse: { Error: { Type, Code, Message: String(answer.message) }, RequestId } };
+  const bytes = Buffer.from(document(content));
   return { status, headers: { "content-type": "text/xml", "content-length": bytes.length }, body: bytes };
-}
-
-/** An error as SQS and SNS write it in XML. */
-export function errorDocument(Code: string, Message: string, Type = "Sender"): string {
-  return document({ ErrorResponse: { Error: { Type, Code, Message }, RequestId: randomUUID() } });
 }
 
 function elements(members: object, operation: string): { [name: string]: Xml } {

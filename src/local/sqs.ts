@@ -1,5 +1,11 @@
 import { QueueAttributeName } from "@aws-sdk/client-sqs";
-import type { MessagingRequest, MessagingResponse } from "./messaging.ts";
+import {
+  type MessagingRequest,
+  type MessagingResponse,
+  parsed,
+  withAnswer,
+  withBody,
+} from "./messaging-http.ts";
 
 /*
  * SQS as AWS has it, where fauxqs has it otherwise: what AWS refuses must be refused here, in the same words.
@@ -75,47 +81,38 @@ export async function answerSqs(request: MessagingRequest, answer: Answer): Prom
     }
     case "ReceiveMessage": {
       const input = inputOf(request);
+      if (input.MessageAttributeNames?.length) break;
       // Attributes are for those who name them; a name of none hides all.
-      const names = input.MessageAttributeNames ?? [];
-      const hiding = { ...input, MessageAttributeNames: [""] };
-      return withCode(await answer(names.length === 0 ? withInput(request, hiding) : request));
+      return withCode(await answer(withBody(request, { ...input, MessageAttributeNames: [""] })));
     }
     case "DeleteMessage":
     case "ChangeMessageVisibility":
-      if (!isReceipt(inputOf(request))) return refusal(INVALID_RECEIPT);
+      if (isForged(inputOf(request))) return refusal(INVALID_RECEIPT);
       break;
     case "DeleteMessageBatch":
-      return deleteBatch(request, answer);
+      return withoutForged(inputOf(request), withCode(await answer(request)));
   }
   return withCode(await answer(request));
 }
 
-/** Deletes what has a receipt, and fails what has none. */
-async function deleteBatch(request: MessagingRequest, answer: Answer): Promise<MessagingResponse> {
-  const { Entries = [], ...input } = inputOf(request);
-  const forged = Entries.filter((entry) => !isReceipt(entry));
-  if (forged.length === 0 || Entries.length > 10) return withCode(await answer(request));
-  const Failed = forged.map(({ Id }) => ({
-    ...{ Id, SenderFault: true, Code: INVALID_RECEIPT.code, Message: INVALID_RECEIPT.message },
-  }));
-  const rest = Entries.filter(isReceipt);
-  if (rest.length === 0) return json(200, { Successful: [], Failed });
-  const answered = withCode(await answer(withInput(request, { ...input, Entries: rest })));
-  if (answered.status !== 200) return answered;
-  return json(200, { ...JSON.parse(answered.body.toString("utf8")), Failed });
+/** Fails what was to be deleted by a receipt that nobody was given, and of which fauxqs says that it is done. */
+function withoutForged({ Entries = [] }: Input, answered: MessagingResponse): MessagingResponse {
+  const forged = Entries.filter(isForged).map(({ Id }) => Id);
+  if (forged.length === 0 || answered.status !== 200) return answered;
+  const { Successful } = parsed(answered.body) as { Successful: readonly Entry[] };
+  const { code: Code, message: Message } = INVALID_RECEIPT;
+  return withAnswer(answered, {
+    Successful: Successful.filter(({ Id }) => !forged.includes(Id)),
+    Failed: forged.map((Id) => ({ Id, SenderFault: true, Code, Message })),
+  });
 }
 
-function isReceipt({ ReceiptHandle }: { readonly ReceiptHandle?: string }): boolean {
-  return ReceiptHandle === undefined || RECEIPT.test(ReceiptHandle);
+function isForged({ ReceiptHandle }: { readonly ReceiptHandle?: string }): boolean {
+  return ReceiptHandle !== undefined && !RECEIPT.test(ReceiptHandle);
 }
 
 function inputOf({ body }: MessagingRequest): Input {
-  return JSON.parse(body.toString("utf8")) as Input;
-}
-
-function withInput(request: MessagingRequest, input: Input): MessagingRequest {
-  const body = Buffer.from(JSON.stringify(input));
-  return { ...request, body, headers: { ...request.headers, "content-length": String(body.length) } };
+  return parsed(body) as Input;
 }
 
 /** The answer with its error code as SQS has it: fauxqs puts the prefix before all. */
@@ -127,15 +124,14 @@ function withCode(answer: MessagingResponse): MessagingResponse {
   return { ...answer, headers: { ...answer.headers, "x-amzn-query-error": `${named};${fault}` } };
 }
 
-function refusal({ code, status, message }: Failure): MessagingResponse {
-  const answer = json(status, { __type: `com.amazonaws.sqs#${code}`, message });
-  return { ...answer, headers: { ...answer.headers, "x-amzn-query-error": `${code};Sender` } };
-}
-
-function json(status: number, value: object): MessagingResponse {
-  const body = Buffer.from(JSON.stringify(value));
-  return {
-    ...{ status, body },
-    headers: { "content-type": "application/x-amz-json-1.0", "content-length": body.length },
+/** How SQS refuses a request. */
+export function refusal({ code, status, message }: Failure): MessagingResponse {
+  const headers = {
+    "content-type": "application/x-amz-json-1.0",
+    "x-amzn-query-error": `${code};Sender`,
   };
+  return withAnswer(
+    { status, headers, body: Buffer.alloc(0) },
+    { __type: `com.amazonaws.sqs#${code}`, message },
+  );
 }

@@ -38,8 +38,10 @@ interface Picture {
 const mostChunks = 200_000;
 
 const signature = Buffer.from("\x89PNG\r\n\x1a\n", "latin1");
+/** What a still image is made of. */
+const pictorial: readonly string[] = ["IHDR", "PLTE", "tRNS", "IDAT", "IEND"];
 /** Chunks that are read here; others whose name says that an image cannot be shown without them are not. */
-const critical: readonly string[] = ["IHDR", "PLTE", "tRNS", "IDAT", "IEND", "acTL", "fcTL", "fdAT"];
+const critical: readonly string[] = [...pictorial, "acTL", "fcTL", "fdAT"];
 
 /** Chunks that hold for a turned image too, some of them changed. Others only where their name says so. */
 const portable: readonly string[] = [
@@ -117,10 +119,7 @@ function join(chunks: readonly Chunk[], file?: Buffer): Buffer {
 /** Is there nothing but pixels and their density? The decoder gets no other metadata. */
 function isPlain(chunks: readonly Chunk[]): boolean {
   const isDensity = ({ type, data }: Chunk) => type === "pHYs" && data.length === 9 && (data[8] ?? 2) < 2;
-  return chunks.every(
-    (chunk, index) =>
-      ["IHDR", "PLTE", "tRNS", "IDAT", "IEND"].includes(chunk.type) || (index === 1 && isDensity(chunk)),
-  );
+  return chunks.every((chunk, index) => pictorial.includes(chunk.type) || (index === 1 && isDensity(chunk)));
 }
 
 function only(chunks: readonly Chunk[], type: string): Chunk[] {

@@ -1,6 +1,7 @@
 import {
   CreateQueueCommand,
   DeleteQueueCommand,
+  GetQueueAttributesCommand,
   type Message,
   ReceiveMessageCommand,
 } from "@aws-sdk/client-sqs";
@@ -25,6 +26,13 @@ export function useQueue(attributes: Record<string, string> = {}): () => string 
     url = await createQueue(attributes);
   });
   return () => url;
+}
+
+export async function arnOf(QueueUrl: string): Promise<string> {
+  const { Attributes } = await (await sqs()).send(
+    new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ["QueueArn"] }),
+  );
+  return Attributes?.QueueArn as string;
 }
 
 /** As many messages as there should be, as they come: a receive may answer with fewer than there are. */

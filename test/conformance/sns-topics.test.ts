@@ -11,14 +11,10 @@ import {
   SubscribeCommand,
   UnsubscribeCommand,
 } from "@aws-sdk/client-sns";
-import {
-  GetQueueAttributesCommand,
-  ReceiveMessageCommand,
-  SetQueueAttributesCommand,
-} from "@aws-sdk/client-sqs";
+import { ReceiveMessageCommand, SetQueueAttributesCommand } from "@aws-sdk/client-sqs";
 import { expect } from "chai";
 import { afterFile } from "../support/cleanup.ts";
-import { createQueue, receiveAll } from "./queues.ts";
+import { arnOf, createQueue, receiveAll } from "./queues.ts";
 import { refusal, region, sns, sqs, uniqueName } from "./target.ts";
 
 /** A topic of its own, gone when the tests of the file are done. Its ARN. */
@@ -33,10 +29,7 @@ async function createTopic(Name = uniqueName()): Promise<string> {
 async function createReceiver(topic: string): Promise<{ url: string; arn: string }> {
   const url = await createQueue();
   const client = await sqs();
-  const { Attributes } = await client.send(
-    new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ["QueueArn"] }),
-  );
-  const arn = Attributes?.QueueArn as string;
+  const arn = await arnOf(url);
   const Policy = JSON.stringify({
     Version: "2012-10-17",
     Statement: [

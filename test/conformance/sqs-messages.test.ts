@@ -4,7 +4,6 @@ import {
   ChangeMessageVisibilityCommand,
   DeleteMessageBatchCommand,
   DeleteMessageCommand,
-  GetQueueAttributesCommand,
   type Message,
   ReceiveMessageCommand,
   type ReceiveMessageCommandInput,
@@ -13,7 +12,7 @@ import {
   type SendMessageCommandInput,
 } from "@aws-sdk/client-sqs";
 import { expect } from "chai";
-import { createQueue, receiveAll, useQueue } from "./queues.ts";
+import { arnOf, createQueue, receiveAll, useQueue } from "./queues.ts";
 import { refusal, sqs } from "./target.ts";
 
 describe("SQS: a message", () => {
@@ -234,10 +233,8 @@ describe("SQS: a message that is received too often", () => {
 
   it("goes to the dead-letter queue, and is the same message there", async () => {
     const client = await sqs();
-    const { Attributes } = await client.send(
-      new GetQueueAttributesCommand({ QueueUrl: deadLetters(), AttributeNames: ["QueueArn"] }),
-    );
-    const RedrivePolicy = JSON.stringify({ deadLetterTargetArn: Attributes?.QueueArn, maxReceiveCount: 2 });
+    const deadLetterTargetArn = await arnOf(deadLetters());
+    const RedrivePolicy = JSON.stringify({ deadLetterTargetArn, maxReceiveCount: 2 });
     const QueueUrl = await createQueue({ RedrivePolicy, VisibilityTimeout: "0" });
     const { MessageId } = await client.send(new SendMessageCommand({ QueueUrl, MessageBody: "poison" }));
 

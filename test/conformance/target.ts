@@ -24,7 +24,7 @@ import { afterFile } from "../support/cleanup.ts";
  * finds by itself, or this project's S3, SQS and SNS, behind their gateway, for as long as a file's tests take.
  */
 
-export interface Target {
+interface Target {
   readonly s3: S3Client;
   readonly sqs: SQSClient;
   readonly sns: SNSClient;
@@ -35,7 +35,7 @@ export const region = process.env.CONFORMANCE_REGION ?? "eu-west-1";
 const endpoint = process.env.CONFORMANCE_ENDPOINT;
 let opened: Promise<Target> | undefined;
 
-export function target(): Promise<Target> {
+function target(): Promise<Target> {
   opened ??= open();
   return opened;
 }

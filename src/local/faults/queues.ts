@@ -1,4 +1,5 @@
-import type { Messaging, MessagingRequest, MessagingResponse } from "../messaging.ts";
+import type { Messaging } from "../messaging.ts";
+import { type MessagingRequest, parsed, withAnswer, withBody } from "../messaging-http.ts";
 import type { Faults } from "./faults.ts";
 
 /** As time in queues runs faster under a plan, so do tries: nothing may go to a dead-letter queue for that. */
@@ -73,18 +74,4 @@ function texts(attributes: Record<string, unknown>): Record<string, string> {
       typeof value === "number" ? String(Math.max(1, Math.round(value))) : String(value),
     ]),
   );
-}
-
-function parsed(json: Buffer): Record<string, unknown> {
-  return json.length > 0 ? JSON.parse(json.toString("utf8")) : {};
-}
-
-function withBody(request: MessagingRequest, body: unknown): MessagingRequest {
-  const bytes = Buffer.from(JSON.stringify(body));
-  return { ...request, headers: { ...request.headers, "content-length": String(bytes.length) }, body: bytes };
-}
-
-function withAnswer(answer: MessagingResponse, body: unknown): MessagingResponse {
-  const bytes = Buffer.from(JSON.stringify(body));
-  return { ...answer, headers: { ...answer.headers, "content-length": bytes.length }, body: bytes };
 }

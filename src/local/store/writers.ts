@@ -32,9 +32,9 @@ class Writers {
     let size = 0;
     let held: Uint8Array[] = [];
     let length = 0;
-    const send = async (path?: () => string) => {
+    const send = async (last?: () => string) => {
       await job.written();
-      const target = path?.();
+      const target = last?.();
       job.send(await this.#slots.fill(held), length, target);
       held = [];
       length = 0;
@@ -79,7 +79,7 @@ class Job {
   readonly finished: Promise<Digests>;
   readonly #id: number;
   readonly #thread: Thread;
-  #beginning: Beginning | undefined;
+  readonly #beginning: Beginning;
   readonly #resolve: (digests: Digests) => void;
   readonly #reject: (error: unknown) => void;
   #written: PromiseWithResolvers<void> | undefined;
@@ -101,10 +101,10 @@ class Job {
   }
 
   send(slot: number, length: number, path?: string): void {
+    const beginning = this.#written ? undefined : this.#beginning;
     this.#written = Promise.withResolvers();
     this.#written.promise.catch(() => {});
-    this.#thread.send({ kind: "piece", job: this.#id, slot, length, beginning: this.#beginning, path });
-    this.#beginning = undefined;
+    this.#thread.send({ kind: "piece", job: this.#id, slot, length, beginning, path });
   }
 
   abandon(): void {
