@@ -9,7 +9,7 @@
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import { type ParsedUrlQuery, parse } from "node:querystring";
-import { getCanonicalHeaders, getCanonicalQuery } from "@smithy/signature-v4";
+import { getCanonicalQuery } from "@smithy/signature-v4";
 import { ALGORITHM, type Claim, checkTime, one, readClaim } from "./claim.ts";
 import { type Refuse, SignatureError } from "./refusals.ts";
 
@@ -192,6 +192,7 @@ function checkHeaders({ headers }: SignedRequest, { signedHeaders }: Claim, refu
   }
 }
 
+/** The bytes that a client signs: those of its headers as they came, which Node reads as Latin-1. */
 function canonicalRequest(
   { method, url, headers }: SignedRequest,
   query: ParsedUrlQuery,
@@ -199,25 +200,29 @@ function canonicalRequest(
   payloadHash: string,
   service: string,
   refuse: Refuse,
-): string {
+): Buffer {
   const [path = ""] = url.split("?");
-  // The library looks at one field of the request each time, and its types want them all.
-  const rest = { method, protocol: "", hostname: "", path };
-  const values = Object.entries(headers).map(([name, value]) => [name, [value].flat().join(",")] as const);
-  const canonical = getCanonicalHeaders(
-    { ...rest, headers: Object.fromEntries(values) },
-    undefined,
-    new Set(signedHeaders),
-  );
-  return [
+  // The library looks at one field of the request, and its types want them all.
+  const rest = { method, protocol: "", hostname: "", path, headers: {} };
+  const lines = [
     method,
     service === "s3" ? s3Path(path, refuse) : plainPath(path),
-    getCanonicalQuery({ ...rest, headers: {}, query: query as Record<string, string | string[]> }),
-    ...signedHeaders.map((name) => `${name}:${canonical[name] ?? ""}`),
+    getCanonicalQuery({ ...rest, query: query as Record<string, string | string[]> }),
+    ...signedHeaders.map((name) => `${name}:${headerValue(headers[name])}`),
     "",
     signedHeaders.join(";"),
     payloadHash,
-  ].join("\n");
+  ];
+  return Buffer.from(lines.join("\n"), "latin1");
+}
+
+/** Without spaces around it, and with one where there were several. */
+function headerValue(value: string | string[] | undefined): string {
+  return [value]
+    .flat()
+    .join(",")
+    .replace(/[\t ]+/g, " ")
+    .replace(/^ | $/g, "");
 }
 
 function readPayloadHash(
