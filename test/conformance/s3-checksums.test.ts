@@ -11,7 +11,7 @@ import {
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
 import { expect } from "chai";
-import { refusal, s3, useBucket } from "./target.ts";
+import { raw, refusal, s3, useBucket } from "./target.ts";
 
 const ALGORITHMS = ["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"] as const;
 
@@ -44,7 +44,7 @@ describe("S3: a checksum", () => {
     });
 
     it(`${algorithm} in a trailer is verified and kept`, async () => {
-      const Body = Readable.from([Buffer.from("1234"), Buffer.from("56789")]);
+      const Body = Readable.from([Buffer.from("123456789")]);
       await put({ Body, ContentLength: 9, ChecksumAlgorithm: ChecksumAlgorithm[algorithm] });
       expect((await head())[`Checksum${algorithm}`]).to.equal(KNOWN[algorithm]);
     });
@@ -55,6 +55,27 @@ describe("S3: a checksum", () => {
       expect(refused).to.deep.equal({ code: "BadDigest", status: 400 });
     });
   }
+
+  it("is CRC64NVME where the client sends none", async () => {
+    const { status, headers } = await raw(bucket(), { method: "PUT", path: "/sum", body: "123456789" });
+    expect(status).to.equal(200);
+    const expected = { "x-amz-checksum-crc64nvme": KNOWN.CRC64NVME, "x-amz-checksum-type": "FULL_OBJECT" };
+    expect(headers).to.include(expected);
+    expect(await head()).to.deep.include({
+      ChecksumCRC64NVME: KNOWN.CRC64NVME,
+      ChecksumType: "FULL_OBJECT",
+    });
+  });
+
+  it("comes with a range that is the whole, and with no other", async () => {
+    await put({ ChecksumAlgorithm: ChecksumAlgorithm.SHA1 });
+    const get = async (Range: string) =>
+      (await s3()).send(
+        new GetObjectCommand({ Bucket: bucket(), Key: "sum", ChecksumMode: "ENABLED", Range }),
+      );
+    expect((await get("bytes=0-99")).ChecksumSHA1).to.equal(KNOWN.SHA1);
+    expect((await get("bytes=1-")).ChecksumSHA1).to.equal(undefined);
+  });
 
   it("comes with a read that asks for it, and the SDK verifies it", async () => {
     await put({ ChecksumAlgorithm: ChecksumAlgorithm.CRC32C });
@@ -87,6 +108,11 @@ describe("S3: a checksum", () => {
   describe("of an upload in parts", () => {
     const parts = [randomBytes(5 * 1024 * 1024), Buffer.from("the end")];
 
+    const readPart = async (PartNumber: number) => {
+      const part = { Bucket: bucket(), Key: "parts", PartNumber };
+      return (await s3()).send(new GetObjectCommand({ ...part, ChecksumMode: "ENABLED" }));
+    };
+
     const uploadAll = async (algorithm: ChecksumAlgorithm, type?: ChecksumType) => {
       const target = await s3();
       const to = { Bucket: bucket(), Key: "parts" };
@@ -111,6 +137,36 @@ describe("S3: a checksum", () => {
       expect(ChecksumType).to.equal("COMPOSITE");
     });
 
+    it("is, of one part that is read, its own", async () => {
+      await uploadAll("SHA256");
+      expect(await readPart(2)).to.include({
+        ChecksumSHA256: createHash("sha256").update("the end").digest("base64"),
+        ChecksumType: "COMPOSITE",
+      });
+    });
+
+    it("is CRC64NVME of the whole where the client names none", async () => {
+      const begun = await raw(bucket(), { method: "POST", path: "/parts", query: { uploads: "" } });
+      const [, uploadId = ""] = /<UploadId>(.*)<\/UploadId>/.exec(begun.body) ?? [];
+      const ends = ["1234", "56789"].map((end, index) =>
+        index === 0 ? Buffer.alloc(5 * 1024 * 1024, end) : end,
+      );
+      const Parts = [];
+      for (const [index, body] of ends.entries()) {
+        const query = { uploadId, partNumber: String(index + 1) };
+        const { headers } = await raw(bucket(), { method: "PUT", path: "/parts", query, body });
+        Parts.push({ PartNumber: index + 1, ETag: headers.etag });
+      }
+      const complete = { Bucket: bucket(), Key: "parts", UploadId: uploadId, MultipartUpload: { Parts } };
+      const { ChecksumType, ChecksumCRC64NVME } = await (await s3()).send(
+        new CompleteMultipartUploadCommand(complete),
+      );
+      expect(ChecksumType).to.equal("FULL_OBJECT");
+      await put({ Body: Buffer.concat(ends.map((end) => Buffer.from(end))), ChecksumAlgorithm: "CRC64NVME" });
+      expect((await head()).ChecksumCRC64NVME).to.equal(ChecksumCRC64NVME);
+      expect((await readPart(2)).ChecksumCRC64NVME).to.equal(undefined);
+    });
+
     it("is that of the whole where the algorithm allows it", async () => {
       const { ChecksumCRC32, ChecksumType } = await uploadAll("CRC32", "FULL_OBJECT");
       const { crc32 } = await import("node:zlib");
@@ -119,5 +175,24 @@ describe("S3: a checksum", () => {
       expect(ChecksumCRC32).to.equal(value.toString("base64"));
       expect(ChecksumType).to.equal("FULL_OBJECT");
     });
+  });
+});
+
+describe("S3: a body in chunks", () => {
+  const bucket = useBucket();
+
+  const put = async (sizes: number[]) => {
+    const Body = Readable.from(sizes.map((size) => Buffer.alloc(size)));
+    const ContentLength = sizes.reduce((sum, size) => sum + size, 0);
+    return (await s3()).send(new PutObjectCommand({ Bucket: bucket(), Key: "chunks", Body, ContentLength }));
+  };
+
+  it("may be small in its last chunk", async () => {
+    expect((await put([8192, 8192, 1])).$metadata.httpStatusCode).to.equal(200);
+  });
+
+  it("is refused with a small chunk before the last", async () => {
+    const refused = await refusal(put([8192, 8191, 8192]));
+    expect(refused).to.deep.equal({ code: "InvalidChunkSizeError", status: 403 });
   });
 });

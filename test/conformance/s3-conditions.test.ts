@@ -64,6 +64,24 @@ describe("S3: a condition", () => {
     expect(refused).to.deep.equal({ code: "NoSuchKey", status: 404 });
   });
 
+  it("If-Match: * is none that a write knows", async () => {
+    await put("star.txt", "first");
+    const refused = { code: "NotImplemented", status: 501 };
+    expect(await refusal(put("star.txt", "second", { IfMatch: "*" }))).to.deep.equal(refused);
+    const both = { IfMatch: '"other"', IfNoneMatch: "*" };
+    expect(await refusal(put("star.txt", "second", both))).to.deep.equal(refused);
+    expect(await read("star.txt")).to.equal("first");
+  });
+
+  it("If-Match lets a delete remove what it names, and nothing else", async () => {
+    const remove = async (IfMatch: string | undefined) =>
+      (await s3()).send(new DeleteObjectCommand({ Bucket: bucket(), Key: "doomed.txt", IfMatch }));
+    const { ETag } = await put("doomed.txt", "x");
+    expect(await refusal(remove('"other"'))).to.deep.equal(PRECONDITION_FAILED);
+    await remove(ETag);
+    expect(await refusal(read("doomed.txt"))).to.deep.include({ status: 404 });
+  });
+
   it("If-Match has one winner among writers that read the same", async () => {
     const { ETag } = await put("contended.txt", "0");
     const writers = Array.from({ length: 10 }, (_, index) =>
@@ -96,6 +114,12 @@ describe("S3: a condition", () => {
     expect((await get("dated.txt", { IfModifiedSince: before })).$metadata.httpStatusCode).to.equal(200);
   });
 
+  it("If-Modified-Since is ignored where it is in the future", async () => {
+    await put("dated.txt", "x");
+    const IfModifiedSince = new Date(Date.now() + 24 * 60 * 60 * 1000);
+    expect((await get("dated.txt", { IfModifiedSince })).$metadata.httpStatusCode).to.equal(200);
+  });
+
   it("If-Unmodified-Since answers a read with 412 when it changed since", async () => {
     await put("dated.txt", "x");
     expect(await refusal(get("dated.txt", { IfUnmodifiedSince: new Date(0) }))).to.deep.equal(
@@ -112,5 +136,12 @@ describe("S3: a condition", () => {
       CopySourceIfMatch: '"other"',
     });
     expect(await refusal((await s3()).send(copy))).to.deep.equal(PRECONDITION_FAILED);
+  });
+
+  it("that fails keeps a copy onto itself from being judged otherwise", async () => {
+    await put("self.txt", "x");
+    const self = { Bucket: bucket(), Key: "self.txt", CopySource: `${bucket()}/self.txt` };
+    const copy = (await s3()).send(new CopyObjectCommand({ ...self, IfNoneMatch: "*" }));
+    expect(await refusal(copy)).to.deep.equal(PRECONDITION_FAILED);
   });
 });

@@ -1,15 +1,19 @@
 import {
   CreateBucketCommand,
+  CreateMultipartUploadCommand,
   DeleteBucketCommand,
   GetBucketLocationCommand,
   HeadBucketCommand,
   ListBucketsCommand,
+  ListMultipartUploadsCommand,
+  ListObjectsCommand,
   ListObjectsV2Command,
+  PutBucketNotificationConfigurationCommand,
   PutObjectCommand,
   paginateListObjectsV2,
 } from "@aws-sdk/client-s3";
 import { expect } from "chai";
-import { refusal, region, s3, useBucket } from "./target.ts";
+import { raw, refusal, region, s3, uniqueName, useBucket } from "./target.ts";
 
 describe("S3: a listing", () => {
   const bucket = useBucket();
@@ -53,6 +57,14 @@ describe("S3: a listing", () => {
     expect(object).to.deep.include({ Key: "a b", Size: 3, StorageClass: "STANDARD" });
     expect(object?.ETag).to.match(/^"[0-9a-f]{32}"$/);
     expect(object?.LastModified).to.be.an.instanceOf(Date);
+  });
+
+  it("knows no fractions of a second", async () => {
+    const { page } = await list();
+    for (const { LastModified } of page.Contents ?? []) expect(LastModified?.getMilliseconds()).to.equal(0);
+    expect((await raw(bucket(), { query: { "list-type": "2" } })).body).to.match(
+      /<LastModified>[^.]*\.000Z<\/LastModified>/,
+    );
   });
 
   it("is limited by a prefix", async () => {
@@ -99,6 +111,28 @@ describe("S3: a listing", () => {
     });
   }
 
+  for (const Delimiter of [undefined, "/"]) {
+    it(`in its first edition is complete in pages of 2${Delimiter ? " with a delimiter" : ""}`, async () => {
+      const client = await s3();
+      const listed: (string | undefined)[] = [];
+      for (let Marker: string | undefined, more = true; more; ) {
+        const page = await client.send(
+          new ListObjectsCommand({ Bucket: bucket(), MaxKeys: 2, Delimiter, Marker }),
+        );
+        const last = page.Contents?.at(-1)?.Key;
+        expect(page.NextMarker === undefined).to.equal(!Delimiter || !page.IsTruncated);
+        listed.push(...(page.Contents ?? []).map(({ Key }) => Key));
+        listed.push(...(page.CommonPrefixes ?? []).map(({ Prefix }) => Prefix));
+        Marker = page.NextMarker ?? last;
+        more = page.IsTruncated === true;
+      }
+      const { keys: inOne, prefixes } = await list({ Delimiter });
+      expect(listed)
+        .to.have.members([...inOne, ...prefixes])
+        .and.have.length(inOne.length + prefixes.length);
+    });
+  }
+
   it("of nothing is empty and not an error", async () => {
     const { keys: listed, page } = await list({ Prefix: "nothing/" });
     expect(listed).to.deep.equal([]);
@@ -142,6 +176,53 @@ describe("S3: a bucket", () => {
     const request = (await s3()).send(new CreateBucketCommand({ Bucket: "Not_A_Bucket" }));
     expect(await refusal(request)).to.deep.equal({ code: "InvalidBucketName", status: 400 });
   });
+
+  it("that is one's own already is made again in us-east-1 alone", async () => {
+    const location =
+      region === "us-east-1"
+        ? {}
+        : { CreateBucketConfiguration: { LocationConstraint: region as "eu-west-1" } };
+    const again = (await s3()).send(new CreateBucketCommand({ Bucket: bucket(), ...location }));
+    if (region === "us-east-1") expect((await again).$metadata.httpStatusCode).to.equal(200);
+    else expect(await refusal(again)).to.deep.equal({ code: "BucketAlreadyOwnedByYou", status: 409 });
+  });
+
+  it("is removed with uploads that were not completed", async () => {
+    const client = await s3();
+    const Bucket = uniqueName();
+    const LocationConstraint = region as "eu-west-1";
+    const location = region === "us-east-1" ? {} : { CreateBucketConfiguration: { LocationConstraint } };
+    await client.send(new CreateBucketCommand({ Bucket, ...location }));
+    await client.send(new CreateMultipartUploadCommand({ Bucket, Key: "unfinished" }));
+    await client.send(new DeleteBucketCommand({ Bucket }));
+    await client.send(new CreateBucketCommand({ Bucket, ...location }));
+    const { Uploads } = await client.send(new ListMultipartUploadsCommand({ Bucket }));
+    expect(Uploads).to.equal(undefined);
+    await client.send(new DeleteBucketCommand({ Bucket }));
+  });
+
+  for (const [what, rule, code] of [
+    ["neither prefix nor suffix", { Name: "middle", Value: "x" }, "InvalidArgument"],
+    ["no value", { Name: "prefix", Value: undefined }, "MalformedXML"],
+  ] as const) {
+    it(`does not notify with a filter of ${what}`, async () => {
+      const Filter = { Key: { FilterRules: [{ ...rule, Name: rule.Name as "prefix" }] } };
+      const TopicConfigurations = [
+        {
+          TopicArn: `arn:aws:sns:${region}:000000000000:any`,
+          Events: ["s3:ObjectCreated:*" as const],
+          Filter,
+        },
+      ];
+      const request = (await s3()).send(
+        new PutBucketNotificationConfigurationCommand({
+          Bucket: bucket(),
+          NotificationConfiguration: { TopicConfigurations },
+        }),
+      );
+      expect(await refusal(request)).to.deep.equal({ code, status: 400 });
+    });
+  }
 
   it("is not removed while something is in it", async () => {
     const client = await s3();

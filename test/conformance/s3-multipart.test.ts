@@ -4,6 +4,7 @@ import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
+  DeleteObjectCommand,
   GetObjectCommand,
   HeadObjectCommand,
   ListMultipartUploadsCommand,
@@ -122,6 +123,62 @@ describe("S3: an upload in parts", () => {
     const refused = await refusal(complete(to, sent, { IfNoneMatch: "*" }));
     expect(refused).to.deep.equal({ code: "PreconditionFailed", status: 412 });
     await (await s3()).send(new AbortMultipartUploadCommand(to));
+  });
+
+  describe("on a condition", () => {
+    const conflict = { code: "ConditionalRequestConflict", status: 409 };
+    const put = async (Key: string, Body: string) =>
+      (await s3()).send(new PutObjectCommand({ Bucket: bucket(), Key, Body }));
+    const remove = async (Key: string) =>
+      (await s3()).send(new DeleteObjectCommand({ Bucket: bucket(), Key }));
+
+    it("conflicts with a delete since it began", async () => {
+      await put("deleted.bin", "x");
+      const to = await begin("deleted.bin");
+      const sent = await upload(to, parts.slice(2));
+      await remove("deleted.bin");
+      expect(await refusal(complete(to, sent, { IfNoneMatch: "*" }))).to.deep.equal(conflict);
+      await (await s3()).send(new AbortMultipartUploadCommand(to));
+      const again = await begin("deleted.bin");
+      await complete(again, await upload(again, parts.slice(2)), { IfNoneMatch: "*" });
+    });
+
+    it("conflicts with a write since it began, though that wrote the same", async () => {
+      const { ETag } = await put("written.bin", "x");
+      const to = await begin("written.bin");
+      const sent = await upload(to, parts.slice(2));
+      await put("written.bin", "x");
+      const other = await refusal(complete(to, sent, { IfMatch: '"other"' }));
+      expect(other).to.deep.equal({ code: "PreconditionFailed", status: 412 });
+      expect(await refusal(complete(to, sent, { IfMatch: ETag }))).to.deep.equal(conflict);
+      await (await s3()).send(new AbortMultipartUploadCommand(to));
+      const again = await begin("written.bin");
+      await complete(again, await upload(again, parts.slice(2)), { IfMatch: ETag });
+    });
+  });
+
+  it("is completed again with the same answer", async () => {
+    const to = await begin("again.bin");
+    const sent = await upload(to, parts.slice(2));
+    const { $metadata: first, ...answer } = await complete(to, sent);
+    const { $metadata: second, ...repeated } = await complete(to, sent);
+    expect(repeated).to.deep.equal(answer);
+    const unknown = [{ PartNumber: 1, ETag: '"d41d8cd98f00b204e9800998ecf8427e"' }];
+    expect(await refusal(complete(to, unknown))).to.deep.equal({ code: "InvalidPart", status: 400 });
+    expect(await refusal(upload(to, parts.slice(2)))).to.deep.equal({ code: "NoSuchUpload", status: 404 });
+  });
+
+  it("copies no parts that the object does not have", async () => {
+    const target = await s3();
+    await target.send(new PutObjectCommand({ Bucket: bucket(), Key: "source.txt", Body: "0123456789" }));
+    const to = await begin("uncopied.txt");
+    const source = { CopySource: `${bucket()}/source.txt`, PartNumber: 1 };
+    const copy = (CopySourceRange: string) =>
+      refusal(target.send(new UploadPartCopyCommand({ ...to, ...source, CopySourceRange })));
+    for (const malformed of ["0-8", "bytes=1-0", "bytes=1-", "bytes=-2", "bytes=0-1,3-4", "bytes=0-100"])
+      expect(await copy(malformed), malformed).to.deep.equal({ code: "InvalidArgument", status: 400 });
+    expect(await copy("bytes=100-200")).to.deep.equal({ code: "InvalidRequest", status: 400 });
+    await target.send(new AbortMultipartUploadCommand(to));
   });
 
   it("copies parts from an object", async () => {

@@ -9,7 +9,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 import { expect } from "chai";
-import { refusal, s3, useBucket } from "./target.ts";
+import { raw, refusal, s3, useBucket } from "./target.ts";
 
 describe("S3: an object", () => {
   const bucket = useBucket();
@@ -61,6 +61,17 @@ describe("S3: an object", () => {
     expect(await head("described.png")).to.deep.include(described);
   });
 
+  it("keeps headers beyond ASCII as their bytes, and makes user metadata fit for mail", async () => {
+    const disposition = 'attachment; filename="\u00e0 la carte \u65e5\u672c.png"';
+    const described = { "content-disposition": disposition, "x-amz-meta-title": "\u65e5\u672c" };
+    const put = await raw(bucket(), { method: "PUT", path: "/beyond", headers: described, body: "x" });
+    expect(put.status).to.equal(200);
+    const { headers } = await raw(bucket(), { path: "/beyond" });
+    const sent = Buffer.from(headers["content-disposition"] ?? "", "latin1").toString("utf8");
+    expect(sent).to.equal(disposition);
+    expect(headers["x-amz-meta-title"]).to.equal("=?UTF-8?B?5pel5pys?=");
+  });
+
   it("is of an unknown type where nobody says which", async () => {
     const { pathname, search, origin } = new URL(
       await getSignedUrl(await s3(), new GetObjectCommand({ Bucket: bucket(), Key: "untyped" })),
@@ -108,6 +119,11 @@ describe("S3: an object", () => {
   it("is a 404 NoSuchKey when it is not there", async () => {
     expect(await refusal(get("nothing"))).to.deep.equal({ code: "NoSuchKey", status: 404 });
     expect(await refusal(head("nothing"))).to.deep.equal({ code: "NotFound", status: 404 });
+  });
+
+  it("is told of in errors by its key, and by no resource", async () => {
+    const { body } = await raw(bucket(), { path: "/nothing" });
+    expect(body).to.include("<Key>nothing</Key>").and.not.include("<Resource>");
   });
 
   it("is gone after a delete, and deleting it again is no error", async () => {
@@ -164,6 +180,13 @@ describe("S3: an object", () => {
     expect(await refusal(copy)).to.deep.equal({ code: "InvalidRequest", status: 400 });
   });
 
+  it("is copied onto itself where the request names a storage class", async () => {
+    await put("self.txt", "x", { Metadata: { a: "1" } });
+    const self = { Bucket: bucket(), Key: "self.txt", CopySource: `${bucket()}/self.txt` };
+    await (await s3()).send(new CopyObjectCommand({ ...self, StorageClass: "STANDARD" }));
+    expect((await head("self.txt")).Metadata).to.deep.equal({ a: "1" });
+  });
+
   it("is read through a presigned URL", async () => {
     await put("signed url+.txt", "presigned");
     const command = new GetObjectCommand({ Bucket: bucket(), Key: "signed url+.txt" });
@@ -204,6 +227,13 @@ describe("S3: an object", () => {
         await put(key, `the bytes of ${key}`);
         expect(await read(key)).to.equal(`the bytes of ${key}`);
       });
+    }
+  });
+
+  it("may not have a key that climbs above its bucket", async () => {
+    for (const key of ["../k", "a/../../k"]) {
+      expect(await refusal(put(key, "x")), key).to.deep.include({ status: 400 });
+      expect(await refusal(get(key)), key).to.deep.include({ status: 400 });
     }
   });
 

@@ -11,7 +11,7 @@ import {
   PutObjectCommand,
 } from "@aws-sdk/client-s3";
 import { expect } from "chai";
-import { refusal, s3, useBucket } from "./target.ts";
+import { raw, refusal, s3, useBucket } from "./target.ts";
 
 describe("S3: in a versioned bucket", () => {
   const bucket = useBucket({ versioned: true });
@@ -54,6 +54,49 @@ describe("S3: in a versioned bucket", () => {
     await put("marked", "x");
     const { VersionId } = await remove("marked");
     expect(await refusal(read("marked", VersionId))).to.deep.equal({ code: "MethodNotAllowed", status: 405 });
+  });
+
+  it("a delete marker says what it is in place of the object", async () => {
+    await put("marked", "x");
+    const { VersionId = "" } = await remove("marked");
+    const marker = { "x-amz-delete-marker": "true", "x-amz-version-id": VersionId };
+    for (const method of ["GET", "HEAD"]) {
+      const current = await raw(bucket(), { method, path: "/marked" });
+      expect(current.status).to.equal(404);
+      expect(current.headers).to.include(marker);
+      const named = await raw(bucket(), { method, path: "/marked", query: { versionId: VersionId } });
+      expect(named.status).to.equal(405);
+      expect(named.headers).to.include(marker).and.include.keys("last-modified");
+      expect(named.headers.allow).to.equal("DELETE");
+    }
+  });
+
+  describe("a version id", () => {
+    /** Of the right form, but nobody made it. */
+    const invented = "HPniJFCxqTsMuIH9KX8K8wEjNUgmABCD";
+    const removeMany = async (Key: string, VersionId: string) => {
+      const Delete = { Objects: [{ Key, VersionId }] };
+      return (await s3()).send(new DeleteObjectsCommand({ Bucket: bucket(), Delete }));
+    };
+
+    it("that was invented is no argument", async () => {
+      await put("invented", "x");
+      const refused = { code: "InvalidArgument", status: 400 };
+      for (const id of [invented, "v1"]) {
+        expect(await refusal(read("invented", id))).to.deep.equal(refused);
+        expect(await refusal(remove("invented", id))).to.deep.equal(refused);
+      }
+      const { Deleted = [], Errors } = await removeMany("invented", invented);
+      expect(Deleted).to.deep.equal([]);
+      expect(Errors?.map(({ Code }) => Code)).to.deep.equal(["NoSuchVersion"]);
+    });
+
+    it("whose version is gone finds none, and may be deleted again", async () => {
+      const { VersionId = "" } = await put("gone", "x");
+      await remove("gone", VersionId);
+      expect(await refusal(read("gone", VersionId))).to.deep.equal({ code: "NoSuchVersion", status: 404 });
+      expect((await remove("gone", VersionId)).$metadata.httpStatusCode).to.equal(204);
+    });
   });
 
   it("deleting the marker brings the object back", async () => {
@@ -109,6 +152,36 @@ describe("S3: in a versioned bucket", () => {
     expect(listed).to.deep.equal([made[2], made[1], made[0], made[3]]);
   });
 
+  it("a listing goes on behind a version that was deleted meanwhile", async () => {
+    const made: (string | undefined)[] = [];
+    for (let index = 0; index < 4; index += 1) made.push((await put("emptied/k", "x")).VersionId);
+    const { NextKeyMarker, NextVersionIdMarker } = await versions("emptied/", { MaxKeys: 2 });
+    expect(NextVersionIdMarker).to.equal(made[2]);
+    for (const id of made.slice(2)) await remove("emptied/k", id);
+    const rest = { KeyMarker: NextKeyMarker, VersionIdMarker: NextVersionIdMarker };
+    const { Versions } = await versions("emptied/", rest);
+    expect(Versions?.map(({ VersionId }) => VersionId)).to.deep.equal([made[1], made[0]]);
+    const refused = await refusal(versions("emptied/", { ...rest, VersionIdMarker: "invented" }));
+    expect(refused).to.deep.equal({ code: "InvalidArgument", status: 400 });
+  });
+
+  it("a listing that begins at a key within a common prefix skips all of it", async () => {
+    for (const key of ["common/a/1", "common/a/2", "common/b"]) await put(key, "x");
+    const { CommonPrefixes, Versions } = await versions("common/", {
+      Delimiter: "/",
+      KeyMarker: "common/a/1",
+    });
+    expect(CommonPrefixes).to.equal(undefined);
+    expect(Versions?.map(({ Key }) => Key)).to.deep.equal(["common/b"]);
+  });
+
+  it("a listing that begins at its prefix skips no more than that key", async () => {
+    await put("itself/", "x");
+    await put("itself/a", "x");
+    const { Versions } = await versions("itself/", { Delimiter: "/", KeyMarker: "itself/" });
+    expect(Versions?.map(({ Key }) => Key)).to.deep.equal(["itself/a"]);
+  });
+
   it("a version is copied", async () => {
     const { VersionId } = await put("copied", "first");
     await put("copied", "second");
@@ -150,8 +223,13 @@ describe("S3: in a bucket whose versioning was suspended", () => {
     await set("Enabled");
     const { VersionId } = await put("versioned");
     await set("Suspended");
-    await put("after");
-    const { Versions } = await target.send(new ListObjectVersionsCommand({ Bucket: bucket() }));
+    expect((await put("after")).VersionId).to.equal(undefined);
+    expect((await target.send(new HeadObjectCommand({ Bucket: bucket(), Key: "k" }))).VersionId).to.equal(
+      "null",
+    );
+    const copy = { Bucket: bucket(), Key: "copy", CopySource: `${bucket()}/k` };
+    expect((await target.send(new CopyObjectCommand(copy))).VersionId).to.equal("null");
+    const { Versions } = await target.send(new ListObjectVersionsCommand({ Bucket: bucket(), Prefix: "k" }));
     expect(Versions?.map((version) => [version.VersionId, version.IsLatest])).to.deep.equal([
       ["null", true],
       [VersionId, false],

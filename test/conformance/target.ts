@@ -1,5 +1,7 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
+import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
+import { request as httpsRequest } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -12,6 +14,8 @@ import {
 } from "@aws-sdk/client-s3";
 import { SNSClient } from "@aws-sdk/client-sns";
 import { SQSClient } from "@aws-sdk/client-sqs";
+import { SignatureV4 } from "@smithy/signature-v4";
+import type { Endpoint } from "@smithy/types";
 import { openGateway } from "../../src/local/gateway.ts";
 import { Identity } from "../../src/local/identity.ts";
 import { ACCOUNT_ID, openMessaging } from "../../src/local/messaging.ts";
@@ -83,6 +87,67 @@ async function startOwn() {
   });
   afterFile(() => gateway.close());
   return { endpoint: gateway.endpoint, credentials: identity.administrator };
+}
+
+interface RawRequest {
+  readonly method?: string;
+  /** After the bucket, percent-encoded already, for example `/key`. */
+  readonly path?: string;
+  readonly query?: Readonly<Record<string, string>>;
+  /** Sent as UTF-8. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Buffer;
+}
+
+/** Sends S3 what no client of the SDK would, signed. */
+export async function raw(
+  bucket: string,
+  { method = "GET", path = "", query = {}, headers = {}, body = "" }: RawRequest,
+): Promise<{ readonly status: number; readonly headers: IncomingHttpHeaders; readonly body: string }> {
+  const { config } = await s3();
+  const { protocol, hostname, port } = await (config.endpoint as () => Promise<Endpoint>)();
+  const signer = new SignatureV4({
+    service: "s3",
+    region,
+    credentials: config.credentials,
+    sha256: config.sha256,
+    uriEscapePath: false,
+    applyChecksum: false,
+  });
+  const signed = await signer.sign({
+    method,
+    protocol,
+    hostname,
+    path: `/${bucket}${path}`,
+    query: { ...query },
+    headers: {
+      host: port ? `${hostname}:${port}` : hostname,
+      "x-amz-content-sha256": createHash("sha256").update(body).digest("hex"),
+      ...headers,
+      "content-length": String(Buffer.byteLength(body)),
+    },
+  });
+  const search = new URLSearchParams(query).toString();
+  const send = protocol === "https:" ? httpsRequest : httpRequest;
+  // Node writes headers as Latin-1, but Content-Disposition otherwise once it knows the body's length: not in an array.
+  const signedHeaders = Object.entries(signed.headers).map(([name, value]) => [
+    name,
+    Buffer.from(value).toString("latin1"),
+  ]);
+  return new Promise((resolve, reject) => {
+    const sent = send(
+      {
+        ...{ method, hostname, port, path: `/${bucket}${path}${search && `?${search}`}` },
+        headers: signedHeaders as unknown as string[],
+      },
+      async (response) => {
+        const text = Buffer.concat(await response.toArray()).toString("utf8");
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text });
+      },
+    );
+    sent.on("error", reject);
+    sent.end(Buffer.from(body)); // as text it would decide how the headers are encoded
+  });
 }
 
 /** A name that nobody else has. */

@@ -3,6 +3,7 @@ import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqli
 import { promisify } from "node:util";
 import type {
   Bucket,
+  Completed,
   Description,
   Details,
   NotificationConfiguration,
@@ -37,6 +38,11 @@ const SCHEMA = `
 
   CREATE TABLE IF NOT EXISTS uploads (
     id TEXT PRIMARY KEY, bucket TEXT NOT NULL, key TEXT NOT NULL, initiated INTEGER NOT NULL, details TEXT NOT NULL
+  ) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS keys_of_uploads ON uploads (bucket, key);
+  CREATE TABLE IF NOT EXISTS overtaken (upload TEXT PRIMARY KEY) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS completed (
+    upload TEXT PRIMARY KEY, bucket TEXT NOT NULL, key TEXT NOT NULL, since INTEGER NOT NULL, answer TEXT NOT NULL
   ) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS parts (
     upload TEXT NOT NULL, number INTEGER NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL,
@@ -124,6 +130,7 @@ export class Catalog {
 
   removeBucket(name: string): void {
     this.#sql("DELETE FROM buckets WHERE name = ?").run(name);
+    this.#sql("DELETE FROM completed WHERE bucket = ?").run(name);
   }
 
   setVersioning(name: string, versioning: Versioning): void {
@@ -248,6 +255,44 @@ export class Catalog {
   removeUpload(id: string): void {
     this.#sql("DELETE FROM uploads WHERE id = ?").run(id);
     this.#sql("DELETE FROM parts WHERE upload = ?").run(id);
+    this.#sql("DELETE FROM overtaken WHERE upload = ?").run(id);
+  }
+
+  /** Notes that a key changed while it was being uploaded. */
+  overtakeUploads(bucket: string, key: string): void {
+    this.#sql("INSERT OR IGNORE INTO overtaken SELECT id FROM uploads WHERE bucket = ? AND key = ?").run(
+      bucket,
+      key,
+    );
+  }
+
+  isOvertaken(upload: string): boolean {
+    return this.#sql("SELECT 1 FROM overtaken WHERE upload = ?").get(upload) !== undefined;
+  }
+
+  /** What was answered when the upload was completed. */
+  completed(bucket: string, key: string, upload: string): Completed | undefined {
+    const row = this.#sql("SELECT answer FROM completed WHERE upload = ? AND bucket = ? AND key = ?").get(
+      upload,
+      bucket,
+      key,
+    );
+    return row && (JSON.parse(String(row.answer)) as Completed);
+  }
+
+  addCompleted({ id, bucket, key }: Upload, answer: Completed, since: Date): void {
+    const { versionId, etag, checksum } = answer;
+    this.#sql("INSERT INTO completed VALUES (?, ?, ?, ?, ?)").run(
+      id,
+      bucket,
+      key,
+      +since,
+      JSON.stringify({ versionId, etag, checksum } satisfies Completed),
+    );
+  }
+
+  forgetCompleted(before: Date): void {
+    this.#sql("DELETE FROM completed WHERE since < ?").run(+before);
   }
 
   parts(upload: string): UploadedPart[] {

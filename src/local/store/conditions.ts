@@ -5,7 +5,7 @@ import type { ObjectVersion } from "./model.ts";
 export interface WriteCondition {
   /** `*`: there must be none. */
   readonly ifNoneMatch?: "*" | undefined;
-  /** It must have this ETag; `*`: there must be one. */
+  /** It must have this ETag; `*`: there must be one, which S3 knows of deletes alone. */
   readonly ifMatch?: string | undefined;
 }
 
@@ -26,24 +26,26 @@ export function checkWrite(condition: WriteCondition, key: string, current: Obje
 }
 
 /**
- * Whether the reader has this version already (304). ETags go before dates, as RFC 9110 and S3 have it.
+ * Names the condition that says that the reader has this version already (304), if one does. ETags go before dates, as
+ * RFC 9110 and S3 have it.
  *
- * @throws 412 where the condition does not hold.
+ * @param prefix of the conditions' names in errors
+ * @throws 412 where a condition does not hold
  */
 export function checkRead(
   condition: ReadCondition,
   { etag, modified }: ObjectVersion,
-): "modified" | "not-modified" {
+  prefix = "",
+): "If-None-Match" | "If-Modified-Since" | undefined {
   const second = Math.floor(+modified / 1000) * 1000; // all that a header can say
   const { ifMatch, ifNoneMatch, ifModifiedSince, ifUnmodifiedSince } = condition;
   if (ifMatch !== undefined) {
-    if (!names(ifMatch, etag)) throw preconditionFailed("If-Match");
+    if (!names(ifMatch, etag)) throw preconditionFailed(`${prefix}If-Match`);
   } else if (ifUnmodifiedSince && second > +ifUnmodifiedSince) {
-    throw preconditionFailed("If-Unmodified-Since");
+    throw preconditionFailed(`${prefix}If-Unmodified-Since`);
   }
-  const unchanged =
-    ifNoneMatch !== undefined ? names(ifNoneMatch, etag) : ifModifiedSince && second <= +ifModifiedSince;
-  return unchanged ? "not-modified" : "modified";
+  if (ifNoneMatch !== undefined) return names(ifNoneMatch, etag) ? "If-None-Match" : undefined;
+  return ifModifiedSince && second <= +ifModifiedSince ? "If-Modified-Since" : undefined;
 }
 
 /** Does the header, `*` or a list of ETags with or without quotes, name this one? */
@@ -63,6 +65,18 @@ export function preconditionFailed(condition: string): S3Error {
   );
 }
 
+/** @throws 409 where there is a condition: what it is about changed while the write was under way. */
+export function checkConflict(condition: WriteCondition, key: string): void {
+  const name = condition.ifMatch ? "If-Match" : condition.ifNoneMatch && "If-None-Match";
+  if (!name) return;
+  throw new S3Error(
+    409,
+    "ConditionalRequestConflict",
+    "The conditional request cannot succeed due to a conflicting operation against this resource.",
+    { Condition: name, Key: key },
+  );
+}
+
 /**
  * Conditional writes under way. A delete that overtakes one decides its condition differently before and after:
  * S3 answers such a write with 409, and the client reads again.
@@ -70,21 +84,15 @@ export function preconditionFailed(condition: string): S3Error {
 export class Contention {
   readonly #writes = new Map<string, Set<{ overtaken: boolean }>>();
 
-  /** Begins a conditional write; `check` throws where it was overtaken. Call `end` in any case. */
-  begin(bucket: string, key: string): { check: () => void; end: () => void } {
+  /** Begins a write; `check` throws where it is conditional and was overtaken. Call `end` in any case. */
+  begin(bucket: string, key: string): { check: (condition: WriteCondition) => void; end: () => void } {
     const name = `${bucket}/${key}`;
     const writes = this.#writes.get(name) ?? new Set();
     const write = { overtaken: false };
     this.#writes.set(name, writes.add(write));
     return {
-      check: () => {
-        if (!write.overtaken) return;
-        throw new S3Error(
-          409,
-          "ConditionalRequestConflict",
-          "The conditional request cannot succeed due to a conflicting operation against this resource.",
-          { Key: key },
-        );
+      check: (condition) => {
+        if (write.overtaken) checkConflict(condition, key);
       },
       end: () => {
         writes.delete(write);

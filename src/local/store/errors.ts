@@ -31,11 +31,23 @@ export function noSuchKey(key: string): S3Error {
   return new S3Error(404, "NoSuchKey", "The specified key does not exist.", { Key: key });
 }
 
+export function noSuchVersion(key: string, versionId: string): S3Error {
+  return new S3Error(404, "NoSuchVersion", "The specified version does not exist.", {
+    Key: key,
+    VersionId: versionId,
+  });
+}
+
+/** For an id that S3 never made. */
+export function invalidVersionId(name: string, versionId: string): S3Error {
+  return invalidArgument("Invalid version id specified", name, versionId);
+}
+
 export function noSuchUpload(id: string): S3Error {
   return new S3Error(
     404,
     "NoSuchUpload",
-    "The specified multipart upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.",
+    "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.",
     { UploadId: id },
   );
 }

@@ -17,10 +17,11 @@ export interface ObjectEvent {
   readonly bucket: string;
   readonly key: string;
   readonly sequence: number;
-  /** Where the bucket is versioned. */
+  /** Of versions that are not `null`. */
   readonly versionId?: string | undefined;
   /** Not in events about removals. */
   readonly size?: number | undefined;
+  /** Not in events about removals, except for a new delete marker. */
   readonly etag?: string | undefined;
 }
 

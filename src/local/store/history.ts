@@ -1,13 +1,13 @@
-import { randomBytes } from "node:crypto";
 import type { Catalog } from "./catalog.ts";
 import type { Chores } from "./chores.ts";
 import type { Afterwards } from "./commits.ts";
 import { checkWrite, type WriteCondition } from "./conditions.ts";
-import { noSuchBucket } from "./errors.ts";
+import { noSuchBucket, noSuchVersion } from "./errors.ts";
 import { eventMessage, matching, newOrigin, type ObjectEvent, type Origin } from "./events.ts";
 import type { Folder } from "./folder.ts";
 import type { Bucket, Details, ObjectVersion } from "./model.ts";
 import type { Outbox } from "./outbox.ts";
+import { isVersionId, makeVersionId } from "./version-ids.ts";
 
 /** A version whose bytes are in a file, and whose description is complete but for its place in history. */
 export interface Accepted extends Details {
@@ -39,6 +39,9 @@ interface Store {
   readonly created: (version: ObjectVersion) => void;
 }
 
+/** What S3 tells of a delete marker, which has no bytes. */
+const ETAG_OF_NOTHING = "d41d8cd98f00b204e9800998ecf8427e";
+
 /** S3's rules for versions. Its methods run inside a transaction, and what they do to files is done afterwards. */
 export class History {
   readonly #store: Store;
@@ -61,10 +64,11 @@ export class History {
     const latest = catalog.latest(bucket.name, key);
     const replaced = latest?.isCurrent ? latest : undefined;
     checkWrite(condition, key, replaced);
+    const sequence = this.#nextSequence();
     const version: ObjectVersion = {
       ...accepted,
-      versionId: bucket.versioning === "Enabled" ? newVersionId() : "null",
-      sequence: this.#nextSequence(),
+      versionId: bucket.versioning === "Enabled" ? makeVersionId(sequence) : "null",
+      sequence,
       isCurrent: true,
       isDeleteMarker: false,
       modified: now(),
@@ -99,7 +103,7 @@ export class History {
     const marker: ObjectVersion = {
       bucket: bucket.name,
       key,
-      versionId: bucket.versioning === "Enabled" ? newVersionId() : "null",
+      versionId: bucket.versioning === "Enabled" ? makeVersionId(removal.sequence) : "null",
       sequence: removal.sequence,
       isCurrent: false,
       isDeleteMarker: true,
@@ -113,7 +117,7 @@ export class History {
     };
     catalog.addVersion(marker);
     const { versionId } = marker;
-    const event = { ...removal, name: "ObjectRemoved:DeleteMarkerCreated", versionId };
+    const event = { ...removal, name: "ObjectRemoved:DeleteMarkerCreated", versionId, etag: ETAG_OF_NOTHING };
     this.#announce(bucket, event, origin, afterwards);
     return { versionId, deleteMarker: true };
   }
@@ -128,6 +132,7 @@ export class History {
   ): Deleted {
     const { catalog, chores, folder, now } = this.#store;
     const removed = catalog.version(bucket.name, key, versionId);
+    if (!removed && !isVersionId(versionId)) throw noSuchVersion(key, versionId);
     if (!removed) return { versionId, deleteMarker: false };
     const latest = this.#withdraw(removed, afterwards);
     if (latest && !latest.isDeleteMarker && !latest.isCurrent) {
@@ -168,14 +173,20 @@ export class History {
     return catalog.latest(bucket, key);
   }
 
+  /** Tells those whom a change of a key concerns: uploads of the key under way, and the bucket's topics. */
   #announce(
-    { name, versioning, notification }: Bucket,
+    { name, notification }: Bucket,
     event: Omit<ObjectEvent, "bucket">,
     origin: Origin | undefined,
     afterwards: Afterwards,
   ): void {
     const { catalog, outbox, region, accountId } = this.#store;
-    const told = { ...event, bucket: name, versionId: versioning && event.versionId };
+    catalog.overtakeUploads(name, event.key);
+    const told = {
+      ...event,
+      bucket: name,
+      versionId: event.versionId === "null" ? undefined : event.versionId,
+    };
     for (const { id, topicArn } of matching(notification, event.name, event.key)) {
       const message = eventMessage(told, id, origin ?? newOrigin(`AWS:${accountId}`), region, accountId);
       const added = catalog.addNotification(topicArn, message);
@@ -194,9 +205,4 @@ export class History {
     this.#sequence = Math.max(this.#sequence + 1, +this.#store.now() * 1000);
     return this.#sequence;
   }
-}
-
-/** 32 characters that need no escaping in a URL and do not look like an option on a command line. */
-function newVersionId(): string {
-  return randomBytes(24).toString("base64url").replaceAll("-", ".");
 }

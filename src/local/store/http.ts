@@ -16,7 +16,13 @@ import {
 import { copyObject } from "./rest/copies.ts";
 import { deleteObjects } from "./rest/deletes.ts";
 import { Exchange } from "./rest/exchange.ts";
-import { listMultipartUploads, listObjectsV2, listObjectVersions, listParts } from "./rest/listings.ts";
+import {
+  listMultipartUploads,
+  listObjects,
+  listObjectsV2,
+  listObjectVersions,
+  listParts,
+} from "./rest/listings.ts";
 import {
   abortMultipartUpload,
   completeMultipartUpload,
@@ -40,6 +46,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   "PUT bucket": createBucket,
   "HEAD bucket": headBucket,
   "DELETE bucket": deleteBucket,
+  "GET bucket": listObjects,
   "GET bucket list-type": listObjectsV2,
   "GET bucket versions": listObjectVersions,
   "GET bucket uploads": listMultipartUploads,
@@ -78,7 +85,7 @@ const FACETS = [
 /** The query parameters that only say more about an operation. Any other makes it one that is not done here. */
 const DETAILS = new Set([
   ...["versionId", "partNumber", "x-id", "prefix", "delimiter", "encoding-type", "max-keys", "fetch-owner"],
-  ...["continuation-token", "start-after", "key-marker", "version-id-marker", "upload-id-marker"],
+  ...["continuation-token", "start-after", "marker", "key-marker", "version-id-marker", "upload-id-marker"],
   ...["max-uploads", "part-number-marker", "max-parts", "bucket-region", "max-buckets"],
   // An old kind of presigned URL, which is refused as such.
   ...["AWSAccessKeyId", "Signature", "Expires"],
@@ -122,7 +129,7 @@ function notImplemented(method: string, level: string, facet = ""): S3Error {
   const words = [method.toLowerCase(), level, ...facet.split("-")].map(
     (word) => word.charAt(0).toUpperCase() + word.slice(1),
   );
-  const name = method === "GET" && level === "bucket" && !facet ? "ListObjects" : words.join("");
+  const name = words.join("");
   return new S3Error(501, "NotImplemented", `${name} is not implemented by this object store.`, {
     Operation: name,
   });
@@ -146,8 +153,7 @@ function answerError(
     response.removeHeader(name);
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   const { requestId: RequestId, hostId: HostId } = request ?? {};
-  const Resource = http.url?.split("?")[0];
-  const body = errorXml({ Code: code, Message: message, ...details, Resource, RequestId, HostId });
+  const body = errorXml({ Code: code, Message: message, ...details, RequestId, HostId });
   response.statusCode = status;
   response.setHeader("content-type", "application/xml");
   if (http.method === "HEAD") response.end();

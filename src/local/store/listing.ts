@@ -48,13 +48,12 @@ export function readPage<Row extends { readonly key: string }>(
           next: limit > 0 ? row.key : undefined,
         };
       }
-      const cut = delimiter ? row.key.indexOf(delimiter, prefix.length) : -1;
-      if (cut < 0 || !delimiter) {
+      const commonPrefix = commonPrefixOf(row.key, { prefix, delimiter });
+      if (commonPrefix === undefined) {
         rows.push(row);
         last = row;
         continue;
       }
-      const commonPrefix = row.key.slice(0, cut + delimiter.length);
       commonPrefixes.push(commonPrefix);
       last = { commonPrefix };
       const behind = keyBehind(commonPrefix);
@@ -63,6 +62,15 @@ export function readPage<Row extends { readonly key: string }>(
     }
   }
   return { rows, commonPrefixes, last: undefined, next: undefined };
+}
+
+/** What a key that begins with the prefix shares with others up to the delimiter, if that is in it. */
+export function commonPrefixOf(
+  key: string,
+  { prefix = "", delimiter = "" }: Omit<PageRequest, "limit">,
+): string | undefined {
+  const cut = delimiter ? key.indexOf(delimiter, prefix.length) : -1;
+  return cut < 0 ? undefined : key.slice(0, cut + delimiter.length);
 }
 
 /** The least key that is greater than every key with this prefix; undefined if there is none. */

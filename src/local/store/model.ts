@@ -83,6 +83,9 @@ export interface Upload extends Description {
   readonly checksumType?: Checksum["type"] | undefined;
 }
 
+/** What is told of an upload that was completed. */
+export type Completed = Pick<ObjectVersion, "versionId" | "etag" | "checksum">;
+
 export interface UploadedPart extends Part {
   readonly etag: string;
   readonly modified: Date;

@@ -3,18 +3,27 @@ import type { Blobs } from "./blobs.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Chores } from "./chores.ts";
 import type { Afterwards, GroupCommit } from "./commits.ts";
-import type { Contention, WriteCondition } from "./conditions.ts";
-import { type DigestAlgorithm, type Digests, digestOf } from "./digests.ts";
+import { checkConflict, checkWrite, type WriteCondition } from "./conditions.ts";
+import {
+  type ChecksumAlgorithm,
+  DEFAULT_CHECKSUM,
+  type DigestAlgorithm,
+  type Digests,
+  digestOf,
+} from "./digests.ts";
 import { noSuchBucket, noSuchUpload, S3Error } from "./errors.ts";
 import type { Origin } from "./events.ts";
 import type { Accepted, History } from "./history.ts";
 import { compareKeys, type Page, type PageRequest, type Position, readPage } from "./listing.ts";
-import type { Checksum, Description, ObjectVersion, Upload, UploadedPart } from "./model.ts";
+import type { Checksum, Completed, Description, Upload, UploadedPart } from "./model.ts";
 import { validateDescription, validateKey } from "./validation.ts";
 import type { Body } from "./writers.ts";
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html */
 const LEAST_PART_BYTES = 5 * 1024 * 1024;
+
+/** How long the answer to a completed upload is kept, for who asks again. */
+const MEMORY_MS = 24 * 60 * 60 * 1000;
 
 /** What the client says a part is, when it puts the parts together. */
 export interface PartClaim {
@@ -35,7 +44,8 @@ export interface PartOptions {
 export interface CompleteOptions {
   readonly condition?: WriteCondition | undefined;
   /** What the whole must come to, if the client says. */
-  readonly checksum?: string | undefined;
+  readonly checksum?: ((algorithm: ChecksumAlgorithm) => string | undefined) | undefined;
+  readonly checksumType?: string | undefined;
   readonly size?: number | undefined;
   readonly origin?: Origin | undefined;
 }
@@ -47,7 +57,6 @@ interface Store {
   readonly blobs: Blobs;
   readonly chores: Chores;
   readonly history: History;
-  readonly contention: Contention;
   readonly now: () => Date;
 }
 
@@ -112,65 +121,84 @@ export class MultipartUploads {
     }
   }
 
-  /** Puts the parts together, in one file, and makes that the current version. */
+  /**
+   * Puts the parts together, in one file, and makes that the current version. A second time, because the first
+   * answer was lost perhaps, it does nothing and answers the same.
+   */
   async complete(
     bucket: string,
     key: string,
     id: string,
     claims: readonly PartClaim[],
-    { condition = {}, checksum: claimed, size: claimedSize, origin }: CompleteOptions = {},
-  ): Promise<ObjectVersion> {
-    const { catalog, commits, blobs, history, contention } = this.#store;
+    { condition = {}, checksum: claimed, checksumType, size: claimedSize, origin }: CompleteOptions = {},
+  ): Promise<Completed> {
+    const { catalog, commits, blobs, chores, history, now } = this.#store;
+    const before = this.#completed(bucket, key, id, claims);
+    if (before) return before;
     const upload = this.find(bucket, key, id);
+    if (checksumType !== undefined && checksumType !== upload.checksumType) throw otherType(upload);
     const parts = this.#select(id, claims);
-    const contender = contention.begin(bucket, key);
-    try {
-      const whole = upload.checksumType === "FULL_OBJECT" ? upload.checksumAlgorithm : undefined;
-      const joined = blobs.write(this.#join(parts), whole ? [whole] : []);
-      const { blob, size, digests } = await joined.catch((error: unknown) => {
-        this.find(bucket, key, id); // was it aborted, and its parts removed, meanwhile?
+    const written = await blobs
+      .write(this.#join(parts), upload.checksumType === "COMPOSITE" ? [] : [checksumAlgorithmOf(upload)])
+      .catch((error: unknown) => {
+        // Were the parts removed meanwhile, by a twin of this request or by an abort?
+        const twin = this.#completed(bucket, key, id, claims);
+        if (twin) return twin;
+        this.find(bucket, key, id);
         throw error;
       });
-      try {
-        const checksum = await checksumOf(upload, parts, digests);
-        if (claimed !== undefined && claimed !== checksum?.value) throw badDigest(upload);
-        if (claimedSize !== undefined && claimedSize !== size) {
-          throw new S3Error(
-            400,
-            "InvalidRequest",
-            "The provided 'x-amz-mp-object-size' header does not match what was computed.",
-          );
-        }
-        const { headers, metadata } = upload;
-        const accepted: Accepted = {
-          ...{ bucket, key, blob, size, headers, metadata, checksum, origin },
-          etag: etagOf(parts),
-          parts: parts.map((part) => ({ number: part.number, size: part.size, checksum: part.checksum })),
-          event: "ObjectCreated:CompleteMultipartUpload",
-        };
-        return await commits.run((afterwards) => {
-          this.find(bucket, key, id);
-          if (condition.ifMatch ?? condition.ifNoneMatch) contender.check();
-          const version = history.add(accepted, condition, afterwards);
-          this.#forget(id, afterwards);
-          catalog.removeUpload(id);
-          return version;
-        });
-      } catch (error) {
-        if (error instanceof S3Error) blobs.remove(blob);
-        throw error;
+    if (!("blob" in written)) return written;
+    const { blob, size, digests } = written;
+    try {
+      const checksum = await checksumOf(upload, parts, digests);
+      const promised = claimed?.(checksum.algorithm);
+      if (promised !== undefined && promised !== checksum.value) throw badDigest(checksum);
+      if (claimedSize !== undefined && claimedSize !== size) {
+        throw new S3Error(
+          400,
+          "InvalidRequest",
+          "The provided 'x-amz-mp-object-size' header does not match what was computed.",
+        );
       }
-    } finally {
-      contender.end();
+      const { headers, metadata } = upload;
+      const accepted: Accepted = {
+        ...{ bucket, key, blob, size, headers, metadata, checksum, origin },
+        etag: etagOf(parts),
+        parts: parts.map((part) => ({ number: part.number, size: part.size, checksum: part.checksum })),
+        event: "ObjectCreated:CompleteMultipartUpload",
+      };
+      return await commits.run((afterwards) => {
+        const twin = this.#completed(bucket, key, id, claims);
+        if (twin) {
+          chores.add({ blob }, afterwards);
+          return twin;
+        }
+        this.find(bucket, key, id);
+        const latest = catalog.latest(bucket, key);
+        checkWrite(condition, key, latest?.isCurrent ? latest : undefined);
+        if (catalog.isOvertaken(id)) checkConflict(condition, key);
+        const version = history.add(accepted, condition, afterwards);
+        this.#end(id, afterwards);
+        catalog.forgetCompleted(new Date(+now() - MEMORY_MS));
+        catalog.addCompleted(upload, version, now());
+        return version;
+      });
+    } catch (error) {
+      if (error instanceof S3Error) blobs.remove(blob);
+      throw error;
     }
   }
 
   async abort(bucket: string, key: string, id: string): Promise<void> {
     await this.#store.commits.run((afterwards) => {
       this.find(bucket, key, id);
-      this.#forget(id, afterwards);
-      this.#store.catalog.removeUpload(id);
+      this.#end(id, afterwards);
     });
+  }
+
+  /** Ends the uploads to a bucket that is removed, inside the transaction that does it. */
+  removeAll(bucket: string, afterwards: Afterwards): void {
+    for (const { id } of this.#store.catalog.uploads(bucket)) this.#end(id, afterwards);
   }
 
   parts(bucket: string, key: string, id: string): UploadedPart[] {
@@ -191,8 +219,17 @@ export class MultipartUploads {
     return readPage(({ key }) => rest.filter((upload) => compareKeys(upload.key, key) >= 0), from, request);
   }
 
-  #forget(id: string, afterwards: Afterwards): void {
-    for (const { blob } of this.#store.catalog.parts(id)) this.#store.chores.add({ blob }, afterwards);
+  #end(id: string, afterwards: Afterwards): void {
+    const { catalog, chores } = this.#store;
+    for (const { blob } of catalog.parts(id)) chores.add({ blob }, afterwards);
+    catalog.removeUpload(id);
+  }
+
+  /** What was answered already, where these parts were put together before. */
+  #completed(bucket: string, key: string, id: string, claims: readonly PartClaim[]): Completed | undefined {
+    const answer = this.#store.catalog.completed(bucket, key, id);
+    if (answer && answer.etag !== etagOf(claims)) throw invalidPart(id, claims[0]);
+    return answer;
   }
 
   /** The parts that the client names, checked as S3 checks them. */
@@ -210,12 +247,7 @@ export class MultipartUploads {
         );
       }
       if (!part || part.etag !== claim.etag || (claim.checksum && claim.checksum !== part.checksum)) {
-        throw new S3Error(
-          400,
-          "InvalidPart",
-          "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
-          { UploadId: id, PartNumber: String(claim.number), ETag: claim.etag },
-        );
+        throw invalidPart(id, claim);
       }
       if (index < claims.length - 1 && part.size < LEAST_PART_BYTES) {
         throw new S3Error(
@@ -240,30 +272,47 @@ export class MultipartUploads {
 }
 
 /** The MD5 of the parts' MD5s, and how many they are. */
-function etagOf(parts: readonly UploadedPart[]): string {
+function etagOf(parts: readonly Pick<UploadedPart, "etag">[]): string {
   const hash = createHash("md5");
   for (const { etag } of parts) hash.update(etag, "hex");
   return `${hash.digest("hex")}-${parts.length}`;
 }
 
-async function checksumOf(
-  { checksumAlgorithm: algorithm, checksumType: type = "COMPOSITE" }: Upload,
-  parts: readonly UploadedPart[],
-  whole: Digests,
-): Promise<Checksum | undefined> {
-  if (!algorithm) return undefined;
-  if (type === "FULL_OBJECT") {
-    return { algorithm, type, value: whole.get(algorithm)?.toString("base64") as string };
+function checksumAlgorithmOf({ checksumAlgorithm = DEFAULT_CHECKSUM }: Upload): ChecksumAlgorithm {
+  return checksumAlgorithm;
+}
+
+async function checksumOf(upload: Upload, parts: readonly UploadedPart[], whole: Digests): Promise<Checksum> {
+  const algorithm = checksumAlgorithmOf(upload);
+  if (upload.checksumType !== "COMPOSITE") {
+    return { algorithm, type: "FULL_OBJECT", value: whole.get(algorithm)?.toString("base64") as string };
   }
   const checksums = Buffer.concat(parts.map(({ checksum }) => Buffer.from(checksum as string, "base64")));
   const value = (await digestOf(algorithm, checksums)).toString("base64");
-  return { algorithm, type, value: `${value}-${parts.length}` };
+  return { algorithm, type: "COMPOSITE", value: `${value}-${parts.length}` };
 }
 
-export function badDigest({ checksumAlgorithm: algorithm }: Pick<Upload, "checksumAlgorithm">): S3Error {
+function badDigest({ algorithm }: Checksum): S3Error {
   return new S3Error(
     400,
     "BadDigest",
     `The ${algorithm} you specified did not match the calculated checksum.`,
+  );
+}
+
+function invalidPart(id: string, claim: PartClaim | undefined): S3Error {
+  return new S3Error(
+    400,
+    "InvalidPart",
+    "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
+    { UploadId: id, PartNumber: String(claim?.number), ETag: claim?.etag ?? "" },
+  );
+}
+
+function otherType({ checksumType }: Upload): S3Error {
+  return new S3Error(
+    400,
+    "InvalidRequest",
+    `The upload was created using the ${checksumType ?? null} checksum mode. The complete request must use the same checksum mode.`,
   );
 }

@@ -7,8 +7,8 @@ import { Catalog, type Chore } from "./catalog.ts";
 import { Chores } from "./chores.ts";
 import { GroupCommit } from "./commits.ts";
 import { Contention, checkWrite, type WriteCondition } from "./conditions.ts";
-import type { ChecksumAlgorithm, DigestAlgorithm, Digests } from "./digests.ts";
-import { noSuchBucket, noSuchKey, S3Error } from "./errors.ts";
+import { type ChecksumAlgorithm, DEFAULT_CHECKSUM, type DigestAlgorithm, type Digests } from "./digests.ts";
+import { invalidVersionId, noSuchBucket, noSuchKey, noSuchVersion, S3Error } from "./errors.ts";
 import { type Origin, testMessage } from "./events.ts";
 import { Folder } from "./folder.ts";
 import { type Accepted, type Deleted, History } from "./history.ts";
@@ -17,6 +17,7 @@ import type { Bucket, Description, NotificationConfiguration, ObjectVersion, Ver
 import { MultipartUploads } from "./multipart.ts";
 import { type FailedDelivery, type Notify, Outbox } from "./outbox.ts";
 import { validateBucketName, validateDescription, validateKey, validateNotification } from "./validation.ts";
+import { isVersionId } from "./version-ids.ts";
 import type { Body } from "./writers.ts";
 
 export interface StoreOptions {
@@ -32,7 +33,7 @@ export interface StoreOptions {
 
 export interface PutOptions extends Partial<Description> {
   readonly condition?: WriteCondition | undefined;
-  /** Computed on the way and kept with the object. */
+  /** Computed on the way and kept with the object. @default CRC64NVME */
   readonly checksum?: ChecksumAlgorithm | undefined;
   /** Computed on the way, for `verify` alone. */
   readonly digests?: readonly DigestAlgorithm[] | undefined;
@@ -66,7 +67,8 @@ export class ObjectStore extends EventEmitter<StoreEvents> {
   readonly region: string;
   readonly accountId: string;
   readonly multipart: MultipartUploads;
-  readonly #now: () => Date;
+  /** The time of day. */
+  readonly now: () => Date;
   readonly #notify: Notify;
   readonly #catalog: Catalog;
   readonly #commits: GroupCommit;
@@ -87,7 +89,7 @@ export class ObjectStore extends EventEmitter<StoreEvents> {
     const { root, region, accountId, notify, now = () => new Date() } = options;
     this.region = region;
     this.accountId = accountId;
-    this.#now = now;
+    this.now = now;
     this.#notify = notify;
     this.#catalog = catalog;
     const commits = new GroupCommit(catalog.database, () => catalog.sync());
@@ -104,8 +106,7 @@ export class ObjectStore extends EventEmitter<StoreEvents> {
     const created = (version: ObjectVersion) => this.emit("created", version);
     const history = new History({ region, accountId, catalog, chores, folder, outbox, now, created });
     this.#history = history;
-    const contention = this.#contention;
-    this.multipart = new MultipartUploads({ catalog, commits, blobs, chores, history, contention, now });
+    this.multipart = new MultipartUploads({ catalog, commits, blobs, chores, history, now });
   }
 
   /** Finishes deliveries under way; the others wait for the next start. */
@@ -136,7 +137,9 @@ export class ObjectStore extends EventEmitter<StoreEvents> {
   async createBucket(name: string): Promise<void> {
     validateBucketName(name);
     await this.#commits.run((afterwards) => {
-      if (this.#catalog.bucket(name)) {
+      const known = this.#catalog.bucket(name);
+      if (known && this.region === "us-east-1") return; // where S3 keeps the ways of its first years
+      if (known) {
         throw new S3Error(
           409,
           "BucketAlreadyOwnedByYou",
@@ -144,19 +147,21 @@ export class ObjectStore extends EventEmitter<StoreEvents> {
           { BucketName: name },
         );
       }
-      this.#catalog.addBucket(name, this.#now());
+      this.#catalog.addBucket(name, this.now());
       afterwards(() => this.#folder.addBucket(name));
     });
   }
 
+  /** Uploads that were not completed end with their bucket. */
   async deleteBucket(name: string): Promise<void> {
     await this.#commits.run((afterwards) => {
       this.bucket(name);
-      if (this.#catalog.hasVersions(name) || this.#catalog.uploads(name).length > 0) {
+      if (this.#catalog.hasVersions(name)) {
         throw new S3Error(409, "BucketNotEmpty", "The bucket you tried to delete is not empty", {
           BucketName: name,
         });
       }
+      this.multipart.removeAll(name, afterwards);
       this.#catalog.removeBucket(name);
       afterwards(() => this.#folder.removeBucket(name));
     });
@@ -176,7 +181,7 @@ export class ObjectStore extends EventEmitter<StoreEvents> {
     for (const topic of configuration.topics) {
       if (known.has(JSON.stringify(topic))) continue;
       try {
-        await this.#notify(topic.topicArn, testMessage(name, this.#now()));
+        await this.#notify(topic.topicArn, testMessage(name, this.now()));
       } catch (cause) {
         throw Object.assign(
           new S3Error(400, "InvalidArgument", "Unable to validate the following destination configurations", {
@@ -201,7 +206,7 @@ export class ObjectStore extends EventEmitter<StoreEvents> {
       headers = {},
       metadata = {},
       condition = {},
-      checksum,
+      checksum = DEFAULT_CHECKSUM,
       digests = [],
       verify,
       event = "Put",
@@ -211,7 +216,7 @@ export class ObjectStore extends EventEmitter<StoreEvents> {
     this.bucket(bucket);
     const contender = this.#contention.begin(bucket, key);
     try {
-      const algorithms: DigestAlgorithm[] = ["MD5", ...(checksum ? [checksum] : []), ...digests];
+      const algorithms: DigestAlgorithm[] = ["MD5", checksum, ...digests];
       const { blob, size, digests: results } = await this.#blobs.write(body, algorithms);
       try {
         verify?.(results, size);
@@ -224,7 +229,7 @@ export class ObjectStore extends EventEmitter<StoreEvents> {
           etag,
           headers,
           metadata,
-          checksum: checksum && {
+          checksum: {
             algorithm: checksum,
             type: "FULL_OBJECT",
             value: results.get(checksum)?.toString("base64") as string,
@@ -233,7 +238,7 @@ export class ObjectStore extends EventEmitter<StoreEvents> {
           origin: options.origin,
         };
         return await this.#commits.run((afterwards) => {
-          if (condition.ifMatch ?? condition.ifNoneMatch) contender.check();
+          contender.check(condition);
           return this.#history.add(accepted, condition, afterwards);
         });
       } catch (error) {
@@ -249,14 +254,17 @@ export class ObjectStore extends EventEmitter<StoreEvents> {
   /**
    * What a GET or HEAD would find.
    *
-   * @throws 404 where there is nothing or a delete marker; 405 where the version is a delete marker.
+   * @throws 404 where there is nothing or a delete marker; 405 where the version is a delete marker; 400 where the
+   * version id is none.
    */
   head(bucket: string, key: string, versionId?: string): ObjectVersion {
     this.bucket(bucket);
     const found = versionId
       ? this.#catalog.version(bucket, key, versionId)
       : this.#catalog.latest(bucket, key);
-    if (!found && versionId) throw noSuchVersion(key, versionId);
+    if (!found && versionId) {
+      throw isVersionId(versionId) ? noSuchVersion(key, versionId) : invalidVersionId("versionId", versionId);
+    }
     if (!found) throw noSuchKey(key);
     if (!found.isDeleteMarker) return found;
     const headers = { "x-amz-delete-marker": "true", "x-amz-version-id": found.versionId };
@@ -338,11 +346,4 @@ function openCatalog(hidden: string, root: string): Catalog {
       },
     );
   }
-}
-
-function noSuchVersion(key: string, versionId: string): S3Error {
-  return new S3Error(404, "NoSuchVersion", "The specified version does not exist.", {
-    Key: key,
-    VersionId: versionId,
-  });
 }

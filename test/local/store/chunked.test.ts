@@ -15,11 +15,16 @@ async function* cut(bytes: Buffer, places: readonly number[]): AsyncIterable<Buf
 describe("aws-chunked", () => {
   it("is decoded wherever the network cuts it", async () => {
     const chunk = fc.uint8Array({ minLength: 1, maxLength: 40 });
+    const long = fc
+      .uint8Array({ minLength: 1, maxLength: 40 })
+      .map((bytes) => Buffer.alloc(8192 + bytes.length, bytes));
     await fc.assert(
       fc.asyncProperty(
-        fc.array(chunk, { maxLength: 5 }),
+        fc.array(long, { maxLength: 3 }),
+        chunk,
         fc.array(fc.nat(), { maxLength: 8 }),
-        async (chunks, places) => {
+        async (whole, last, places) => {
+          const chunks = [...whole, last];
           const encoded = Buffer.concat([
             ...chunks.flatMap((data) => [
               Buffer.from(`${data.length.toString(16)}\r\n`),

@@ -80,6 +80,28 @@ describe("a notification", () => {
     expect(records()[0].s3.object).to.not.have.property("versionId");
   });
 
+  it("names no version where versioning is suspended", async () => {
+    const store = await openStore({ notify });
+    await store.setVersioning("bucket", "Suspended");
+    await declare(store, { events: ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"] });
+    await store.put("bucket", "k", bytes("x"));
+    await store.delete("bucket", "k");
+    await until(() => store.idle());
+    expect(records()).to.have.length(2);
+    for (const record of records()) expect(record.s3.object).to.not.have.property("versionId");
+  });
+
+  it("of a delete marker has the ETag of no bytes, and no size", async () => {
+    const store = await openStore({ notify });
+    await store.setVersioning("bucket", "Enabled");
+    await declare(store, { events: ["s3:ObjectRemoved:*"] });
+    const { versionId } = await store.delete("bucket", "k");
+    await until(() => store.idle());
+    const [{ s3 }] = records();
+    expect(s3.object).to.include({ eTag: "d41d8cd98f00b204e9800998ecf8427e", versionId });
+    expect(s3.object).to.not.have.property("size");
+  });
+
   it("has a sequencer that grows with every write of a key, though the clock stands still", async () => {
     const store = await openStore({ notify, now: () => new Date("2026-01-01T00:00:00Z") });
     await declare(store);

@@ -1,6 +1,6 @@
-import { S3Error } from "../errors.ts";
+import { invalidArgument, S3Error } from "../errors.ts";
 import type { TopicNotification } from "../model.ts";
-import { owner } from "./elements.ts";
+import { owner, time } from "./elements.ts";
 import type { Exchange } from "./exchange.ts";
 import { readText } from "./payload.ts";
 import { children, malformedXml, type Parsed, parseXml, text } from "./xml.ts";
@@ -13,7 +13,7 @@ export async function listBuckets(exchange: Exchange): Promise<void> {
     Buckets: {
       Bucket: buckets.map(({ name, created }) => ({
         Name: name,
-        CreationDate: created.toISOString(),
+        CreationDate: time(created),
         BucketRegion: exchange.store.region,
       })),
     },
@@ -97,16 +97,23 @@ export async function putBucketNotification(exchange: Exchange): Promise<void> {
   exchange.empty();
 }
 
+/** What keys begin or end with; S3 takes the name in any case. */
+function readRule(parsed: Parsed): { readonly name: string; readonly value: string } {
+  const [name, value] = [text(parsed, "Name"), text(parsed, "Value")];
+  if (name === undefined || value === undefined) throw malformedXml();
+  if (!/^(prefix|suffix)$/i.test(name)) {
+    throw invalidArgument("filter rule name must be either prefix or suffix", "FilterRule.Name", name);
+  }
+  return { name: name.toLowerCase(), value };
+}
+
 function readTopic(parsed: Parsed, index: number): TopicNotification {
   const topicArn = text(parsed, "Topic");
   const events = parsed.Event;
   if (!topicArn || !Array.isArray(events)) throw malformedXml();
   const filter = (parsed.Filter ?? {}) as Parsed;
-  const rules = children((filter.S3Key ?? {}) as Parsed, "FilterRule");
-  const rule = (name: string) => {
-    const found = rules.find((candidate) => text(candidate, "Name")?.toLowerCase() === name);
-    return found && text(found, "Value");
-  };
+  const rules = children((filter.S3Key ?? {}) as Parsed, "FilterRule").map(readRule);
+  const rule = (name: string) => rules.find((candidate) => candidate.name === name)?.value;
   return {
     id: text(parsed, "Id") ?? `notification-${index + 1}`,
     topicArn,

@@ -17,6 +17,9 @@ export interface ChunkedBody {
   readonly trailers: ReadonlyMap<string, string>;
 }
 
+/** All chunks but the last have at least so many bytes. */
+const LEAST_CHUNK_BYTES = 8 * 1024;
+
 const LONGEST_LINE = 16 * 1024;
 
 /**
@@ -41,10 +44,13 @@ async function* decode(
   verify: ((piece: SignedPiece) => void) | undefined,
 ): AsyncIterable<Uint8Array> {
   let received = 0;
-  while (true) {
+  let before = LEAST_CHUNK_BYTES;
+  for (let number = 1; ; number += 1) {
     const header = /^([0-9a-f]{1,8})(?:;chunk-signature=([0-9a-f]{64}))?$/i.exec(await reader.line());
     if (!header) throw incompleteBody();
     const size = Number.parseInt(header[1] as string, 16);
+    if (size > 0 && before < LEAST_CHUNK_BYTES) throw chunkTooSmall(number, before);
+    before = size;
     const hash = verify && createHash("sha256");
     for (let missing = size; missing > 0; ) {
       const piece = await reader.take(missing);
@@ -86,6 +92,15 @@ async function readTrailers(
     signature,
     sha256: createHash("sha256").update(canonical.join("")).digest("hex"),
   });
+}
+
+function chunkTooSmall(number: number, before: number): S3Error {
+  return new S3Error(
+    403,
+    "InvalidChunkSizeError",
+    `Only the last chunk is allowed to have a size less than ${LEAST_CHUNK_BYTES} bytes`,
+    { Chunk: String(number), BadChunkSize: String(before) },
+  );
 }
 
 export function incompleteBody(): S3Error {

@@ -1,8 +1,8 @@
-import { checkRead, preconditionFailed } from "../conditions.ts";
+import { checkRead, checkWrite, preconditionFailed } from "../conditions.ts";
 import { CHECKSUMS, type ChecksumAlgorithm } from "../digests.ts";
 import { invalidArgument } from "../errors.ts";
 import type { ObjectVersion } from "../model.ts";
-import { checksumElements } from "./elements.ts";
+import { checksumElements, time } from "./elements.ts";
 import type { Exchange } from "./exchange.ts";
 import {
   identityHeaders,
@@ -15,6 +15,9 @@ import { authorizeWrite, findForReading, isVersioned } from "./objects.ts";
 import { invalidRequest } from "./payload.ts";
 import { decodePath } from "./request.ts";
 
+/** What a copy onto itself may change besides its description, though it be to what it is. */
+const CHANGES = ["x-amz-storage-class", "x-amz-server-side-encryption"];
+
 export async function copyObject(exchange: Exchange): Promise<void> {
   const { store, request, bucket, key } = exchange;
   const { headers } = request.http;
@@ -23,7 +26,10 @@ export async function copyObject(exchange: Exchange): Promise<void> {
   const replace = readDirective(request.header("x-amz-metadata-directive"));
   await authorizeWrite(exchange);
   const source = await findSource(exchange);
-  if (source.bucket === bucket && source.key === key && source.isCurrent && !replace) {
+  const inPlace = source.bucket === bucket && source.key === key && source.isCurrent;
+  const changes = replace || CHANGES.some((name) => request.header(name) !== undefined);
+  if (inPlace && !changes) {
+    checkWrite(condition, key, source);
     throw invalidRequest(
       "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
     );
@@ -41,7 +47,7 @@ export async function copyObject(exchange: Exchange): Promise<void> {
     .set({ ...identityHeaders(version, isVersioned(exchange)), etag: undefined })
     .set({ "x-amz-copy-source-version-id": sourceVersion(exchange, source) })
     .xml("CopyObjectResult", {
-      LastModified: version.modified.toISOString(),
+      LastModified: time(version.modified),
       ETag: `"${version.etag}"`,
       ...checksumElements(version.checksum),
     });
@@ -63,9 +69,10 @@ export async function findSource(exchange: Exchange): Promise<ObjectVersion> {
     );
   }
   const source = await findForReading(exchange, bucket, key, versionId);
-  const condition = readReadCondition(exchange.request.header, "x-amz-copy-source-");
-  if (checkRead(condition, source) === "not-modified")
-    throw preconditionFailed("x-amz-copy-source-If-None-Match");
+  const { request, store } = exchange;
+  const prefix = "x-amz-copy-source-";
+  const unmet = checkRead(readReadCondition(request.header, store.now(), prefix), source, prefix);
+  if (unmet) throw preconditionFailed(`${prefix}${unmet}`);
   return source;
 }
 

@@ -10,6 +10,11 @@ export function checksumElements(checksum: Checksum | undefined): Elements {
   return checksum ? { [`Checksum${checksum.algorithm}`]: checksum.value, ChecksumType: checksum.type } : {};
 }
 
+/** A date as XML answers tell it: S3 knows no fractions of a second, and writes some. */
+export function time(date: Date): string {
+  return date.toISOString().replace(/\.\d+/, ".000");
+}
+
 export function owner({ store }: Exchange): Elements {
   return { ID: store.accountId };
 }
@@ -18,7 +23,7 @@ export function owner({ store }: Exchange): Elements {
 export function objectElements(version: ObjectVersion, name: (key: string) => string) {
   return {
     Key: name(version.key),
-    LastModified: version.modified.toISOString(),
+    LastModified: time(version.modified),
     ETag: `"${version.etag}"`,
     ChecksumAlgorithm: version.checksum?.algorithm,
     ChecksumType: version.checksum?.type,

@@ -1,6 +1,6 @@
 import type { ReadCondition, WriteCondition } from "../conditions.ts";
-import { S3Error } from "../errors.ts";
-import type { Checksum, Description, ObjectVersion } from "../model.ts";
+import { invalidArgument, S3Error } from "../errors.ts";
+import type { Checksum, Completed, Description, ObjectVersion } from "../model.ts";
 import { headerOf } from "./payload.ts";
 
 type Header = (name: string) => string | undefined;
@@ -22,6 +22,7 @@ const UNSUPPORTED: readonly (readonly [header: RegExp, ...harmless: string[]])[]
   [/^x-amz-server-side-encryption$/, "AES256"], // which AWS does unasked
   [/^x-amz-server-side-encryption-/],
   [/^x-amz-write-offset-bytes$/],
+  [/^x-amz-if-match-(last-modified-time|size)$/], // of directory buckets
 ];
 
 /** @throws 501 NotImplemented, naming the header, rather than to take it and do nothing */
@@ -32,12 +33,12 @@ export function refuseUnsupported(headers: NodeJS.Dict<string | string[]>): void
   }
 }
 
-export function unsupportedHeader(name: string): S3Error {
+function unsupportedHeader(name: string, additionalMessage?: string): S3Error {
   return new S3Error(
     501,
     "NotImplemented",
     "A header you provided implies functionality that is not implemented",
-    { Header: name },
+    { Header: name, ...(additionalMessage === undefined ? {} : { additionalMessage }) },
   );
 }
 
@@ -57,31 +58,37 @@ export function readDescription(headers: NodeJS.Dict<string | string[]>): Descri
   return { headers: { "content-type": "binary/octet-stream", ...kept }, metadata };
 }
 
-/** @throws 501 where the condition is one that S3 does not know */
+/** @throws 501 where the condition is one that S3 does not know: a write asks for one ETag, or for none at all */
 export function readWriteCondition(header: Header): WriteCondition {
   const ifMatch = header("if-match");
   const ifNoneMatch = header("if-none-match");
-  if (ifNoneMatch !== undefined && (ifNoneMatch !== "*" || ifMatch !== undefined)) {
-    throw unsupportedHeader("If-None-Match");
+  if (ifMatch !== undefined && ifNoneMatch !== undefined) {
+    const several = "Multiple conditional request headers present in the request";
+    throw unsupportedHeader("If-Match,If-None-Match", several);
   }
-  return { ifMatch, ifNoneMatch: ifNoneMatch as "*" | undefined };
+  const refused = (name: string) =>
+    unsupportedHeader(name, `We don't accept the provided value of ${name} header for this API`);
+  if (ifMatch === "*") throw refused("If-Match");
+  if (ifNoneMatch !== undefined && ifNoneMatch !== "*") throw refused("If-None-Match");
+  return { ifMatch, ifNoneMatch };
 }
 
-/** @param prefix `x-amz-copy-source-` for the source of a copy */
-export function readReadCondition(header: Header, prefix = ""): ReadCondition {
+/**
+ * @param now a date of If-Modified-Since that is later is no condition
+ * @param prefix `x-amz-copy-source-` for the source of a copy
+ */
+export function readReadCondition(header: Header, now: Date, prefix = ""): ReadCondition {
+  const ifModifiedSince = date(header(`${prefix}if-modified-since`));
   return {
     ifMatch: header(`${prefix}if-match`),
     ifNoneMatch: header(`${prefix}if-none-match`),
-    ifModifiedSince: date(header(`${prefix}if-modified-since`)),
+    ifModifiedSince: ifModifiedSince && ifModifiedSince <= now ? ifModifiedSince : undefined,
     ifUnmodifiedSince: date(header(`${prefix}if-unmodified-since`)),
   };
 }
 
 /** What every answer about a version says of it. */
-export function identityHeaders(
-  version: ObjectVersion,
-  versioned: boolean,
-): Record<string, string | undefined> {
+export function identityHeaders(version: Completed, versioned: boolean): Record<string, string | undefined> {
   return { etag: `"${version.etag}"`, "x-amz-version-id": versioned ? version.versionId : undefined };
 }
 
@@ -96,12 +103,12 @@ export function descriptionHeaders(version: ObjectVersion, query: URLSearchParam
     "last-modified": version.modified.toUTCString(),
     "accept-ranges": "bytes",
   };
-  for (const [name, value] of Object.entries(version.headers)) described[name] = encodeHeader(value);
+  for (const [name, value] of Object.entries(version.headers)) described[name] = utf8Header(value);
   for (const [name, value] of Object.entries(version.metadata))
     described[`x-amz-meta-${name}`] = encodeHeader(value);
   for (const name of OVERRIDES) {
     const override = query.get(`response-${name}`);
-    if (override !== null) described[name] = encodeHeader(override);
+    if (override !== null) described[name] = latin1Header(`response-${name}`, override);
   }
   return described;
 }
@@ -118,7 +125,17 @@ function decodeHeader(value: string): string {
   return decoded.includes("\ufffd") ? value : decoded;
 }
 
-/** Like S3, which makes text beyond ASCII mail-safe (RFC 2047). */
+/** The bytes that came with the object; Node writes headers as Latin-1. */
+function utf8Header(value: string): string {
+  return Buffer.from(value).toString("latin1");
+}
+
+function latin1Header(name: string, value: string): string {
+  if (/^[^\u0100-\uffff]*$/.test(value)) return value;
+  throw invalidArgument("Header value cannot be represented using ISO-8859-1.", name, value);
+}
+
+/** Like S3, which makes text beyond ASCII in user metadata mail-safe (RFC 2047). */
 function encodeHeader(value: string): string {
   return /^[\t\x20-\x7e]*$/.test(value) ? value : `=?UTF-8?B?${Buffer.from(value).toString("base64")}?=`;
 }

@@ -1,6 +1,7 @@
-import { invalidArgument } from "../errors.ts";
-import { keyBehind } from "../listing.ts";
-import { keyWriter, limitOf, objectElements, owner } from "./elements.ts";
+import { invalidArgument, invalidVersionId } from "../errors.ts";
+import { commonPrefixOf, keyBehind, type PageRequest, type Position } from "../listing.ts";
+import { sequenceOf } from "../version-ids.ts";
+import { keyWriter, limitOf, objectElements, owner, time } from "./elements.ts";
 import type { Exchange } from "./exchange.ts";
 
 export async function listObjectsV2(exchange: Exchange): Promise<void> {
@@ -31,6 +32,31 @@ export async function listObjectsV2(exchange: Exchange): Promise<void> {
   });
 }
 
+/** The first edition of ListObjectsV2, which older clients send. */
+export async function listObjects(exchange: Exchange): Promise<void> {
+  const { store, bucket } = exchange;
+  const prefix = exchange.parameter("prefix");
+  const delimiter = exchange.parameter("delimiter");
+  await exchange.authorize("s3:ListBucket", { prefix, delimiter, maxKeys: exchange.parameter("max-keys") });
+  const marker = exchange.parameter("marker");
+  const limit = limitOf(exchange, "max-keys");
+  const name = keyWriter(exchange);
+  const { key: from } = behind(marker, { prefix, delimiter });
+  const { rows, commonPrefixes, last } = store.list(bucket, from, { prefix, delimiter, limit });
+  exchange.xml("ListBucketResult", {
+    Name: bucket,
+    Prefix: name(prefix ?? ""),
+    Marker: name(marker ?? ""),
+    NextMarker: delimiter && last && name("key" in last ? last.key : last.commonPrefix),
+    Delimiter: delimiter && name(delimiter),
+    MaxKeys: limit,
+    EncodingType: exchange.parameter("encoding-type"),
+    IsTruncated: last !== undefined,
+    Contents: rows.map((version) => ({ ...objectElements(version, name), Owner: owner(exchange) })),
+    CommonPrefixes: commonPrefixes.map((entry) => ({ Prefix: name(entry) })),
+  });
+}
+
 export async function listObjectVersions(exchange: Exchange): Promise<void> {
   const { store, bucket } = exchange;
   const prefix = exchange.parameter("prefix");
@@ -51,10 +77,11 @@ export async function listObjectVersions(exchange: Exchange): Promise<void> {
   }
   const limit = limitOf(exchange, "max-keys");
   const name = keyWriter(exchange);
-  const before =
-    keyMarker && versionMarker ? store.version(bucket, keyMarker, versionMarker)?.sequence : undefined;
-  const from =
-    before === undefined ? { key: behind(keyMarker, delimiter) } : { key: keyMarker as string, before };
+  const version =
+    keyMarker && versionMarker
+      ? { key: keyMarker, before: sequenceBehind(exchange, keyMarker, versionMarker) }
+      : undefined;
+  const from = behind(keyMarker, { prefix, delimiter }, version);
   const { rows, commonPrefixes, last } = store.listVersions(bucket, from, { prefix, delimiter, limit });
   const entry = (version: (typeof rows)[number]) => ({
     ...objectElements(version, name),
@@ -97,7 +124,7 @@ export async function listMultipartUploads(exchange: Exchange): Promise<void> {
   const id = keyMarker && exchange.parameter("upload-id-marker");
   const limit = limitOf(exchange, "max-uploads");
   const name = keyWriter(exchange);
-  const from = { key: id ? keyMarker : behind(keyMarker, delimiter), id };
+  const from = behind(keyMarker, { prefix, delimiter }, id ? { key: keyMarker, id } : undefined);
   const { rows, commonPrefixes, last } = store.multipart.list(bucket, from, { prefix, delimiter, limit });
   exchange.xml("ListMultipartUploadsResult", {
     Bucket: bucket,
@@ -116,7 +143,7 @@ export async function listMultipartUploads(exchange: Exchange): Promise<void> {
       Initiator: owner(exchange),
       Owner: owner(exchange),
       StorageClass: "STANDARD",
-      Initiated: upload.initiated.toISOString(),
+      Initiated: time(upload.initiated),
       ChecksumAlgorithm: upload.checksumAlgorithm,
       ChecksumType: upload.checksumType,
     })),
@@ -148,7 +175,7 @@ export async function listParts(exchange: Exchange): Promise<void> {
     ChecksumType: checksumType,
     Part: page.map((part) => ({
       PartNumber: part.number,
-      LastModified: part.modified.toISOString(),
+      LastModified: time(part.modified),
       ETag: `"${part.etag}"`,
       Size: part.size,
       ...(algorithm ? { [`Checksum${algorithm}`]: part.checksum } : {}),
@@ -156,10 +183,27 @@ export async function listParts(exchange: Exchange): Promise<void> {
   });
 }
 
-/** The first key behind a marker; a marker that is a common prefix stands for all keys that share it. */
-function behind(marker: string | undefined, delimiter: string | undefined): string {
-  if (marker === undefined) return "";
-  return (delimiter && marker.endsWith(delimiter) ? keyBehind(marker) : undefined) ?? `${marker}\0`;
+/**
+ * Where to go on behind the key of a marker, or at `within` among that key's own. A marker within a common prefix
+ * stands for all keys that share it.
+ */
+function behind<P extends Position>(
+  marker: string | undefined,
+  page: Omit<PageRequest, "limit">,
+  within?: P,
+): P | Position {
+  if (marker === undefined) return { key: "" };
+  const shared = marker.startsWith(page.prefix ?? "") ? commonPrefixOf(marker, page) : undefined;
+  const next = shared && keyBehind(shared);
+  return next === undefined ? (within ?? { key: `${marker}\0` }) : { key: next };
+}
+
+/** Of the version in a marker; one that was deleted meanwhile had its place too. */
+function sequenceBehind({ store, bucket }: Exchange, key: string, versionId: string): number | undefined {
+  const sequence = store.version(bucket, key, versionId)?.sequence ?? sequenceOf(versionId);
+  // Where the version null was, nobody knows any more: its key begins again.
+  if (sequence === undefined && versionId !== "null") throw invalidVersionId("version-id-marker", versionId);
+  return sequence;
 }
 
 /** A continuation token is the next key; nobody else needs to know. */

@@ -4,12 +4,12 @@ import { invalidArgument } from "../errors.ts";
 import type { Checksum } from "../model.ts";
 import type { PartClaim } from "../multipart.ts";
 import { findSource, readAlgorithm, sourceVersion } from "./copies.ts";
-import { checksumElements } from "./elements.ts";
+import { checksumElements, time } from "./elements.ts";
 import type { Exchange } from "./exchange.ts";
 import { identityHeaders, readDescription, readWriteCondition, refuseUnsupported } from "./headers.ts";
 import { authorizeWrite, isVersioned } from "./objects.ts";
 import { headerOf, invalidRequest, readPayload, readText } from "./payload.ts";
-import { parseRange } from "./ranges.ts";
+import { parseCopyRange } from "./ranges.ts";
 import { children, malformedXml, type Parsed, parseXml, text } from "./xml.ts";
 
 const MOST_PARTS = 10_000;
@@ -43,9 +43,9 @@ export async function uploadPart(exchange: Exchange): Promise<void> {
     );
   }
   const part = await store.multipart.put(bucket, key, id, number, payload.data, payload);
-  const algorithm =
-    checksumAlgorithm && part.checksum ? { [headerOf(checksumAlgorithm)]: part.checksum } : {};
-  exchange.set({ etag: `"${part.etag}"`, ...algorithm }).empty();
+  const algorithm = checksumAlgorithm ?? payload.checksum;
+  const checksum = checksumAlgorithm ? part.checksum : payload.claimed();
+  exchange.set({ etag: `"${part.etag}"`, ...(algorithm ? { [headerOf(algorithm)]: checksum } : {}) }).empty();
 }
 
 export async function uploadPartCopy(exchange: Exchange): Promise<void> {
@@ -55,10 +55,10 @@ export async function uploadPartCopy(exchange: Exchange): Promise<void> {
   const { checksumAlgorithm } = store.multipart.find(bucket, key, id);
   const source = await findSource(exchange);
   const header = request.header("x-amz-copy-source-range");
-  const range = header === undefined ? undefined : parseRange(header, source.size);
+  const range = header === undefined ? undefined : parseCopyRange(header, source.size);
   const part = await store.multipart.put(bucket, key, id, number, store.read(source, range));
   exchange.set({ "x-amz-copy-source-version-id": sourceVersion(exchange, source) }).xml("CopyPartResult", {
-    LastModified: part.modified.toISOString(),
+    LastModified: time(part.modified),
     ETag: `"${part.etag}"`,
     ...(checksumAlgorithm ? { [`Checksum${checksumAlgorithm}`]: part.checksum } : {}),
   });
@@ -69,13 +69,13 @@ export async function completeMultipartUpload(exchange: Exchange): Promise<void>
   const condition = readWriteCondition(request.header);
   await authorizeWrite(exchange);
   const id = exchange.parameter("uploadId") ?? "";
-  const { checksumAlgorithm } = store.multipart.find(bucket, key, id);
   // The checksum headers here are about the object, not about this body, which is a list of its parts.
   const claims = readClaims(parseXml(await readText(exchange, "other"), "CompleteMultipartUpload"));
   const size = request.header("x-amz-mp-object-size");
   const version = await store.multipart.complete(bucket, key, id, claims, {
     condition,
-    checksum: checksumAlgorithm && request.header(headerOf(checksumAlgorithm)),
+    checksum: (algorithm) => request.header(headerOf(algorithm)),
+    checksumType: request.header("x-amz-checksum-type"),
     size: size === undefined ? undefined : Number(size),
     origin,
   });
@@ -124,7 +124,12 @@ function readType(
   header: string | undefined,
   algorithm: ChecksumAlgorithm | undefined,
 ): Checksum["type"] | undefined {
-  if (!algorithm) return undefined;
+  if (!algorithm) {
+    if (header === undefined) return undefined;
+    throw invalidRequest(
+      "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.",
+    );
+  }
   const known = {
     CRC32: "both",
     CRC32C: "both",

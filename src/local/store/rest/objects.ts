@@ -1,6 +1,7 @@
 import { checkRead } from "../conditions.ts";
-import { S3Error } from "../errors.ts";
+import { invalidVersionId, S3Error } from "../errors.ts";
 import type { ObjectVersion } from "../model.ts";
+import { isVersionId } from "../version-ids.ts";
 import type { Exchange } from "./exchange.ts";
 import {
   checksumHeaders,
@@ -12,7 +13,7 @@ import {
   refuseUnsupported,
 } from "./headers.ts";
 import { readPayload } from "./payload.ts";
-import { selectRange } from "./ranges.ts";
+import { checksumOf, selectRange } from "./ranges.ts";
 
 export async function putObject(exchange: Exchange): Promise<void> {
   const { store, request, bucket, key } = exchange;
@@ -30,7 +31,7 @@ export async function putObject(exchange: Exchange): Promise<void> {
     origin: exchange.origin,
   });
   exchange
-    .set(identityHeaders(version, isVersioned(exchange)))
+    .set(identityHeaders(version, version.versionId !== "null"))
     .set(checksumHeaders(version.checksum))
     .empty();
 }
@@ -46,21 +47,23 @@ export async function getObject(exchange: Exchange): Promise<void> {
   const { store, request, response, bucket, key } = exchange;
   const version = await findForReading(exchange, bucket, key, exchange.parameter("versionId"));
   exchange.set(identityHeaders(version, isVersioned(exchange)));
-  if (checkRead(readReadCondition(request.header), version) === "not-modified") {
+  if (checkRead(readReadCondition(request.header, store.now()), version)) {
     exchange.set({ "last-modified": version.modified.toUTCString() }).empty(304);
     return;
   }
   const range = selectRange(request.header("range"), exchange.parameter("partNumber"), version);
-  if (range) response.statusCode = 206;
-  const wantsChecksum = request.header("x-amz-checksum-mode") === "ENABLED" && !range;
   exchange
     .set(descriptionHeaders(version, request.query))
-    .set(wantsChecksum ? checksumHeaders(version.checksum) : {})
+    .set(
+      request.header("x-amz-checksum-mode") === "ENABLED" ? checksumHeaders(checksumOf(version, range)) : {},
+    )
     .set({
       "content-length": range ? range.end - range.start + 1 : version.size,
       "content-range": range && `bytes ${range.start}-${range.end}/${version.size}`,
       "x-amz-mp-parts-count": exchange.parameter("partNumber") ? version.parts?.length : undefined,
     });
+  // Before there is a body, because Node encodes Content-Disposition otherwise once it knows the body's length.
+  response.writeHead(range ? 206 : 200);
   // Nothing was awaited since the version was found: its file is still there to be opened.
   if (request.method === "HEAD") response.end();
   else await store.send(version, range, response);
@@ -91,7 +94,11 @@ export async function findForReading(
 export async function deleteObject(exchange: Exchange): Promise<void> {
   const { store, request, bucket, key, origin } = exchange;
   const versionId = exchange.parameter("versionId");
+  refuseUnsupported(request.http.headers);
   await exchange.authorize(versionId ? "s3:DeleteObjectVersion" : "s3:DeleteObject", { versionId });
+  if (versionId && !isVersionId(versionId) && !store.version(bucket, key, versionId)) {
+    throw invalidVersionId("versionId", versionId);
+  }
   const deleted = await store.delete(bucket, key, { versionId, ifMatch: request.header("if-match"), origin });
   exchange
     .set({

@@ -20,6 +20,8 @@ export interface Payload {
   readonly data: AsyncIterable<Uint8Array>;
   /** The checksum that the client sends along, in a header or a trailer. */
   readonly checksum: ChecksumAlgorithm | undefined;
+  /** That checksum, once the whole body was read. */
+  claimed(): string | undefined;
   /** What `verify` needs. */
   readonly digests: readonly DigestAlgorithm[];
   /** @throws 400 where a digest is not what was promised */
@@ -53,9 +55,11 @@ export function readPayload({ request, hooks }: Exchange, about: "body" | "other
   const digests: DigestAlgorithm[] = [...(md5 ? (["MD5"] as const) : [])];
   if (checksum) digests.push(checksum.algorithm);
   if (payloadHash) digests.push("SHA256");
+  const claimed = () => checksum && (checksum.value ?? body.trailers.get(headerOf(checksum.algorithm)));
   return {
     data: body.data,
     checksum: checksum?.algorithm,
+    claimed,
     digests,
     verify: (results, size) => {
       if (size !== length) throw incompleteBody();
@@ -70,15 +74,14 @@ export function readPayload({ request, hooks }: Exchange, about: "body" | "other
         throw new S3Error(400, "BadDigest", "The Content-MD5 you specified did not match what we received.");
       }
       if (!checksum) return;
-      const claimed = checksum.value ?? body.trailers.get(headerOf(checksum.algorithm));
-      if (claimed === undefined) {
+      if (claimed() === undefined) {
         throw new S3Error(
           400,
           "MalformedTrailerError",
           "The request contained trailing data that was not well-formed.",
         );
       }
-      if (results.get(checksum.algorithm)?.toString("base64") !== claimed) {
+      if (results.get(checksum.algorithm)?.toString("base64") !== claimed()) {
         throw new S3Error(
           400,
           "BadDigest",

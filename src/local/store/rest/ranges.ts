@@ -1,6 +1,6 @@
 import type { ByteRange } from "../blobs.ts";
-import { S3Error } from "../errors.ts";
-import type { ObjectVersion } from "../model.ts";
+import { invalidArgument, S3Error } from "../errors.ts";
+import type { Checksum, ObjectVersion } from "../model.ts";
 import { invalidRequest } from "./payload.ts";
 
 /** The bytes that a GET asks for, by a Range header or by the number of a part; undefined for all of them. */
@@ -15,6 +15,22 @@ export function selectRange(
   return partRange(Number(partNumber), version);
 }
 
+/** The checksum of the bytes that are read, where it is known: of the whole, or of one part. */
+export function checksumOf(
+  { size, checksum, parts = [] }: ObjectVersion,
+  range: ByteRange | undefined,
+): Checksum | undefined {
+  if (!checksum || !range) return checksum;
+  let start = 0;
+  for (const part of parts) {
+    const isPart = start === range.start && start + part.size - 1 === range.end;
+    if (isPart && checksum.type === "COMPOSITE")
+      return part.checksum ? { ...checksum, value: part.checksum } : undefined;
+    start += part.size;
+  }
+  return range.start === 0 && range.end === size - 1 ? checksum : undefined;
+}
+
 /** One range; anything else in the header is ignored, as HTTP wants it. */
 export function parseRange(header: string, size: number): ByteRange | undefined {
   const [, from = "", to = ""] = /^bytes=(\d*)-(\d*)$/.exec(header.trim()) ?? [];
@@ -27,6 +43,27 @@ export function parseRange(header: string, size: number): ByteRange | undefined 
       RangeRequested: header,
       ActualObjectSize: String(size),
     });
+  }
+  return { start, end };
+}
+
+/** The range of the source that is copied as a part: first and last byte, both within it. */
+export function parseCopyRange(header: string, size: number): ByteRange {
+  const name = "x-amz-copy-source-range";
+  const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(header) ?? [];
+  const [start, end] = [Number(from), Number(to)];
+  if (from === undefined || end < start) {
+    throw invalidArgument(
+      `The ${name} value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy`,
+      name,
+      header,
+    );
+  }
+  if (start >= size) {
+    throw invalidRequest("The specified copy range is invalid for the source object size");
+  }
+  if (end >= size) {
+    throw invalidArgument(`Range specified is not valid for source object of size: ${size}`, name, header);
   }
   return { start, end };
 }

@@ -15,13 +15,14 @@ export interface S3Request {
   header(name: string): string | undefined;
 }
 
-/** @throws 400 InvalidURI where the path is not well-formed UTF-8 */
+/** @throws 400 InvalidURI where the path is not well-formed UTF-8, or its key climbs above the bucket */
 export function readRequest(http: IncomingMessage): S3Request {
   const [path = "", ...rest] = (http.url ?? "/").split("?");
   const hosted = hostedBucket(http.headers.host ?? "");
   const [, first = "", key] = /^\/([^/]*)\/?(.*)$/s.exec(path) ?? [];
   const bucket = hosted ?? decodePath(first);
   const object = decodePath(hosted === undefined ? (key ?? "") : path.slice(1));
+  if (climbs(object)) throw invalidUri(path);
   return {
     http,
     method: http.method ?? "GET",
@@ -51,6 +52,19 @@ export function decodePath(encoded: string): string {
   try {
     return decodeURIComponent(encoded.replaceAll("+", "%20"));
   } catch {
-    throw new S3Error(400, "InvalidURI", "Couldn't parse the specified URI.", { URI: encoded });
+    throw invalidUri(encoded);
   }
+}
+
+/** Are there more ".." than other names at some place? https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html */
+function climbs(key: string): boolean {
+  let depth = 0;
+  return key.split("/").some((name) => {
+    depth += name === ".." ? -1 : 1;
+    return depth < 0;
+  });
+}
+
+function invalidUri(uri: string): S3Error {
+  return new S3Error(400, "InvalidURI", "Couldn't parse the specified URI.", { URI: uri });
 }
