@@ -10,10 +10,11 @@ import {
   ListObjectsV2Command,
   PutBucketNotificationConfigurationCommand,
   PutObjectCommand,
+  paginateListBuckets,
   paginateListObjectsV2,
 } from "@aws-sdk/client-s3";
 import { expect } from "chai";
-import { raw, refusal, region, s3, uniqueName, useBucket } from "./target.ts";
+import { createBucket, raw, refusal, region, s3, uniqueName, useBucket } from "./target.ts";
 
 describe("S3: a listing", () => {
   const bucket = useBucket();
@@ -158,6 +159,21 @@ describe("S3: a bucket", () => {
     expect(Buckets?.map(({ Name }) => Name)).to.include(bucket());
   });
 
+  it("is listed page by page, by prefix and by region", async () => {
+    const client = await s3();
+    const other = `${bucket()}-2`;
+    await createBucket(other);
+    const listed = [];
+    for await (const page of paginateListBuckets({ client, pageSize: 1 }, { Prefix: bucket() })) {
+      expect(page.Buckets).to.have.length(1);
+      listed.push(...(page.Buckets ?? []).map(({ Name }) => Name));
+    }
+    expect(listed).to.deep.equal([bucket(), other]);
+    const elsewhere = { Prefix: bucket(), BucketRegion: region === "us-west-2" ? "us-west-1" : "us-west-2" };
+    expect((await client.send(new ListBucketsCommand(elsewhere))).Buckets).to.deep.equal([]);
+    await client.send(new DeleteBucketCommand({ Bucket: other }));
+  });
+
   it("is found by a head", async () => {
     const { $metadata } = await (await s3()).send(new HeadBucketCommand({ Bucket: bucket() }));
     expect($metadata.httpStatusCode).to.equal(200);
@@ -178,11 +194,7 @@ describe("S3: a bucket", () => {
   });
 
   it("that is one's own already is made again in us-east-1 alone", async () => {
-    const location =
-      region === "us-east-1"
-        ? {}
-        : { CreateBucketConfiguration: { LocationConstraint: region as "eu-west-1" } };
-    const again = (await s3()).send(new CreateBucketCommand({ Bucket: bucket(), ...location }));
+    const again = createBucket(bucket());
     if (region === "us-east-1") expect((await again).$metadata.httpStatusCode).to.equal(200);
     else expect(await refusal(again)).to.deep.equal({ code: "BucketAlreadyOwnedByYou", status: 409 });
   });
@@ -190,12 +202,10 @@ describe("S3: a bucket", () => {
   it("is removed with uploads that were not completed", async () => {
     const client = await s3();
     const Bucket = uniqueName();
-    const LocationConstraint = region as "eu-west-1";
-    const location = region === "us-east-1" ? {} : { CreateBucketConfiguration: { LocationConstraint } };
-    await client.send(new CreateBucketCommand({ Bucket, ...location }));
+    await createBucket(Bucket);
     await client.send(new CreateMultipartUploadCommand({ Bucket, Key: "unfinished" }));
     await client.send(new DeleteBucketCommand({ Bucket }));
-    await client.send(new CreateBucketCommand({ Bucket, ...location }));
+    await createBucket(Bucket);
     const { Uploads } = await client.send(new ListMultipartUploadsCommand({ Bucket }));
     expect(Uploads).to.equal(undefined);
     await client.send(new DeleteBucketCommand({ Bucket }));

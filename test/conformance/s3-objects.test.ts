@@ -4,6 +4,7 @@ import {
   DeleteObjectCommand,
   DeleteObjectsCommand,
   GetObjectCommand,
+  GetObjectTaggingCommand,
   HeadObjectCommand,
   PutObjectCommand,
 } from "@aws-sdk/client-s3";
@@ -185,6 +186,14 @@ describe("S3: an object", () => {
     const self = { Bucket: bucket(), Key: "self.txt", CopySource: `${bucket()}/self.txt` };
     await (await s3()).send(new CopyObjectCommand({ ...self, StorageClass: "STANDARD" }));
     expect((await head("self.txt")).Metadata).to.deep.equal({ a: "1" });
+  });
+
+  it("that was put without tags has none", async () => {
+    await put("untagged.txt", "x");
+    const tagging = (Key: string) => new GetObjectTaggingCommand({ Bucket: bucket(), Key });
+    expect((await (await s3()).send(tagging("untagged.txt"))).TagSet).to.deep.equal([]);
+    const missing = (await s3()).send(tagging("nothing"));
+    expect(await refusal(missing)).to.deep.equal({ code: "NoSuchKey", status: 404 });
   });
 
   it("is read through a presigned URL", async () => {

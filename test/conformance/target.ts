@@ -155,16 +155,19 @@ export function uniqueName(): string {
   return `conformance-${randomBytes(8).toString("hex")}`;
 }
 
+/** Makes a bucket in the target's region. */
+export async function createBucket(Bucket: string) {
+  const LocationConstraint = region as "eu-west-1";
+  const location = region === "us-east-1" ? {} : { CreateBucketConfiguration: { LocationConstraint } };
+  return (await s3()).send(new CreateBucketCommand({ Bucket, ...location }));
+}
+
 /** A bucket for the tests of one `describe`, gone with all that is in it when they are done. */
 export function useBucket({ versioned = false } = {}): () => string {
   const Bucket = uniqueName();
   before(async () => {
     const client = await s3();
-    const location =
-      region === "us-east-1"
-        ? {}
-        : { CreateBucketConfiguration: { LocationConstraint: region as "eu-west-1" } };
-    await client.send(new CreateBucketCommand({ Bucket, ...location }));
+    await createBucket(Bucket);
     if (versioned) {
       const VersioningConfiguration = { Status: "Enabled" as const };
       await client.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration }));

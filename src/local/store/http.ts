@@ -9,7 +9,6 @@ import {
   getBucketNotification,
   getBucketVersioning,
   headBucket,
-  listBuckets,
   putBucketNotification,
   putBucketVersioning,
 } from "./rest/buckets.ts";
@@ -17,6 +16,7 @@ import { copyObject } from "./rest/copies.ts";
 import { deleteObjects } from "./rest/deletes.ts";
 import { Exchange } from "./rest/exchange.ts";
 import {
+  listBuckets,
   listMultipartUploads,
   listObjects,
   listObjectsV2,
@@ -30,7 +30,7 @@ import {
   uploadPart,
   uploadPartCopy,
 } from "./rest/multipart.ts";
-import { deleteObject, getObject, putObject } from "./rest/objects.ts";
+import { deleteObject, getObject, getObjectTagging, putObject } from "./rest/objects.ts";
 import { readRequest, type S3Request } from "./rest/request.ts";
 import { errorXml } from "./rest/xml.ts";
 
@@ -60,6 +60,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   "PUT object": putObject,
   "GET object": getObject,
   "HEAD object": getObject,
+  "GET object tagging": getObjectTagging,
   "DELETE object": deleteObject,
   "PUT object x-amz-copy-source": copyObject,
   "POST object uploads": createMultipartUpload,
@@ -80,6 +81,7 @@ const FACETS = [
   "versioning",
   "notification",
   "delete",
+  "tagging",
 ];
 
 /** The query parameters that only say more about an operation. Any other makes it one that is not done here. */

@@ -34,7 +34,7 @@ describe("the S3 protocol", () => {
   const unknown: [method: string, path: string, name: string][] = [
     ["GET", "/bucket?acl", "GetBucketAcl"],
     ["PUT", "/bucket?policy", "PutBucketPolicy"],
-    ["GET", "/bucket/key?tagging", "GetObjectTagging"],
+    ["PUT", "/bucket/key?tagging", "PutObjectTagging"],
     ["DELETE", "/bucket?lifecycle", "DeleteBucketLifecycle"],
     ["POST", "/bucket/key?select", "PostObjectSelect"],
   ];
@@ -200,6 +200,7 @@ describe("the permissions that a request needs", () => {
       { method: "DELETE" },
       ["s3:AbortMultipartUpload bucket=bucket key=k"],
     ],
+    ["the tags", "/bucket/k?tagging", {}, ["s3:GetObjectTagging bucket=bucket key=k"]],
     ["a new bucket", "/bucket-2", { method: "PUT" }, ["s3:CreateBucket bucket=bucket-2"]],
     ["the end of a bucket", "/bucket", { method: "DELETE" }, ["s3:DeleteBucket bucket=bucket"]],
     ["the notifications", "/bucket?notification", {}, ["s3:GetBucketNotification bucket=bucket"]],

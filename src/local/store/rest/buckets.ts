@@ -1,24 +1,8 @@
 import { invalidArgument, S3Error } from "../errors.ts";
 import type { TopicNotification } from "../model.ts";
-import { owner, time } from "./elements.ts";
 import type { Exchange } from "./exchange.ts";
 import { readText } from "./payload.ts";
 import { children, malformedXml, type Parsed, parseXml, text } from "./xml.ts";
-
-export async function listBuckets(exchange: Exchange): Promise<void> {
-  await exchange.authorize("s3:ListAllMyBuckets");
-  const buckets = exchange.store.buckets();
-  exchange.xml("ListAllMyBucketsResult", {
-    Owner: owner(exchange),
-    Buckets: {
-      Bucket: buckets.map(({ name, created }) => ({
-        Name: name,
-        CreationDate: time(created),
-        BucketRegion: exchange.store.region,
-      })),
-    },
-  });
-}
 
 export async function createBucket(exchange: Exchange): Promise<void> {
   const { store, request, bucket } = exchange;

@@ -41,11 +41,11 @@ export function keyWriter(exchange: Exchange): (key: string) => string {
   return encoding ? encodeKey : (key) => key;
 }
 
-/** A count in the query, from 0 to 1000. */
-export function limitOf(exchange: Exchange, name: string): number {
-  const value = exchange.parameter(name) ?? "1000";
-  if (!/^\d{1,10}$/.test(value)) {
-    throw invalidArgument(`Argument ${name} must be an integer between 0 and 2147483647`, name, value);
+/** How many entries the query asks for, which is at most `max`. */
+export function limitOf(exchange: Exchange, name: string, min = 0, max = 1000): number {
+  const value = exchange.parameter(name) ?? String(max);
+  if (!/^\d{1,10}$/.test(value) || Number(value) < min) {
+    throw invalidArgument(`Argument ${name} must be an integer between ${min} and 2147483647`, name, value);
   }
-  return Math.min(Number(value), 1000);
+  return Math.min(Number(value), max);
 }

@@ -4,6 +4,34 @@ import { sequenceOf } from "../version-ids.ts";
 import { keyWriter, limitOf, objectElements, owner, time } from "./elements.ts";
 import type { Exchange } from "./exchange.ts";
 
+export async function listBuckets(exchange: Exchange): Promise<void> {
+  await exchange.authorize("s3:ListAllMyBuckets");
+  const { store } = exchange;
+  const prefix = exchange.parameter("prefix");
+  const region = exchange.parameter("bucket-region");
+  const token = exchange.parameter("continuation-token");
+  const limit = limitOf(exchange, "max-buckets", 1, 10_000);
+  const first = token ? readToken(token) : "";
+  const found = store
+    .buckets()
+    .filter(({ name }) => name >= first && name.startsWith(prefix ?? ""))
+    .filter(() => region === undefined || region === store.region);
+  const next = found[limit]?.name;
+  exchange.xml("ListAllMyBucketsResult", {
+    Owner: owner(exchange),
+    Buckets: {
+      Bucket: found.slice(0, limit).map(({ name, created }) => ({
+        Name: name,
+        CreationDate: time(created),
+        BucketRegion: store.region,
+        BucketArn: `arn:aws:s3:::${name}`,
+      })),
+    },
+    ContinuationToken: next && writeToken(next),
+    Prefix: prefix,
+  });
+}
+
 export async function listObjectsV2(exchange: Exchange): Promise<void> {
   const { store, bucket } = exchange;
   const prefix = exchange.parameter("prefix");

@@ -91,6 +91,17 @@ export async function findForReading(
   }
 }
 
+/** None: whoever writes an object with tags is refused. AWS CLI 2 asks before it copies a large one. */
+export async function getObjectTagging(exchange: Exchange): Promise<void> {
+  const { store, bucket, key } = exchange;
+  const versionId = exchange.parameter("versionId");
+  await exchange.authorize(versionId ? "s3:GetObjectVersionTagging" : "s3:GetObjectTagging", { versionId });
+  const version = store.head(bucket, key, versionId);
+  exchange
+    .set({ "x-amz-version-id": isVersioned(exchange) ? version.versionId : undefined })
+    .xml("Tagging", { TagSet: {} });
+}
+
 export async function deleteObject(exchange: Exchange): Promise<void> {
   const { store, request, bucket, key, origin } = exchange;
   const versionId = exchange.parameter("versionId");
