@@ -105,12 +105,22 @@ export function createS3Handler(
     let request: S3Request | undefined;
     try {
       request = readRequest(http);
+      refuseOtherOwner(request, store);
       const exchange = new Exchange(store, request, response, hooks);
       await route(request)(exchange);
     } catch (error) {
       answerError(error, http, response, request, hooks);
     }
   };
+}
+
+/** Some clients say whose a bucket must be, so as not to write to a stranger's of the same name. */
+function refuseOtherOwner(request: S3Request, { accountId }: ObjectStore): void {
+  for (const name of ["x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"]) {
+    const expected = request.header(name);
+    if (expected !== undefined && expected !== accountId)
+      throw new S3Error(403, "AccessDenied", "Access Denied");
+  }
 }
 
 function route(request: S3Request): Operation {

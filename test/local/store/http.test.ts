@@ -82,6 +82,16 @@ describe("the S3 protocol", () => {
     expect(await ask("/bucket/k")).to.include({ status: 200, body: "x" });
   });
 
+  it("refuses who expects a bucket to be another account's", async () => {
+    const ask = await serve(await openStore());
+    const put = (owner: string) =>
+      ask("/bucket/k", { method: "PUT", body: "x", headers: { "x-amz-expected-bucket-owner": owner } });
+    expect(await put("123456789012")).to.include({ status: 200 });
+    const { status, body } = await put("210987654321");
+    expect(status).to.equal(403);
+    expect(body).to.include("<Code>AccessDenied</Code>");
+  });
+
   it("takes a plus in a path for a space, as S3 does", async () => {
     const store = await openStore();
     const ask = await serve(store);
@@ -175,6 +185,12 @@ describe("the permissions that a request needs", () => {
       ["s3:PutObject bucket=bucket key=k", "s3:GetObject bucket=bucket key=k"],
     ],
     ["a DELETE", "/bucket/k", { method: "DELETE" }, ["s3:DeleteObject bucket=bucket key=k"]],
+    [
+      "a DELETE that reads what it removes",
+      "/bucket/k",
+      { method: "DELETE", headers: { "if-match": '"other"' } },
+      ["s3:DeleteObject bucket=bucket key=k", "s3:GetObject bucket=bucket key=k"],
+    ],
     [
       "a DELETE of a version",
       "/bucket/k?versionId=null",

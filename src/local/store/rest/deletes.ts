@@ -35,9 +35,11 @@ async function deleteOne(exchange: Exchange, object: Parsed): Promise<{ deleted?
   try {
     const action = versionId ? "s3:DeleteObjectVersion" : "s3:DeleteObject";
     await exchange.authorize(action, { key, versionId });
+    const ifMatch = text(object, "ETag");
+    if (ifMatch !== undefined && ifMatch !== "*") await exchange.authorize("s3:GetObject", { key });
     const deleted = await exchange.store.delete(exchange.bucket, key, {
       versionId,
-      ifMatch: text(object, "ETag"),
+      ifMatch,
       origin: exchange.origin,
     });
     return {

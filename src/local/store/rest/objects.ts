@@ -107,10 +107,12 @@ export async function deleteObject(exchange: Exchange): Promise<void> {
   const versionId = exchange.parameter("versionId");
   refuseUnsupported(request.http.headers);
   await exchange.authorize(versionId ? "s3:DeleteObjectVersion" : "s3:DeleteObject", { versionId });
+  const ifMatch = request.header("if-match");
+  if (ifMatch !== undefined && ifMatch !== "*") await exchange.authorize("s3:GetObject");
   if (versionId && !isVersionId(versionId) && !store.version(bucket, key, versionId)) {
     throw invalidVersionId("versionId", versionId);
   }
-  const deleted = await store.delete(bucket, key, { versionId, ifMatch: request.header("if-match"), origin });
+  const deleted = await store.delete(bucket, key, { versionId, ifMatch, origin });
   exchange
     .set({
       "x-amz-version-id": deleted.versionId,
