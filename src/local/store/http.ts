@@ -105,8 +105,8 @@ export function createS3Handler(
     let request: S3Request | undefined;
     try {
       request = readRequest(http);
-      refuseOtherOwner(request, store);
       const exchange = new Exchange(store, request, response, hooks);
+      refuseOtherOwner(request, store);
       await route(request)(exchange);
     } catch (error) {
       answerError(error, http, response, request, hooks);

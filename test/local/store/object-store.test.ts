@@ -35,6 +35,35 @@ describe("the object store", () => {
     expect(await text(after.get("bucket", "whole").body)).to.equal("part");
   });
 
+  it("completes an upload once, however often it is asked at once", async () => {
+    const store = await openStore();
+    await store.setVersioning("bucket", "Enabled");
+    const { id } = await store.multipart.create("bucket", "whole");
+    const { etag } = await store.multipart.put("bucket", "whole", id, 1, bytes("part"));
+    const complete = () => store.multipart.complete("bucket", "whole", id, [{ number: 1, etag }]);
+    const [first, second, third] = await Promise.all([complete(), complete(), complete()]);
+    expect([second.versionId, third.versionId]).to.deep.equal([first.versionId, first.versionId]);
+    expect(store.listVersions("bucket", { key: "" }, { limit: 10 }).rows).to.have.length(1);
+    expect(await text(store.get("bucket", "whole").body)).to.equal("part");
+  });
+
+  it("forgets nothing of a conflict across a restart", async () => {
+    const root = await temporaryFolder();
+    const before = await openStore({ root });
+    const { etag: standing } = await before.put("bucket", "k", bytes("x"));
+    const { id } = await before.multipart.create("bucket", "k");
+    const { etag } = await before.multipart.put("bucket", "k", id, 1, bytes("part"));
+    await before.put("bucket", "k", bytes("x"));
+    await before.close();
+    const after = await openStore({ root });
+    const condition = { ifMatch: standing };
+    const completed = after.multipart.complete("bucket", "k", id, [{ number: 1, etag }], { condition });
+    expect(await completed.catch((error: S3Error) => error)).to.include({
+      status: 409,
+      code: "ConditionalRequestConflict",
+    });
+  });
+
   it("removes at the start what an upload left behind that was cut off", async () => {
     const root = await temporaryFolder();
     const before = await openStore({ root });
