@@ -91,18 +91,20 @@ describe("the program in Pulumi's own Node.js runtime", function () {
 
   it("says where everything is", () => {
     const queue = (name: string) => `https://sqs.eu-west-1.amazonaws.com/123456789012/${name}-0123456`;
-    const worker = (name: string) => ({
+    const worker = (name: string, angle: number) => ({
       queue: queue(`${name}-queue`),
       deadLetterQueue: queue(`${name}-dead-letters`),
       function: `${name}-function-0123456`,
+      logGroup: `${name}-log-0123456`,
       prefix: name,
+      angle,
     });
     expect(up("without configuration").stackOutputs).to.deep.equal({
       sourceBucket: "images-source-0123456",
       resultsBucket: "images-results-0123456",
       topic: "arn:aws:sns:eu-west-1:123456789012:images-created-0123456",
       alarmTopic: "arn:aws:sns:eu-west-1:123456789012:images-alarms-0123456",
-      workers: { clockwise: worker("clockwise"), "counter-clockwise": worker("counter-clockwise") },
+      workers: { clockwise: worker("clockwise", 90), "counter-clockwise": worker("counter-clockwise", 270) },
     });
   });
 

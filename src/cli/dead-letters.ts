@@ -8,7 +8,7 @@ import {
 } from "../operations/dead-letters.ts";
 import { parsedArguments } from "./arguments.ts";
 import { UsageError } from "./inputs.ts";
-import { openOperator, STACK_OPTIONS, STACK_USAGE } from "./operator.ts";
+import { openOperator, STACK_OPTIONS, STACK_USAGE, WORKER_OPTION, WORKER_USAGE } from "./operator.ts";
 
 const USAGE = `Usage: npm run dead-letters -- [--redrive | --drop] [OPTION]...
 
@@ -19,6 +19,7 @@ Shows what the workers could not process, by reason. Looking changes nothing.
   --reason CODE       only those with this reason, for example corrupt
   --yes               does not ask
 ${STACK_USAGE}
+${WORKER_USAGE}
   --help              prints this`;
 
 try {
@@ -79,6 +80,7 @@ function parsed(argv: string[]) {
       args: argv,
       options: {
         ...STACK_OPTIONS,
+        ...WORKER_OPTION,
         redrive: { type: "boolean", default: false },
         drop: { type: "boolean", default: false },
         reason: { type: "string" },

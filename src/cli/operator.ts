@@ -1,6 +1,9 @@
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { text } from "node:stream/consumers";
+import { promisify } from "node:util";
 import { S3Client } from "@aws-sdk/client-s3";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import { parseStack, type Stack } from "../operations/stack.ts";
@@ -8,18 +11,23 @@ import { UsageError } from "./inputs.ts";
 
 /** The options with which a command says which stack it is about, for `parseArgs`. */
 export const STACK_OPTIONS = {
+  stack: { type: "string" },
   outputs: { type: "string" },
   profile: { type: "string" },
   region: { type: "string" },
-  worker: { type: "string" },
 } as const;
 
 /** What they mean, for a usage text. */
-export const STACK_USAGE = `  --outputs FILE      what \`pulumi stack output --json\` prints; - reads it from standard input
-                      (default: .machine/dev/outputs.json, which npm run dev keeps)
+export const STACK_USAGE = `  --stack NAME        a stack on AWS, whose outputs the Pulumi CLI is asked for
+                      (default: the machine that npm run dev runs on this computer)
+  --outputs FILE      instead of --stack: what \`pulumi stack output --json\` prints; - reads it
+                      from standard input
   --profile NAME      profile of the AWS CLI (default: AWS_PROFILE, or the environment's keys)
-  --region REGION     (default: AWS_REGION, or the profile's)
-  --worker NAME       this worker alone (default: every worker)`;
+  --region REGION     (default: the stack's)`;
+
+/** The option with which a command is about one worker, and what it means. */
+export const WORKER_OPTION = { worker: { type: "string" } } as const;
+export const WORKER_USAGE = "  --worker NAME       this worker alone (default: every worker)";
 
 export interface Operator extends Disposable {
   readonly stack: Stack;
@@ -27,29 +35,32 @@ export interface Operator extends Disposable {
   readonly workers: readonly string[];
   readonly s3: S3Client;
   readonly sqs: SQSClient;
+  /** Where the stack is; undefined where its outputs do not say so. */
+  readonly region: string | undefined;
+  /** The folder with the functions' logs, of a machine on this computer. */
+  readonly logs: string | undefined;
 }
+
+const PROJECT = path.join(import.meta.dirname, "../..");
+/** Where npm run dev keeps the machine. */
+const LOCAL = path.join(PROJECT, ".machine/dev/outputs.json");
 
 /**
  * Whoever operates a stack, on AWS or, where AWS_ENDPOINT_URL says so, on this computer.
  * @throws {UsageError}
  */
 export async function openOperator(
-  options: { readonly [name in keyof typeof STACK_OPTIONS]?: string | undefined },
+  options: { readonly [name in keyof typeof STACK_OPTIONS | "worker"]?: string | undefined },
 ): Promise<Operator> {
-  const { outputs = ".machine/dev/outputs.json", profile, region, worker } = options;
-  // npm runs this in the project's folder; a path that is given is meant from where the person is.
-  const file = options.outputs ? path.resolve(process.env.INIT_CWD ?? "", outputs) : outputs;
-  const json =
-    outputs === "-" ? await text(process.stdin) : await readFile(file, "utf8").catch(() => undefined);
-  if (json === undefined) {
-    throw new UsageError(`${file}: there is no such file. Give the stack's outputs with --outputs FILE.`);
-  }
+  const { profile, worker } = options;
+  const { json, file } = await outputsOf(options);
   const stack = parseStack(json);
   if (worker !== undefined && !stack.workers[worker]) {
     throw new UsageError(
       `There is no worker ${JSON.stringify(worker)}: the stack has ${Object.keys(stack.workers).join(", ")}.`,
     );
   }
+  const region = options.region ?? regionOf(stack);
   const client = { ...(profile ? { profile } : {}), ...(region ? { region } : {}) };
   const [s3, sqs] = [new S3Client(client), new SQSClient(client)];
   return {
@@ -57,8 +68,69 @@ export async function openOperator(
     workers: worker === undefined ? Object.keys(stack.workers) : [worker],
     s3,
     sqs,
+    region,
+    logs: logsBeside(file),
     [Symbol.dispose]() {
       for (const each of [s3, sqs]) each.destroy();
     },
   };
+}
+
+/** What `pulumi stack output --json` prints, and the file that it is from, if it is. @throws {UsageError} */
+async function outputsOf({
+  stack,
+  outputs,
+  profile,
+}: {
+  readonly [name in keyof typeof STACK_OPTIONS]?: string | undefined;
+}): Promise<{ json: string; file?: string }> {
+  if (stack !== undefined && outputs !== undefined)
+    throw new UsageError("Give --stack or --outputs, not both.");
+  if (stack !== undefined) return { json: await outputsFromPulumi(stack) };
+  if (outputs === "-") return { json: await text(process.stdin) };
+  // npm runs this in the project's folder; a path that is given is meant from where the person is.
+  const file = outputs === undefined ? LOCAL : path.resolve(process.env.INIT_CWD ?? "", outputs);
+  const json = await readFile(file, "utf8").catch(() => undefined);
+  if (outputs !== undefined) {
+    if (json !== undefined) return { json, file };
+    throw new UsageError(`${file}: there is no such file. Give the stack's outputs with --outputs FILE.`);
+  }
+  // Without these, requests about the machine on this computer would go to AWS.
+  const local = process.env.AWS_ENDPOINT_URL !== undefined || profile !== undefined;
+  if (json !== undefined && local) return { json, file };
+  throw new UsageError(
+    "Which machine? Start `npm run dev` and export what it prints, or name a stack on AWS with --stack NAME.",
+  );
+}
+
+/** @throws {UsageError} in a sentence where there is no CLI, or no such stack */
+async function outputsFromPulumi(stack: string): Promise<string> {
+  try {
+    const { stdout } = await promisify(execFile)("pulumi", ["stack", "output", "--json", "--stack", stack], {
+      cwd: PROJECT,
+      maxBuffer: 2 ** 24,
+    });
+    return stdout;
+  } catch (error) {
+    const { code, stderr = "", message } = error as NodeJS.ErrnoException & { stderr?: string };
+    if (code === "ENOENT") {
+      throw new UsageError(
+        "There is no Pulumi CLI (`pulumi`) to read the outputs of the stack: install it, https://www.pulumi.com/docs/install/, or give what `pulumi stack output --json` printed elsewhere with --outputs FILE.",
+      );
+    }
+    throw new UsageError(
+      `\`pulumi stack output --json --stack ${stack}\` failed: ${stderr.trim() || message}`,
+    );
+  }
+}
+
+/** Where the stack is: its topic's ARN says so. */
+function regionOf({ topic = "" }: Stack): string | undefined {
+  return topic.split(":")[3] || undefined;
+}
+
+/** The machine on this computer keeps its logs beside its outputs. */
+function logsBeside(file: string | undefined): string | undefined {
+  const logs = file && path.join(path.dirname(file), "logs");
+  return logs && existsSync(logs) ? logs : undefined;
 }

@@ -2,7 +2,14 @@ import { Reconciliation, type Tally } from "../operations/reconcile.ts";
 import { Repairs } from "../operations/repair.ts";
 import { parsedArguments } from "./arguments.ts";
 import { UsageError } from "./inputs.ts";
-import { type Operator, openOperator, STACK_OPTIONS, STACK_USAGE } from "./operator.ts";
+import {
+  type Operator,
+  openOperator,
+  STACK_OPTIONS,
+  STACK_USAGE,
+  WORKER_OPTION,
+  WORKER_USAGE,
+} from "./operator.ts";
 
 const USAGE = `Usage: npm run reconcile -- [--repair] [OPTION]...
 
@@ -16,6 +23,7 @@ deleted). It changes nothing, unless it is told to repair.
   --grace MINUTES     younger images count as in flight, not as missing (default: 15)
   --start-after KEY   goes on behind this key, with --worker
 ${STACK_USAGE}
+${WORKER_USAGE}
   --help              prints this
 
 Exit code: 0 all accounted for or sent, 1 something is missing or stale, 2 wrong usage.`;
@@ -121,6 +129,7 @@ function parsed(argv: string[]) {
       args: argv,
       options: {
         ...STACK_OPTIONS,
+        ...WORKER_OPTION,
         repair: { type: "boolean", default: false },
         rate: { type: "string", default: "100" },
         grace: { type: "string", default: "15" },

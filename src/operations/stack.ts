@@ -6,12 +6,20 @@ export interface StackWorker {
   readonly deadLetterQueue: string;
   /** First segment of the keys of its results. */
   readonly prefix: string;
+  /** Name of the function. */
+  readonly function?: string;
+  /** Name of the log group that the function writes to. */
+  readonly logGroup?: string;
+  /** Degrees clockwise that it turns images by; undefined for a worker that does something else. */
+  readonly angle?: number;
 }
 
 /** The outputs of the program that operations need. */
 export interface Stack {
   readonly sourceBucket: string;
   readonly resultsBucket: string;
+  /** ARN of the topic. */
+  readonly topic?: string;
   readonly workers: Readonly<Record<string, StackWorker>>;
 }
 

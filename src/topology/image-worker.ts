@@ -261,6 +261,7 @@ export class ImageWorker extends pulumi.ComponentResource {
       queue: this.queue.url,
       deadLetterQueue: this.deadLetterQueue.url,
       function: this.function.name,
+      logGroup: logGroup.name,
       prefix: this.prefix,
     };
     this.registerOutputs({ ...fanOut.workers[name] });

@@ -31,6 +31,9 @@ export class RotationWorker extends ImageWorker {
       "image-machine:index:RotationWorker",
     );
     this.angle = angle;
+    const { workers } = rest.fanOut;
+    // Whoever tries the deployed machine judges results by it.
+    if (workers[name]) workers[name] = { ...workers[name], angle };
   }
 }
 

@@ -1,6 +1,4 @@
-import { spawn } from "node:child_process";
 import path from "node:path";
-import { text } from "node:stream/consumers";
 import {
   DeleteObjectCommand,
   GetObjectCommand,
@@ -11,6 +9,7 @@ import { SendMessageCommand } from "@aws-sdk/client-sqs";
 import { expect } from "chai";
 import sharp from "sharp";
 import { type Machine, startMachine } from "../../src/local/machine.ts";
+import { runCommand } from "../support/command.ts";
 import { withFolder } from "../support/machine.ts";
 import { quiet } from "../support/quiet.ts";
 
@@ -52,26 +51,8 @@ describe("operating a machine", function () {
   const put = (Key: string, Body: Buffer) =>
     machine.s3.send(new PutObjectCommand({ Bucket: machine.outputs.sourceBucket, Key, Body }));
 
-  /** Runs a command as a person in another terminal does. */
-  async function command(name: string, ...args: string[]) {
-    const child = spawn(
-      process.execPath,
-      [path.resolve(`src/cli/${name}.ts`), "--outputs", path.join(folder, "outputs.json"), ...args],
-      {
-        stdio: ["ignore", "pipe", "pipe"],
-        env: {
-          PATH: process.env.PATH,
-          AWS_ENDPOINT_URL: machine.endpoint,
-          AWS_REGION: machine.region,
-          AWS_ACCESS_KEY_ID: machine.administrator.accessKeyId,
-          AWS_SECRET_ACCESS_KEY: machine.administrator.secretAccessKey,
-        },
-      },
-    );
-    const exited = new Promise<number | null>((resolve) => child.once("exit", resolve));
-    const [stdout, stderr, exitCode] = await Promise.all([text(child.stdout), text(child.stderr), exited]);
-    return { stdout, stderr, exitCode };
-  }
+  const command = (name: string, ...args: string[]) =>
+    runCommand(machine, name, "--outputs", path.join(folder, "outputs.json"), ...args);
 
   const ALL_WELL = "7 created = 4 results + 1 rejected + 2 superseded + 0 in flight";
 

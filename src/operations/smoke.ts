@@ -1,0 +1,244 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout } from "node:timers/promises";
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  ListObjectVersionsCommand,
+  PutObjectCommand,
+  type S3Client,
+} from "@aws-sdk/client-s3";
+import { GetQueueAttributesCommand, type SQSClient } from "@aws-sdk/client-sqs";
+import sharp, { type Sharp } from "sharp";
+import { type DeadLetter, eachDeadLetter } from "./dead-letters.ts";
+import type { Stack, StackWorker } from "./stack.ts";
+
+export interface SmokeOptions {
+  readonly s3: S3Client;
+  readonly sqs: SQSClient;
+  readonly stack: Stack;
+  /** A JPEG. */
+  readonly sample: Buffer;
+  /** Seconds from the upload that a result may take. */
+  readonly timeout: number;
+  /** Ends the waiting; what was uploaded is removed all the same. */
+  readonly signal: AbortSignal;
+  /** Told of each step when it is over. */
+  readonly told: (step: Step) => void;
+}
+
+/** One thing that was done, or was not. */
+export interface Step {
+  /** `uploaded`, `removed`, or the name of a worker. */
+  readonly name: string;
+  readonly ok: boolean;
+  /** From its begin; for a worker from the end of the upload. */
+  readonly seconds: number;
+  /** What was found. */
+  readonly words: string;
+}
+
+/** Milliseconds between two looks at what a worker has done. */
+const LOOK_EVERY_MS = 250;
+
+/** The mean difference of two pixels' channels, of 255, below which JPEGs of the same picture stay. */
+const ALIKE = 8;
+
+/**
+ * Sends one sample through a deployed machine, judges what every worker makes of it, and removes all of it again.
+ * @returns the key under which the sample was uploaded, and the workers without a right result
+ * @throws Error in a sentence where the sample cannot be uploaded
+ */
+export async function smoke(
+  options: SmokeOptions,
+): Promise<{ key: string; failed: string[]; left: boolean }> {
+  const { s3, stack, sample, told } = options;
+  const workers = Object.keys(stack.workers);
+  const key = `smoke/${randomUUID()}.jpg`;
+  const deadLetters = new Map<string, number>();
+  for (const worker of workers) deadLetters.set(worker, await deadLettersOf(options, worker));
+  const begun = performance.now();
+  const since = (from: number) => (performance.now() - from) / 1000;
+  await s3
+    .send(
+      new PutObjectCommand({ Bucket: stack.sourceBucket, Key: key, Body: sample, ContentType: "image/jpeg" }),
+    )
+    .catch((error: Error) => {
+      throw new Error(
+        `The sample cannot be uploaded to ${stack.sourceBucket}: ${error.message || error.name}`,
+      );
+    });
+  told({ name: "uploaded", ok: true, seconds: since(begun), words: `s3://${stack.sourceBucket}/${key}` });
+
+  const uploaded = performance.now();
+  const failed: string[] = [];
+  try {
+    await Promise.all(
+      workers.map(async (worker) => {
+        const found = await outcome(options, worker, key, deadLetters.get(worker) ?? 0, () =>
+          since(uploaded),
+        );
+        if (!found.ok) failed.push(worker);
+        told({ name: worker, seconds: since(uploaded), ...found });
+      }),
+    );
+  } finally {
+    const removing = performance.now();
+    const removed = await removeAll(options, key, failed).then(
+      (count) => ({ ok: true, words: `${count} versions and all dead letters of it` }),
+      (error: Error) => ({ ok: false, words: `not all of ${key}: ${error.message || error.name}` }),
+    );
+    told({ name: "removed", seconds: since(removing), ...removed });
+    if (!removed.ok) failed.push("removed");
+  }
+  return { key, failed: failed.filter((name) => name !== "removed"), left: failed.includes("removed") };
+}
+
+interface Outcome {
+  readonly ok: boolean;
+  readonly words: string;
+}
+
+/** What becomes of the sample: a result that is judged, a dead letter, or nothing in time. */
+async function outcome(
+  options: SmokeOptions,
+  worker: string,
+  key: string,
+  deadLetters: number,
+  seconds: () => number,
+): Promise<Outcome> {
+  const { s3, sqs, stack, timeout, signal } = options;
+  const { prefix, deadLetterQueue, angle } = stack.workers[worker] as StackWorker;
+  let known = deadLetters;
+  try {
+    for (;;) {
+      const result = await bodyOf(s3, stack.resultsBucket, `${prefix}/${key}`);
+      if (result) return await judge(options.sample, result, angle);
+      const now = await deadLettersOf(options, worker);
+      if (now > known) {
+        const letter = await takeDeadLetter(sqs, deadLetterQueue, key);
+        if (letter) return { ok: false, words: `rejected as ${letter.code}: ${letter.reason}` };
+      }
+      known = now;
+      if (signal.aborted) return { ok: false, words: "not waited for any longer" };
+      if (seconds() > timeout) {
+        return {
+          ok: false,
+          words: `neither a result nor a dead letter after ${timeout} seconds; should a result still come, \`npm run reconcile\` lists it as orphaned`,
+        };
+      }
+      await setTimeout(LOOK_EVERY_MS, undefined, { signal }).catch(() => {});
+    }
+  } catch (error) {
+    return { ok: false, words: (error as Error).message || (error as Error).name };
+  }
+}
+
+async function bodyOf(s3: S3Client, Bucket: string, Key: string): Promise<Buffer | undefined> {
+  try {
+    const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key }));
+    return Buffer.from((await Body?.transformToByteArray()) ?? []);
+  } catch (error) {
+    if ((error as Error).name === "NoSuchKey") return undefined;
+    throw new Error(`s3://${Bucket}/${Key} cannot be read: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/**
+ * Judges a result by its pixels.
+ * @param angle degrees clockwise that the worker turns by; of a worker that does something else it is asked only that
+ *   the result can be decoded
+ */
+export async function judge(sample: Buffer, result: Buffer, angle: number | undefined): Promise<Outcome> {
+  const pixels = (image: Sharp) =>
+    image.toColourspace("srgb").removeAlpha().raw().toBuffer({ resolveWithObject: true });
+  let actual: Awaited<ReturnType<typeof pixels>>;
+  try {
+    actual = await pixels(sharp(result, { failOn: "warning" }).autoOrient());
+  } catch (error) {
+    return { ok: false, words: `its result cannot be decoded: ${(error as Error).message.split("\n")[0]}` };
+  }
+  const { width, height } = actual.info;
+  const size = `${width} × ${height}`;
+  if (angle === undefined) return { ok: true, words: `its result can be decoded, ${size}` };
+  const turn = angle > 180 ? `${360 - angle}° counter-clockwise` : `${angle}° clockwise`;
+  const upright = await sharp(sample).autoOrient().toColourspace("srgb").png().toBuffer();
+  const expected = await pixels(sharp(upright).rotate(angle, { background: "white" }));
+  if (expected.info.width !== width || expected.info.height !== height) {
+    return {
+      ok: false,
+      words: `its result is ${size}, but turned by ${turn} it is ${expected.info.width} × ${expected.info.height}`,
+    };
+  }
+  const apart = meanDifference(expected.data, actual.data);
+  return apart < ALIKE
+    ? { ok: true, words: `turned by ${turn}, ${size}` }
+    : {
+        ok: false,
+        words: `its result is not the sample turned by ${turn}: pixels differ by ${apart.toFixed(0)} of 255`,
+      };
+}
+
+function meanDifference(a: Buffer, b: Buffer): number {
+  let sum = 0;
+  for (const [index, value] of a.entries()) sum += Math.abs(value - (b[index] ?? 0));
+  return sum / a.length;
+}
+
+async function deadLettersOf({ sqs, stack }: SmokeOptions, worker: string): Promise<number> {
+  const { deadLetterQueue = "" } = stack.workers[worker] ?? {};
+  const { Attributes } = await sqs.send(
+    new GetQueueAttributesCommand({
+      QueueUrl: deadLetterQueue,
+      AttributeNames: ["ApproximateNumberOfMessages"],
+    }),
+  );
+  return Number(Attributes?.ApproximateNumberOfMessages);
+}
+
+/** Deletes the dead letters about a key. @returns one of them */
+async function takeDeadLetter(
+  sqs: SQSClient,
+  queueUrl: string,
+  key: string,
+): Promise<DeadLetter | undefined> {
+  let taken: DeadLetter | undefined;
+  await eachDeadLetter(sqs, queueUrl, (letter) => {
+    const about = letter.objects.some((object) => object.key === key);
+    if (about) taken = letter;
+    return about;
+  });
+  return taken;
+}
+
+/**
+ * Removes all versions of the sample and its results. The source goes first: a worker that takes up the message later finds
+ * nothing to do.
+ * @returns how many versions there were
+ */
+async function removeAll(
+  { s3, sqs, stack }: SmokeOptions,
+  key: string,
+  failed: readonly string[],
+): Promise<number> {
+  const places = [
+    { Bucket: stack.sourceBucket, Key: key },
+    ...Object.values(stack.workers).map(({ prefix }) => ({
+      Bucket: stack.resultsBucket,
+      Key: `${prefix}/${key}`,
+    })),
+  ];
+  let count = 0;
+  for (const { Bucket, Key } of places) {
+    const { Versions = [], DeleteMarkers = [] } = await s3.send(
+      new ListObjectVersionsCommand({ Bucket, Prefix: Key }),
+    );
+    for (const { VersionId } of [...Versions, ...DeleteMarkers]) {
+      await s3.send(new DeleteObjectCommand({ Bucket, Key, VersionId }));
+      count++;
+    }
+  }
+  for (const worker of failed) {
+    await takeDeadLetter(sqs, stack.workers[worker]?.deadLetterQueue ?? "", key);
+  }
+  return count;
+}

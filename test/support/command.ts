@@ -1,0 +1,36 @@
+import { spawn } from "node:child_process";
+import path from "node:path";
+import { text } from "node:stream/consumers";
+import type { Machine } from "../../src/local/machine.ts";
+
+/** What a command is run with beside its name: standard input, further environment variables. */
+export interface CommandOptions {
+  readonly input?: string;
+  readonly environment?: Record<string, string | undefined>;
+}
+
+/** Runs a command of src/cli as a person in another terminal does, who has exported what the machine prints. */
+export async function runCommand(machine: Machine, name: string, ...args: (string | CommandOptions)[]) {
+  const { input = "", environment } = args.find((arg) => typeof arg === "object") ?? {};
+  const child = spawn(
+    process.execPath,
+    [path.resolve(`src/cli/${name}.ts`), ...args.filter((arg) => typeof arg === "string")],
+    {
+      stdio: ["pipe", "pipe", "pipe"],
+      env: {
+        PATH: process.env.PATH,
+        AWS_ENDPOINT_URL: machine.endpoint,
+        AWS_REGION: machine.region,
+        AWS_ACCESS_KEY_ID: machine.administrator.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: machine.administrator.secretAccessKey,
+        ...environment,
+      },
+    },
+  );
+  const exited = new Promise<number | null>((resolve) => child.once("exit", resolve));
+  // A command may end without reading it.
+  child.stdin.on("error", () => {});
+  child.stdin.end(input);
+  const [stdout, stderr, exitCode] = await Promise.all([text(child.stdout), text(child.stderr), exited]);
+  return { stdout, stderr, exitCode };
+}
