@@ -20,11 +20,12 @@ const set = (key: string, value: unknown) => ({
 const CONFIGURATIONS: Record<string, Record<string, string>> = {
   "without configuration": {},
   "with the configuration of dev": stack("dev"),
-  "with the configuration of prod, which is provisioned": stack("prod"),
-  "with a key of its own, traces and a mail address": {
+  "with the configuration of prod": stack("prod"),
+  "with a key of its own, traces, pollers and a mail address": {
     ...set("customerManagedKey", true),
     ...set("buckets", { retainOnDelete: true }),
     ...set("tracing", true),
+    ...set("workers", { scaling: { minimumPollers: 5, maximumPollers: 45 } }),
     ...set("alarms", { email: "on-call@example.com" }),
   },
 };
@@ -116,9 +117,7 @@ describe("the program in Pulumi's own Node.js runtime", function () {
   });
 
   it("protects and keeps prod's buckets, and all that keeps them closed and encrypted", () => {
-    const kept = up("with the configuration of prod, which is provisioned").resources.filter(
-      ({ protect }) => protect,
-    );
+    const kept = up("with the configuration of prod").resources.filter(({ protect }) => protect);
 
     expect(kept.filter(({ retainOnDelete }) => retainOnDelete).map(({ name }) => name)).to.have.members(
       ["images-source", "images-results"].flatMap((bucket) => [
@@ -131,17 +130,31 @@ describe("the program in Pulumi's own Node.js runtime", function () {
     );
   });
 
-  it("gives prod's workers pollers", () => {
-    const prod = up("with the configuration of prod, which is provisioned");
-
-    for (const { inputs } of only(prod, "EventSourceMapping")) {
+  it("gives workers pollers, or a maximum", () => {
+    for (const { inputs } of only(
+      up("with a key of its own, traces, pollers and a mail address"),
+      "EventSourceMapping",
+    )) {
       expect(inputs.provisionedPollerConfig).to.deep.equal({ minimumPollers: 5, maximumPollers: 45 });
       expect(inputs).to.not.have.property("scalingConfig");
     }
+    for (const { inputs } of only(up("with the configuration of prod"), "EventSourceMapping")) {
+      expect(inputs.scalingConfig).to.deep.equal({ maximumConcurrency: 400 });
+      expect(inputs).to.not.have.property("provisionedPollerConfig");
+    }
+  });
+
+  it("has no alarms, no topic for them and no dashboard in dev, without a warning", () => {
+    const dev = up("with the configuration of dev");
+
+    expect(only(dev, "MetricAlarm")).to.deep.equal([]);
+    expect(only(dev, "Dashboard")).to.deep.equal([]);
+    expect(only(dev, "Topic")).to.have.length(1);
+    expect(dev.stackOutputs.alarmTopic ?? null).to.equal(null);
   });
 
   it("keeps the key of buckets that are kept", () => {
-    const { resources } = up("with a key of its own, traces and a mail address");
+    const { resources } = up("with a key of its own, traces, pollers and a mail address");
     const kept = resources.filter(({ type, retainOnDelete }) => type.startsWith("aws:kms") && retainOnDelete);
 
     expect(kept.map(({ name }) => name)).to.have.members(["images-key", "images-key-policy"]);

@@ -19,7 +19,7 @@ interface Line {
 interface Panel {
   readonly title: string;
   readonly lines: readonly Line[];
-  /** A bound, drawn where it is not far above what was reached. */
+  /** A bound, drawn and named beside the lines where it is not far above what was reached. */
   readonly bound?: { readonly label: string; readonly value: number };
 }
 
@@ -31,6 +31,9 @@ const PANEL = { height: 132, gap: 62 };
 
 /** Seconds before and after one that are shown with it. */
 const SMOOTHING = 3;
+
+/** What a letter takes at the most in a wide font, so that no text runs into the next. */
+const WIDE = { name: 9.4, text: 8 };
 
 /** Points of a line: more are not seen. */
 const POINTS = 400;
@@ -157,7 +160,7 @@ function drawPanel(
   const highest = nice(Math.max(reached, shown ? shown.value : 0));
   const bottom = top + PANEL.height;
   const y = (value: number) => bottom - (value / highest) * PANEL.height;
-  let legend = LEFT + title.length * 8.4 + 24;
+  let legend = LEFT + title.length * WIDE.name + 24;
   return [
     `  <rect class="window" x="${LEFT}" y="${top}" width="${round(x(window) - LEFT)}" height="${PANEL.height}"/>`,
     ...[0, 0.5, 1].map(
@@ -168,7 +171,7 @@ function drawPanel(
     `  <text class="name halo" x="${LEFT}" y="${top - 12}">${title}</text>`,
     ...lines.map(({ label, colour }) => {
       const at = legend;
-      legend += label.length * 7 + 34;
+      legend += label.length * WIDE.text + 34;
       return `  <circle class="fill-${colour}" cx="${round(at)}" cy="${top - 16.5}" r="5"/>
   <text class="halo" x="${round(at + 10)}" y="${top - 12}">${label}</text>`;
     }),
@@ -183,7 +186,8 @@ function drawPanel(
     ...(shown
       ? [
           `  <line class="bound" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${round(y(shown.value))}" y2="${round(y(shown.value))}"/>
-  <text class="quiet end" x="${WIDTH - RIGHT}" y="${round(y(shown.value) - 6)}">${shown.label}</text>`,
+  <line class="bound" x1="${round(legend - 5)}" x2="${round(legend + 14)}" y1="${top - 16.5}" y2="${top - 16.5}"/>
+  <text class="halo" x="${round(legend + 22)}" y="${top - 12}">${shown.label}</text>`,
         ]
       : []),
   ].join("\n");

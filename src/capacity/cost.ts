@@ -1,5 +1,5 @@
 import type { Numbers } from "./numbers.ts";
-import { type Plan, pollersOf } from "./plan.ts";
+import { type Plan, pollersOf, type WorkerPlan } from "./plan.ts";
 import type { Simulation } from "./simulation.ts";
 
 /** Dollars for one thing. */
@@ -12,6 +12,7 @@ export interface CostItem {
 const MESSAGES_PER_REQUEST = 10;
 
 const HOURS_PER_MONTH = 730;
+const SECONDS_PER_HOUR = 3600;
 
 /** What a run costs, by line of the bill. Storage and what images cost on their way over the internet are not in it. */
 export function runCost({ accepted, queued, workers }: Simulation, numbers: Numbers): CostItem[] {
@@ -26,6 +27,7 @@ export function runCost({ accepted, queued, workers }: Simulation, numbers: Numb
   const results = sum((worker) => worker.results);
   const deletes = sum((worker) => Math.ceil(worker.results / MESSAGES_PER_REQUEST));
   const messages = published * workers.length + sum(({ usage }) => usage.polls) + deletes;
+  const hours = Math.ceil(accepted.length / SECONDS_PER_HOUR);
   const logged = invocations * numbers.logBytesPerInvocation + tries * numbers.logBytesPerImage;
   return [
     { item: "Lambda duration", dollars: gbSeconds * numbers.priceLambdaGbSecond },
@@ -40,21 +42,26 @@ export function runCost({ accepted, queued, workers }: Simulation, numbers: Numb
     { item: "SNS publishes", dollars: published * million * numbers.priceSnsPublishes },
     { item: "SQS requests", dollars: messages * million * numbers.priceSqsRequests },
     { item: "CloudWatch logs", dollars: logged * 1e-9 * numbers.priceLogsGb },
+    {
+      item: "CloudWatch metrics",
+      dollars:
+        (workers.length * numbers.metricsPerWorker * hours * numbers.priceMetricMonth) / HOURS_PER_MONTH,
+    },
   ];
 }
 
 /** What the machine costs in a month in which not one image comes. */
 export function standingCost({ workers, alarms, dashboards, keys }: Plan, numbers: Numbers): CostItem[] {
-  const pollers = workers.reduce((sum, worker) => sum + (pollersOf(worker)?.minimumPollers ?? 0), 0);
+  const minimum = (worker: WorkerPlan) => pollersOf(worker)?.minimumPollers ?? 0;
+  const pollers = workers.reduce((sum, worker) => sum + minimum(worker), 0);
+  const polls = workers.reduce((sum, worker) => sum + Math.max(numbers.idlePolls, minimum(worker)), 0);
+  const requests = (polls * HOURS_PER_MONTH * SECONDS_PER_HOUR) / numbers.idlePollSeconds;
   return [
     { item: "Lambda pollers, the minimum", dollars: pollers * HOURS_PER_MONTH * numbers.pricePollerHour },
+    { item: "SQS polls of empty queues", dollars: requests * 1e-6 * numbers.priceSqsRequests },
     { item: "CloudWatch alarms", dollars: alarms * numbers.priceAlarmMonth },
     { item: "CloudWatch dashboards", dollars: dashboards * numbers.priceDashboardMonth },
     { item: "KMS keys", dollars: keys * numbers.priceKeyMonth },
-    {
-      item: "CloudWatch metrics, in months in which images come",
-      dollars: workers.length * numbers.metricsPerWorker * numbers.priceMetricMonth,
-    },
   ];
 }
 

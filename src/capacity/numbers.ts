@@ -76,6 +76,19 @@ const TABLE = {
     source:
       "from memory, to be looked up in AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html",
   },
+  idlePolls: {
+    value: 5,
+    unit: "polls at once of an empty queue, where there are not more pollers",
+    source: `assumed: as many as the batches that a mapping starts with, ${SCALING}`,
+    read: "2026-11-26",
+  },
+  idlePollSeconds: {
+    value: 20,
+    unit: "s that a poll of an empty queue takes",
+    source:
+      "assumed: the longest poll, AWSSimpleQueueService/latest/SQSDeveloperGuide/best-practices-setting-up-long-polling.html",
+    read: "2026-11-26",
+  },
   batchBytes: { value: 6 * 1024 * 1024, unit: "bytes of a batch, at most", source: LIMITS },
   standardStart: { value: 5, unit: "batches at once when a queue becomes busy", source: SCALING },
   standardPerMinute: { value: 300, unit: "more batches at once, per minute", source: SCALING },
@@ -154,7 +167,11 @@ const TABLE = {
     unit: "$ per KMS key and month",
     source: "from memory, to be looked up in https://aws.amazon.com/kms/pricing/",
   },
-  priceMetricMonth: { value: 0.3, unit: "$ per custom metric and month", source: CLOUDWATCH_PRICES },
+  priceMetricMonth: {
+    value: 0.3,
+    unit: "$ per custom metric and month, by the hour in which it is sent",
+    source: CLOUDWATCH_PRICES,
+  },
   logBytesPerImage: {
     value: 700,
     unit: "bytes of log per image and worker",
@@ -166,9 +183,9 @@ const TABLE = {
     source: "assumed: START, END, REPORT and one line of metrics",
   },
   metricsPerWorker: {
-    value: 6,
+    value: 7,
     unit: "custom metrics of a worker",
-    source: "this project: processed, rejected, superseded, failed, bytes, ms",
+    source: "this project: processed, duplicate, superseded, rejected, failed, bytes, ms",
   },
 } as const satisfies Record<string, Sourced>;
 

@@ -36,7 +36,9 @@ function imagesIn(images: number, window: number): string {
 
 /** What was asked, on one line. */
 export function circumstances({ stack, plan, megapixels, profile }: Asked): string {
-  return `Stack ${stack} in ${plan.region}, ${plan.workers.length} workers (${list(plan.workers.map(({ name }) => name))}), ${megapixels} megapixels, ${profile}`;
+  const { workers } = plan;
+  const scaling = list([...new Set(workers.map(scalingInWords))]);
+  return `Stack ${stack} in ${plan.region}: ${list(workers.map(({ name }) => name))}, ${workers.length > 1 ? "each with " : "with "}${scaling}; ${megapixels} megapixels, ${profile}`;
 }
 
 /** The answer, in plain words first, then in tables. */
@@ -169,8 +171,8 @@ function scalingInWords(worker: WorkerPlan): string {
   const pollers = pollersOf(worker);
   if (pollers) return `${pollers.minimumPollers} to ${pollers.maximumPollers} pollers`;
   const { scaling } = worker;
-  if (!scaling || !("maximumConcurrency" in scaling)) return "standard mode";
-  return `standard mode, ${count(scaling.maximumConcurrency)} batches at once`;
+  if (!scaling || !("maximumConcurrency" in scaling)) return "Lambda's own maximum";
+  return `up to ${count(scaling.maximumConcurrency)} batches at once`;
 }
 
 function costs({ cost, standing, images }: Answer): string[] {

@@ -33,7 +33,8 @@ when they are processed, what holds them up, what must be raised, and what it co
                      --megapixels and a measurement)
   --failures N       part of the tries that fail and may succeed later, 0 to 1 (default: 0)
   --stack NAME       whose settings, Pulumi.NAME.yaml (default: dev)
-  --config KEY=VALUE a setting instead of the stack's, such as workers.memorySize=3008; any number of times
+  --config KEY=VALUE a setting instead of the stack's, such as workers.memorySize=3008, or none of the
+                     stack's where there is no VALUE; any number of times
   --region NAME      (default: the stack's)
   --set NAME=VALUE   another value for a number of the model; any number of times
   --numbers          lists the numbers of the model, their names and sources
@@ -76,7 +77,7 @@ async function run(options: Options): Promise<number> {
   const { advice } = first.answer;
   const asked =
     options.raised && advice && advice.raises.length > 0
-      ? { ...given.asked, stack: `${given.asked.stack} (raised)`, plan: advice.plan, numbers: advice.numbers }
+      ? { ...given.asked, stack: `${given.asked.stack}, raised,`, plan: advice.plan, numbers: advice.numbers }
       : given.asked;
   const result = asked === given.asked ? first : ask(asked);
   const { drained } = result.answer;
@@ -118,7 +119,7 @@ async function question(options: Options) {
   const asked: Asked = {
     plan,
     numbers,
-    stack: options.config.length > 0 ? `${stack} (${options.config.join(", ")})` : stack,
+    stack: options.config.length > 0 ? `${stack} with other settings` : stack,
     megapixels: options.megapixels,
     profile: options.csv ? path.basename(options.csv) : options.profile,
     window: coming.length,
@@ -274,7 +275,7 @@ function configured(stack: StackConfig, changes: readonly string[]): StackConfig
   return { ...stack, config };
 }
 
-/** Puts a value into JSON, at a path of names. */
+/** Puts a value into JSON, at a path of names, or takes away what is there where it is empty. */
 function within(text: string | undefined, path: readonly string[], value: string): object {
   const root: Record<string, unknown> = JSON.parse(text ?? "{}");
   let at = root;
@@ -284,7 +285,9 @@ function within(text: string | undefined, path: readonly string[], value: string
     at = next as Record<string, unknown>;
   }
   const number = Number(value);
-  at[path.at(-1) ?? ""] = value === "" || Number.isNaN(number) ? value : number;
+  const last = path.at(-1) ?? "";
+  if (value === "") delete at[last];
+  else at[last] = Number.isNaN(number) ? value : number;
   return root;
 }
 

@@ -31,6 +31,30 @@ describe("npm run capacity", () => {
     });
   });
 
+  it("says on the chart what settings are in words, and what the account allows beside the lines", async () => {
+    await withFolder(async (folder) => {
+      const file = path.join(folder, "chart");
+      const settings = ["workers.scaling=", "workers.scaling.maximumConcurrency=300"];
+
+      const { status, stdout } = capacity(
+        ...["--images", "50000", "--minutes", "1", "--chart", file],
+        ...settings.flatMap((setting) => ["--config", setting]),
+      );
+
+      expect(status).to.equal(0);
+      expect(stdout).to.match(/^ {2}clockwise: .*, up to 300 batches at once, nothing reserved$/m);
+      const svg = readFileSync(`${file}.svg`, "utf8");
+      expect(svg).to.contain(
+        ">Stack dev with other settings in us-east-1: clockwise and counter-clockwise, each with up to 300 batches at once; 12 megapixels, constant<",
+      );
+      expect(svg).to.not.contain("workers.scaling");
+      const dashes = [...svg.matchAll(/class="bound" x1="([\d.]+)" x2="[\d.]+" y1="([\d.]+)"/g)];
+      const label = /x="([\d.]+)" y="([\d.]+)">1,000 allowed in the account</.exec(svg);
+      expect(dashes.map(([, , y]) => Number(y)).sort((a, b) => a - b)[0]).to.be.below(Number(label?.[2]));
+      expect(dashes).to.have.length(2);
+    });
+  });
+
   it("says in one sentence what it does not understand", () => {
     for (const [args, sentence] of [
       [["--images", "many"], '--images is "many", but must be a number from 1 to 1000000000000.\n'],

@@ -107,20 +107,27 @@ describe("cost", () => {
     expect(items["S3 reads"]).to.be.closeTo(0.8, 1e-6);
     expect(items["SNS publishes"]).to.be.closeTo(0.5, 1e-6);
     expect(items["SQS requests"]).to.be.at.least(0.8);
+    // Two workers' metrics in one hour.
+    expect(items["CloudWatch metrics"]).to.be.closeTo((2 * 7 * 0.3) / 730, 1e-9);
   });
 
-  it("of standing still is that of pollers and alarms", () => {
+  it("of standing still is that of pollers, polls of empty queues, alarms, dashboards and keys", () => {
     const plan = {
-      ...planWith({ scaling: { minimumPollers: 10, maximumPollers: 20 } }),
+      ...planWith({ scaling: { minimumPollers: 10, maximumPollers: 20 } }, { name: "b" }),
       alarms: 3,
       dashboards: 1,
       keys: 1,
     };
 
-    const items = standingCost(plan, plenty());
+    const items = Object.fromEntries(
+      standingCost(plan, plenty()).map(({ item, dollars }) => [item, dollars]),
+    );
 
-    expect(items[0]?.dollars).to.be.closeTo(10 * 730 * 0.00925, 1e-9);
-    expect(total(items)).to.be.closeTo(67.525 + 0.3 + 3 + 1 + 1.8, 1e-9);
+    // Ten pollers of one worker and five polls at once of the other, each of 20 seconds.
+    const polls = ((10 + 5) * 730 * 3600) / 20;
+    expect(items["Lambda pollers, the minimum"]).to.be.closeTo(10 * 730 * 0.00925, 1e-9);
+    expect(items["SQS polls of empty queues"]).to.be.closeTo((polls / 1e6) * 0.4, 1e-9);
+    expect(total(standingCost(plan, plenty()))).to.be.closeTo(67.525 + 0.7884 + 0.3 + 3 + 1, 1e-9);
   });
 });
 

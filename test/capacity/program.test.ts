@@ -1,5 +1,8 @@
 import { expect } from "chai";
+import { standingCost, total } from "../../src/capacity/cost.ts";
 import { planOf, Recorder } from "../../src/capacity/graph.ts";
+import { mostAtOnce } from "../../src/capacity/mapping.ts";
+import { numbersFor } from "../../src/capacity/numbers.ts";
 import { runProgram } from "../../src/local/program.ts";
 import { readStackConfig, type StackConfig } from "../../src/local/stack-config.ts";
 
@@ -39,6 +42,26 @@ describe("the plan of the program", () => {
     );
 
     for (const worker of plan.workers) expect(worker).to.deep.include(workers);
+  });
+
+  it("of dev costs next to nothing while no image comes, and that of prod little", async () => {
+    const idle = async (stack: string) => {
+      const plan = planOf(await resourcesOf(readStackConfig(process.cwd(), stack).config), "us-east-1");
+      return standingCost(plan, numbersFor("us-east-1")).filter(({ dollars }) => dollars > 0);
+    };
+
+    expect((await idle("dev")).map(({ item }) => item)).to.deep.equal(["SQS polls of empty queues"]);
+    expect(total(await idle("dev"))).to.be.below(0.6);
+    expect(total(await idle("prod"))).to.be.below(5);
+  });
+
+  it("of prod leaves a fifth of an account's default quota to other functions", async () => {
+    const { workers } = planOf(await resourcesOf(readStackConfig(process.cwd(), "prod").config), "us-east-1");
+    const numbers = numbersFor("us-east-1");
+
+    const together = workers.reduce((sum, worker) => sum + mostAtOnce(worker, numbers), 0);
+
+    expect(together).to.be.at.most(0.8 * numbers.lambdaConcurrency);
   });
 
   it("is refused where there is nothing that works, or what is referred to is not there", async () => {
