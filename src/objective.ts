@@ -3,7 +3,7 @@ import { preflight } from "./capacity/preflight.ts";
 import type { ImageFanOut } from "./topology/image-fan-out.ts";
 
 /**
- * Warns, in every preview and up, where the settings of the workers can not meet the stack's objective, and says what
+ * Warns, in every preview and up, where the settings of the workers cannot meet the stack's objective, and says what
  * would. It waits until the program has attached them all, and asks nobody.
  */
 export function warnOfMissedObjective(fanOut: ImageFanOut): void {

@@ -3,7 +3,7 @@ import { checkFanOutSettings, type FanOutSettings } from "./topology/fan-out-set
 
 /**
  * What the stack decides: the configuration of Pulumi.STACK.yaml, which is read here and nowhere else. Each key,
- * its unit, default and range is in the README's table; one of them is set so:
+ * its unit, default and range is in docs/settings.md; one of them is set so:
  *
  *     pulumi config set --path workers.memorySize 3008
  *

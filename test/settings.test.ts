@@ -2,9 +2,9 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { expect } from "chai";
+import { settingsPage } from "../docs/settings.ts";
 import { readStackConfig } from "../src/local/stack-config.ts";
 import { readSettings } from "../src/settings.ts";
-import type { Range } from "../src/topology/checks.ts";
 import {
   ALARM_CHOICES,
   BUCKET_CHOICES,
@@ -13,8 +13,6 @@ import {
 } from "../src/topology/fan-out-settings.ts";
 import { RESERVED_CONCURRENCY, SCALING_RANGES, WORKER_CHOICES } from "../src/topology/worker-settings.ts";
 import { registered } from "./support/mocks.ts";
-
-const TABLE = "README.md";
 
 /** The settings of a stack, whose configuration is text as the Pulumi CLI gives it. */
 async function settingsOf(config: Record<string, string>) {
@@ -97,7 +95,7 @@ describe("the settings", () => {
     [
       "tags",
       JSON.stringify(Object.fromEntries(Array.from({ length: 41 }, (_, index) => [`t${index}`, ""]))),
-      "Setting tags are 41, but must be 40 at most.",
+      "Setting tags are 41, but the maximum is 40.",
     ],
   ];
   for (const [key, value, message] of refused) {
@@ -136,35 +134,22 @@ describe("the settings", () => {
     expect(reading).to.deep.equal(["src/settings.ts"]);
   });
 
-  it("are in the table as they are in the code: unit, default and range", () => {
-    const rows = readFileSync(TABLE, "utf8")
-      .split("\n")
-      .filter((line) => line.startsWith("| `"))
-      .map((line) => line.split("|").map((cell) => cell.trim()));
-    const table = Object.fromEntries(
-      rows.map(([, key = "", unit, standard, range]) => [key.replaceAll("`", ""), { unit, standard, range }]),
-    );
+  it("are on their page as they are in the code and its comments", () => {
+    expect(readFileSync("docs/settings.md", "utf8"), "run `npm run docs`").to.equal(settingsPage());
+  });
 
-    const row = (choice: boolean | (Omit<Range, "default"> & { default?: number })) => {
-      if (typeof choice === "boolean") return { unit: "", standard: String(choice), range: "true, false" };
-      const text = (value: number) => value.toLocaleString("en");
-      return {
-        unit: choice.unit,
-        standard: choice.default === undefined ? "none" : text(choice.default),
-        range: `${text(choice.minimum)} to ${text(choice.maximum)}`,
-      };
-    };
-    const rowsOf = (prefix: string, choices: Record<string, Parameters<typeof row>[0]>) =>
-      Object.fromEntries(Object.entries(choices).map(([name, choice]) => [prefix + name, row(choice)]));
-    expect(table).to.deep.equal({
-      ...rowsOf("", FAN_OUT_CHOICES),
-      ...rowsOf("buckets.", BUCKET_CHOICES),
-      ...rowsOf("alarms.", ALARM_CHOICES),
-      ...rowsOf("workers.", { ...WORKER_CHOICES, reservedConcurrency: RESERVED_CONCURRENCY }),
-      ...rowsOf("workers.scaling.", SCALING_RANGES),
-      ...rowsOf("objective.", OBJECTIVE_RANGES),
-      "alarms.email": { unit: "", standard: "none", range: "one address" },
-      tags: { unit: "", standard: "none", range: "up to 40" },
-    });
+  it("are on their page each, with default and range", () => {
+    const keys = [...settingsPage().matchAll(/^\| `([\w.]+)` \|/gm)].map(([, key]) => key);
+    const keysOf = (prefix: string, choices: object) => Object.keys(choices).map((name) => prefix + name);
+
+    expect(keys).to.have.members([
+      ...keysOf("", { ...FAN_OUT_CHOICES, tags: [] }),
+      ...keysOf("buckets.", BUCKET_CHOICES),
+      ...keysOf("alarms.", { ...ALARM_CHOICES, email: "" }),
+      ...keysOf("workers.", { ...WORKER_CHOICES, reservedConcurrency: RESERVED_CONCURRENCY }),
+      ...keysOf("workers.scaling.", SCALING_RANGES),
+      ...keysOf("objective.", OBJECTIVE_RANGES),
+    ]);
+    expect(settingsPage()).to.match(/^\| `workers\.memorySize` \| 1,769 \| 256 to 10,240 MB \| /m);
   });
 });

@@ -49,7 +49,7 @@ export function limitInWords(
     inFlight: `the queue: SQS hands out ${count(numbers.sqsInFlight)} messages at once`,
     polls: "the pollers: each takes only so many messages a second",
     ramp: "the event source mapping, which grows only so fast",
-    mapping: `the event source mapping, which runs ${list([...new Set(most.map(count))])} batches at once at most`,
+    mapping: `the event source mapping, which runs a maximum of ${list([...new Set(most.map(count))])} batches at once`,
     reserved: "the function's reserved concurrency",
     account: `the account: ${count(numbers.lambdaConcurrency)} invocations at once`,
     environments: `Lambda, which makes ${count(numbers.environmentsPerSecond)} new environments a second`,

@@ -26,8 +26,8 @@ const S3_PRICES = "https://aws.amazon.com/s3/pricing/, us-east-1, S3 Standard, a
 const CLOUDWATCH_PRICES = "https://aws.amazon.com/cloudwatch/pricing/, us-east-1, at second hand";
 
 const TABLE = {
-  s3WritesPerSecond: { value: 3500, unit: "PUTs/s per partition, at least", source: S3_GUIDE },
-  s3ReadsPerSecond: { value: 5500, unit: "GETs/s per partition, at least", source: S3_GUIDE },
+  s3WritesPerSecond: { value: 3500, unit: "PUTs/s per partition, minimum", source: S3_GUIDE },
+  s3ReadsPerSecond: { value: 5500, unit: "GETs/s per partition, minimum", source: S3_GUIDE },
   s3SourcePartitions: {
     value: 1,
     unit: "partitions of the source bucket at the start",
@@ -72,7 +72,7 @@ const TABLE = {
   },
   pollBatch: {
     value: 10,
-    unit: "messages of one poll, at most",
+    unit: "messages of one poll, maximum",
     source:
       "from memory, to be looked up in AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html",
   },
@@ -89,7 +89,7 @@ const TABLE = {
       "assumed: the longest poll, AWSSimpleQueueService/latest/SQSDeveloperGuide/best-practices-setting-up-long-polling.html",
     read: "2026-11-26",
   },
-  batchBytes: { value: 6 * 1024 * 1024, unit: "bytes of a batch, at most", source: LIMITS },
+  batchBytes: { value: 6 * 1024 * 1024, unit: "bytes of a batch, maximum", source: LIMITS },
   standardStart: { value: 5, unit: "batches at once when a queue becomes busy", source: SCALING },
   standardPerMinute: { value: 300, unit: "more batches at once, per minute", source: SCALING },
   standardMost: { value: 1250, unit: "batches at once per mapping", source: SCALING },
@@ -101,10 +101,10 @@ const TABLE = {
     unit: "more batches at once, per minute, in provisioned mode",
     source: SCALING,
   },
-  minimumPollersMost: { value: 200, unit: "minimumPollers, at most", source: SCALING },
+  minimumPollersMost: { value: 200, unit: "maximum of minimumPollers", source: SCALING },
   maximumPollersMost: {
     value: 2000,
-    unit: "maximumPollers, at most",
+    unit: "maximum of maximumPollers",
     source: "lambda/latest/dg/services-sqs-parameters.html",
   },
   lambdaConcurrency: {
@@ -114,7 +114,7 @@ const TABLE = {
   },
   unreservedLeast: {
     value: 100,
-    unit: "invocations at once that can not be reserved",
+    unit: "invocations at once that cannot be reserved",
     source: "from memory, to be looked up in lambda/latest/dg/configuration-concurrency.html",
   },
   environmentsBurst: {

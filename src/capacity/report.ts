@@ -85,7 +85,7 @@ function summary(answer: Answer, { plan, window }: Asked): string[] {
       : []),
     line(
       "At once",
-      `${count(answer.mostRunning)} functions run and ${count(answer.mostWaiting)} messages wait, at most`,
+      `${count(answer.mostRunning)} functions run and ${count(answer.mostWaiting)} messages wait, maximum`,
     ),
   ];
 }

@@ -234,18 +234,18 @@ function parseArguments(argv: string[]) {
   }
 }
 
-function number(name: string, given: string, least: number, most: number): number {
+function number(name: string, given: string, minimum: number, maximum: number): number {
   const value = Number(given.replaceAll(/(?<=\d)[_,](?=\d{3})/g, ""));
-  if (given.trim() !== "" && value >= least && value <= most) return value;
-  throw new UsageError(`${name} is "${given}", but must be a number from ${least} to ${most}.`);
+  if (given.trim() !== "" && value >= minimum && value <= maximum) return value;
+  throw new UsageError(`${name} is "${given}", but must be a number from ${minimum} to ${maximum}.`);
 }
 
-function positive(name: string, given: string, most: number): number {
-  return number(name, given, 1e-3, most);
+function positive(name: string, given: string, maximum: number): number {
+  return number(name, given, 1e-3, maximum);
 }
 
-function whole(name: string, given: string, most: number): number {
-  const value = number(name, given, 1, most);
+function whole(name: string, given: string, maximum: number): number {
+  const value = number(name, given, 1, maximum);
   if (Number.isInteger(value)) return value;
   throw new UsageError(`${name} is "${given}", but must be a whole number.`);
 }

@@ -9,9 +9,9 @@ const PROJECT = path.join(import.meta.dirname, "../..");
 
 const USAGE = `Usage: npm run dev -- [--port PORT] [--stack NAME] [--folder DIR]
 
-Keeps the machine running on this computer, with all that was ever dropped into it in
-DIR. A change of the program, a handler or anything they use takes effect at
-once: what is being processed is finished first, and nothing is lost.
+Keeps the machine running on this computer, and its data in DIR between restarts. A change
+of the program, a handler or anything they use takes effect at once: what is being
+processed is finished first, and nothing is lost.
 
   --port PORT    where it listens on 127.0.0.1 (default: 4566)
   --stack NAME   whose configuration is used, Pulumi.NAME.yaml (default: dev)

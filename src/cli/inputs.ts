@@ -7,7 +7,7 @@ export interface Input {
   readonly key: string;
 }
 
-/** Something that the user asked for and that can not be. The message is all there is to say. */
+/** Something that the user asked for and that cannot be. The message is all there is to say. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
@@ -19,7 +19,7 @@ export class UsageError extends Error {
  * @throws {UsageError} where one is not there, or two would have the same key
  */
 export async function* findInputs(given: readonly string[]): AsyncGenerator<Input> {
-  // A single folder can not hold the same path twice, so that it needs no memory of what was seen.
+  // A single folder cannot hold the same path twice, so that it needs no memory of what was seen.
   const seen = given.length > 1 ? new Map<string, string>() : undefined;
   for (const name of given) {
     const info = await stat(name).catch(() => {

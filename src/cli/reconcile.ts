@@ -19,7 +19,7 @@ deleted). It changes nothing, unless it is told to repair.
 
   --repair            sends what is missing or stale through the worker's queue again;
                       for a new worker that is everything
-  --rate N            most messages sent a second (default: 100)
+  --rate N            maximum of messages sent a second (default: 100)
   --grace MINUTES     younger images count as in flight, not as missing (default: 15)
   --start-after KEY   goes on behind this key, with --worker
 ${STACK_USAGE}
@@ -141,8 +141,8 @@ function parsed(argv: string[]) {
   ).values;
 }
 
-function numberOf(option: string, given: string, least: number, most: number): number {
+function numberOf(option: string, given: string, minimum: number, maximum: number): number {
   const value = Number(given);
-  if (given !== "" && value >= least && value <= most) return value;
-  throw new UsageError(`${option} is ${given}, but must be a number from ${least} to ${most}.`);
+  if (given !== "" && value >= minimum && value <= maximum) return value;
+  throw new UsageError(`${option} is ${given}, but must be a number from ${minimum} to ${maximum}.`);
 }

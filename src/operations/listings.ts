@@ -101,7 +101,7 @@ function compareKeys(a: string, b: string): number {
   return a === b ? 0 : Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
-/** Keys are asked for URL-encoded, as XML can not say all that they may hold. */
+/** Keys are asked for URL-encoded, as XML cannot say all that they may hold. */
 function decoded(key = ""): string {
   return decodeURIComponent(key.replaceAll("+", " "));
 }

@@ -53,7 +53,7 @@ export function checkPixels(job: Job, sizes: readonly Size[], weight: number): v
     throw new ImageRejected(
       "too-many-pixels",
       `The image has ${pages}${width} × ${height} pixels, which count as ${count}; ` +
-        `at most ${megapixels(job.limits.pixels)} can be turned.`,
+        `the maximum is ${megapixels(job.limits.pixels)}.`,
     );
   }
 }

@@ -3,43 +3,43 @@ import { checkWorkerSettings, type WorkerSettings } from "./worker-settings.ts";
 
 /** What a stack decides of its machine. Pulumi.STACK.yaml has the same names. */
 export interface FanOutSettings {
-  /** What becomes of images. @default each as said there */
+  /** How images are kept, in both buckets. @default each as said there */
   readonly buckets?: BucketSettings;
 
-  /** The defaults of all workers. @default each as said there */
+  /** The defaults of all workers; a constructor call may set its own. @default each as said there */
   readonly workers?: WorkerSettings;
 
-  /** When somebody is told. @default each as said there */
+  /** When somebody is alarmed. @default each as said there */
   readonly alarms?: AlarmSettings;
 
-  /** What the machine is meant to be able to do; settings that can not are warned of. @default none */
+  /** What the machine must be able to do: every preview warns of settings that cannot. @default none */
   readonly objective?: ObjectiveSettings;
 
-  /** Whether there is a dashboard. @default true */
+  /** Whether there is a CloudWatch dashboard. @default true */
   readonly dashboard?: boolean;
 
   /**
    * Whether buckets, topics, queues and logs are encrypted with a KMS key of this machine, instead of with keys
-   * that AWS holds: SSE-S3, SSE-SQS, none for topics. @default false
+   * of AWS: SSE-S3, SSE-SQS, none for topics. @default false
    */
   readonly customerManagedKey?: boolean;
 
   /** Whether topic and functions send traces to X-Ray. @default false */
   readonly tracing?: boolean;
 
-  /** Up to 40 tags, on everything that can have them, beside Project, Stack and Worker. @default none */
+  /** Tags, 0 to 40, on everything that can have them, beside Project, Stack and Worker. @default none */
   readonly tags?: Record<string, string>;
 }
 
 /** Of both buckets. */
 export interface BucketSettings {
-  /** Whether `pulumi destroy` deletes a bucket that still holds objects. @default false */
+  /** Whether `pulumi destroy` deletes buckets that still hold objects. @default false */
   readonly forceDestroy?: boolean;
 
-  /** Whether Pulumi refuses to delete a bucket at all. @default false */
+  /** Whether Pulumi refuses to delete buckets and key. @default false */
   readonly protect?: boolean;
 
-  /** Whether a bucket stays, and its key with it, when Pulumi lets go of it. @default false */
+  /** Whether buckets and key are kept when the stack is destroyed. @default false */
   readonly retainOnDelete?: boolean;
 
   /** Days, 1 to 3,650, until an overwritten or deleted version expires. @default 30 */
@@ -48,34 +48,34 @@ export interface BucketSettings {
 
 /** Of the alarms of the topic and of all workers. */
 export interface AlarmSettings {
-  /** Whether there are alarms. @default true */
+  /** Whether there are alarms, and a topic for them that a pager can subscribe to. @default true */
   readonly enabled?: boolean;
 
   /**
-   * Address that gets a mail from each alarm, once its owner has confirmed the first.
-   * @default none: whoever is to be told subscribes to the topic
+   * Address that gets a mail from each alarm, once its owner has confirmed the first mail.
+   * @default none
    */
   readonly email?: string;
 
   /**
-   * Objective: the seconds, 60 to 1,209,600, that a message may wait. By default more than the 720 after which a
-   * batch that was lost in a crash comes again. @default 900
+   * Seconds, 60 to 1,209,600, that a message may wait before it is an alarm. The default is above the 720 after which
+   * a batch that was lost in a crash comes again. @default 900
    */
   readonly oldestMessageSeconds?: number;
 
-  /** Images, 0 to 1,000,000, that a worker may reject in five minutes. @default 10 */
+  /** Images, 0 to 1,000,000, that a worker may reject in five minutes before it is an alarm. @default 10 */
   readonly rejectedImages?: number;
 }
 
 /** A burst, and by when it is to be over. */
 export interface ObjectiveSettings {
-  /** Images, 1 to 10,000,000,000. */
+  /** Images, 1 to 10,000,000,000, that must be processed. @default none */
   readonly images: number;
 
-  /** Minutes, 1 to 10,080, in which they come, evenly. */
+  /** Minutes, 1 to 10,080, in which they arrive, evenly. @default none */
   readonly minutes: number;
 
-  /** Minutes, 1 to 10,080, from the first image by which all are to be processed. @default one more than they come in */
+  /** Minutes, 1 to 10,080, from the first image until all must be processed. @default `minutes` + 1 */
   readonly within?: number;
 
   /** Megapixels, 1 to 1,000, of an image. @default 12 */
@@ -112,7 +112,7 @@ export const OBJECTIVE_RANGES = {
 } as const satisfies Record<string, Omit<Range, "default">>;
 
 /** An account's 50 a resource, less those that are ours and some for the provider's own. */
-const MOST_TAGS = 40;
+export const MAXIMUM_TAGS = 40;
 
 /**
  * The settings with their defaults; those of the workers as given, as each worker may have its own.
@@ -155,8 +155,8 @@ const TAG_VALUE = /^[\p{L}\p{N} _.:/=+@-]{0,256}$/u;
 function checkTags(prefix: string, tags: Record<string, unknown>): void {
   checkMap(`${prefix}tags`, tags, "names to texts");
   const entries = Object.entries(tags);
-  if (entries.length > MOST_TAGS) {
-    throw new RangeError(`${prefix}tags are ${entries.length}, but must be ${MOST_TAGS} at most.`);
+  if (entries.length > MAXIMUM_TAGS) {
+    throw new RangeError(`${prefix}tags are ${entries.length}, but the maximum is ${MAXIMUM_TAGS}.`);
   }
   for (const [name, value] of entries) {
     if (TAG_NAME.test(name) && typeof value === "string" && TAG_VALUE.test(value)) continue;

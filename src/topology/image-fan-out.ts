@@ -87,7 +87,7 @@ export class ImageFanOut extends pulumi.ComponentResource {
     const parent = { parent: this };
     const tags = { Project: pulumi.getProject(), Stack: pulumi.getStack(), ...settings.tags };
     const { protect, retainOnDelete, ...bucketArgs } = settings.buckets;
-    // For what can not be named by Pulumi.
+    // For what cannot be named by Pulumi.
     const stackName = `${this.stack}-${name}`;
     const kept = { parent: this, protect, retainOnDelete };
     this.settings = { ...settings, tags };

@@ -45,7 +45,7 @@ const RETENTION_SECONDS = 14 * 24 * 60 * 60;
 
 /**
  * One processor: a queue that is told of every image, a function that processes it and writes the result under
- * the worker's name, a dead-letter queue for what can not be processed, and a role that allows just that.
+ * the worker's name, a dead-letter queue for what cannot be processed, and a role that allows just that.
  *
  * @example
  * new ImageWorker("grey", { fanOut, handler: "handlers/grey.ts" });

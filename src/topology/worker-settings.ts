@@ -11,58 +11,58 @@ export interface WorkerSettings {
   /** Seconds, 1 to 900, that one batch may take. @default 120 */
   readonly timeout?: number;
 
-  /** Most messages in one batch, 1 to 10,000; more than 10 needs a batching window. @default 10 */
+  /** Maximum of messages in one batch, 1 to 10,000; more than 10 needs a batching window. @default 10 */
   readonly batchSize?: number;
 
   /** Seconds, 0 to 300, that Lambda waits for a batch to fill. @default 0 */
   readonly maximumBatchingWindowInSeconds?: number;
 
   /**
-   * How often, 5 to 1,000, a message is tried before it goes to the dead-letter queue. AWS asks for 5 at least,
+   * How often, 5 to 1,000, a message is tried before it goes to the dead-letter queue. AWS advises a minimum of 5,
    * as throttling counts as a try. @default 5
    */
   readonly maxReceiveCount?: number;
 
   /**
-   * Days that the function's log is kept: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096,
-   * 1827, 2192, 2557, 2922, 3288 or 3653. @default 30
+   * Days, 1 to 3,653, that the function's log is kept; CloudWatch knows 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180,
+   * 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 and 3653. @default 30
    */
   readonly logRetentionInDays?: number;
 
   /**
-   * How fast the queue is emptied: free of charge and up to a maximum, or by pollers that are always there.
-   * @default standard mode without a maximum of its own
+   * How fast the queue is emptied: up to a maximum and free of charge, or by pollers that are paid by the hour.
+   * @default Lambda's own scaling, up to 1,250 batches at once
    */
   readonly scaling?: StandardScaling | ProvisionedScaling;
 
   /**
-   * Invocations at once, 2 to 100,000, that are kept for this function, and are its most: no other function takes
-   * them, and it takes none of theirs. Without `scaling` it is the maximum concurrency, too. AWS leaves at least
-   * 100 of an account's for functions without any. @default none are kept
+   * Reserved concurrency, also the function's limit: invocations at once, 2 to 100,000, that no other function may use.
+   * `scaling` must fit into it; without `scaling` it is the maximum concurrency, too. AWS keeps 100 of an account's
+   * for functions without any. @default none
    */
   readonly reservedConcurrency?: number;
 }
 
-/** Lambda's own scaling: 5 batches at once at first, up to 300 more each minute. */
+/** Standard mode: 5 batches at once at first, up to 300 more each minute. */
 export interface StandardScaling {
-  /** Most batches at once, 2 to 1,000. */
+  /** Standard mode: maximum of batches at once, 2 to 1,000. Without any scaling it is 1,250. @default none */
   readonly maximumConcurrency: number;
 }
 
 /**
- * Pollers that are paid by the hour, each for up to 10 batches at once, and up to 1,000 batches more each minute:
+ * Provisioned mode: pollers that are paid by the hour, each for up to 10 batches at once, and up to 1,000 batches more each minute:
  * https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
  */
 export interface ProvisionedScaling {
-  /** Pollers that are there before anything happens, 2 to 200. */
+  /** Provisioned mode: pollers, 2 to 200, that are always ready, each for 10 batches at once. @default none */
   readonly minimumPollers: number;
-  /** Most pollers, 2 to 2,000. */
+  /** Provisioned mode: maximum of pollers, 2 to 2,000. @default none */
   readonly maximumPollers: number;
 }
 
 /**
  * Whole numbers that every worker has. Bounds are AWS's, but for the receive count's, which is its advice, and the
- * least memory: in less than 180 MB there is no room for any image beside the runtime (docs/images.md).
+ * minimum of memory: in less than 180 MB there is no room for any image beside the runtime (docs/images.md).
  */
 export const WORKER_CHOICES = {
   memorySize: { minimum: 256, maximum: 10_240, unit: "MB", default: 1769 },

@@ -116,7 +116,7 @@ describe("the rotation", () => {
     for (const [name, source] of await files()) {
       const message = await rejection(source, "too-many-pixels", { ...limits, pixels: 100 });
       expect(message, name).to.match(
-        /\d+ × \d+ pixels, which count as .* megapixels.*; at most 0\.0 can be turned\.$/,
+        /\d+ × \d+ pixels, which count as .* megapixels.*; the maximum is 0\.0\.$/,
       );
     }
   });
