@@ -40,14 +40,14 @@ async function main(argv: string[]): Promise<number> {
   process.once("SIGINT", () => interrupted.abort());
   const since = Date.now();
   const width = Math.max(...["uploaded", ...operator.workers].map((name) => name.length));
-  const { key, failed, left } = await smoke({
+  const { key, failed, removed } = await smoke({
     ...operator,
     sample: await readFile(SAMPLE),
     timeout,
     signal: interrupted.signal,
     told: (step) => console.log(inWords(step, width)),
   });
-  const { folder, region } = { folder: operator.logs, region: operator.region };
+  const { logs: folder, region } = operator;
   for (const worker of failed) {
     const lines = await logOf(operator.stack.workers[worker] as StackWorker, { folder, region, key, since });
     console.log(`\n${worker}: ${lines.join("\n")}`);
@@ -58,7 +58,7 @@ async function main(argv: string[]): Promise<number> {
     console.log(
       `${operator.workers.length} of ${operator.workers.length} results are right, in ${seconds} s.`,
     );
-  return failed.length > 0 || left ? 1 : 0;
+  return failed.length > 0 || !removed ? 1 : 0;
 }
 
 function inWords({ name, ok, seconds, words }: Step, width: number): string {

@@ -45,52 +45,53 @@ const ALIKE = 8;
 
 /**
  * Sends one sample through a deployed machine, judges what every worker makes of it, and removes all of it again.
- * @returns the key under which the sample was uploaded, and the workers without a right result
- * @throws Error in a sentence where the sample cannot be uploaded
+ * @returns the key of the sample, the workers without a right result, and whether everything was removed
+ * @throws Error in a sentence where the machine cannot be reached
  */
 export async function smoke(
   options: SmokeOptions,
-): Promise<{ key: string; failed: string[]; left: boolean }> {
+): Promise<{ key: string; failed: string[]; removed: boolean }> {
   const { s3, stack, sample, told } = options;
-  const workers = Object.keys(stack.workers);
   const key = `smoke/${randomUUID()}.jpg`;
-  const deadLetters = new Map<string, number>();
-  for (const worker of workers) deadLetters.set(worker, await deadLettersOf(options, worker));
-  const begun = performance.now();
   const since = (from: number) => (performance.now() - from) / 1000;
-  await s3
-    .send(
-      new PutObjectCommand({ Bucket: stack.sourceBucket, Key: key, Body: sample, ContentType: "image/jpeg" }),
-    )
-    .catch((error: Error) => {
-      throw new Error(
-        `The sample cannot be uploaded to ${stack.sourceBucket}: ${error.message || error.name}`,
-      );
-    });
+  const deadLetters = new Map<string, number>();
+  for (const worker of Object.keys(stack.workers)) {
+    const count = await reached(`The dead-letter queue of ${worker}`, deadLettersOf(options, worker));
+    deadLetters.set(worker, count);
+  }
+  const begun = performance.now();
+  const upload = { Bucket: stack.sourceBucket, Key: key, Body: sample, ContentType: "image/jpeg" };
+  await reached(`The bucket ${stack.sourceBucket}`, s3.send(new PutObjectCommand(upload)));
   told({ name: "uploaded", ok: true, seconds: since(begun), words: `s3://${stack.sourceBucket}/${key}` });
 
   const uploaded = performance.now();
   const failed: string[] = [];
+  await Promise.all(
+    [...deadLetters].map(async ([worker, count]) => {
+      const found = await outcome(options, worker, key, count, () => since(uploaded));
+      if (!found.ok) failed.push(worker);
+      told({ name: worker, seconds: since(uploaded), ...found });
+    }),
+  );
+  const removing = performance.now();
+  const removed = await removeAll(options, key, failed).then(
+    (count) => ({ ok: true, words: `${count} versions and all dead letters of it` }),
+    (error: Error) => ({ ok: false, words: `not all of ${key}: ${error.message || error.name}` }),
+  );
+  told({ name: "removed", seconds: since(removing), ...removed });
+  return { key, failed, removed: removed.ok };
+}
+
+async function reached<T>(what: string, answer: Promise<T>): Promise<T> {
   try {
-    await Promise.all(
-      workers.map(async (worker) => {
-        const found = await outcome(options, worker, key, deadLetters.get(worker) ?? 0, () =>
-          since(uploaded),
-        );
-        if (!found.ok) failed.push(worker);
-        told({ name: worker, seconds: since(uploaded), ...found });
-      }),
+    return await answer;
+  } catch (error) {
+    const { message, name } = error as Error;
+    throw new Error(
+      `${what} cannot be used: ${message || name}. Is the machine running, and are these credentials its account's?`,
+      { cause: error },
     );
-  } finally {
-    const removing = performance.now();
-    const removed = await removeAll(options, key, failed).then(
-      (count) => ({ ok: true, words: `${count} versions and all dead letters of it` }),
-      (error: Error) => ({ ok: false, words: `not all of ${key}: ${error.message || error.name}` }),
-    );
-    told({ name: "removed", seconds: since(removing), ...removed });
-    if (!removed.ok) failed.push("removed");
   }
-  return { key, failed: failed.filter((name) => name !== "removed"), left: failed.includes("removed") };
 }
 
 interface Outcome {
@@ -98,7 +99,7 @@ interface Outcome {
   readonly words: string;
 }
 
-/** What becomes of the sample: a result that is judged, a dead letter, or nothing in time. */
+/** What becomes of the sample: a result that is judged, a dead letter, or nothing in time. It never throws. */
 async function outcome(
   options: SmokeOptions,
   worker: string,

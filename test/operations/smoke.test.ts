@@ -164,13 +164,22 @@ describe("npm run smoke", function () {
     expect(exitCode).to.equal(2);
   });
 
-  it("gives up on a worker without a result in time, and shows what its log says", async () => {
+  it("says in a sentence that the machine cannot be reached", async () => {
+    const { stderr, exitCode } = await smoke("--outputs", outputs, {
+      environment: { AWS_ACCESS_KEY_ID: undefined, AWS_EC2_METADATA_DISABLED: "true" },
+    });
+
+    expect(stderr).to.match(/^The dead-letter queue of left cannot be used: Could not load credentials.*\n$/);
+    expect(exitCode).to.equal(1);
+  });
+
+  it("gives up on a worker without a result in time, and shows its log", async () => {
     await feel("broken");
 
-    const { stdout, exitCode } = await smoke("--outputs", outputs, "--timeout", "2");
+    const { stdout, exitCode } = await smoke("--outputs", outputs, "--timeout", "1");
 
-    expect(stdout).to.match(/^WRONG {2}moody .* neither a result nor a dead letter after 2 seconds/m);
-    expect(stdout).to.match(/^moody: \S+\.log:\n( {2}.*\n)* {2}.*It is broken\./m);
+    expect(stdout).to.match(/^WRONG {2}moody .* neither a result nor a dead letter after 1 seconds/m);
+    expect(stdout).to.match(/^moody: \S+\/logs\/moody-function-\w+\.log:$/m);
     expect(exitCode).to.equal(1);
   });
 });
@@ -205,18 +214,32 @@ describe("the judgement of a result", () => {
   });
 });
 
-describe("a worker's log on AWS", () => {
+describe("a worker's log", () => {
   const worker = { queue: "q", deadLetterQueue: "d", prefix: "left", logGroup: "/aws/lambda/left-1" };
-  const question = { folder: undefined, region: "eu-west-1", key: "smoke/1.jpg", since: Date.now() - 30_000 };
+  const question = { folder: undefined, region: "eu-west-1", key: "smoke/1.jpg", since: Date.now() };
 
-  it("is named with the command that shows it, where the package is not there that could", async () => {
+  it("is a file here, of which the lines about the key are shown", async () => {
+    await withFolder(async (folder) => {
+      await writeFile(path.join(folder, "left-0.log"), 'START\n{"key":"smoke/1.jpg"}\nEND\n');
+
+      expect(await logOf({ ...worker, function: "left-0" }, { ...question, folder })).to.deep.equal([
+        `${path.join(folder, "left-0.log")}:`,
+        '  {"key":"smoke/1.jpg"}',
+      ]);
+      expect((await logOf({ ...worker, function: "none" }, { ...question, folder })).at(-1)).to.equal(
+        "  (nothing was written)",
+      );
+    });
+  });
+
+  it("on AWS is named with the command that shows it, where the package is not there that could", async () => {
     const [sentence, command] = await logOf(worker, question);
 
     expect(sentence).to.match(/^Its log is \/aws\/lambda\/left-1\. This shows it/);
-    expect(command).to.equal("  aws logs tail /aws/lambda/left-1 --since 2m --region eu-west-1");
+    expect(command).to.match(/^ {2}aws logs tail \/aws\/lambda\/left-1 --since \d+m --region eu-west-1$/);
   });
 
-  it("is read where it is: what is about the key, or else the last of it", async () => {
+  it("on AWS is read where it is: what is about the key, or else the last of it", async () => {
     const asked: object[] = [];
     const messages = ["START", '{"key":"smoke/1.jpg"}\n', "END"];
     const load = (answer: string[]) => async () => ({
