@@ -174,6 +174,7 @@ describe("what a worker may do", function () {
           "s3 HeadObject in the source bucket",
           "s3 HeadObject under its own prefix",
           "s3 ListObjectVersions in the source bucket",
+          "s3 ListObjects in the source bucket",
           "s3 ListObjectsV2 in the source bucket",
           "s3 PutObject under its own prefix",
           "s3 UploadPart under its own prefix",
