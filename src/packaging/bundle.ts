@@ -1,15 +1,17 @@
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { buildSync } from "esbuild";
+import { ownSourceMap } from "./source-map.ts";
 
 const bundles = new Map<string, pulumi.asset.AssetArchive>();
 
 /**
  * The archive that a function is created from: one CommonJS file, `index.js`, with the handler and all it
  * imports, the AWS SDK included, but for sharp, which is native and comes from the layer. CommonJS, because
- * `import` does not look into a layer (it ignores NODE_PATH) and `require` does.
+ * `import` does not look into a layer (it ignores NODE_PATH) and `require` does. Beside it is the source map of what is
+ * not a library, with paths relative to the project, so that stack traces name lines of the TypeScript.
  *
- * Identical sources give identical bytes, so that nothing is deployed again that did not change.
+ * Identical sources give identical bytes, wherever the project is, so that nothing is deployed again that did not change.
  *
  * @param entry the handler's TypeScript file, absolute or relative to the working directory, which is the Pulumi
  *   project; it exports `handler`.
@@ -22,6 +24,7 @@ export function bundleHandler(entry: string): pulumi.asset.AssetArchive {
 
   const { outputFiles } = buildSync({
     entryPoints: [file],
+    absWorkingDir: process.cwd(),
     bundle: true,
     write: false,
     platform: "node",
@@ -33,9 +36,17 @@ export function bundleHandler(entry: string): pulumi.asset.AssetArchive {
     legalComments: "none",
     external: ["sharp"],
     logLevel: "silent",
+    outfile: "index.js",
+    sourcemap: "linked",
+    sourcesContent: false,
   });
-  const code = outputFiles[0]?.text ?? "";
-  const archive = new pulumi.asset.AssetArchive({ "index.js": new pulumi.asset.StringAsset(code) });
+  const [map, code] = ["index.js.map", "index.js"].map(
+    (name) => outputFiles.find((file) => path.basename(file.path) === name)?.text ?? "",
+  ) as [string, string];
+  const archive = new pulumi.asset.AssetArchive({
+    "index.js": new pulumi.asset.StringAsset(code),
+    "index.js.map": new pulumi.asset.StringAsset(ownSourceMap(map)),
+  });
   bundles.set(file, archive);
   return archive;
 }

@@ -215,6 +215,8 @@ export class ImageWorker extends pulumi.ComponentResource {
               DEAD_LETTER_QUEUE_URL: this.deadLetterQueue.url,
               // One arena per core keeps glibc from holding on to the memory of every image it has seen.
               MALLOC_ARENA_MAX: "2",
+              // Stack traces name lines of the TypeScript.
+              NODE_OPTIONS: "--enable-source-maps",
             },
           },
           tags,

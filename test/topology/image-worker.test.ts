@@ -215,6 +215,7 @@ describe("ImageWorker", () => {
       QUEUE_URL: "https://sqs.eu-west-1.amazonaws.com/123456789012/grey-queue",
       DEAD_LETTER_QUEUE_URL: "https://sqs.eu-west-1.amazonaws.com/123456789012/grey-dead-letters",
       MALLOC_ARENA_MAX: "2",
+      NODE_OPTIONS: "--enable-source-maps",
     });
     expect(code).to.be.instanceOf(pulumi.asset.AssetArchive);
   });
