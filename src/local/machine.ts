@@ -7,6 +7,7 @@ import { SQSClient } from "@aws-sdk/client-sqs";
 import type { Faults } from "./faults/faults.ts";
 import { openGateway } from "./gateway.ts";
 import { type Credentials, Identity } from "./identity.ts";
+import { Activity } from "./lambda/activity.ts";
 import { LambdaService } from "./lambda/service.ts";
 import { ACCOUNT_ID, openMessaging } from "./messaging.ts";
 import { runProgram } from "./program.ts";
@@ -33,6 +34,8 @@ export interface MachineOptions {
   readonly durable?: boolean;
   /** Lets things go wrong. @default nothing does */
   readonly faults?: Faults;
+  /** Is told what happens in functions. */
+  readonly activity?: Activity;
   /** Told of what goes wrong behind the scenes and is tried again. */
   readonly report?: (error: unknown) => void;
 }
@@ -139,6 +142,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
       identity,
       concurrency: options.concurrency ?? availableParallelism(),
       timeLimit: faults?.plan.timeLimit,
+      activity: options.activity ?? new Activity(),
       report,
     });
     opened.defer(() => lambda.stop());

@@ -5,6 +5,7 @@ import { SetQueueAttributesCommand } from "@aws-sdk/client-sqs";
 import { expect } from "chai";
 import { Faults } from "../../src/local/faults/faults.ts";
 import type { Plan, RequestFault } from "../../src/local/faults/plan.ts";
+import { Activity } from "../../src/local/lambda/activity.ts";
 import { type Machine, startMachine } from "../../src/local/machine.ts";
 import { withFolder } from "../support/machine.ts";
 import { quiet } from "../support/quiet.ts";
@@ -53,7 +54,9 @@ describe("a machine on which something goes wrong", function () {
     closed = withFolder(async (folder) => {
       faults = new Faults(QUICK);
       const report = (error: unknown) => reported.push(String(error));
-      machine = await startMachine({ project: process.cwd(), folder, faults, report });
+      const activity = new Activity();
+      activity.on("failed", (_, error) => report(error));
+      machine = await startMachine({ project: process.cwd(), folder, faults, activity, report });
       started.resolve();
       await new Promise<void>((resolve) => {
         done = resolve;

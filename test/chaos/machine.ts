@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { Faults } from "../../src/local/faults/faults.ts";
 import { chaos } from "../../src/local/faults/plan.ts";
+import { Activity } from "../../src/local/lambda/activity.ts";
 import { startMachine } from "../../src/local/machine.ts";
 
 /**
@@ -10,12 +11,16 @@ import { startMachine } from "../../src/local/machine.ts";
 const [folder = "", port = "0", seed] = process.argv.slice(2);
 
 const faults = seed === undefined ? undefined : new Faults(chaos(seed));
+const report = process.env.CHAOS_REPORT ? (fault: unknown) => console.error(fault) : () => {};
+const activity = new Activity();
+activity.on("failed", (_, error) => report(error));
 const machine = await startMachine({
   project: process.cwd(),
   folder,
   port: Number(port),
   durable: true,
-  report: process.env.CHAOS_REPORT ? (fault) => console.error(fault) : () => {},
+  activity,
+  report,
   ...(faults ? { faults } : {}),
 });
 const { outputs, region, administrator } = machine;

@@ -1,7 +1,9 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { expect } from "chai";
+import { failedMessages } from "../../src/local/lambda/event-source-mapping.ts";
 import { LocalFunction } from "../../src/local/lambda/function.ts";
+import type { InvocationError } from "../../src/local/lambda/sandbox.ts";
 import { Semaphore } from "../../src/local/lambda/semaphore.ts";
 import { withFolder } from "../support/machine.ts";
 
@@ -44,10 +46,16 @@ async function withFunction<T>(
   });
 }
 
+const kind = (promise: Promise<unknown>) =>
+  promise.then(
+    () => "no error",
+    (error: InvocationError) => error.kind,
+  );
+
 const message = (promise: Promise<unknown>) =>
   promise.then(
     () => "no error",
-    (error: Error) => error.message.replace(/^test: | \(its log: .*\)$/g, ""),
+    (error: Error) => error.message,
   );
 
 describe("a function on this computer", () => {
@@ -115,13 +123,13 @@ describe("a function on this computer", () => {
 
     const { result } = await withFunction(
       code,
-      async (invoke) => [await message(invoke(true)), await invoke(false)],
+      async (invoke) => [await invoke(false), await message(invoke(true)), await invoke(false)],
       {
-        timeout: 0.5,
+        timeout: 1,
       },
     );
 
-    expect(result).to.deep.equal(["Task timed out after 0.50 seconds", "fine"]);
+    expect(result).to.deep.equal(["fine", "Task timed out after 1.00 seconds", "fine"]);
   });
 
   it("kills a sandbox that takes more memory than the function has", async () => {
@@ -131,6 +139,52 @@ describe("a function on this computer", () => {
     const { result } = await withFunction(code, (invoke) => message(invoke({})), { memorySize: 256 });
 
     expect(result).to.equal("Runtime exited with error: signal: killed (out of memory)");
+  });
+
+  it("kills a sandbox that takes memory without ever letting its process look", async function () {
+    if (process.platform !== "linux") this.skip();
+    const code =
+      "exports.handler = async () => { for (const held = []; ; ) held.push(Buffer.alloc(2 ** 22, 1)); };";
+
+    const { result } = await withFunction(code, (invoke) => kind(invoke({})), {
+      memorySize: 256,
+      timeout: 60,
+    });
+
+    expect(result).to.equal("memory");
+  });
+
+  it("tells a heap that is full from any other end, by V8's last words", async () => {
+    const code =
+      "exports.handler = async () => { console.error('FATAL ERROR: JavaScript heap out of memory'); process.abort(); };";
+
+    const { result } = await withFunction(code, (invoke) => kind(invoke({})));
+
+    expect(result).to.equal("memory");
+  });
+
+  it("says what nothing in the function has caught", async () => {
+    const code = `exports.handler = () => new Promise(() => setTimeout(() => { throw new RangeError("out of the blue"); }));`;
+
+    const { result } = await withFunction(code, (invoke) => invoke({}).catch((error) => error));
+
+    expect(result).to.include({ kind: "exit", message: "RangeError: out of the blue" });
+  });
+
+  it("says that code takes too long to load", async () => {
+    const { result } = await withFunction("for (;;) ;", (invoke) => kind(invoke({})), { timeout: 0.5 });
+
+    expect(result).to.equal("init");
+  });
+
+  it("says where the handler threw, in the log too", async () => {
+    const { result, log } = await withFunction(
+      "exports.handler = async () => {\n  throw new TypeError('it broke'); };",
+      (invoke) => invoke({}).catch((error) => error),
+    );
+
+    expect((result as InvocationError).error?.stackTrace[1]).to.match(/index\.js:2:9\)?$/);
+    expect(log).to.match(/^ {4}at .*index\.js:2:9\)?$/m);
   });
 
   it("survives a sandbox that ends itself", async () => {
@@ -162,4 +216,33 @@ describe("a function on this computer", () => {
 
     expect(result).to.equal("nothing");
   });
+});
+
+describe("an answer about a batch", () => {
+  const batch = [{ MessageId: "a" }, { MessageId: "b" }];
+
+  for (const answer of [null, undefined, {}, { batchItemFailures: [] }, { batchItemFailures: null }]) {
+    it(`is success where it is ${JSON.stringify(answer)}`, () => {
+      expect([...failedMessages(answer, batch)]).to.deep.equal([]);
+    });
+  }
+
+  it("names the messages that failed", () => {
+    const answer = { batchItemFailures: [{ itemIdentifier: "b" }] };
+
+    expect([...failedMessages(answer, batch)]).to.deep.equal(["b"]);
+  });
+
+  for (const answer of [
+    "nonsense",
+    7,
+    { batchItemFailures: "b" },
+    { batchItemFailures: [{ itemIdentifier: "c" }] },
+  ]) {
+    it(`is refused, and shown, where it is ${JSON.stringify(answer)}`, () => {
+      expect(() => failedMessages(answer, batch))
+        .to.throw(JSON.stringify(answer))
+        .with.property("kind", "answer");
+    });
+  }
 });

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Input } from "../../src/cli/inputs.ts";
 import { run, type Summary } from "../../src/cli/run.ts";
+import { Activity } from "../../src/local/lambda/activity.ts";
 import { type Machine, type MachineOptions, startMachine } from "../../src/local/machine.ts";
 
 /** A folder that is there for one test, and nothing of it afterwards. */
@@ -22,10 +23,13 @@ export async function withMachine<T>(
 ): Promise<T> {
   return withFolder(async (folder) => {
     const faults: unknown[] = [];
+    const activity = new Activity();
+    activity.on("failed", (_, error) => faults.push(error));
     const machine = await startMachine({
       project: process.cwd(),
       folder: path.join(folder, "state"),
       report: (fault) => faults.push(fault),
+      activity,
       ...options,
     });
     try {

@@ -29,10 +29,15 @@ setInterval(() => {
   process.send({ outOfMemory: true }, () => process.kill(process.pid, "SIGKILL"));
 }, MEMORY_CHECK).unref();
 
+process.on("uncaughtException", (error) => {
+  process.send({ uncaught: failure(error) }, () => process.exit(129));
+});
+
 let handler;
 try {
   handler = require(path.join(LAMBDA_TASK_ROOT, file))[name];
   if (typeof handler !== "function") throw new Error(`${_HANDLER} is undefined or not exported`);
+  process.send("ready");
 } catch (error) {
   process.send({ initError: failure(error) }, () => process.exit(1));
 }

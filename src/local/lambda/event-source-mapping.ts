@@ -6,6 +6,7 @@ import {
   ReceiveMessageCommand,
   type SQSClient,
 } from "@aws-sdk/client-sqs";
+import { InvocationError } from "./sandbox.ts";
 
 export interface EventSourceMappingSettings {
   readonly queueUrl: string;
@@ -19,6 +20,17 @@ export interface EventSourceMappingSettings {
   readonly reportsFailures: boolean;
   /** Batches at once. */
   readonly concurrency: number;
+}
+
+/** What Lambda gives to a function for a batch. */
+export interface SqsEvent {
+  readonly Records: readonly { readonly messageId: string; readonly body: string }[];
+}
+
+/** What becomes of a batch. */
+export interface BatchListener {
+  answered(event: SqsEvent): void;
+  failed(event: SqsEvent, error: InvocationError): void;
 }
 
 /** Seconds of one long poll: short, as it is never aborted, so that stopping need not wait for long. */
@@ -36,24 +48,27 @@ const MOST_AT_ONCE = 10;
 export class EventSourceMapping {
   readonly settings: EventSourceMappingSettings;
   readonly #sqs: SQSClient;
-  readonly #invoke: (event: unknown) => Promise<unknown>;
+  readonly #invoke: (event: SqsEvent) => Promise<unknown>;
+  readonly #listener: BatchListener;
   readonly #report: (error: unknown) => void;
   readonly #pollers: Promise<void>[];
   #stopping = false;
 
   /**
    * @param sqs signs as the function's role, as Lambda does
-   * @param report is told of what the queue refused and of invocations that failed; polling goes on
+   * @param report is told of what the queue refused; polling goes on
    */
   constructor(
     settings: EventSourceMappingSettings,
     sqs: SQSClient,
-    invoke: (event: unknown) => Promise<unknown>,
+    invoke: (event: SqsEvent) => Promise<unknown>,
+    listener: BatchListener,
     report: (error: unknown) => void,
   ) {
     this.settings = settings;
     this.#sqs = sqs;
     this.#invoke = invoke;
+    this.#listener = listener;
     this.#report = report;
     this.#pollers = Array.from({ length: settings.concurrency }, () => this.#poll());
   }
@@ -103,13 +118,16 @@ export class EventSourceMapping {
   }
 
   async #process(batch: Message[]): Promise<void> {
+    const event = { Records: batch.map((message) => this.#record(message)) };
     let failed: Set<string>;
     try {
-      const answer = await this.#invoke({ Records: batch.map((message) => this.#record(message)) });
+      const answer = await this.#invoke(event);
       failed = this.settings.reportsFailures ? failedMessages(answer, batch) : new Set();
+      this.#listener.answered(event);
     } catch (error) {
+      if (!(error instanceof InvocationError)) throw error;
       // Its messages come again after their visibility timeout.
-      this.#report(error);
+      this.#listener.failed(event, error);
       return;
     }
     const done = batch.filter(({ MessageId }) => !failed.has(MessageId ?? ""));
@@ -129,9 +147,9 @@ export class EventSourceMapping {
   /** A message as Lambda shows it to a function. */
   #record(message: Message) {
     return {
-      messageId: message.MessageId,
+      messageId: message.MessageId ?? "",
       receiptHandle: message.ReceiptHandle,
-      body: message.Body,
+      body: message.Body ?? "",
       attributes: message.Attributes ?? {},
       messageAttributes: Object.fromEntries(
         Object.entries(message.MessageAttributes ?? {}).map(([name, value]) => [name, attribute(value)]),
@@ -157,21 +175,33 @@ function attribute(value: MessageAttributeValue) {
 }
 
 /**
- * The messages that a function reports as failed. An empty answer or list is success; an answer of another
- * shape, or an identifier that is not in the batch, fails the whole batch:
- * https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+ * The messages that a function reports as failed. An empty answer or list is success.
+ * @throws {InvocationError} for an answer of another shape, or an identifier that is not in the batch, which fail the whole
+ * batch: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
  */
 export function failedMessages(answer: unknown, batch: Message[]): Set<string> {
-  const all = new Set(batch.map(({ MessageId }) => MessageId ?? ""));
   if (answer === null || answer === undefined) return new Set();
-  if (typeof answer !== "object") return all;
-  const failures = (answer as { batchItemFailures?: unknown }).batchItemFailures ?? [];
-  if (!Array.isArray(failures)) return all;
+  const failures =
+    typeof answer === "object" ? ((answer as PartialResponse).batchItemFailures ?? []) : answer;
+  if (!Array.isArray(failures)) throw unreadable(answer);
+  const all = new Set(batch.map(({ MessageId }) => MessageId ?? ""));
   const failed = new Set<string>();
   for (const failure of failures) {
     const id: unknown = failure?.itemIdentifier;
-    if (typeof id !== "string" || !all.has(id)) return all;
+    if (typeof id !== "string" || !all.has(id)) throw unreadable(answer);
     failed.add(id);
   }
   return failed;
+}
+
+interface PartialResponse {
+  readonly batchItemFailures?: unknown;
+}
+
+/** Characters of an answer that are shown. */
+const SHOWN = 100;
+
+function unreadable(answer: unknown): InvocationError {
+  const json = JSON.stringify(answer);
+  return new InvocationError("answer", json.length > SHOWN ? `${json.slice(0, SHOWN)}…` : json);
 }

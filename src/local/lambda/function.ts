@@ -23,28 +23,43 @@ export class LocalFunction {
   readonly #log: WriteStream;
   readonly #sandboxes = new Set<Sandbox>();
   readonly #warm: Sandbox[] = [];
+  readonly #onLine: ((line: string) => void) | undefined;
+  /** It takes no more invocations. */
+  abandoned = false;
 
-  /** @param account bounds the invocations of all functions together, as an account's concurrency does */
-  constructor(settings: FunctionSettings, account: Semaphore) {
+  /**
+   * @param account bounds the invocations of all functions together, as an account's concurrency does
+   * @param onLine gets each line that the function prints
+   */
+  constructor(settings: FunctionSettings, account: Semaphore, onLine?: (line: string) => void) {
     this.settings = settings;
     this.#account = account;
+    this.#onLine = onLine;
     this.#log = createWriteStream(settings.logFile, { flags: "a" });
   }
 
-  /** @throws {InvocationError} */
-  async invoke(event: unknown): Promise<unknown> {
+  /**
+   * @param onBegin is called when it is this invocation's turn
+   * @throws {InvocationError}
+   */
+  async invoke(event: unknown, onBegin = () => {}): Promise<unknown> {
     const release = await this.#account.acquire();
+    if (this.abandoned) {
+      release();
+      throw new InvocationError("exit", `${this.settings.name} takes no more invocations`);
+    }
+    onBegin();
     const { name, arn, timeout, memorySize } = this.settings;
     const requestId = randomUUID();
     const started = performance.now();
-    const sandbox = this.#warm.pop() ?? this.#newSandbox();
+    const sandbox = this.#warmSandbox() ?? this.#newSandbox();
     this.#log.write(`START RequestId: ${requestId} Version: $LATEST\n`);
     try {
       return await sandbox.invoke({ requestId, functionArn: arn, event, timeout });
     } catch (error) {
-      const { message } = error as Error;
-      this.#log.write(`${requestId} ${message}\n`);
-      throw new InvocationError(`${name}: ${message} (its log: ${this.settings.logFile})`);
+      const { message, error: thrown } = error as InvocationError;
+      this.#log.write(`${requestId} ${thrown?.stackTrace.join("\n") || message}\n`);
+      throw error;
     } finally {
       const duration = (performance.now() - started).toFixed(2);
       this.#log.write(`END RequestId: ${requestId}\n`);
@@ -52,13 +67,26 @@ export class LocalFunction {
         `REPORT RequestId: ${requestId}\tDuration: ${duration} ms\tMemory Size: ${memorySize} MB\tMax Memory Used: ${sandbox.maxMemoryUsed} MB\tFunction: ${name}\n`,
       );
       if (sandbox.usable) this.#warm.push(sandbox);
-      else void sandbox.close().then(() => this.#sandboxes.delete(sandbox));
+      else this.#remove(sandbox);
       release();
     }
   }
 
+  #remove(sandbox: Sandbox): void {
+    void sandbox.close().then(() => this.#sandboxes.delete(sandbox));
+  }
+
+  /** One that has ended since its last invocation is none. */
+  #warmSandbox(): Sandbox | undefined {
+    for (let sandbox = this.#warm.pop(); sandbox; sandbox = this.#warm.pop()) {
+      if (sandbox.usable) return sandbox;
+      this.#remove(sandbox);
+    }
+    return undefined;
+  }
+
   #newSandbox(): Sandbox {
-    const sandbox = new Sandbox({ ...this.settings, log: this.#log });
+    const sandbox = new Sandbox({ ...this.settings, log: this.#log, onLine: this.#onLine });
     this.#sandboxes.add(sandbox);
     return sandbox;
   }
@@ -66,6 +94,12 @@ export class LocalFunction {
   /** Kills the sandboxes that are at work. */
   kill(): void {
     for (const sandbox of this.#sandboxes) if (!this.#warm.includes(sandbox)) sandbox.kill();
+  }
+
+  /** Kills what is at work, and begins nothing more. */
+  abandon(): void {
+    this.abandoned = true;
+    this.kill();
   }
 
   /** Ends all sandboxes. Nothing may be running any more. */

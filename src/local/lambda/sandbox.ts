@@ -1,11 +1,36 @@
 import { type ChildProcess, fork } from "node:child_process";
+import { readFileSync } from "node:fs";
 import path from "node:path";
+import { createInterface } from "node:readline";
 import type { Writable } from "node:stream";
 import { finished } from "node:stream/promises";
+
+/** What a function threw, as Lambda's runtime reports it. */
+export interface FunctionError {
+  readonly errorType: string;
+  readonly errorMessage: string;
+  readonly stackTrace: readonly string[];
+}
+
+/**
+ * Where an invocation failed: "init", the code could not be loaded; "thrown", the handler threw; "timeout", it took too
+ * long; "memory", it took more than the function has; "exit", the process ended; "answer", Lambda cannot read what it
+ * answered.
+ */
+export type FailureKind = "init" | "thrown" | "timeout" | "memory" | "exit" | "answer";
 
 /** An invocation that did not come to a result, as Lambda reports it. */
 export class InvocationError extends Error {
   override readonly name = "InvocationError";
+  readonly kind: FailureKind;
+  /** What was thrown, where something was. */
+  readonly error: FunctionError | undefined;
+
+  constructor(kind: FailureKind, message: string, error?: FunctionError) {
+    super(message);
+    this.kind = kind;
+    this.error = error;
+  }
 }
 
 export interface SandboxSettings {
@@ -17,6 +42,8 @@ export interface SandboxSettings {
   readonly taskRoot: string;
   /** Takes what the function prints. */
   readonly log: Writable;
+  /** Gets each line that the function prints. */
+  readonly onLine?: ((line: string) => void) | undefined;
 }
 
 export interface Invocation {
@@ -32,9 +59,17 @@ interface Answer {
   readonly maxMemoryUsed?: number;
   readonly outOfMemory?: true;
   readonly result?: unknown;
-  readonly error?: { errorType: string; errorMessage: string };
-  readonly initError?: { errorType: string; errorMessage: string };
+  readonly error?: FunctionError;
+  readonly initError?: FunctionError;
+  /** What nothing caught, and the process ends of. */
+  readonly uncaught?: FunctionError;
 }
+
+/** How often, in milliseconds, the memory of a process at work is held against its limit. */
+const MEMORY_CHECK_MS = 20;
+
+/** What V8 says before it gives up. */
+const HEAP_EXHAUSTED = "JavaScript heap out of memory";
 
 /**
  * One execution environment: a process of its own, for one invocation at a time. It is reused while it behaves
@@ -45,11 +80,16 @@ export class Sandbox {
   readonly #closed: Promise<unknown>;
   /** The most memory that was ever in use, in MB; 0 before the first answer. */
   maxMemoryUsed = 0;
+  readonly #memorySize: number;
   /** It was killed or is about to end itself. */
   #doomed = false;
+  /** The code is loaded. */
+  #ready = false;
+  #heapExhausted = false;
   #settle: ((answer: Answer | InvocationError) => void) | undefined;
 
   constructor(settings: SandboxSettings) {
+    this.#memorySize = settings.memorySize;
     this.#process = fork(path.join(import.meta.dirname, "bootstrap.cjs"), {
       cwd: settings.taskRoot,
       env: settings.environment,
@@ -58,21 +98,34 @@ export class Sandbox {
       stdio: ["ignore", "pipe", "pipe", "ipc"],
     });
     const outputs = [this.#process.stdout, this.#process.stderr].filter((output) => output !== null);
-    for (const output of outputs) output.pipe(settings.log, { end: false });
+    for (const output of outputs) {
+      output.pipe(settings.log, { end: false });
+      createInterface(output).on("line", (line) => {
+        this.#heapExhausted ||= line.includes(HEAP_EXHAUSTED);
+        settings.onLine?.(line);
+      });
+    }
+    const outputsEnded = Promise.all(outputs.map((output) => finished(output).catch(() => {})));
     const exited = new Promise<void>((resolve) => {
-      this.#process.once("exit", (code, signal) => {
-        const how = signal ? `signal: ${signal}` : `exit status ${code}`;
-        this.#settle?.(new InvocationError(`Runtime exited with error: ${how}`));
+      this.#process.once("exit", async (code, signal) => {
+        this.#doomed = true;
         resolve();
+        // Its last words say whether memory was the reason.
+        await outputsEnded;
+        this.#settle?.(this.#heapExhausted ? outOfMemory() : exitError(code, signal));
       });
     });
     // The "close" event would say both, but does not come where this side disconnects first.
-    this.#closed = Promise.all([exited, ...outputs.map((output) => finished(output))]);
-    this.#process.on("message", (answer: Answer) => {
-      this.#doomed ||= answer.initError !== undefined || answer.outOfMemory === true;
+    this.#closed = Promise.all([exited, outputsEnded]);
+    this.#process.on("message", (answer: Answer | "ready") => {
+      if (answer === "ready") {
+        this.#ready = true;
+        return;
+      }
+      this.#doomed ||= Boolean(answer.initError ?? answer.outOfMemory ?? answer.uncaught);
       this.#settle?.(answer);
     });
-    this.#process.on("error", (error) => this.#settle?.(new InvocationError(error.message)));
+    this.#process.on("error", (error) => this.#settle?.(new InvocationError("exit", error.message)));
   }
 
   /** Whether another invocation can be given to it. */
@@ -83,28 +136,41 @@ export class Sandbox {
   /** @throws {InvocationError} where the handler threw, took too long or took the process down. */
   async invoke(invocation: Invocation): Promise<unknown> {
     const { timeout, ...rest } = invocation;
+    let overrun: NodeJS.Timeout | undefined;
+    let memoryCheck: NodeJS.Timeout | undefined;
     const answer = await new Promise<Answer | InvocationError>((resolve) => {
-      const overrun = setTimeout(() => {
+      this.#settle = resolve;
+      const end = (error: InvocationError) => {
         this.kill();
-        resolve(new InvocationError(`Task timed out after ${timeout.toFixed(2)} seconds`));
-      }, timeout * 1000);
-      this.#settle = (settled) => {
-        clearTimeout(overrun);
-        resolve(settled);
+        resolve(error);
       };
-      this.#process.send({ ...rest, deadline: Date.now() + timeout * 1000 }, (error) => {
-        if (error) this.#settle?.(new InvocationError(error.message));
-      });
+      overrun = setTimeout(() => end(this.#timedOut(timeout)), timeout * 1000);
+      memoryCheck = setInterval(() => {
+        const used = residentMemory(this.#process.pid);
+        if (used <= this.#memorySize) return;
+        this.maxMemoryUsed = Math.ceil(used);
+        end(outOfMemory());
+      }, MEMORY_CHECK_MS);
+      // Where it cannot be sent the process is ending, and how it ends says more.
+      this.#process.send({ ...rest, deadline: Date.now() + timeout * 1000 }, () => {});
     });
     this.#settle = undefined;
+    clearTimeout(overrun);
+    clearInterval(memoryCheck);
     if (answer instanceof InvocationError) throw answer;
     this.maxMemoryUsed = answer.maxMemoryUsed ?? this.maxMemoryUsed;
-    if (answer.outOfMemory) {
-      throw new InvocationError("Runtime exited with error: signal: killed (out of memory)");
-    }
-    const error = answer.initError ?? answer.error;
-    if (error) throw new InvocationError(`${error.errorType}: ${error.errorMessage}`);
+    if (answer.outOfMemory) throw outOfMemory();
+    const kind = answer.initError ? "init" : answer.uncaught ? "exit" : "thrown";
+    const error = answer.initError ?? answer.uncaught ?? answer.error;
+    if (error) throw new InvocationError(kind, `${error.errorType}: ${error.errorMessage}`, error);
     return answer.result;
+  }
+
+  #timedOut(timeout: number): InvocationError {
+    const after = `timed out after ${timeout.toFixed(2)} seconds`;
+    return this.#ready
+      ? new InvocationError("timeout", `Task ${after}`)
+      : new InvocationError("init", `Loading the code ${after}`);
   }
 
   /** Ends the process at once, as a crash does. */
@@ -117,5 +183,28 @@ export class Sandbox {
   async close(): Promise<void> {
     if (this.#process.connected) this.#process.disconnect();
     await this.#closed;
+  }
+}
+
+function outOfMemory(): InvocationError {
+  return new InvocationError("memory", "Runtime exited with error: signal: killed (out of memory)");
+}
+
+function exitError(code: number | null, signal: string | null): InvocationError {
+  const how = signal ? `signal: ${signal}` : `exit status ${code}`;
+  return new InvocationError("exit", `Runtime exited with error: ${how}`);
+}
+
+/**
+ * Reads how much memory a process uses, in MB, as a handler that allocates without a pause never lets its own process
+ * look. 0 on systems that do not say: there the process has to look by itself.
+ */
+function residentMemory(pid: number | undefined): number {
+  if (process.platform !== "linux") return 0;
+  try {
+    const kilobytes = /^VmRSS:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+    return Number(kilobytes ?? 0) / 1024;
+  } catch {
+    return 0;
   }
 }

@@ -4,7 +4,8 @@ import path from "node:path";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import type * as pulumi from "@pulumi/pulumi";
 import type { Credentials, Identity } from "../identity.ts";
-import { EventSourceMapping } from "./event-source-mapping.ts";
+import type { Activity, BatchInvocation } from "./activity.ts";
+import { EventSourceMapping, type SqsEvent } from "./event-source-mapping.ts";
 import { LocalFunction } from "./function.ts";
 import { Semaphore } from "./semaphore.ts";
 
@@ -47,6 +48,8 @@ export interface LambdaOptions {
   readonly concurrency: number;
   /** Most seconds of any function's time limit. @default what is declared */
   readonly timeLimit?: number | undefined;
+  /** Is told what happens in functions. */
+  readonly activity: Activity;
   /** Told of what goes wrong outside of a function. */
   readonly report: (error: unknown) => void;
 }
@@ -57,7 +60,7 @@ export class LambdaService {
   readonly #account: Semaphore;
   readonly #layers = new Map<string, string>();
   readonly #functions = new Map<string, { function: LocalFunction; credentials: Credentials }>();
-  readonly #mappings: EventSourceMapping[] = [];
+  readonly #mappings: { function: LocalFunction; mapping: EventSourceMapping }[] = [];
   readonly #clients: SQSClient[] = [];
 
   constructor(options: LambdaOptions) {
@@ -155,28 +158,45 @@ export class LambdaService {
         ...inherited("PATH", "SystemRoot"),
       },
     };
-    this.#functions.set(arn, { function: new LocalFunction(settings, this.#account), credentials });
+    const { activity } = this.#options;
+    const onLine = (line: string) => {
+      const record = loggedError(line);
+      if (record) activity.emit("logged", name, record);
+    };
+    this.#functions.set(arn, { function: new LocalFunction(settings, this.#account, onLine), credentials });
     return arn;
   }
 
   createEventSourceMapping(declared: MappingDeclaration): void {
     const target = this.#functions.get(declared.functionArn);
     if (!target) throw new Error(`there is no function ${declared.functionArn}`);
-    const { region, endpoint, concurrency, report } = this.#options;
+    const { region, endpoint, concurrency, activity, report } = this.#options;
     const sqs = new SQSClient({ region, endpoint, credentials: target.credentials });
     this.#clients.push(sqs);
-    this.#mappings.push(
-      new EventSourceMapping(
-        {
-          ...declared,
-          region,
-          concurrency: Math.min(concurrency, declared.maximumConcurrency ?? concurrency),
+    const { function: local } = target;
+    const { name: functionName, ...settings } = local.settings;
+    const invocation = ({ Records: messages }: SqsEvent): BatchInvocation => ({
+      ...settings,
+      functionName,
+      messages,
+    });
+    const mapping = new EventSourceMapping(
+      {
+        ...declared,
+        region,
+        concurrency: Math.min(concurrency, declared.maximumConcurrency ?? concurrency),
+      },
+      sqs,
+      (event) => local.invoke(event, () => activity.emit("begun", invocation(event))),
+      {
+        answered: (event) => activity.emit("answered", invocation(event)),
+        failed: (event, error) => {
+          if (!local.abandoned) activity.emit("failed", invocation(event), error);
         },
-        sqs,
-        (event) => target.function.invoke(event),
-        report,
-      ),
+      },
+      report,
     );
+    this.#mappings.push({ function: local, mapping });
   }
 
   /** What a function signs its requests with. @throws Error where there is no such function */
@@ -197,9 +217,18 @@ export class LambdaService {
     }
   }
 
+  /** Takes no more messages for one function, or for all, and kills what is at work. */
+  abandon(functionName?: string): void {
+    for (const { function: local, mapping } of this.#mappings) {
+      if (functionName !== undefined && local.settings.name !== functionName) continue;
+      local.abandon();
+      void mapping.stop();
+    }
+  }
+
   /** Takes no more messages; resolves when the last batch is done with. */
   async stop(): Promise<void> {
-    await Promise.all(this.#mappings.map((mapping) => mapping.stop()));
+    await Promise.all(this.#mappings.map(({ mapping }) => mapping.stop()));
     await Promise.all([...this.#functions.values()].map((each) => each.function.close()));
     for (const client of this.#clients) client.destroy();
   }
@@ -213,6 +242,16 @@ function inherited(...names: string[]): Record<string, string> {
       return value === undefined ? [] : [[name, value]];
     }),
   );
+}
+
+/** What a function logs as an error, where it does so as JSON, as Powertools and Lambda's own JSON format do. */
+function loggedError(line: string): Record<string, unknown> | undefined {
+  if (!line.startsWith("{") || !line.includes('"level":"ERROR"')) return undefined;
+  try {
+    return JSON.parse(line) as Record<string, unknown>;
+  } catch {
+    return undefined;
+  }
 }
 
 async function assetsOf(archive: unknown): Promise<Record<string, unknown>> {
