@@ -101,10 +101,15 @@ async function openDurable(folder: string): Promise<{ options: BuildAppOptions; 
   return { options: { stores }, close: () => persistence.close() };
 }
 
-/** Whoever had taken messages is gone with the process: nobody need wait until their time is over. */
+/**
+ * Makes every message visible: whoever had taken it is gone with the process. How often it was received counts anew, as
+ * what failed with the old program says nothing about the new one.
+ */
 function releaseMessages(file: string): void {
   const database = new DatabaseSync(file);
-  database.exec("UPDATE sqs_messages SET receipt_handle = NULL, visibility_deadline = NULL");
+  database.exec(
+    "UPDATE sqs_messages SET receipt_handle = NULL, visibility_deadline = NULL, approximate_receive_count = 0, approximate_first_receive_timestamp = NULL",
+  );
   database.close();
 }
 

@@ -38,6 +38,25 @@ describe("queues that outlive the machine", () => {
     });
   });
 
+  it("hand out after a restart what waits for its next try, as if it had never been tried", async () => {
+    await withFolder(async (folder) => {
+      const before = await openMessaging("us-east-1", folder);
+      const { QueueUrl } = await ask(before, "CreateQueue", { QueueName: "queue" });
+      await ask(before, "SendMessage", { QueueUrl, MessageBody: "hello" });
+      const { Messages } = await ask(before, "ReceiveMessage", { QueueUrl });
+      const { ReceiptHandle } = Messages[0];
+      await ask(before, "ChangeMessageVisibility", { QueueUrl, ReceiptHandle, VisibilityTimeout: 900 });
+      await before.close();
+
+      const after = await openMessaging("us-east-1", folder);
+      const again = await ask(after, "ReceiveMessage", { QueueUrl, MessageSystemAttributeNames: ["All"] });
+      await after.close();
+
+      expect(again.Messages?.[0]).to.include({ Body: "hello" });
+      expect(again.Messages[0].Attributes.ApproximateReceiveCount).to.equal("1");
+    });
+  });
+
   it("lose no message that breaks off on its way to the dead-letter queue", async () => {
     await withFolder(async (folder) => {
       const messaging = await openMessaging("us-east-1", folder);
