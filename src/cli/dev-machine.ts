@@ -1,7 +1,9 @@
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { GetQueueAttributesCommand } from "@aws-sdk/client-sqs";
+import { Activity } from "../local/lambda/activity.ts";
 import { type Machine, startMachine } from "../local/machine.ts";
+import { Failures } from "./failures.ts";
 
 /** The process that `npm run dev` runs the machine in: PORT, STACK and FOLDER are its arguments, "stop" ends it. */
 
@@ -11,6 +13,9 @@ const [port = "", stack = "", folder = ""] = process.argv.slice(2);
 /** How often, in milliseconds, dead-letter queues are looked at. */
 const LOOK_EVERY_MS = 1000;
 
+/** Milliseconds that batches in work have to come to an end: what is not finished by then is begun again. */
+const GRACE_MS = 10_000;
+
 const stopping = new AbortController();
 process.on("message", () => stopping.abort());
 // Whoever started this is gone, without a word; the machine goes down as well as it can.
@@ -19,17 +24,27 @@ process.on("disconnect", () => stopping.abort());
 process.on("SIGINT", () => {});
 
 try {
+  const activity = new Activity();
+  const failures = new Failures(activity, {
+    project: PROJECT,
+    say: (text) => console.error(text),
+    watching: true,
+  });
   const machine = await startMachine({
     project: PROJECT,
     stack,
     folder,
     port: Number(port),
     durable: true,
+    activity,
     report: (fault) => console.error(fault instanceof Error ? fault.message : fault),
   });
-  print(machine);
+  print(machine, failures);
+  failures.nameWorkers(machine.outputs.workers);
   await Promise.all([stopped(), tellRejections(machine)]);
+  const late = globalThis.setTimeout(() => machine.lambda.abandon(), GRACE_MS);
   await machine.stop();
+  clearTimeout(late);
 } catch (error) {
   console.error(`${error instanceof Error ? error.message : error}`);
   process.exitCode = 1;
@@ -43,7 +58,7 @@ function stopped(): Promise<void> {
   });
 }
 
-function print(machine: Machine): void {
+function print(machine: Machine, failures: Failures): void {
   const { endpoint, outputs, administrator, region } = machine;
   const { sourceBucket, resultsBucket, workers } = outputs;
   console.log(`
@@ -59,6 +74,7 @@ Workers: ${Object.keys(workers).join(", ")}. Buckets are folders of ${path.join(
   machine.store.on("created", ({ bucket, key, size }) => {
     const where = bucket === sourceBucket ? "in " : bucket === resultsBucket ? "out" : undefined;
     if (where) console.log(`${where}  ${key}  ${(size / 1000).toFixed(0)} kB`);
+    if (where === "out") failures.succeeded(key.slice(0, key.indexOf("/")));
   });
 }
 

@@ -1,16 +1,18 @@
-import type { WriteStream } from "node:tty";
 import { SingleBar } from "cli-progress";
 import type { Progress } from "./run.ts";
 
-/** Milliseconds between two lines where there is no terminal. */
-const LINE_EVERY_MS = 2000;
-
-/** Shows how far a run is: a bar on a terminal, a line now and then elsewhere. */
-export function progressDisplay(stream: WriteStream): {
+/**
+ * Shows how far a run is: a bar on a terminal, elsewhere a line now and then where there is something new.
+ * @param lineEvery milliseconds between two lines where there is no terminal
+ */
+export function progressDisplay(
+  stream: NodeJS.WritableStream & { readonly isTTY?: boolean },
+  lineEvery = 2000,
+): {
   /** @param images how many there are in all */
   update(progress: Progress, images: number): void;
-  /** Shows something that went wrong behind the scenes and is tried again. */
-  report(error: unknown): void;
+  /** Shows a text of one or more lines, whatever stands there. */
+  say(text: string): void;
   stop(): void;
 } {
   const bar = new SingleBar({
@@ -23,19 +25,24 @@ export function progressDisplay(stream: WriteStream): {
     stopOnComplete: false,
   });
   let lastLine = performance.now();
+  let lastText = "";
   return {
     update({ uploaded, done, perImage }, images) {
       const expected = images * perImage;
       if (stream.isTTY) {
         if (!bar.isActive) bar.start(expected, done, { uploaded });
         bar.update(done, { uploaded });
-      } else if (performance.now() - lastLine > LINE_EVERY_MS) {
+      } else if (performance.now() - lastLine >= lineEvery) {
         lastLine = performance.now();
-        stream.write(`${uploaded} of ${images} images uploaded, ${done} of ${expected} results\n`);
+        const text = `${uploaded} of ${images} images uploaded, ${done} of ${expected} results\n`;
+        if (text !== lastText && uploaded + done > 0) stream.write(text);
+        lastText = text;
       }
     },
-    report(error) {
-      stream.write(`${error instanceof Error ? error.message : JSON.stringify(error)}\n`);
+    say(text) {
+      // The bar comes again below it with the next update.
+      if (bar.isActive) bar.stop();
+      stream.write(`${text}\n`);
     },
     stop() {
       if (bar.isActive) bar.stop();

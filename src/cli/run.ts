@@ -19,13 +19,30 @@ import {
 } from "@aws-sdk/client-sqs";
 import { createdObjects } from "../delivery/envelope.ts";
 import type { Machine, WorkerOutputs } from "../local/machine.ts";
+import type { Failure, Failures } from "./failures.ts";
 import type { Input } from "./inputs.ts";
 
 /** Something a worker did not make a result of, and why. */
 export interface Rejection {
   readonly worker: string;
   readonly key: string;
+  /** A stable identifier to group by. */
+  readonly code: string;
   readonly reason: string;
+}
+
+/** What became of one image at one worker. */
+export interface Outcome {
+  readonly key: string;
+  readonly worker: string;
+  /** "created", "lost", "not-done" or a rejection's own. */
+  readonly code: string;
+  /** None where all went well. */
+  readonly reason: string | null;
+  /** From the beginning of the upload; none where it was not uploaded. */
+  readonly milliseconds: number | null;
+  /** Of the uploaded file. */
+  readonly bytes: number | null;
 }
 
 export interface Progress {
@@ -43,6 +60,8 @@ export interface Summary {
   readonly rejections: Rejection[];
   /** Images of which a worker left nothing at all. */
   readonly lost: { worker: string; key: string }[];
+  /** Workers that failed with every image in the same way, and the images that they were given up with. */
+  readonly givenUp: { worker: string; failure: Failure; keys: string[] }[];
   /** From the first upload to the last result. */
   readonly seconds: number;
 }
@@ -53,6 +72,13 @@ const DOWNLOADS_AT_ONCE = 4;
 /** How long, in milliseconds, everything must have been quiet before what is missing counts as lost. */
 const QUIET_MS = 3000;
 
+export interface RunOptions {
+  /** Knows which workers are to be given up. @default none is */
+  readonly failures?: Failures | undefined;
+  /** Is told what becomes of each image at each worker. */
+  readonly onOutcome?: ((outcome: Outcome) => void) | undefined;
+}
+
 /**
  * Puts files through a machine: uploads them, waits until every worker has made a result of each or has rejected it,
  * and copies the results to `OUT/PREFIX/KEY`.
@@ -62,41 +88,74 @@ export async function run(
   inputs: () => AsyncIterable<Input>,
   out: string,
   onProgress: (progress: Progress) => void,
+  { failures, onOutcome }: RunOptions = {},
 ): Promise<Summary> {
   const workers = Object.entries(machine.outputs.workers);
   const started = performance.now();
   const rejections = new Map<string, Rejection>();
   const created = new Map<string, number>(workers.map(([name]) => [name, 0]));
+  const rejected = new Map<string, number>(workers.map(([name]) => [name, 0]));
+  const givenUp = new Map<string, Failure>();
+  const clock = new Clock(workers.length);
+  let images = 0;
   let uploaded = 0;
-  const done = () => rejections.size + [...created.values()].reduce((sum, count) => sum + count, 0);
-  const expected = () => uploaded * workers.length;
+  const doneBy = (worker: string) => (created.get(worker) ?? 0) + (rejected.get(worker) ?? 0);
+  const done = () => workers.reduce((sum, [name]) => sum + doneBy(name), 0);
+  const unfinished = () =>
+    workers.filter(([name]) => !givenUp.has(name) && doneBy(name) < uploaded).map(([name]) => name);
+  const became = (key: string, worker: string, code: string, reason: string | null) =>
+    onOutcome?.({ key, worker, code, reason, ...clock.stop(key) });
   const tell = () => onProgress({ uploaded, done: done(), perImage: workers.length });
 
   const onCreated = ({ bucket, key }: { bucket: string; key: string }) => {
     const worker =
       bucket === machine.outputs.resultsBucket &&
       workers.find(([, { prefix }]) => key.startsWith(`${prefix}/`));
-    if (worker) created.set(worker[0], (created.get(worker[0]) ?? 0) + 1);
+    if (worker) {
+      const [name, { prefix }] = worker;
+      created.set(name, (created.get(name) ?? 0) + 1);
+      failures?.succeeded(name);
+      became(key.slice(prefix.length + 1), name, "created", null);
+    }
     tell();
+  };
+  const giveUp = () => {
+    for (const [name, worker] of workers) {
+      const failure = givenUp.has(name) ? undefined : failures?.hopeless(name);
+      if (!failure) continue;
+      givenUp.set(name, failure);
+      machine.lambda.abandon(worker.function);
+    }
   };
   machine.store.on("created", onCreated);
   try {
     await eachAtOnce(inputs(), UPLOADS_AT_ONCE, async ({ file, key }) => {
-      await upload(machine, file, key);
+      images++;
+      giveUp();
+      if (givenUp.size === workers.length) return;
+      const { size } = await stat(file);
+      if (onOutcome) clock.start(key, size);
+      await upload(machine, file, key, size);
       uploaded++;
       tell();
     });
 
     let quietSince = performance.now();
     let last = -1;
-    while (done() < expected()) {
+    while (unfinished().length > 0) {
       for (const [name, worker] of workers) {
         for (const rejection of await takeRejections(machine, name, worker)) {
-          rejections.set(`${rejection.worker}/${rejection.key}`, rejection);
+          const id = `${rejection.worker}/${rejection.key}`;
+          if (rejections.has(id)) continue;
+          rejections.set(id, rejection);
+          rejected.set(name, (rejected.get(name) ?? 0) + 1);
+          if (rejection.code !== FAILED_TOO_OFTEN.code) failures?.succeeded(name);
+          became(rejection.key, name, rejection.code, rejection.reason);
         }
       }
+      giveUp();
       tell();
-      if (done() !== last || !(await isQuiet(machine))) {
+      if (done() !== last || !(await isQuiet(machine, unfinished()))) {
         last = done();
         quietSince = performance.now();
       } else if (performance.now() - quietSince > QUIET_MS) break;
@@ -109,12 +168,55 @@ export async function run(
 
   const results: Record<string, number> = {};
   for (const [name, { prefix }] of workers) results[name] = await download(machine, prefix, out);
-  const lost = done() < expected() ? await findLost(machine, inputs(), rejections) : [];
-  return { images: uploaded, results, rejections: [...rejections.values()], lost, seconds };
+  const missing = done() < images * workers.length ? await findMissing(machine, inputs(), rejections) : [];
+  for (const { worker, key } of missing) {
+    const failure = givenUp.get(worker);
+    if (failure) became(key, worker, "not-done", failure.what);
+    else became(key, worker, "lost", "It left neither a result nor a rejection.");
+  }
+  return {
+    images,
+    results,
+    rejections: [...rejections.values()],
+    lost: missing.filter(({ worker }) => !givenUp.has(worker)),
+    givenUp: [...givenUp].map(([worker, failure]) => ({
+      worker,
+      failure,
+      keys: missing.filter((each) => each.worker === worker).map(({ key }) => key),
+    })),
+    seconds,
+  };
 }
 
-async function upload(machine: Machine, file: string, key: string): Promise<void> {
-  const { size } = await stat(file);
+/** Of messages that SQS itself put into a dead-letter queue. */
+const FAILED_TOO_OFTEN = {
+  code: "failed-too-often",
+  reason: "It failed too often; the function's log says why.",
+};
+
+/** Knows since when images are under way, and how large they are. */
+class Clock {
+  readonly #started = new Map<string, { at: number; bytes: number; left: number }>();
+  readonly #workers: number;
+
+  constructor(workers: number) {
+    this.#workers = workers;
+  }
+
+  start(key: string, bytes: number): void {
+    this.#started.set(key, { at: performance.now(), bytes, left: this.#workers });
+  }
+
+  /** One worker is done with an image. */
+  stop(key: string): Pick<Outcome, "milliseconds" | "bytes"> {
+    const started = this.#started.get(key);
+    if (!started) return { milliseconds: null, bytes: null };
+    if (--started.left === 0) this.#started.delete(key);
+    return { milliseconds: Math.round(performance.now() - started.at), bytes: started.bytes };
+  }
+}
+
+async function upload(machine: Machine, file: string, key: string, size: number): Promise<void> {
   await machine.s3.send(
     new PutObjectCommand({
       Bucket: machine.outputs.sourceBucket,
@@ -146,18 +248,20 @@ async function takeRejections(machine: Machine, name: string, worker: WorkerOutp
 
 /** A message that failed too often has no reason in its attributes: SQS itself put it there. */
 function rejectionsOf(worker: string, { Body = "", MessageAttributes = {} }: Message): Rejection[] {
-  const reason = MessageAttributes.Reason?.StringValue ?? "It failed too often; the function's log says why.";
+  const code = MessageAttributes.Code?.StringValue ?? FAILED_TOO_OFTEN.code;
+  const reason = MessageAttributes.Reason?.StringValue ?? FAILED_TOO_OFTEN.reason;
   try {
-    return createdObjects(Body).map(({ key }) => ({ worker, key, reason }));
+    return createdObjects(Body).map(({ key }) => ({ worker, key, code, reason }));
   } catch {
-    return [{ worker, key: "(a message that is no S3 event)", reason }];
+    return [{ worker, key: "(a message that is no S3 event)", code, reason }];
   }
 }
 
-/** Whether nothing is under way: no event, no message, no batch. */
-async function isQuiet(machine: Machine): Promise<boolean> {
+/** Whether nothing is under way at some workers: no event, no message, no batch. */
+async function isQuiet(machine: Machine, workers: readonly string[]): Promise<boolean> {
   if (!machine.store.idle()) return false;
-  for (const { queue, deadLetterQueue } of Object.values(machine.outputs.workers)) {
+  for (const [name, { queue, deadLetterQueue }] of Object.entries(machine.outputs.workers)) {
+    if (!workers.includes(name)) continue;
     for (const QueueUrl of [queue, deadLetterQueue]) {
       const { Attributes } = await machine.sqs.send(
         new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ["All"] }),
@@ -198,20 +302,20 @@ async function download(machine: Machine, prefix: string, out: string): Promise<
 }
 
 /** Which images a worker left neither a result nor a rejection of. */
-async function findLost(
+async function findMissing(
   machine: Machine,
   inputs: AsyncIterable<Input>,
   rejections: ReadonlyMap<string, Rejection>,
-): Promise<Summary["lost"]> {
-  const lost: Summary["lost"] = [];
+): Promise<{ worker: string; key: string }[]> {
+  const missing: { worker: string; key: string }[] = [];
   for await (const { key } of inputs) {
     for (const [worker, { prefix }] of Object.entries(machine.outputs.workers)) {
       if (rejections.has(`${worker}/${key}`)) continue;
       const head = new HeadObjectCommand({ Bucket: machine.outputs.resultsBucket, Key: `${prefix}/${key}` });
-      await machine.s3.send(head).catch(() => lost.push({ worker, key }));
+      await machine.s3.send(head).catch(() => missing.push({ worker, key }));
     }
   }
-  return lost;
+  return missing;
 }
 
 /** Does something for each of many, a few at a time; stops at the first that fails. */

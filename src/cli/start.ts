@@ -1,17 +1,21 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { createWriteStream, type WriteStream } from "node:fs";
+import { copyFile, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { Faults } from "../local/faults/faults.ts";
 import { chaos } from "../local/faults/plan.ts";
+import { Activity } from "../local/lambda/activity.ts";
 import { type Machine, startMachine } from "../local/machine.ts";
 import { parsedArguments } from "./arguments.ts";
+import { type Failure, Failures } from "./failures.ts";
 import { findInputs, UsageError } from "./inputs.ts";
 import { progressDisplay } from "./progress.ts";
-import { run, type Summary } from "./run.ts";
+import { type Outcome, run, type Summary } from "./run.ts";
 
 const PROJECT = path.join(import.meta.dirname, "../..");
 
-const USAGE = `Usage: npm start -- [--out DIR] [--stack NAME] [--chaos SEED] [FILE|FOLDER]...
+const USAGE = `Usage: npm start -- [--out DIR] [--stack NAME] [--chaos SEED] [--report FILE]
+                    [FILE|FOLDER]...
 
 Runs the machine on this computer: uploads the files, and copies what every worker
 makes of them to DIR/WORKER/. Without files it takes the samples.
@@ -20,17 +24,20 @@ makes of them to DIR/WORKER/. Without files it takes the samples.
   --stack NAME   whose configuration is used, Pulumi.NAME.yaml (default: dev)
   --chaos SEED   lets everything go wrong at times, the same things with the same SEED, and says
                  what it was: the results must be right all the same
+  --report FILE  writes what became of each image at each worker, a line of JSON each: key, worker,
+                 code ("created", "lost", "not-done" or why it was rejected), reason, milliseconds
+                 from its upload, bytes of the file
   --help         prints this`;
 
 /** Seconds that the largest photo may take here. */
 const LARGE_IMAGE_SECONDS = 10;
 
-/** Rejections and losses that are listed in full; the rest is counted. */
+/** Images that are listed of each kind where a report has all of them; and of a worker that was given up. */
 const LISTED = 20;
 
 process.exitCode = await main(process.argv.slice(2));
 
-/** @returns the exit code: 0 all well, 1 an image was rejected or lost, 2 wrong usage */
+/** @returns the exit code: 0 all well, 1 an image was rejected, lost or not done, 2 wrong usage */
 async function main(argv: string[]): Promise<number> {
   try {
     const { values, positionals } = parseArguments(argv);
@@ -45,9 +52,11 @@ async function main(argv: string[]): Promise<number> {
       out: path.resolve(here, values.out),
       stack: values.stack,
       seed: values.chaos,
+      report: values.report === undefined ? undefined : path.resolve(here, values.report),
       given: given.length > 0 ? given : [path.join(PROJECT, "samples")],
     });
-    return summary.rejections.length + summary.lost.length > 0 ? 1 : 0;
+    const { rejections, lost, givenUp } = summary;
+    return rejections.length + lost.length + givenUp.length > 0 ? 1 : 0;
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : error}`);
     return error instanceof UsageError ? 2 : 1;
@@ -63,6 +72,7 @@ function parseArguments(argv: string[]) {
         out: { type: "string", default: "out" },
         stack: { type: "string", default: "dev" },
         chaos: { type: "string" },
+        report: { type: "string" },
         help: { type: "boolean", short: "h", default: false },
       },
     },
@@ -75,6 +85,7 @@ async function runOnce(options: {
   out: string;
   stack: string;
   seed: string | undefined;
+  report: string | undefined;
   given: string[];
 }): Promise<Summary> {
   const { out, stack, seed, given } = options;
@@ -83,14 +94,18 @@ async function runOnce(options: {
   let count = 0;
   for await (const _ of inputs()) count++;
   if (count === 0) throw new UsageError(`${given.join(", ")}: there are no files in it.`);
+  const report = options.report === undefined ? undefined : await openReport(options.report);
 
   const folder = await mkdtemp(path.join(tmpdir(), "image-machine-"));
   const display = progressDisplay(process.stderr);
   let machine: Machine | undefined;
   const stop = async () => {
     display.stop();
+    // What is still at work is of no use any more, and may never end.
+    machine?.lambda.abandon();
     await machine?.stop();
     await rm(folder, { recursive: true, force: true });
+    await new Promise<void>((resolve) => (report ? report.end(resolve) : resolve()));
   };
   const interrupted = () => {
     process.off("SIGINT", interrupted);
@@ -99,17 +114,30 @@ async function runOnce(options: {
   process.on("SIGINT", interrupted);
   try {
     const faults = seed === undefined ? undefined : new Faults(chaos(seed, LARGE_IMAGE_SECONDS));
+    const activity = new Activity();
+    // What goes wrong on purpose is told in the end.
+    const failures = faults
+      ? undefined
+      : new Failures(activity, { project: PROJECT, say: display.say, images: count });
     machine = await startMachine({
       project: PROJECT,
       stack,
       folder,
-      // What goes wrong on purpose is told in the end.
-      ...(faults ? { faults } : { report: display.report }),
+      activity,
+      ...(faults
+        ? { faults }
+        : { report: (error) => display.say(error instanceof Error ? error.message : JSON.stringify(error)) }),
     });
-    const summary = await run(machine, inputs, out, (progress) => display.update(progress, count));
+    failures?.nameWorkers(machine.outputs.workers);
+    const onOutcome = report && ((outcome: Outcome) => report.write(`${JSON.stringify(outcome)}\n`));
+    const summary = await run(machine, inputs, out, (progress) => display.update(progress, count), {
+      failures,
+      onOutcome,
+    });
     display.stop();
     if (faults) console.log(`went wrong: ${inWords(faults.counts)}`);
-    print(summary, out);
+    const logs = await keepLogs(failures?.kinds ?? [], out);
+    print(summary, failures?.kinds ?? [], { out, logs, report: options.report });
     return summary;
   } finally {
     process.off("SIGINT", interrupted);
@@ -117,22 +145,72 @@ async function runOnce(options: {
   }
 }
 
-function print({ images, results, rejections, lost, seconds }: Summary, out: string): void {
-  const near = path.relative(process.env.INIT_CWD ?? process.cwd(), out);
-  const shown = near.startsWith("..") ? out : near;
-  const total = Object.values(results).reduce((sum, count) => sum + count, 0);
-  for (const [key, byReason] of grouped(rejections).slice(0, LISTED)) {
-    for (const [reason, workers] of byReason)
-      console.log(`rejected  ${key} (${workers.sort().join(", ")}): ${reason}`);
+/** @throws {UsageError} where the file cannot be written */
+async function openReport(file: string): Promise<WriteStream> {
+  const stream = createWriteStream(file);
+  await new Promise<void>((resolve, reject) => {
+    stream.once("open", () => resolve());
+    stream.once("error", (error) => reject(new UsageError(`--report cannot be written: ${error.message}`)));
+  });
+  return stream;
+}
+
+/** Copies the logs of workers that failed, as all else goes with the machine. @returns each worker's copy */
+async function keepLogs(kinds: readonly Failure[], out: string): Promise<Map<string, string>> {
+  const logs = new Map<string, string>();
+  for (const { worker, logFile } of kinds) {
+    if (logs.has(worker)) continue;
+    const copy = path.join(out, `${worker}.log`);
+    await mkdir(out, { recursive: true });
+    await copyFile(logFile, copy);
+    logs.set(worker, copy);
   }
-  for (const { key, worker } of lost.slice(0, LISTED)) console.log(`lost      ${key} (${worker})`);
-  if (grouped(rejections).length > LISTED || lost.length > LISTED) console.log(`          … and more`);
-  for (const [worker, count] of Object.entries(results)) {
-    console.log(`${path.join(shown, worker)}${path.sep}  ${count}`);
-  }
-  console.log(
-    `${images} ${images === 1 ? "image" : "images"}, ${total} results, ${rejections.length} rejected, ${lost.length} lost in ${seconds.toFixed(1)} s: ${(images / seconds).toFixed(1)} images a second`,
+  return logs;
+}
+
+/** @param kept where results, the logs of workers that failed and the report are */
+function print(
+  { images, results, rejections, lost, givenUp, seconds }: Summary,
+  kinds: readonly Failure[],
+  { out, logs, report }: { out: string; logs: ReadonlyMap<string, string>; report: string | undefined },
+): void {
+  const listed = <T>(items: T[], line: (item: T) => string) => {
+    const most = report === undefined ? items.length : LISTED;
+    for (const item of items.slice(0, most)) console.log(line(item));
+    if (report !== undefined && items.length > most) {
+      console.log(`          … and ${items.length - most} more: ${near(report)} has all of them`);
+    }
+  };
+  const rejected = grouped(rejections).flatMap(([key, reasons]) =>
+    [...reasons].map(([reason, workers]) => `rejected  ${key} (${workers.sort().join(", ")}): ${reason}`),
   );
+  listed(rejected, (line) => line);
+  listed(lost, ({ key, worker }) => `lost      ${key} (${worker})`);
+  for (const { worker, place, what, times } of kinds) {
+    const often = times === 1 ? "once" : `${times} times`;
+    const log = near(logs.get(worker) ?? "");
+    console.log(`failed    ${worker}, ${often}: ${what}${place ? ` (${place})` : ""}; its log is ${log}`);
+  }
+  for (const { worker, keys } of givenUp) {
+    const more = keys.length > LISTED ? ` and ${keys.length - LISTED} more` : "";
+    console.log(
+      `given up  ${worker}, as it fails in the same way with every image. Not done: ${keys.slice(0, LISTED).join(", ")}${more}`,
+    );
+  }
+  for (const [worker, count] of Object.entries(results)) {
+    console.log(`${near(path.join(out, worker))}${path.sep}  ${count}`);
+  }
+  const total = Object.values(results).reduce((sum, count) => sum + count, 0);
+  const undone = givenUp.reduce((sum, { keys }) => sum + keys.length, 0);
+  console.log(
+    `${images} ${images === 1 ? "image" : "images"}, ${total} results, ${rejections.length} rejected, ${lost.length} lost${undone > 0 ? `, ${undone} not done` : ""} in ${seconds.toFixed(1)} s: ${(images / seconds).toFixed(1)} images a second`,
+  );
+}
+
+/** A path from where the person is, if it is below. */
+function near(file: string): string {
+  const relative = path.relative(process.env.INIT_CWD ?? process.cwd(), file);
+  return relative.startsWith("..") ? file : relative;
 }
 
 /** What went wrong, the most frequent first. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { utimes } from "node:fs/promises";
+import { utimes, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -8,6 +8,7 @@ import { HeadObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s
 import { expect } from "chai";
 import sharp from "sharp";
 import { withFolder } from "../support/machine.ts";
+import { projectIn } from "../support/project.ts";
 
 /** A machine that stays up, and what it has said. */
 interface Dev {
@@ -38,11 +39,11 @@ async function until<T>(what: string, holds: () => T | undefined | Promise<T | u
   throw new Error(`${what} did not happen within twenty seconds`);
 }
 
-async function startDev(folder: string, port: number): Promise<Dev> {
+async function startDev(folder: string, port: number, project = process.cwd()): Promise<Dev> {
   // In a group of its own, so that a test can take all of it down at once.
   const child = spawn(
     process.execPath,
-    [path.resolve("src/cli/dev.ts"), "--port", `${port}`, "--folder", path.join(folder, "state")],
+    [path.join(project, "src/cli/dev.ts"), "--port", `${port}`, "--folder", path.join(folder, "state")],
     { stdio: ["ignore", "pipe", "pipe"], detached: true },
   );
   let output = "";
@@ -88,8 +89,8 @@ describe("npm run dev", function () {
   this.timeout(60_000);
 
   const running: ChildProcess[] = [];
-  const dev = async (folder: string, port: number) => {
-    const started = await startDev(folder, port);
+  const dev = async (folder: string, port: number, project?: string) => {
+    const started = await startDev(folder, port, project);
     running.push(started.process);
     return started;
   };
@@ -134,6 +135,32 @@ describe("npm run dev", function () {
       const second = await dev(folder, port);
       for (let index = 0; index < 20; index++) await results(second, `${index}.png`);
       second.s3.destroy();
+    });
+  });
+
+  it("shows how a handler fails, and tries again what waits as soon as it is mended", async () => {
+    await withFolder(async (folder) => {
+      const code = `import sharp from "sharp";
+import { createHandler } from "../src/delivery/handler.ts";
+export const handler = createHandler(async (source) => ({
+  body: await sharp(source).greyscal().webp().toBuffer(), contentType: "image/webp" }));
+`;
+      const project = await projectIn(folder, { grey: code });
+      const machine = await dev(folder, await freePort(), project);
+      await put(machine, "a.png");
+      const said = await until("the failure", () =>
+        /^grey failed with a\.png: TypeError: .*/m.test(machine.said()) ? machine.said() : undefined,
+      );
+      expect(said).to.match(
+        /at handlers\/grey\.ts:4:\d+\n.*\n.*or as soon as a source is saved; .* Its log: .*\.log$/m,
+      );
+
+      await writeFile(path.join(project, "handlers/grey.ts"), code.replace("greyscal", "greyscale"));
+      await until("the result", () => (machine.said().includes("out  grey/a.png") ? true : undefined));
+
+      machine.process.kill("SIGTERM");
+      await once(machine.process, "exit");
+      machine.s3.destroy();
     });
   });
 

@@ -1,14 +1,19 @@
 import { spawn } from "node:child_process";
-import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { text } from "node:stream/consumers";
 import { expect } from "chai";
 import sharp from "sharp";
 import { withFolder } from "../support/machine.ts";
+import { projectIn } from "../support/project.ts";
 
 /** Runs `npm start -- ARGUMENTS` in a folder, without npm. */
-async function start(folder: string, ...args: string[]) {
-  const child = spawn(process.execPath, [path.resolve("src/cli/start.ts"), ...args], {
+const start = (folder: string, ...args: string[]) => startOf(process.cwd(), folder, ...args);
+
+/** Runs `npm start -- ARGUMENTS` of a project in a folder, without npm. */
+async function startOf(project: string, folder: string, ...args: string[]) {
+  const child = spawn(process.execPath, [path.join(project, "src/cli/start.ts"), ...args], {
+    cwd: project,
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, INIT_CWD: folder, TMPDIR: folder },
   });
@@ -21,6 +26,16 @@ const image = () =>
   sharp({ create: { width: 40, height: 20, channels: 3, background: "teal" } })
     .png()
     .toBuffer();
+
+/** README's example, with a slip. */
+const GREY = `import sharp from "sharp";
+import { createHandler } from "../src/delivery/handler.ts";
+
+export const handler = createHandler(async (source) => ({
+  body: await sharp(source).autoOrient().greyscal().webp().toBuffer(),
+  contentType: "image/webp",
+}));
+`;
 
 describe("npm start", function () {
   this.timeout(60_000);
@@ -49,22 +64,88 @@ describe("npm start", function () {
     });
   });
 
-  it("exits 1 where an image was rejected, and names it with the reason", async () => {
+  it("exits 1 where images were rejected, and names each with the reason, however many they are", async () => {
     await withFolder(async (folder) => {
-      await writeFile(path.join(folder, "good.png"), await image());
-      await writeFile(path.join(folder, "notes.jpg"), "These are notes.");
+      await mkdir(path.join(folder, "mixed"));
+      await writeFile(path.join(folder, "mixed/good.png"), await image());
+      for (let note = 0; note < 25; note++) {
+        await writeFile(path.join(folder, `mixed/notes ${note}.jpg`), "These are notes.");
+      }
 
-      const { exitCode, stdout } = await start(folder, "good.png", "notes.jpg");
+      const { exitCode, stdout } = await start(folder, "mixed");
 
       expect(exitCode).to.equal(1);
-      expect(stdout).to.match(/^rejected {2}notes\.jpg \(clockwise, counter-clockwise\): .+\.$/m);
-      expect(stdout).to.contain("2 images, 2 results, 2 rejected, 0 lost");
+      for (let note = 0; note < 25; note++) {
+        expect(stdout).to.match(
+          new RegExp(`^rejected  notes ${note}\\.jpg \\(clockwise, counter-clockwise\\): .+\\.$`, "m"),
+        );
+      }
+      expect(stdout).to.contain("26 images, 2 results, 50 rejected, 0 lost");
       expect(await readdir(path.join(folder, "out/clockwise"))).to.deep.equal(["good.png"]);
+    });
+  });
+
+  it("shows at once how a handler fails, gives it up, keeps its log, and does the rest", async () => {
+    await withFolder(async (folder) => {
+      const project = await projectIn(folder, {
+        grey: GREY,
+        unloadable: 'throw new RangeError("no start");',
+      });
+      await mkdir(path.join(folder, "mixed"));
+      await writeFile(path.join(folder, "mixed/one.png"), await image());
+      for (let note = 0; note < 21; note++) {
+        await writeFile(path.join(folder, `mixed/notes ${note}.jpg`), "These are notes.");
+      }
+
+      const { exitCode, stdout, stderr } = await startOf(
+        project,
+        folder,
+        ...["--report", "report.jsonl", "mixed"],
+      );
+
+      expect(exitCode).to.equal(1);
+      expect(
+        stderr.match(/^grey failed with .*: TypeError: .*\.greyscal is not a function$/gm),
+      ).to.have.length(1);
+      expect(stderr).to.match(
+        /^ {4}at handlers\/grey\.ts:5:\d+\n {7}body: await sharp\(source\).*greyscal\(/m,
+      );
+      expect(stderr).to.match(
+        /^unloadable cannot be loaded, .*: RangeError: no start\n {4}at handlers\/unloadable\.ts:1:7$/m,
+      );
+      for (const worker of ["grey", "unloadable"]) {
+        expect(stdout).to.match(new RegExp(`^failed    ${worker}, .*; its log is out/${worker}\\.log$`, "m"));
+        expect(stdout).to.match(
+          new RegExp(`^given up  ${worker}, .* Not done: notes 0\\.jpg, .* and 2 more$`, "m"),
+        );
+      }
+      expect(await readFile(path.join(folder, "out/grey.log"), "utf8")).to.match(/handlers\/grey\.ts:5:/);
+      expect(stdout).to.contain("… and 1 more: report.jsonl has all of them");
+      expect(stdout).to.contain("22 images, 2 results, 42 rejected, 0 lost, 44 not done");
+
+      const report = (await readFile(path.join(folder, "report.jsonl"), "utf8")).trim().split("\n");
+      const outcomes: Record<string, unknown>[] = report.map((line) => JSON.parse(line));
+      const codes = (worker: string) =>
+        outcomes.filter((outcome) => outcome.worker === worker).map(({ key, code }) => `${key}: ${code}`);
+      expect(outcomes[0]).to.have.all.keys("key", "worker", "code", "reason", "milliseconds", "bytes");
+      expect(codes("clockwise"))
+        .to.have.length(22)
+        .and.include.members(["one.png: created", "notes 7.jpg: not-an-image"]);
+      expect(codes("grey")).to.have.length(22).and.include("one.png: not-done");
+      const note = outcomes.find(({ key, worker }) => key === "notes 7.jpg" && worker === "clockwise");
+      expect(note).to.include({ bytes: 16 });
+      expect(note?.reason).to.match(/\.$/);
+      expect(note?.milliseconds).to.be.above(0);
     });
   });
 
   const wrong: [string, string[], RegExp][] = [
     ["a file that is not there", ["nowhere.png"], /nowhere\.png: there is no such file or folder\.$/],
+    [
+      "a report in a folder that is not there",
+      ["--report", "nowhere/r.jsonl", "a/x.png"],
+      /^--report .*ENOENT/,
+    ],
     ["an unknown option", ["--fast"], /Unknown option '--fast'/],
     ["two files with one key", ["a/x.png", "b/x.png"], /would both be uploaded as "x\.png"/],
   ];

@@ -1,0 +1,27 @@
+import { cp, readFile, symlink, writeFile } from "node:fs/promises";
+import path from "node:path";
+
+const LOCKFILE = "layers/sharp/package-lock.json";
+
+/** What a project is made of, but for what npm installs. */
+const SOURCES = ["index.ts", "package.json", "Pulumi.yaml", "Pulumi.dev.yaml", "src", "handlers", LOCKFILE];
+
+/** A copy of this project in a folder, with an `ImageWorker` more for each handler, whose names they have. */
+export async function projectIn(folder: string, handlers: Record<string, string>): Promise<string> {
+  const project = path.join(folder, "project");
+  for (const source of SOURCES) await cp(source, path.join(project, source), { recursive: true });
+  for (const modules of ["node_modules", "layers/sharp/node_modules"]) {
+    await symlink(path.resolve(modules), path.join(project, modules), "junction");
+  }
+  let program = await readFile("index.ts", "utf8");
+  program = `import { ImageWorker } from "./src/topology/image-worker.ts";\n${program}`;
+  for (const [name, code] of Object.entries(handlers)) {
+    await writeFile(path.join(project, "handlers", `${name}.ts`), code);
+    program = program.replace(
+      "warnOfMissedObjective(fanOut)",
+      `new ImageWorker("${name}", { fanOut, handler: "handlers/${name}.ts" });\n$&`,
+    );
+  }
+  await writeFile(path.join(project, "index.ts"), program);
+  return project;
+}
