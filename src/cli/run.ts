@@ -17,7 +17,7 @@ import {
   type Message,
   ReceiveMessageCommand,
 } from "@aws-sdk/client-sqs";
-import { createdObjects } from "../delivery/envelope.ts";
+import { createdObjects, isFolderMarker } from "../delivery/envelope.ts";
 import type { Machine, WorkerOutputs } from "../local/machine.ts";
 import type { Failure, Failures } from "./failures.ts";
 import type { Input } from "./inputs.ts";
@@ -130,10 +130,12 @@ export async function run(
   machine.store.on("created", onCreated);
   try {
     await eachAtOnce(inputs(), UPLOADS_AT_ONCE, async ({ file, key }) => {
+      const { size } = await stat(file);
+      // No worker owes anything for a folder.
+      if (isFolderMarker({ key, size })) return upload(machine, file, key, size);
       images++;
       giveUp();
       if (givenUp.size === workers.length) return;
-      const { size } = await stat(file);
       if (onOutcome) clock.start(key, size);
       await upload(machine, file, key, size);
       uploaded++;
@@ -308,7 +310,8 @@ async function findMissing(
   rejections: ReadonlyMap<string, Rejection>,
 ): Promise<{ worker: string; key: string }[]> {
   const missing: { worker: string; key: string }[] = [];
-  for await (const { key } of inputs) {
+  for await (const { file, key } of inputs) {
+    if (isFolderMarker({ key, size: (await stat(file)).size })) continue;
     for (const [worker, { prefix }] of Object.entries(machine.outputs.workers)) {
       if (rejections.has(`${worker}/${key}`)) continue;
       const head = new HeadObjectCommand({ Bucket: machine.outputs.resultsBucket, Key: `${prefix}/${key}` });

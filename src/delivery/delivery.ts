@@ -1,13 +1,15 @@
 import type { Logger } from "@aws-lambda-powertools/logger";
 import { type Metrics, MetricUnit } from "@aws-lambda-powertools/metrics";
 import type { S3Client } from "@aws-sdk/client-s3";
-import { ChangeMessageVisibilityCommand, type SQSClient } from "@aws-sdk/client-sqs";
+import { ChangeMessageVisibilityBatchCommand, type SQSClient } from "@aws-sdk/client-sqs";
 import type { SQSRecord } from "aws-lambda";
 import { type ImageOperation, ImageRejected } from "../processing/contract.ts";
-import { type CreatedObject, createdObjects, UnknownMessage } from "./envelope.ts";
+import { type CreatedObject, createdObjects, identity, isFolderMarker, UnknownMessage } from "./envelope.ts";
 import { type Rejection, reject } from "./rejection.ts";
 import { type Written, writeResult } from "./result.ts";
-import { readSource, SourceGone, SourceTooLarge } from "./source.ts";
+import { until } from "./send.ts";
+import { type Share, Shares } from "./share.ts";
+import { currentSource, readSource, SourceGone, SourceMissing, SourceRejected } from "./source.ts";
 
 /** What a worker needs to deliver. Nothing in here reads the environment, the clock or chance by itself. */
 export interface Worker {
@@ -26,6 +28,8 @@ export interface Worker {
   readonly metrics: Pick<Metrics, "addMetric">;
   /** A number from 0 to below 1. */
   readonly random: () => number;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
 }
 
 /** One invocation of the function, as far as time is concerned. */
@@ -33,7 +37,7 @@ export interface Invocation {
   readonly remainingMilliseconds: () => number;
 }
 
-/** The function's time is nearly over: the message is for the next invocation. */
+/** Others left an image less time than it was promised, and it needs more: the message comes again. */
 export class OutOfTime extends Error {
   override readonly name = "OutOfTime";
 }
@@ -45,76 +49,125 @@ const LONGEST_KEY = 1024;
 const LONGEST_BACKOFF = 900;
 
 /**
+ * Milliseconds after which S3 finds every new object: 15 minutes after versioning was enabled for the first time
+ * (https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketVersioning.html), and some more.
+ */
+const FOUND_AFTER = 20 * 60_000;
+
+/** Maximum number of messages in one request, set by SQS. */
+const MAX_MESSAGES = 10;
+
+/**
  * The contract of a message, for all messages of one invocation, one after the other, so that one image at a
  * time is in memory. `deliver` resolves where the message is done with, whatever became of its images, and
- * throws where it must come again; the queue is then told when.
+ * throws where it must come again; `giveBack`, in the end, tells the queue when.
  */
 export class Delivery {
   readonly #worker: Worker;
-  readonly #invocation: Invocation;
-  /** Milliseconds that must be left for writing and telling, and that an image may take at most. */
-  readonly #reserve: number;
-  readonly #most: number;
-  #slowest = 0;
-  #begun = 0;
+  readonly #sources = new Map<SQSRecord, CreatedObject[] | UnknownMessage>();
+  readonly #shares: Shares;
+  readonly #failed: { readonly message: SQSRecord; readonly seconds: number }[] = [];
 
-  constructor(worker: Worker, invocation: Invocation) {
+  /** @param messages all of the invocation, which share its time */
+  constructor(worker: Worker, invocation: Invocation, messages: readonly SQSRecord[]) {
     this.#worker = worker;
-    this.#invocation = invocation;
-    const whole = invocation.remainingMilliseconds();
-    this.#reserve = Math.min(5000, 0.2 * whole);
-    this.#most = whole - this.#reserve;
+    let images = 0;
+    for (const message of messages) {
+      const sources = sourcesOf(message);
+      this.#sources.set(message, sources);
+      images += Array.isArray(sources) ? sources.length : 1;
+    }
+    this.#shares = new Shares(invocation.remainingMilliseconds, images);
   }
 
   async deliver(message: SQSRecord): Promise<void> {
+    const sources = this.#sources.get(message) ?? sourcesOf(message);
+    let begun: CreatedObject | undefined;
     try {
-      await this.#deliver(message);
+      if (!Array.isArray(sources)) {
+        const rejection = {
+          code: "unknown-message",
+          reason: sources.message,
+          source: undefined,
+          body: message.body,
+        };
+        return await this.#reject(rejection, this.#shares.next());
+      }
+      // Rejections wait until nothing can send the message round again, so that each is told once.
+      const rejections: [Rejection, Share][] = [];
+      for (const [index, source] of sources.entries()) {
+        begun = source;
+        const share = this.#shares.next();
+        const rejection = await this.#process(source, share, receives(message) > 1).catch((error) => {
+          this.#shares.skip(sources.length - index - 1);
+          throw error;
+        });
+        if (rejection) rejections.push([rejection, share]);
+      }
+      for (const [rejection, share] of rejections) {
+        begun = rejection.source;
+        await this.#reject(rejection, share);
+      }
     } catch (error) {
-      await this.#postpone(message, error);
+      this.#fail(message, begun, error);
       throw error;
     }
   }
 
-  async #deliver(message: SQSRecord): Promise<void> {
-    let sources: CreatedObject[];
-    try {
-      sources = createdObjects(message.body);
-    } catch (error) {
-      if (!(error instanceof UnknownMessage)) throw error;
-      return this.#reject({
-        code: "unknown-message",
-        reason: error.message,
-        source: undefined,
-        body: message.body,
+  /**
+   * Tells the queue when each message that failed is to come again, ten at a time. One of which it cannot be told comes
+   * after the queue's own visibility timeout.
+   */
+  async giveBack(): Promise<void> {
+    const { sqs, queueUrl, logger } = this.#worker;
+    while (this.#failed.length > 0) {
+      const batch = this.#failed.splice(0, MAX_MESSAGES);
+      const command = new ChangeMessageVisibilityBatchCommand({
+        QueueUrl: queueUrl,
+        Entries: batch.map(({ message, seconds }, index) => ({
+          Id: String(index),
+          ReceiptHandle: message.receiptHandle,
+          VisibilityTimeout: seconds,
+        })),
       });
+      const messageIds = batch.map(({ message }) => message.messageId);
+      const abortSignal = this.#shares.signal();
+      try {
+        const { Failed = [] } = await until(abortSignal, sqs.send(command, { abortSignal }));
+        if (Failed.length > 0) logger.warn("backoff not set", { messageIds, failed: Failed });
+      } catch (error) {
+        logger.warn("backoff not set", { messageIds, error: error as Error });
+      }
     }
-    // Rejections wait until nothing can send the message round again, so that each is told once.
-    const rejections: Rejection[] = [];
-    for (const source of sources) {
-      const rejection = await this.#process(source);
-      if (rejection) rejections.push(rejection);
-    }
-    for (const rejection of rejections) await this.#reject(rejection);
   }
 
-  /** Does what one record asks for. Gives back why it can never be done, where that is so. */
-  async #process(source: CreatedObject): Promise<Rejection | undefined> {
-    const outcome = await this.#attempt(source);
-    if ("code" in outcome) return outcome;
-    // Where that one is to be rejected, its own message does it.
-    if (outcome.owed) await this.#process(outcome.owed);
+  /**
+   * Does what one record asks for. Gives back why it can never be done, where that is so.
+   * @param again whether this was tried before: then the current version goes first, which has all of the time
+   */
+  async #process(source: CreatedObject, share: Share, again: boolean): Promise<Rejection | undefined> {
+    const newer = again ? await this.#newer(source, share) : undefined;
+    if (newer) this.#superseded(source, "A newer version is there.");
+    const outcome = await this.#attempt(newer ?? source, share);
+    if ("code" in outcome) return newer ? undefined : outcome;
+    for (let { owed } = outcome; owed; ) {
+      const written = await this.#attempt(owed, this.#shares.extra());
+      // If that version must be rejected, its own event's message does so.
+      owed = "code" in written ? undefined : written.owed;
+    }
     return undefined;
   }
 
-  async #attempt(source: CreatedObject): Promise<Written | Rejection> {
+  /** The source's current version, where that is another one. Whatever fails here fails again where it matters. */
+  async #newer(source: CreatedObject, share: Share): Promise<CreatedObject | undefined> {
+    const current = await currentSource(this.#worker.s3, source, share.signal).catch(() => undefined);
+    return current && identity(current) !== identity(source) ? current : undefined;
+  }
+
+  async #attempt(source: CreatedObject, share: Share): Promise<Written | Rejection> {
     const worker = this.#worker;
-    const started = this.#invocation.remainingMilliseconds();
-    if (this.#begun > 0 && started < Math.max(this.#reserve, 1.5 * this.#slowest)) {
-      throw new OutOfTime("Left for the next invocation: this one's time is nearly over.");
-    }
-    this.#begun++;
-    let milliseconds = 0;
-    const fields = { bucket: source.bucket, key: source.key, versionId: source.versionId };
+    const started = worker.now();
+    let work = 0;
     try {
       const key = `${worker.name}/${source.key}`;
       if (Buffer.byteLength(key) > LONGEST_KEY) {
@@ -124,86 +177,93 @@ export class Delivery {
           `The result's key would have more than ${LONGEST_KEY} bytes.`,
         );
       }
-      const slow = AbortSignal.timeout(Math.max(100, Math.round(started - this.#reserve)));
-      const bytes = await readSource(worker.s3, source, worker.byteLimit, slow);
-      milliseconds = Math.max(100, this.#invocation.remainingMilliseconds() - this.#reserve);
-      const result = await worker.operation(bytes, {
-        pixels: worker.pixelLimit,
-        seconds: milliseconds / 1000,
-      });
-      const written = await writeResult(worker.s3, { bucket: worker.resultsBucket, key }, source, result);
+      const bytes = await readSource(worker.s3, source, worker.byteLimit, share.signal);
+      work = share.work;
+      const seconds = Math.max(100, Math.floor(work / 100) * 100) / 1000;
+      const result = await worker
+        .operation(bytes, { pixels: worker.pixelLimit, seconds })
+        .finally(() => share.worked());
+      const target = { bucket: worker.resultsBucket, key };
+      const written = await writeResult(worker.s3, target, source, result, share.signal);
 
-      const ms = started - this.#invocation.remainingMilliseconds();
+      const ms = worker.now() - started;
       const { outcome } = written;
-      worker.logger.info(outcome, { ...fields, ms, bytesIn: bytes.length, bytesOut: result.body.length });
+      worker.logger.info(outcome, {
+        ...named(source),
+        ms,
+        bytesIn: bytes.length,
+        bytesOut: result.body.length,
+      });
       worker.metrics.addMetric(outcome, MetricUnit.Count, 1);
       worker.metrics.addMetric("bytes", MetricUnit.Bytes, bytes.length);
       worker.metrics.addMetric("ms", MetricUnit.Milliseconds, ms);
       return written;
     } catch (error) {
       if (error instanceof SourceGone) {
-        worker.logger.info("superseded", { ...fields, reason: error.message });
-        worker.metrics.addMetric("superseded", MetricUnit.Count, 1);
+        this.#superseded(source, error.message);
         return { outcome: "superseded", owed: undefined };
       }
-      if (error instanceof SourceTooLarge) return rejection(source, "too-large", error.message);
+      if (error instanceof SourceRejected) return rejection(source, error.code, error.message);
       if (error instanceof ImageRejected) {
-        // Too slow for what others, or a slow download, had left of the time: the next invocation may have all of it.
-        if (error.code === "too-slow" && milliseconds < 0.8 * this.#most) {
-          throw new OutOfTime(error.message, { cause: error });
-        }
-        return rejection(source, error.code, error.message);
+        if (error.code !== "too-slow") return rejection(source, error.code, error.message);
+        // Less than it was promised, because its download or another image took longer: it is not at fault.
+        if (work < this.#shares.promised) throw new OutOfTime(error.message, { cause: error });
+        return rejection(source, error.code, `${error.message} ${LONGER}`);
       }
       throw error;
-    } finally {
-      this.#slowest = Math.max(this.#slowest, started - this.#invocation.remainingMilliseconds());
     }
   }
 
-  async #reject(rejection: Rejection): Promise<void> {
+  #superseded(source: CreatedObject, reason: string): void {
+    this.#worker.logger.info("superseded", { ...named(source), reason });
+    this.#worker.metrics.addMetric("superseded", MetricUnit.Count, 1);
+  }
+
+  async #reject(rejection: Rejection, share: Share): Promise<void> {
     const worker = this.#worker;
-    await reject(worker.sqs, worker.deadLetterQueueUrl, worker.name, rejection);
+    await reject(worker.sqs, worker.deadLetterQueueUrl, worker.name, rejection, share.signal());
     const { source, code, reason } = rejection;
-    worker.logger.warn("rejected", {
-      bucket: source?.bucket,
-      key: source?.key,
-      versionId: source?.versionId,
-      code,
-      reason,
-    });
+    worker.logger.warn("rejected", { ...named(source), code, reason });
     worker.metrics.addMetric("rejected", MetricUnit.Count, 1);
   }
 
-  /** Says in the log why a message must come again, and tells the queue when: at once, or later each time it fails. */
-  async #postpone(message: SQSRecord, error: unknown): Promise<void> {
-    const worker = this.#worker;
-    const begun = !(error instanceof OutOfTime);
-    const receives = Number(message.attributes.ApproximateReceiveCount);
-    const seconds = begun ? backoff(receives, worker.random()) : 0;
-    if (begun) {
-      worker.logger.error("failed", {
-        messageId: message.messageId,
-        receives,
-        seconds,
-        error: error as Error,
-      });
-      worker.metrics.addMetric("failed", MetricUnit.Count, 1);
-    } else {
-      worker.logger.info("postponed", { messageId: message.messageId, receives });
-    }
-    try {
-      await worker.sqs.send(
-        new ChangeMessageVisibilityCommand({
-          QueueUrl: worker.queueUrl,
-          ReceiptHandle: message.receiptHandle,
-          VisibilityTimeout: seconds,
-        }),
-      );
-    } catch (refused) {
-      // The message still comes again, after the queue's own visibility timeout.
-      worker.logger.warn("backoff not set", { messageId: message.messageId, error: refused as Error });
-    }
+  /** Says in the log why a message must come again, and notes when: later each time it fails. */
+  #fail(message: SQSRecord, source: CreatedObject | undefined, error: unknown): void {
+    const { logger, metrics, random, now } = this.#worker;
+    const times = receives(message);
+    const created = source?.createdAt?.getTime() ?? Number(message.attributes.SentTimestamp);
+    const seconds =
+      error instanceof SourceMissing
+        ? backoffOfMissing(times, random(), now() - created)
+        : backoff(times, random());
+    const { messageId } = message;
+    logger.error("failed", { messageId, ...named(source), receives: times, seconds, error: error as Error });
+    metrics.addMetric("failed", MetricUnit.Count, 1);
+    this.#failed.push({ message, seconds });
   }
+}
+
+/** What is to be done where an image was too slow. */
+const LONGER =
+  "Raise the worker's timeout or memorySize, or lower its batchSize, and send the dead letter again.";
+
+/** What a message tells of, but for folder markers, which are no images. */
+function sourcesOf(message: SQSRecord): CreatedObject[] | UnknownMessage {
+  try {
+    return createdObjects(message.body).filter((source) => !isFolderMarker(source));
+  } catch (error) {
+    if (error instanceof UnknownMessage) return error;
+    throw error;
+  }
+}
+
+function receives(message: SQSRecord): number {
+  return Number(message.attributes.ApproximateReceiveCount);
+}
+
+/** The fields by which a log's reader finds an object. */
+function named(source: CreatedObject | undefined) {
+  return { bucket: source?.bucket, key: source?.key, versionId: source?.versionId };
 }
 
 function rejection(source: CreatedObject, code: string, reason: string): Rejection {
@@ -217,4 +277,15 @@ function rejection(source: CreatedObject, code: string, reason: string): Rejecti
 export function backoff(receives: number, random: number): number {
   const most = Math.min(LONGEST_BACKOFF, 15 * 2 ** Math.max(1, receives));
   return Math.round(most * (1 - 0.5 * random));
+}
+
+/**
+ * Seconds until the next try of what S3 does not find. The first two are as usual, and then it waits until S3 must find
+ * it, so that a try falls behind that time though there are but five.
+ * @param age milliseconds since the object was created
+ */
+export function backoffOfMissing(receives: number, random: number, age: number): number {
+  const rest = Math.max(0, Math.ceil((FOUND_AFTER - age) / 1000));
+  const wait = receives > 2 && rest > 0 ? rest + Math.round(60 * random) : 0;
+  return Math.max(wait, backoff(receives, random));
 }

@@ -8,13 +8,13 @@ export interface CreatedObject {
   readonly bucket: string;
   /** The key as the uploader gave it, decoded. */
   readonly key: string;
-  /** Absent where the bucket keeps no versions. */
+  /** Absent where the bucket keeps no versions, or keeps none any more: S3 calls such a version `null` in places. */
   readonly versionId: string | undefined;
   readonly eTag: string | undefined;
   /** Bytes, as the event says; absent from some hand-made events. */
   readonly size: number | undefined;
-  /** Orders the events of one key; empty where the event has none, as one has that was made from a listing. */
-  readonly sequencer: string;
+  /** When S3 says that it was created; absent from some hand-made events. */
+  readonly createdAt: Date | undefined;
   /** The record as it came, for a message about this object alone. */
   readonly record: unknown;
 }
@@ -68,10 +68,10 @@ function createdObject(record: unknown): CreatedObject {
   return {
     bucket,
     key: decodedKey(object.key),
-    versionId: text(object.versionId),
+    versionId: versionOf(text(object.versionId)),
     eTag: text(object.eTag),
     size: typeof object.size === "number" ? object.size : undefined,
-    sequencer: text(object.sequencer) ?? "",
+    createdAt: date(event.eventTime),
     record,
   };
 }
@@ -95,11 +95,34 @@ function text(value: unknown): string | undefined {
   return typeof value === "string" && value !== "" ? value : undefined;
 }
 
+function date(value: unknown): Date | undefined {
+  const time = typeof value === "string" ? Date.parse(value) : Number.NaN;
+  return Number.isNaN(time) ? undefined : new Date(time);
+}
+
+/** The version that S3 names. In a bucket whose versioning is suspended it says "null", or nothing: both are none. */
+export function versionOf(versionId: string | undefined): string | undefined {
+  return versionId === "null" ? undefined : versionId;
+}
+
 /**
- * Whether `a` is of a later event than `b`, for one key. Sequencers are hexadecimal numbers of varying length:
- * padded on the left they compare as text (S3 user guide, as above).
+ * Which version of its key an object is: its version, or its entity tag where it has none. The same in events, answers
+ * and listings, whether or not they quote the tag.
  */
-export function isLater(a: string, b: string): boolean {
-  const length = Math.max(a.length, b.length);
-  return a.padStart(length, "0") > b.padStart(length, "0");
+export function identity(object: {
+  readonly versionId?: string | undefined;
+  readonly eTag?: string | undefined;
+}): string {
+  return versionOf(object.versionId) ?? object.eTag?.replaceAll('"', "") ?? "";
+}
+
+/** Whether it is what consoles put where somebody creates a folder: nothing, under a key that ends in "/". */
+export function isFolderMarker({
+  key,
+  size,
+}: {
+  readonly key: string;
+  readonly size: number | undefined;
+}): boolean {
+  return size === 0 && key.endsWith("/");
 }

@@ -45,16 +45,16 @@ export function createHandler(operation: ImageOperation): Handler {
     logger,
     metrics,
     random: Math.random,
+    now: Date.now,
   };
   const processor = new BatchProcessor(EventType.SQS);
 
   return async (event, context) => {
     logger.addContext(context);
-    const delivery = new Delivery(worker, {
-      remainingMilliseconds: () => context.getRemainingTimeInMillis(),
-    });
+    const invocation = { remainingMilliseconds: () => context.getRemainingTimeInMillis() };
+    const delivery = new Delivery(worker, invocation, event.Records);
     try {
-      return await processPartialResponse(
+      const response = await processPartialResponse(
         event,
         (message: SQSRecord) => delivery.deliver(message),
         processor,
@@ -64,14 +64,28 @@ export function createHandler(operation: ImageOperation): Handler {
           throwOnFullBatchFailure: false,
         },
       );
+      await delivery.giveBack();
+      return response;
     } finally {
       metrics.publishStoredMetrics();
     }
   };
 }
 
-/** Quick to give up on a connection, as the message comes again; a body may take its time. */
-const CLIENT = { maxAttempts: 4, requestHandler: { connectionTimeout: 2000, requestTimeout: 15_000 } };
+/**
+ * Gives up on a connection on which nothing moves, and tries again on another; delivery ends what takes longer than there
+ * is time. Without `throwOnRequestTimeout`, `requestTimeout` would only warn. It covers sending a body as well, so that
+ * writing results goes without it.
+ */
+const CLIENT = {
+  maxAttempts: 4,
+  requestHandler: {
+    connectionTimeout: 2000,
+    socketTimeout: 10_000,
+    requestTimeout: 15_000,
+    throwOnRequestTimeout: true,
+  },
+};
 
 /** @throws Error where the variable is missing, which ImageWorker sets. */
 export function environment(name: string): string {

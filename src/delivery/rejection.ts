@@ -1,5 +1,6 @@
 import { type MessageAttributeValue, SendMessageCommand, type SQSClient } from "@aws-sdk/client-sqs";
 import type { CreatedObject } from "./envelope.ts";
+import { until } from "./send.ts";
 
 /** Something that can never be processed, and why. */
 export interface Rejection {
@@ -19,22 +20,22 @@ export async function reject(
   queueUrl: string,
   worker: string,
   rejection: Rejection,
+  abortSignal: AbortSignal,
 ): Promise<void> {
   const { source } = rejection;
-  await sqs.send(
-    new SendMessageCommand({
-      QueueUrl: queueUrl,
-      MessageBody: rejection.body,
-      MessageAttributes: {
-        ...attribute("Worker", worker),
-        ...attribute("Code", rejection.code),
-        ...attribute("Reason", rejection.reason),
-        ...attribute("Bucket", source?.bucket),
-        ...attribute("Key", source?.key),
-        ...attribute("VersionId", source?.versionId),
-      },
-    }),
-  );
+  const message = new SendMessageCommand({
+    QueueUrl: queueUrl,
+    MessageBody: rejection.body,
+    MessageAttributes: {
+      ...attribute("Worker", worker),
+      ...attribute("Code", rejection.code),
+      ...attribute("Reason", rejection.reason),
+      ...attribute("Bucket", source?.bucket),
+      ...attribute("Key", source?.key),
+      ...attribute("VersionId", source?.versionId),
+    },
+  });
+  await until(abortSignal, sqs.send(message, { abortSignal }));
 }
 
 /** Characters that SQS takes in no message: a key may have them. */

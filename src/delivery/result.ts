@@ -1,12 +1,13 @@
 import { HeadObjectCommand, PutObjectCommand, type S3Client, S3ServiceException } from "@aws-sdk/client-s3";
-import { type CreatedObject, isLater } from "./envelope.ts";
-import { currentSource, identity } from "./source.ts";
+import { type CreatedObject, identity } from "./envelope.ts";
+import { type Signal, until } from "./send.ts";
+import { currentSource } from "./source.ts";
 
 /** What became of a result. */
 export interface Written {
   /** It stands now, it stood already, or that of a newer source stands. */
   readonly outcome: "processed" | "duplicate" | "superseded";
-  /** The source's current version, where its result may not stand: nobody else need be coming to write it. */
+  /** The source's current version where it may have no result yet: the caller must process it. */
   readonly owed: CreatedObject | undefined;
 }
 
@@ -14,37 +15,35 @@ export interface Written {
 const ATTEMPTS = 5;
 
 /**
- * Writes the result of a source, unless that of a newer source is there: newest wins, whatever the order in
- * which events arrive and however many handlers race. One request where there is no earlier result.
+ * Writes the result of a source, unless it is not the current version any more and another one's result stands: newest
+ * wins, whatever the order in which events arrive and however many handlers race. One request where there is no earlier
+ * result. Where there is one, nothing but the source bucket says which is newer.
  *
  * Each write is conditional on what was seen (`If-None-Match: *`, then `If-Match`), so that what another handler
  * wrote in between is not lost unseen: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
- * With one exception, for which the source is looked at once more after a replacement: an entity tag says which bytes
- * stand, not whose, and a newer source may have given the same bytes as the one that was seen. docs/delivery.md has
- * the proof.
+ * With one exception, for which the source is looked at once more after a replacement: ETags identify content, not
+ * versions, and a newer source may have given the same bytes as the one that was seen. docs/delivery.md has the proof.
  */
 export async function writeResult(
   s3: S3Client,
   target: { bucket: string; key: string },
   source: CreatedObject,
   result: { body: Buffer; contentType: string },
+  signal: Signal,
 ): Promise<Written> {
   const put = async (condition: { IfNoneMatch: string } | { IfMatch: string }): Promise<boolean> => {
+    const abortSignal = signal();
+    const command = new PutObjectCommand({
+      Bucket: target.bucket,
+      Key: target.key,
+      Body: result.body,
+      ContentType: result.contentType,
+      Metadata: { "source-version": source.versionId ?? "", "source-etag": source.eTag ?? "" },
+      ...condition,
+    });
     try {
-      await s3.send(
-        new PutObjectCommand({
-          Bucket: target.bucket,
-          Key: target.key,
-          Body: result.body,
-          ContentType: result.contentType,
-          Metadata: {
-            "source-version": source.versionId ?? "",
-            "source-etag": source.eTag ?? "",
-            "source-sequencer": source.sequencer,
-          },
-          ...condition,
-        }),
-      );
+      // A large body on a slow line may take as long as there is time: only idleness ends it sooner.
+      await until(abortSignal, s3.send(command, { abortSignal, requestTimeout: 0 }));
       return true;
     } catch (error) {
       if (lostRace(error)) return false;
@@ -54,33 +53,31 @@ export async function writeResult(
 
   if (await put({ IfNoneMatch: "*" })) return { outcome: "processed", owed: undefined };
   for (let attempt = 1; attempt < ATTEMPTS; attempt++) {
-    const standing = await standingResult(s3, target);
-    if (!standing) {
+    const existing = await existingResult(s3, target, signal);
+    if (!existing) {
       if (await put({ IfNoneMatch: "*" })) return { outcome: "processed", owed: undefined };
       continue;
     }
-    if (standing.source === identity(source)) {
-      return { outcome: "duplicate", owed: unless(identity(source), await currentSource(s3, source)) };
+    const current = await currentSource(s3, source, signal);
+    if (existing.source === identity(source)) {
+      return { outcome: "duplicate", owed: unless(identity(source), current) };
     }
-    if (source.sequencer && standing.sequencer) {
-      if (!isLater(source.sequencer, standing.sequencer)) return { outcome: "superseded", owed: undefined };
-    } else {
-      // What was found in a listing has no sequencer. The source bucket knows: the current version is the newest.
-      const current = await currentSource(s3, source);
-      if (!current || identity(current) !== identity(source)) {
-        return { outcome: "superseded", owed: unless(standing.source, current) };
-      }
+    if (!current || identity(current) !== identity(source)) {
+      return { outcome: "superseded", owed: unless(existing.source, current) };
     }
-    if (await put({ IfMatch: standing.eTag })) {
-      return { outcome: "processed", owed: unless(identity(source), await currentSource(s3, source)) };
+    if (await put({ IfMatch: existing.eTag })) {
+      return {
+        outcome: "processed",
+        owed: unless(identity(source), await currentSource(s3, source, signal)),
+      };
     }
   }
   throw new Error(`The result ${target.key} changed ${ATTEMPTS} times while it was being written.`);
 }
 
-/** The current version, unless there is none or its result stands. */
-function unless(standing: string, current: CreatedObject | undefined): CreatedObject | undefined {
-  return current && identity(current) !== standing ? current : undefined;
+/** The current version, unless there is none or its result is the existing one. */
+function unless(existing: string, current: CreatedObject | undefined): CreatedObject | undefined {
+  return current && identity(current) !== existing ? current : undefined;
 }
 
 /** 412: somebody else's result stands. 409: somebody else is writing. 404: what we wanted to replace is gone. */
@@ -92,19 +89,16 @@ function lostRace(error: unknown): boolean {
   );
 }
 
-async function standingResult(
+async function existingResult(
   s3: S3Client,
   target: { bucket: string; key: string },
-): Promise<{ eTag: string; source: string; sequencer: string } | undefined> {
+  signal: Signal,
+): Promise<{ eTag: string; source: string } | undefined> {
+  const abortSignal = signal();
+  const head = new HeadObjectCommand({ Bucket: target.bucket, Key: target.key });
   try {
-    const { ETag, Metadata = {} } = await s3.send(
-      new HeadObjectCommand({ Bucket: target.bucket, Key: target.key }),
-    );
-    return {
-      eTag: ETag ?? "",
-      source: Metadata["source-version"] || Metadata["source-etag"] || "",
-      sequencer: Metadata["source-sequencer"] ?? "",
-    };
+    const { ETag, Metadata = {} } = await until(abortSignal, s3.send(head, { abortSignal }));
+    return { eTag: ETag ?? "", source: resultOf(Metadata) };
   } catch (error) {
     // S3 says 403 for what is not there to whoever may not list, and this role may read its results, not list them.
     if (error instanceof S3ServiceException && [403, 404].includes(error.$metadata.httpStatusCode ?? 0)) {
@@ -112,4 +106,9 @@ async function standingResult(
     }
     throw error;
   }
+}
+
+/** Which version of its source a result is of: the source's identity, from the result's metadata. */
+export function resultOf(metadata: Record<string, string | undefined>): string {
+  return identity({ versionId: metadata["source-version"] || undefined, eTag: metadata["source-etag"] });
 }

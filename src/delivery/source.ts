@@ -1,84 +1,190 @@
-import { GetObjectCommand, HeadObjectCommand, type S3Client, S3ServiceException } from "@aws-sdk/client-s3";
-import type { CreatedObject } from "./envelope.ts";
+import {
+  GetObjectCommand,
+  HeadObjectCommand,
+  InvalidObjectState,
+  type S3Client,
+  S3ServiceException,
+} from "@aws-sdk/client-s3";
+import { type CreatedObject, versionOf } from "./envelope.ts";
+import { type Signal, until } from "./send.ts";
 
 /** The source is not what the event told of any more. There is nothing to do: a newer event tells of what is there now. */
 export class SourceGone extends Error {
   override readonly name = "SourceGone";
 }
 
-/** The source has more bytes than this function takes. */
-export class SourceTooLarge extends Error {
-  override readonly name = "SourceTooLarge";
+/**
+ * S3 does not find what an event told of, and does not say that it was deleted. It may come: for some minutes after
+ * versioning was enabled for the first time, new objects are not found.
+ */
+export class SourceMissing extends Error {
+  override readonly name = "SourceMissing";
 }
 
-/** Error codes with which S3 says that this version is not there (any more). */
-const GONE = new Set(["NoSuchKey", "NoSuchVersion", "PreconditionFailed", "MethodNotAllowed"]);
+/** The source can never be read as it is. The message is a sentence for the person who uploaded it. */
+export class SourceRejected extends Error {
+  override readonly name = "SourceRejected";
+  readonly code: "too-large" | "archived" | "customer-key" | "key-denied";
+
+  constructor(code: SourceRejected["code"], message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
 
 /**
  * The bytes of exactly the version that an event names, with one request.
- * @param limit most bytes that are read into memory
- * @param abortSignal ends a body that comes too slowly
- * @throws {SourceGone} @throws {SourceTooLarge} Any other error may pass when tried again.
+ * @param limit maximum number of bytes that are read into memory
+ * @param signal ends a body that comes too slowly
+ * @throws {SourceGone} @throws {SourceMissing} @throws {SourceRejected} Any other error may pass when tried again.
  */
 export async function readSource(
   s3: S3Client,
   source: CreatedObject,
   limit: number,
-  abortSignal: AbortSignal,
+  signal: Signal,
 ): Promise<Buffer> {
   if ((source.size ?? 0) > limit) throw tooLarge(source.size ?? 0, limit);
+  const abortSignal = signal();
+  const tag = source.eTag?.replaceAll('"', "");
   try {
-    const { Body, ContentLength } = await s3.send(
-      new GetObjectCommand({
-        Bucket: source.bucket,
-        Key: source.key,
-        // Without versions, the entity tag says whether it is still the object that the event is about.
-        ...(source.versionId ? { VersionId: source.versionId } : source.eTag ? { IfMatch: source.eTag } : {}),
-      }),
-      { abortSignal },
+    const { Body, ContentLength } = await until(
+      abortSignal,
+      s3.send(
+        new GetObjectCommand({
+          Bucket: source.bucket,
+          Key: source.key,
+          // Without versions, the entity tag says whether it is still the object that the event is about.
+          ...(source.versionId ? { VersionId: source.versionId } : tag ? { IfMatch: `"${tag}"` } : {}),
+        }),
+        { abortSignal },
+      ),
     );
     if (!Body) throw new Error(`S3 answered without a body for ${source.key}.`);
     if ((ContentLength ?? 0) > limit) {
       (Body as { destroy?: () => void }).destroy?.();
       throw tooLarge(ContentLength ?? 0, limit);
     }
-    return Buffer.from(await Body.transformToByteArray());
+    return Buffer.from(await until(abortSignal, Body.transformToByteArray()));
   } catch (error) {
-    if (error instanceof S3ServiceException && GONE.has(error.name)) {
+    if (!(error instanceof S3ServiceException)) throw error;
+    if (isGone(error, source)) {
       throw new SourceGone(`The version is gone (${error.name}).`, { cause: error });
     }
+    if (isNotFound(error)) throw missing(source, error);
+    throw (await rejected(s3, source, error, signal)) ?? error;
+  }
+}
+
+/**
+ * The source as it is now, which may be another version than the event told of; undefined where it was deleted.
+ * @throws {SourceMissing} Any other error may pass when tried again, too.
+ */
+export async function currentSource(
+  s3: S3Client,
+  source: CreatedObject,
+  signal: Signal,
+): Promise<CreatedObject | undefined> {
+  const abortSignal = signal();
+  try {
+    const head = await until(
+      abortSignal,
+      s3.send(new HeadObjectCommand({ Bucket: source.bucket, Key: source.key }), { abortSignal }),
+    );
+    return {
+      ...source,
+      versionId: versionOf(head.VersionId),
+      eTag: head.ETag?.replaceAll('"', ""),
+      size: head.ContentLength,
+      record: undefined,
+    };
+  } catch (error) {
+    if (!(error instanceof S3ServiceException)) throw error;
+    if (isGone(error, source)) return undefined;
+    if (isNotFound(error)) throw missing(source, error);
     throw error;
   }
 }
 
 /**
- * The source as it is now, which may be another version than the event told of; undefined where it was deleted. Nobody
- * but an event knows a sequencer, so that it has none.
+ * Whether S3 says that there was such an object. A bucket that never kept versions has no other way to say it than that
+ * the key is not there; any other bucket has delete markers, and codes for versions. HEAD has no codes.
+ * https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
  */
-export async function currentSource(s3: S3Client, source: CreatedObject): Promise<CreatedObject | undefined> {
+function isGone(error: S3ServiceException, source: CreatedObject): boolean {
+  return (
+    ["NoSuchVersion", "PreconditionFailed", "MethodNotAllowed"].includes(error.name) ||
+    error.$response?.headers["x-amz-delete-marker"] === "true" ||
+    (isNotFound(error) && source.versionId === undefined)
+  );
+}
+
+function isNotFound(error: S3ServiceException): boolean {
+  return error.name === "NoSuchKey" || error.name === "NotFound";
+}
+
+function missing({ key }: CreatedObject, cause: Error): SourceMissing {
+  return new SourceMissing(`S3 does not find ${key} (yet), and does not say that it was deleted.`, { cause });
+}
+
+/** KMS says that a key is disabled, waits for its deletion, is gone or is of no use here. */
+const UNUSABLE_KEY = /^KMS\.(Disabled|NotFound|(KMS)?InvalidState|InvalidKeyUsage)/;
+
+/** Why an object is refused that no further try will read; undefined where one may. */
+async function rejected(
+  s3: S3Client,
+  source: CreatedObject,
+  error: S3ServiceException,
+  signal: Signal,
+): Promise<SourceRejected | undefined> {
+  if (error.name === "InvalidObjectState") {
+    const place = (error instanceof InvalidObjectState && error.StorageClass) || "an archive";
+    return new SourceRejected(
+      "archived",
+      `The file is in the storage class ${place}, from which it cannot be read: restore it and send its dead letter again, or upload it in another class.`,
+      { cause: error },
+    );
+  }
+  // Of a GET without conditions and ranges, nothing else is invalid.
+  if (error.name === "InvalidRequest" && error.$metadata.httpStatusCode === 400) {
+    return new SourceRejected(
+      "customer-key",
+      "The file is encrypted with a key that its uploader keeps (SSE-C): upload it without one.",
+      { cause: error },
+    );
+  }
+  const denied = error.name === "AccessDenied";
+  const key = UNUSABLE_KEY.test(error.name) || (denied && /\bkms:/i.test(error.message));
+  if (!key && !(denied && (await mayBeRead(s3, source, signal)))) return undefined;
+  return new SourceRejected(
+    "key-denied",
+    "The file is encrypted with a KMS key that the worker may not use: let the worker's role use it and send the dead letter again, or upload the file without that key.",
+    { cause: error },
+  );
+}
+
+/**
+ * Whether the role has the permission to read an object whose GET is denied: then its key is what is denied. HEAD takes
+ * the same permission, and no key. Where HEAD is denied, too, every object is, and none is at fault.
+ */
+async function mayBeRead(s3: S3Client, source: CreatedObject, signal: Signal): Promise<boolean> {
+  const abortSignal = signal();
+  const head = new HeadObjectCommand({
+    Bucket: source.bucket,
+    Key: source.key,
+    ...(source.versionId ? { VersionId: source.versionId } : {}),
+  });
   try {
-    const head = await s3.send(new HeadObjectCommand({ Bucket: source.bucket, Key: source.key }));
-    return {
-      ...source,
-      versionId: head.VersionId,
-      eTag: head.ETag?.replaceAll('"', ""),
-      size: head.ContentLength,
-      sequencer: "",
-      record: undefined,
-    };
-  } catch (error) {
-    if (error instanceof S3ServiceException && error.$metadata.httpStatusCode === 404) return undefined;
-    throw error;
+    const { ServerSideEncryption } = await until(abortSignal, s3.send(head, { abortSignal }));
+    return ServerSideEncryption?.startsWith("aws:kms") ?? false;
+  } catch {
+    return false;
   }
 }
 
-/** Which version of its key a source is: its version, or its entity tag where the bucket keeps none. */
-export function identity(source: Pick<CreatedObject, "versionId" | "eTag">): string {
-  return source.versionId ?? source.eTag?.replaceAll('"', "") ?? "";
-}
-
-function tooLarge(bytes: number, limit: number): SourceTooLarge {
-  return new SourceTooLarge(
+function tooLarge(bytes: number, limit: number): SourceRejected {
+  return new SourceRejected(
+    "too-large",
     `The file has ${megabytes(bytes)} MB, but with this function's memory ${megabytes(limit)} MB are the most.`,
   );
 }

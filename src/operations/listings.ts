@@ -1,16 +1,18 @@
 import { ListObjectsV2Command, ListObjectVersionsCommand, type S3Client } from "@aws-sdk/client-s3";
+import { isFolderMarker, versionOf } from "../delivery/envelope.ts";
 
 /** One key of the source bucket. */
 export interface SourceKey {
   readonly key: string;
-  /** Versions of it, delete markers not counted. */
+  /** Versions of it, delete markers and folder markers not counted. */
   readonly versions: number;
   /** What a GET finds; undefined where it was deleted. */
   readonly current: SourceVersion | undefined;
 }
 
 export interface SourceVersion {
-  readonly versionId: string;
+  /** Undefined where the bucket keeps no versions, or kept none when it was created. */
+  readonly versionId: string | undefined;
   readonly eTag: string;
   /** Bytes. */
   readonly size: number;
@@ -23,7 +25,10 @@ export interface ResultKey {
   readonly modified: Date;
 }
 
-/** The keys of a source bucket in S3's order, page by page. @param after only those behind this key */
+/**
+ * The keys of a source bucket in S3's order, page by page, but for those that are folders.
+ * @param after only those behind this key
+ */
 export async function* sourceKeys(s3: S3Client, bucket: string, after = ""): AsyncGenerator<SourceKey> {
   let open: SourceKey | undefined;
   let marker: { KeyMarker?: string | undefined; VersionIdMarker?: string | undefined } = {
@@ -36,16 +41,17 @@ export async function* sourceKeys(s3: S3Client, bucket: string, after = ""): Asy
     // Versions and delete markers come in two lists, each in order.
     const entries = [
       ...(page.Versions ?? []).map((each) => ({ ...each, isMarker: false })),
-      ...(page.DeleteMarkers ?? []).map((each) => ({ ...each, isMarker: true, ETag: "", Size: 0 })),
+      ...(page.DeleteMarkers ?? []).map((each) => ({ ...each, isMarker: true, ETag: "", Size: undefined })),
     ].map((each) => ({ ...each, key: decoded(each.Key) }));
     for (const entry of entries.sort((a, b) => compareKeys(a.key, b.key))) {
+      if (isFolderMarker({ key: entry.key, size: entry.Size })) continue;
       if (entry.key !== open?.key) {
         if (open) yield open;
         open = { key: entry.key, versions: 0, current: undefined };
       }
       if (entry.isMarker) continue;
       const version = {
-        versionId: entry.VersionId ?? "",
+        versionId: versionOf(entry.VersionId),
         eTag: (entry.ETag ?? "").replaceAll('"', ""),
         size: entry.Size ?? 0,
         modified: entry.LastModified ?? new Date(0),

@@ -1,5 +1,7 @@
 import { HeadObjectCommand, type S3Client } from "@aws-sdk/client-s3";
 import { GetQueueAttributesCommand, type SQSClient } from "@aws-sdk/client-sqs";
+import { identity } from "../delivery/envelope.ts";
+import { resultOf } from "../delivery/result.ts";
 import { eachDeadLetter } from "./dead-letters.ts";
 import {
   merged,
@@ -106,7 +108,7 @@ export class Reconciliation {
           yield { kind: "orphaned", key };
         }
       } else if (agrees) tally.results++;
-      else if (rejected.has(versionOf(key, current.versionId))) tally.rejected++;
+      else if (rejected.has(nameOf(key, current))) tally.rejected++;
       else if (current.modified > before) tally.inFlight++;
       else {
         const kind = result ? "stale" : "missing";
@@ -119,16 +121,18 @@ export class Reconciliation {
 
   /**
    * Whether the result is that of the current version. Where there is but one version and the result is not older, it
-   * can be of no other; else the result's metadata says so, for one more request.
+   * can be of no other; else the result's metadata says so, for one more request. A version without an id may have
+   * taken the place of others.
    */
   async #compared([source, result]: [SourceKey | undefined, ResultKey | undefined]) {
     const current = source?.current;
     if (!current || !result) return { source, result, agrees: false };
-    if (source.versions === 1 && result.modified >= current.modified) return { source, result, agrees: true };
+    const only = source.versions === 1 && current.versionId !== undefined;
+    if (only && result.modified >= current.modified) return { source, result, agrees: true };
     const { s3, stack } = this.#options;
     const head = new HeadObjectCommand({ Bucket: stack.resultsBucket, Key: `${this.#prefix}/${result.key}` });
     const { Metadata = {} } = await s3.send(head);
-    return { source, result, agrees: Metadata["source-version"] === current.versionId };
+    return { source, result, agrees: resultOf(Metadata) === identity(current) };
   }
 }
 
@@ -150,14 +154,15 @@ async function queued(sqs: SQSClient, queueUrl: string): Promise<number> {
 async function rejections(sqs: SQSClient, queueUrl: string): Promise<Set<string>> {
   const versions = new Set<string>();
   await eachDeadLetter(sqs, queueUrl, ({ objects }) => {
-    for (const { key, versionId = "null" } of objects) versions.add(versionOf(key, versionId));
+    for (const object of objects) versions.add(nameOf(object.key, object));
     return false;
   });
   return versions;
 }
 
-function versionOf(key: string, versionId: string): string {
-  return `${versionId} ${key}`;
+/** One version of a key, in an event as in a listing. */
+function nameOf(key: string, version: Parameters<typeof identity>[0]): string {
+  return `${identity(version)} ${key}`;
 }
 
 /** Does something for each of many, some of them ahead, and gives what comes of it in their order. */

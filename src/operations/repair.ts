@@ -62,8 +62,8 @@ export class Repairs {
 }
 
 /**
- * An event as S3 would send it, but for the sequencer, which only S3 knows: where another version's result stands, the
- * worker asks the source bucket which of the two is newer.
+ * An event as S3 would send it, but for the sequencer, which only S3 knows and no worker needs. Where the bucket keeps
+ * no versions it names none, and the entity tag says which object is meant.
  */
 function eventOf(bucket: string, { key, source }: Repair): string {
   const { versionId, eTag, size } = source;

@@ -20,6 +20,22 @@ export function pixelLimit(memoryMegabytes: number): number {
   return Math.floor((forImage * 2 ** 20) / bytesOfLimit);
 }
 
+/**
+ * Seconds of one whole vCPU that a megapixel of the limit takes at most at a quarter turn, in any format:
+ * `bench/slowest.ts` measured 0.44 for a JPEG of noise with optimised scans, 0.33 for animated WebP, and less for all
+ * others. Twice that, as a vCPU of Lambda was not measured.
+ */
+const secondsPerMegapixel = 0.9;
+
+/** Memory with which a function has one whole vCPU, the only one that a single image uses. */
+const memoryPerCpu = 1769;
+
+/** Seconds that the largest image takes at most that a function of so much memory accepts. */
+export function secondsOfLargest(memoryMegabytes: number): number {
+  const cpu = Math.min(1, memoryMegabytes / memoryPerCpu);
+  return (pixelLimit(memoryMegabytes) / 1e6) * (secondsPerMegapixel / cpu);
+}
+
 /** Bytes that a pixel takes at most while it is turned: by a quarter, and by any other angle, canvas grown. */
 const costs = {
   jpeg: [20, 32],

@@ -1,3 +1,5 @@
+import { imagesFor, promisedWork, secondsFor } from "../delivery/share.ts";
+import { secondsOfLargest } from "../processing/limits.ts";
 import { type Choices, checkInteger, choose, type Range } from "./checks.ts";
 
 /** What can be said of every worker: as the fan-out's default for all, or of one. */
@@ -8,10 +10,16 @@ export interface WorkerSettings {
    */
   readonly memorySize?: number;
 
-  /** Seconds, 1 to 900, that one batch may take. @default 120 */
+  /**
+   * Seconds, 1 to 900, that one batch may take. Each of its images is promised an equal share, which has to be enough
+   * for the largest image that `memorySize` accepts. @default 120, or as many as that takes
+   */
   readonly timeout?: number;
 
-  /** Maximum of messages in one batch, 1 to 10,000; more than 10 needs a batching window. @default 10 */
+  /**
+   * Maximum number of messages in one batch, 1 to 10,000; more than 10 needs a batching window. Images of a batch share
+   * its time, and come again together where one of them ends the function. @default 1
+   */
   readonly batchSize?: number;
 
   /** Seconds, 0 to 300, that Lambda waits for a batch to fill. @default 0 */
@@ -67,7 +75,7 @@ export interface ProvisionedScaling {
 export const WORKER_CHOICES = {
   memorySize: { minimum: 256, maximum: 10_240, unit: "MB", default: 1769 },
   timeout: { minimum: 1, maximum: 900, unit: "seconds", default: 120 },
-  batchSize: { minimum: 1, maximum: 10_000, unit: "messages", default: 10 },
+  batchSize: { minimum: 1, maximum: 10_000, unit: "messages", default: 1 },
   maximumBatchingWindowInSeconds: { minimum: 0, maximum: 300, unit: "seconds", default: 0 },
   maxReceiveCount: { minimum: 5, maximum: 1000, unit: "", default: 5 },
   logRetentionInDays: { minimum: 1, maximum: 3653, unit: "days", default: 30 },
@@ -107,6 +115,10 @@ export function checkWorkerSettings(prefix: string, given: WorkerSettings) {
       `${prefix}batchSize is ${numbers.batchSize}, but more than 10 needs maximumBatchingWindowInSeconds of 1 or more.`,
     );
   }
+  const { memorySize, batchSize } = numbers;
+  const enough = Math.max(numbers.timeout, secondsFor(secondsOfLargest(memorySize), batchSize));
+  const timeout = given.timeout ?? Math.min(enough, WORKER_CHOICES.timeout.maximum);
+  checkPromise(prefix, { memorySize, batchSize, timeout });
   const { scaling, reservedConcurrency } = given;
   if (reservedConcurrency !== undefined) {
     checkInteger(`${prefix}reservedConcurrency`, reservedConcurrency, RESERVED_CONCURRENCY);
@@ -115,7 +127,27 @@ export function checkWorkerSettings(prefix: string, given: WorkerSettings) {
   const derived = reservedConcurrency && {
     maximumConcurrency: Math.min(reservedConcurrency, SCALING_RANGES.maximumConcurrency.maximum),
   };
-  return { ...numbers, reservedConcurrency, scaling: scaling ?? (derived || undefined) };
+  return { ...numbers, timeout, reservedConcurrency, scaling: scaling ?? (derived || undefined) };
+}
+
+/** What is accepted must be done in time: else the largest images would be rejected as too slow, in vain. */
+function checkPromise(
+  prefix: string,
+  { memorySize, batchSize, timeout }: { memorySize: number; batchSize: number; timeout: number },
+): void {
+  const work = secondsOfLargest(memorySize);
+  const promised = promisedWork(timeout * 1000, batchSize) / 1000;
+  if (promised >= work) return;
+  const { maximum } = WORKER_CHOICES.timeout;
+  const [enough, fitting] = [secondsFor(work, batchSize), imagesFor(work, timeout)];
+  const smaller = fitting > 0 ? `lower batchSize to ${fitting}` : "";
+  const remedy =
+    enough <= maximum
+      ? [`raise timeout to ${enough}`, smaller].filter(Boolean).join(", or ")
+      : smaller || `raise timeout to ${maximum} and lower batchSize to ${imagesFor(work, maximum)}`;
+  throw new RangeError(
+    `${prefix}timeout is ${timeout} and batchSize ${batchSize}, which promises ${promised.toFixed(1)} seconds of work to an image, but the largest that memorySize ${memorySize} accepts takes up to ${work.toFixed(1)}: ${remedy}.`,
+  );
 }
 
 export type CheckedWorkerSettings = ReturnType<typeof checkWorkerSettings>;

@@ -23,7 +23,7 @@ describe("the plan of the program", () => {
     expect(workers[0]).to.deep.include({
       memorySize: 1769,
       timeout: 120,
-      batchSize: 10,
+      batchSize: 1,
       maximumBatchingWindowInSeconds: 0,
       maxReceiveCount: 5,
       retention: 14 * 24 * 3600,

@@ -1,6 +1,7 @@
-import { ChangeMessageVisibilityCommand, SendMessageCommand, type SQSClient } from "@aws-sdk/client-sqs";
+import { ChangeMessageVisibilityBatchCommand, SendMessageCommand, type SQSClient } from "@aws-sdk/client-sqs";
+import type { SQSRecord } from "aws-lambda";
 import { expect } from "chai";
-import { backoff, Delivery, OutOfTime, type Worker } from "../../src/delivery/delivery.ts";
+import { backoff, backoffOfMissing, Delivery, OutOfTime, type Worker } from "../../src/delivery/delivery.ts";
 import { type ImageOperation, ImageRejected } from "../../src/processing/contract.ts";
 import { s3Record, sqsRecord } from "../support/events.ts";
 import { FakeS3, s3Error } from "../support/fake-s3.ts";
@@ -15,7 +16,7 @@ const reverse: ImageOperation = async (source) => ({
 function bench(operation: ImageOperation = reverse, milliseconds = 60_000) {
   const s3 = new FakeS3();
   const deadLetters: SendMessageCommand["input"][] = [];
-  const visibility: ChangeMessageVisibilityCommand["input"][] = [];
+  const visibility: ChangeMessageVisibilityBatchCommand["input"][] = [];
   const lines: { outcome: string; fields: Record<string, unknown> }[] = [];
   const metrics: Record<string, number> = {};
   const log = (outcome: unknown, fields: unknown) =>
@@ -33,8 +34,9 @@ function bench(operation: ImageOperation = reverse, milliseconds = 60_000) {
     sqs: {
       send: async (command: unknown) => {
         if (command instanceof SendMessageCommand) deadLetters.push(command.input);
-        else if (command instanceof ChangeMessageVisibilityCommand) visibility.push(command.input);
+        else if (command instanceof ChangeMessageVisibilityBatchCommand) visibility.push(command.input);
         else throw new Error("unexpected command");
+        return {};
       },
     } as unknown as SQSClient,
     logger: { info: log, warn: log, error: log } as unknown as Worker["logger"],
@@ -44,27 +46,37 @@ function bench(operation: ImageOperation = reverse, milliseconds = 60_000) {
       },
     } as unknown as Worker["metrics"],
     random: () => 0,
+    // An hour after what events tell of.
+    now: () => Date.parse("2026-01-01T01:00:00Z") + milliseconds - clock.remaining,
   };
-  const delivery = new Delivery(worker, { remainingMilliseconds: () => clock.remaining });
-  return { s3, deadLetters, visibility, lines, metrics, clock, worker, delivery };
+  /** Delivers a batch, as the handler does. @returns what each message came to: an error where it comes again */
+  const deliver = async (...messages: SQSRecord[]) => {
+    const delivery = new Delivery(worker, { remainingMilliseconds: () => clock.remaining }, messages);
+    const outcomes: unknown[] = [];
+    for (const each of messages) outcomes.push(await delivery.deliver(each).catch((error) => error));
+    await delivery.giveBack();
+    return outcomes;
+  };
+  const codes = () => deadLetters.map(({ MessageAttributes }) => MessageAttributes?.Code?.StringValue);
+  return { s3, deadLetters, codes, visibility, lines, metrics, clock, worker, deliver };
 }
+
+type Bench = ReturnType<typeof bench>;
 
 const message = (...records: unknown[]) => sqsRecord({ Records: records });
 
-/** What a promise was rejected with. */
-async function failure(promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(
-    () => expect.fail("it should have failed"),
-    (error: unknown) => error,
-  );
+/** Why a message comes again. */
+async function failure(outcomes: Promise<unknown[]>): Promise<unknown> {
+  const [error] = await outcomes;
+  return error ?? expect.fail("it should have failed");
 }
 
 describe("the delivery of a message", () => {
   it("writes the result under the worker's name, with one GET and one PUT", async () => {
-    const { s3, delivery, metrics, lines } = bench();
+    const { s3, deliver, metrics, lines } = bench();
     s3.put("source", "a b/ü.jpg", Buffer.from("abc"));
 
-    await delivery.deliver(message(s3Record("a b/ü.jpg")));
+    await deliver(message(s3Record("a b/ü.jpg")));
 
     const result = s3.current("results", "clockwise/a b/ü.jpg");
     expect(result?.body.toString()).to.equal("cba");
@@ -72,7 +84,6 @@ describe("the delivery of a message", () => {
     expect(result?.metadata).to.deep.equal({
       "source-version": "v1",
       "source-etag": "0123",
-      "source-sequencer": "0055",
     });
     expect(s3.requests).to.deep.equal(["GET source/a b/ü.jpg", "PUT results/clockwise/a b/ü.jpg"]);
     expect(metrics).to.include({ processed: 1, bytes: 3 });
@@ -80,173 +91,243 @@ describe("the delivery of a message", () => {
   });
 
   it("processes every record of a message", async () => {
-    const { s3, delivery } = bench();
+    const { s3, deliver } = bench();
     for (const key of ["a", "b"]) s3.put("source", key, Buffer.from(key));
 
-    await delivery.deliver(message(s3Record("a"), s3Record("b")));
+    await deliver(message(s3Record("a"), s3Record("b")));
 
     expect(s3.versions("results", "clockwise/a")).to.equal(1);
     expect(s3.versions("results", "clockwise/b")).to.equal(1);
   });
 
   it("does nothing for the test event", async () => {
-    const { s3, delivery, deadLetters } = bench();
+    const { s3, deliver, deadLetters } = bench();
 
-    await delivery.deliver(sqsRecord({ Service: "Amazon S3", Event: "s3:TestEvent", Bucket: "source" }));
+    await deliver(sqsRecord({ Service: "Amazon S3", Event: "s3:TestEvent", Bucket: "source" }));
 
     expect([...s3.requests, ...deadLetters]).to.deep.equal([]);
   });
 
   it("reads the version that the event names, also when a newer one is there", async () => {
-    const { s3, delivery } = bench();
+    const { s3, deliver } = bench();
     s3.put("source", "a", Buffer.from("old"));
     s3.put("source", "a", Buffer.from("new"));
 
-    await delivery.deliver(message(s3Record("a", { versionId: "v1" })));
+    await deliver(message(s3Record("a", { versionId: "v1" })));
 
     expect(s3.current("results", "clockwise/a")?.body.toString()).to.equal("dlo");
   });
 
-  it("skips and counts a source that is gone", async () => {
-    const { delivery, metrics, lines } = bench();
+  for (const [what, error] of [
+    ["its version is not there", () => s3Error("NoSuchVersion", 404)],
+    ["a delete marker is in its place", () => s3Error("MethodNotAllowed", 405)],
+    ["a delete marker covers it", () => s3Error("NoSuchKey", 404, { "x-amz-delete-marker": "true" })],
+  ] as const) {
+    it(`skips and counts a source that is gone: ${what}`, async () => {
+      const { s3, deliver, metrics, lines } = bench();
+      s3.before = () => {
+        throw error();
+      };
 
-    await delivery.deliver(message(s3Record("a")));
+      expect(await deliver(message(s3Record("a")))).to.deep.equal([undefined]);
+
+      expect(metrics).to.deep.equal({ superseded: 1 });
+      expect(lines[0]?.fields.reason).to.contain(error().name);
+    });
+  }
+
+  it("skips a source that is not there where the bucket keeps no versions", async () => {
+    const { deliver, metrics } = bench();
+
+    await deliver(message(s3Record("a", { versionId: undefined })));
 
     expect(metrics).to.deep.equal({ superseded: 1 });
-    expect(lines[0]?.fields.reason).to.contain("NoSuchKey");
+  });
+
+  it("waits for a version that S3 does not find yet, and is not done with it", async () => {
+    const { s3, deliver, metrics, visibility, worker } = bench();
+    s3.before = () => {
+      throw s3Error("NoSuchKey", 404);
+    };
+    Object.assign(worker, { now: () => Date.parse("2026-01-01T00:01:00Z") });
+
+    const error = await failure(deliver(sqsRecord({ Records: [s3Record("a")] }, 3)));
+
+    expect((error as Error).name).to.equal("SourceMissing");
+    expect(metrics).to.deep.equal({ failed: 1 });
+    expect(visibility[0]?.Entries?.[0]?.VisibilityTimeout).to.equal(19 * 60);
+  });
+
+  it("waits where a HEAD of the source says 404, unless a delete marker says why", async () => {
+    for (const headers of [{}, { "x-amz-delete-marker": "true" }]) {
+      const { s3, deliver, metrics } = bench();
+      s3.put("source", "a", Buffer.from("abc"));
+      s3.put("results", "clockwise/a", Buffer.from("another"), { "source-version": "v0" });
+      s3.before = (request) => {
+        if (request === "HEAD source/a") throw s3Error("NotFound", 404, headers);
+      };
+
+      await deliver(message(s3Record("a")));
+
+      expect(metrics).to.deep.equal(Object.keys(headers).length > 0 ? metrics : { failed: 1 });
+      expect(metrics.superseded).to.equal(Object.keys(headers).length > 0 ? 1 : undefined);
+    }
+  });
+
+  it("takes a folder marker for neither an image nor a fault", async () => {
+    const { s3, deliver, metrics, deadLetters } = bench();
+    s3.put("source", "holiday/", Buffer.alloc(0));
+
+    expect(await deliver(message(s3Record("holiday/", { size: 0 })))).to.deep.equal([undefined]);
+
+    expect([...s3.requests, ...deadLetters, ...Object.keys(metrics)]).to.deep.equal([]);
+  });
+
+  it("writes the results of uploads that have no version, as versioning is suspended", async () => {
+    const { s3, deliver } = bench();
+    s3.suspended = true;
+    for (const content of ["abc", "def", "ghi"]) {
+      const { eTag, versionId } = s3.put("source", "a", Buffer.from(content));
+      await deliver(message(s3Record("a", { versionId: s3.told(versionId), eTag: eTag.slice(1, -1) })));
+
+      const result = s3.current("results", "clockwise/a")?.body.toString();
+      expect(result).to.equal([...content].reverse().join(""));
+    }
   });
 
   it("skips a source that was overwritten where the bucket keeps no versions", async () => {
-    const { s3, delivery, metrics } = bench();
+    const { s3, deliver, metrics } = bench();
     s3.put("source", "a", Buffer.from("new"));
 
-    await delivery.deliver(message(s3Record("a", { versionId: undefined, eTag: '"old"' })));
+    await deliver(message(s3Record("a", { versionId: undefined, eTag: '"old"' })));
 
     expect(metrics).to.deep.equal({ superseded: 1 });
   });
 
   describe("with a result that is there already", () => {
-    const standing = (sequencer: string, version = "v0") => {
+    /** Of one version of the source while another is the current one. */
+    const standing = (version: string, current = "v1"): Bench => {
       const all = bench();
-      all.s3.put("source", "a", Buffer.from("abc"));
-      all.s3.put("results", "clockwise/a", Buffer.from("standing"), {
-        "source-sequencer": sequencer,
-        "source-version": version,
-      });
+      for (let number = 1; number <= Number(current.slice(1)); number++) {
+        all.s3.put("source", "a", Buffer.from(number === 1 ? "abc" : "def"));
+      }
+      all.s3.put("results", "clockwise/a", Buffer.from("standing"), { "source-version": version });
       return all;
     };
 
-    it("replaces that of an older source", async () => {
-      const { s3, delivery, metrics } = standing("0054");
+    for (const sequencer of ["0055", "0054", "54", "005400", "0056", undefined]) {
+      it(`replaces another version's where the source bucket has this one, whatever the sequencer ${sequencer}`, async () => {
+        const { s3, deliver, metrics } = standing("v0");
 
-      await delivery.deliver(message(s3Record("a")));
+        await deliver(message(s3Record("a", { sequencer })));
 
-      expect(s3.current("results", "clockwise/a")?.body.toString()).to.equal("cba");
-      expect(metrics.processed).to.equal(1);
-    });
+        expect(s3.current("results", "clockwise/a")?.body.toString()).to.equal("cba");
+        expect(metrics.processed).to.equal(1);
+        const heads = s3.requests.filter((request) => request.startsWith("HEAD source"));
+        expect(heads).to.have.length(2);
+      });
 
-    it("leaves that of a newer source", async () => {
-      const { s3, delivery, metrics } = standing("0056");
+      it(`leaves that of the current version, whatever the sequencer ${sequencer}`, async () => {
+        const { s3, deliver, metrics } = standing("v2", "v2");
 
-      await delivery.deliver(message(s3Record("a")));
+        await deliver(message(s3Record("a", { sequencer })));
 
-      expect(s3.current("results", "clockwise/a")?.body.toString()).to.equal("standing");
-      expect(metrics.superseded).to.equal(1);
-    });
+        expect(s3.current("results", "clockwise/a")?.body.toString()).to.equal("standing");
+        expect(metrics.superseded).to.equal(1);
+      });
+    }
 
     it("does not write that of the same source a second time", async () => {
-      const { s3, delivery, metrics } = standing("0055", "v1");
+      const { s3, deliver, metrics } = standing("v1");
 
-      await delivery.deliver(message(s3Record("a")));
+      await deliver(message(s3Record("a")));
 
       expect(s3.versions("results", "clockwise/a")).to.equal(1);
       expect(metrics.duplicate).to.equal(1);
     });
 
-    it("asks the source bucket which is newer, where an event has no sequencer", async () => {
-      const { s3, delivery, metrics } = standing("0054");
-      s3.put("source", "a", Buffer.from("def"));
+    it("makes the current version's where it is not that one and another one's stands", async () => {
+      const { s3, deliver, metrics } = standing("v0", "v2");
 
-      await delivery.deliver(message(s3Record("a", { sequencer: undefined, versionId: "v2" })));
-
-      expect(s3.current("results", "clockwise/a")?.body.toString()).to.equal("fed");
-      expect(metrics).to.deep.include({ processed: 1 });
-    });
-
-    it("makes the current version's result where it is not the newest and another one's stands that nobody can place", async () => {
-      const { s3, delivery, metrics } = standing("");
-      s3.put("source", "a", Buffer.from("def"));
-
-      await delivery.deliver(message(s3Record("a")));
+      await deliver(message(s3Record("a")));
 
       expect(s3.current("results", "clockwise/a")?.body.toString()).to.equal("fed");
       expect(metrics).to.deep.include({ superseded: 1, processed: 1 });
     });
 
+    it("makes the current version's at once where the message was tried before", async () => {
+      const { s3, deliver, metrics } = standing("v0", "v2");
+
+      await deliver(sqsRecord({ Records: [s3Record("a")] }, 2));
+
+      expect(s3.current("results", "clockwise/a")?.body.toString()).to.equal("fed");
+      expect(metrics).to.deep.include({ superseded: 1, processed: 1 });
+      expect(s3.requests.filter((request) => request.startsWith("GET"))).to.have.length(1);
+    });
+
     it("looks at the source again when it replaced a result, and makes that of the current version", async () => {
-      const { s3, delivery } = standing("0054");
+      const { s3, deliver } = standing("v0");
       s3.before = (request) => {
-        if (request === "HEAD source/a" && s3.versions("source", "a") === 1) {
+        const replaced = s3.requests.filter((each) => each === "PUT results/clockwise/a").length === 2;
+        if (request === "HEAD source/a" && replaced && s3.versions("source", "a") === 1) {
           s3.put("source", "a", Buffer.from("def"));
         }
       };
 
-      await delivery.deliver(message(s3Record("a")));
+      await deliver(message(s3Record("a")));
 
       expect(s3.current("results", "clockwise/a")?.body.toString()).to.equal("fed");
     });
 
     it("never overwrites what another handler wrote while it was deciding", async () => {
-      const { s3, delivery } = standing("0054");
-      let raced = false;
+      const { s3, deliver } = standing("v0");
       s3.before = (request) => {
-        if (
-          request.startsWith("HEAD") ||
-          raced ||
-          s3.requests.filter((each) => each.startsWith("HEAD")).length === 0
-        )
-          return;
-        raced = true;
-        s3.put("results", "clockwise/a", Buffer.from("newer"), { "source-sequencer": "0056" });
+        if (request !== "HEAD source/a" || s3.versions("source", "a") > 1) return;
+        // The answer to this is that v1 is current; before the PUT, v2 is, and has its result.
+        s3.before = () => {
+          if (s3.versions("source", "a") > 1) return;
+          s3.put("source", "a", Buffer.from("def"));
+          s3.put("results", "clockwise/a", Buffer.from("newer"), { "source-version": "v2" });
+        };
       };
 
-      await delivery.deliver(message(s3Record("a")));
+      await deliver(message(s3Record("a")));
 
-      expect(raced).to.equal(true);
+      expect(s3.versions("source", "a")).to.equal(2);
       expect(s3.current("results", "clockwise/a")?.body.toString()).to.equal("newer");
     });
 
     it("writes again when it is deleted before it can be replaced", async () => {
-      const { s3, delivery } = standing("0054");
+      const { s3, deliver } = standing("v0");
       s3.before = (request) => {
-        if (request.startsWith("PUT") && s3.requests.length === 4) s3.delete("results", "clockwise/a");
+        if (request.startsWith("PUT") && s3.requests.length === 5) s3.delete("results", "clockwise/a");
       };
 
-      await delivery.deliver(message(s3Record("a")));
+      await deliver(message(s3Record("a")));
 
       expect(s3.current("results", "clockwise/a")?.body.toString()).to.equal("cba");
     });
 
     it("writes again when it is deleted before it can be looked at, which S3 answers with 403", async () => {
-      const { s3, delivery } = standing("0054");
+      const { s3, deliver } = standing("v0");
       s3.before = (request) => {
-        if (!request.startsWith("HEAD")) return;
+        if (!request.startsWith("HEAD results")) return;
         s3.delete("results", "clockwise/a");
         throw s3Error("Forbidden", 403);
       };
 
-      await delivery.deliver(message(s3Record("a")));
+      await deliver(message(s3Record("a")));
 
       expect(s3.current("results", "clockwise/a")?.body.toString()).to.equal("cba");
     });
 
     it("gives the message back when S3 says conflict time and again", async () => {
-      const { s3, delivery, visibility } = standing("0054");
+      const { s3, deliver, visibility } = standing("v0");
       s3.before = (request) => {
         if (request.startsWith("PUT")) throw s3Error("ConditionalRequestConflict", 409);
       };
 
-      await failure(delivery.deliver(message(s3Record("a"))));
+      await failure(deliver(message(s3Record("a"))));
 
       expect(visibility).to.have.length(1);
     });
@@ -258,10 +339,10 @@ describe("the delivery of a message", () => {
     };
 
     it("goes to the dead-letter queue at once, with the reason, and is done with", async () => {
-      const { s3, delivery, deadLetters, visibility, metrics } = bench(rejecting);
+      const { s3, deliver, deadLetters, visibility, metrics } = bench(rejecting);
       s3.put("source", "a b.jpg", Buffer.from("abc"));
 
-      await delivery.deliver(message(s3Record("a b.jpg")));
+      await deliver(message(s3Record("a b.jpg")));
 
       expect(visibility).to.deep.equal([]);
       expect(deadLetters).to.have.length(1);
@@ -281,70 +362,70 @@ describe("the delivery of a message", () => {
     });
 
     it("sends only the rejected record, in a message that can be sent to the queue again", async () => {
-      const { s3, delivery, deadLetters } = bench(async (source, limits) =>
+      const { s3, deliver, deadLetters } = bench(async (source, limits) =>
         source.includes("bad") ? rejecting(source, limits) : reverse(source, limits),
       );
       s3.put("source", "good", Buffer.from("good"));
       s3.put("source", "bad", Buffer.from("bad"));
 
-      await delivery.deliver(message(s3Record("good"), s3Record("bad")));
+      await deliver(message(s3Record("good"), s3Record("bad")));
 
       expect(JSON.parse(deadLetters[0]?.MessageBody ?? "")).to.deep.equal({ Records: [s3Record("bad")] });
       expect(s3.versions("results", "clockwise/good")).to.equal(1);
     });
 
     it("keeps a message of unknown shape as it is", async () => {
-      const { delivery, deadLetters } = bench();
+      const { deliver, deadLetters } = bench();
 
-      await delivery.deliver(sqsRecord("hello"));
+      await deliver(sqsRecord("hello"));
 
       expect(deadLetters[0]?.MessageBody).to.equal("hello");
       expect(deadLetters[0]?.MessageAttributes?.Code?.StringValue).to.equal("unknown-message");
     });
 
     it("is found too large by the event, before it is downloaded", async () => {
-      const { s3, delivery, deadLetters } = bench();
+      const { s3, deliver, deadLetters } = bench();
 
-      await delivery.deliver(message(s3Record("a", { size: 1001 })));
+      await deliver(message(s3Record("a", { size: 1001 })));
 
       expect(s3.requests).to.deep.equal([]);
       expect(deadLetters[0]?.MessageAttributes?.Code?.StringValue).to.equal("too-large");
     });
 
     it("is found too large by S3 where the event did not say", async () => {
-      const { s3, delivery, deadLetters } = bench();
+      const { s3, deliver, deadLetters } = bench();
       s3.put("source", "a", Buffer.alloc(1001));
 
-      await delivery.deliver(message(s3Record("a", { size: undefined })));
+      await deliver(message(s3Record("a", { size: undefined })));
 
       expect(deadLetters[0]?.MessageAttributes?.Code?.StringValue).to.equal("too-large");
     });
 
     it("is rejected where the result's key would be longer than S3 allows", async () => {
-      const { delivery, deadLetters } = bench();
+      const { deliver, deadLetters } = bench();
 
-      await delivery.deliver(message(s3Record("k".repeat(1020))));
+      await deliver(message(s3Record("k".repeat(1020))));
 
       expect(deadLetters[0]?.MessageAttributes?.Code?.StringValue).to.equal("key-too-long");
     });
 
     it("names keys in attributes also where SQS would refuse their characters", async () => {
-      const { s3, delivery, deadLetters } = bench(rejecting);
+      const { s3, deliver, deadLetters } = bench(rejecting);
       s3.put("source", "a\u0001b", Buffer.from("abc"));
 
-      await delivery.deliver(message(s3Record("a\u0001b")));
+      await deliver(message(s3Record("a\u0001b")));
 
       expect(deadLetters[0]?.MessageAttributes?.Key?.StringValue).to.equal("a\u{FFFD}b");
     });
 
     it("is told once, though another record sends the message round again", async () => {
-      const { s3, delivery, deadLetters } = bench(rejecting);
+      const { s3, deliver, deadLetters } = bench(rejecting);
       s3.put("source", "bad", Buffer.from("bad"));
       s3.before = (request) => {
         if (request === "GET source/busy") throw s3Error("SlowDown", 503);
       };
 
-      await failure(delivery.deliver(message(s3Record("bad"), s3Record("busy"))));
+      await failure(deliver(message(s3Record("bad"), s3Record("busy"))));
 
       expect(deadLetters).to.deep.equal([]);
     });
@@ -352,121 +433,201 @@ describe("the delivery of a message", () => {
 
   describe("that may succeed later", () => {
     it("is given back, to come again after a while", async () => {
-      const { s3, delivery, visibility, metrics, lines } = bench();
+      const { s3, deliver, visibility, metrics, lines } = bench();
       s3.before = () => {
         throw s3Error("SlowDown", 503);
       };
 
-      const error = await failure(delivery.deliver(sqsRecord({ Records: [s3Record("a")] }, 2)));
+      const error = await failure(deliver(sqsRecord({ Records: [s3Record("a")] }, 2)));
 
       expect((error as Error).name).to.equal("SlowDown");
       expect(visibility).to.deep.equal([
-        { QueueUrl: "https://queue", ReceiptHandle: "receipt-message-1", VisibilityTimeout: 60 },
+        {
+          QueueUrl: "https://queue",
+          Entries: [{ Id: "0", ReceiptHandle: "receipt-message-1", VisibilityTimeout: 60 }],
+        },
       ]);
       expect(metrics).to.deep.equal({ failed: 1 });
-      expect(lines[0]?.fields).to.include({ receives: 2, seconds: 60 });
+      const { fields } = lines.at(-1) ?? { fields: {} };
+      expect(fields).to.include({ receives: 2, seconds: 60, bucket: "source", key: "a", versionId: "v1" });
+    });
+
+    it("gives messages back ten at a time, with one request for each ten", async () => {
+      const { s3, deliver, visibility } = bench();
+      s3.before = () => {
+        throw s3Error("SlowDown", 503);
+      };
+
+      await deliver(
+        ...Array.from({ length: 25 }, (_, index) =>
+          sqsRecord({ Records: [s3Record(`${index}`)] }, 1, `m${index}`),
+        ),
+      );
+
+      expect(visibility.map(({ Entries }) => Entries?.length)).to.deep.equal([10, 10, 5]);
     });
 
     it("treats a source that may not be read as a fault to mend, not as one that is gone", async () => {
-      const { s3, delivery, visibility } = bench();
+      const { s3, deliver, visibility } = bench();
       s3.before = () => {
         throw s3Error("AccessDenied", 403);
       };
 
-      await failure(delivery.deliver(message(s3Record("a"))));
+      await failure(deliver(message(s3Record("a"))));
 
       expect(visibility).to.have.length(1);
     });
 
     it("is given back also where the queue refuses to be told when", async () => {
-      const { s3, delivery, worker } = bench();
+      const { s3, deliver, worker } = bench();
       s3.before = () => {
         throw s3Error("SlowDown", 503);
       };
       worker.sqs.send = () => Promise.reject(new Error("throttled"));
 
-      const error = await failure(delivery.deliver(message(s3Record("a"))));
+      const error = await failure(deliver(message(s3Record("a"))));
 
       expect((error as Error).name).to.equal("SlowDown");
     });
   });
 
-  describe("when the function's time is nearly over", () => {
-    it("leaves what is not begun to the next invocation, at once", async () => {
-      const { s3, delivery, visibility, clock } = bench();
-      s3.put("source", "a", Buffer.from("a"));
-      s3.put("source", "b", Buffer.from("b"));
-      await delivery.deliver(message(s3Record("a")));
-      clock.remaining = 4000;
-
-      const error = await failure(delivery.deliver(message(s3Record("b"))));
-
-      expect(error).to.be.instanceOf(OutOfTime);
-      expect(visibility[0]?.VisibilityTimeout).to.equal(0);
-      expect(s3.requests).to.not.include("GET source/b");
-    });
-
-    it("does not begin an image that would probably not be done in time", async () => {
-      const { s3, delivery, clock } = bench(async (source, limits) => {
-        clock.remaining -= 30_000;
-        return reverse(source, limits);
-      });
-      s3.put("source", "a", Buffer.from("a"));
-      await delivery.deliver(message(s3Record("a")));
-
-      expect(await failure(delivery.deliver(message(s3Record("b"))))).to.be.instanceOf(OutOfTime);
-    });
-
-    it("always begins the first, so that a short timeout can not starve it", async () => {
-      const { s3, delivery } = bench(reverse, 100);
-      s3.put("source", "a", Buffer.from("a"));
-
-      await delivery.deliver(message(s3Record("a")));
-
-      expect(s3.versions("results", "clockwise/a")).to.equal(1);
-    });
-
-    it("tells the operation how long it has, less what writing needs", async () => {
-      let seconds = 0;
-      const { s3, delivery } = bench(async (source, limits) => {
-        seconds = limits.seconds;
-        return reverse(source, limits);
-      });
-      s3.put("source", "a", Buffer.from("a"));
-
-      await delivery.deliver(message(s3Record("a")));
-
-      expect(seconds).to.equal(55);
-    });
-
-    it("rejects an image as too slow only where it had the whole time", async () => {
-      const slow: ImageOperation = async () => {
-        throw new ImageRejected("too-slow", "It took too long.");
+  describe("that S3 refuses to hand out", () => {
+    const refused = (error: () => Error, head: () => void = () => {}) => {
+      const all = bench();
+      all.s3.put("source", "a", Buffer.from("abc"));
+      all.s3.before = (request) => {
+        if (request.startsWith("GET")) throw error();
+        if (request.startsWith("HEAD")) head();
       };
-      const { s3, delivery, deadLetters, clock } = bench(slow);
+      return all;
+    };
+    const denied = () => s3Error("AccessDenied", 403, {}, "Access Denied");
+    const kms = () =>
+      s3Error("AccessDenied", 403, {}, "User: x is not authorized to perform: kms:Decrypt on resource: y");
+
+    for (const [code, error] of [
+      ["archived", () => s3Error("InvalidObjectState", 403)],
+      ["customer-key", () => s3Error("InvalidRequest", 400)],
+      ["key-denied", kms],
+      ["key-denied", () => s3Error("KMS.DisabledException", 400)],
+    ] as const) {
+      it(`is rejected at once as ${code} for ${error().message.slice(-40)}`, async () => {
+        const { deliver, codes, deadLetters, visibility } = refused(error);
+
+        expect(await deliver(message(s3Record("a")))).to.deep.equal([undefined]);
+
+        expect(codes()).to.deep.equal([code]);
+        expect(deadLetters[0]?.MessageAttributes?.Reason?.StringValue).to.match(/^The file is .*\.$/);
+        expect(visibility).to.deep.equal([]);
+      });
+    }
+
+    it("is rejected where only its key can be what is denied, as a HEAD is answered", async () => {
+      const all = refused(denied);
+      all.s3.encryption = "aws:kms";
+
+      await all.deliver(message(s3Record("a")));
+
+      expect(all.codes()).to.deep.equal(["key-denied"]);
+    });
+
+    it("comes again where nothing may be read: a permission to mend, no fault of the image", async () => {
+      const { deliver, codes, visibility } = refused(denied, () => {
+        throw s3Error("403", 403);
+      });
+
+      await failure(deliver(message(s3Record("a"))));
+
+      expect(codes()).to.deep.equal([]);
+      expect(visibility).to.have.length(1);
+    });
+
+    it("comes again where KMS is only busy", async () => {
+      const { deliver, codes } = refused(() => s3Error("ThrottlingException", 400));
+
+      await failure(deliver(message(s3Record("a"))));
+
+      expect(codes()).to.deep.equal([]);
+    });
+  });
+
+  describe("within its share of the function's time", () => {
+    const slow = (message = "Turning the image takes longer than the time that there is.") =>
+      new ImageRejected("too-slow", message);
+
+    it("tells the operation how long it has, less what writing needs, and gives later ones what others left", async () => {
+      const seconds: number[] = [];
+      const { s3, deliver, clock } = bench(async (source, limits) => {
+        seconds.push(limits.seconds);
+        clock.remaining -= 1000;
+        return reverse(source, limits);
+      }, 62_020);
       for (const key of ["a", "b"]) s3.put("source", key, Buffer.from(key));
 
-      await delivery.deliver(message(s3Record("a")));
-      clock.remaining = 40_000;
-      const second = await failure(delivery.deliver(message(s3Record("b"))));
+      await deliver(message(s3Record("a")), message(s3Record("b")));
 
-      expect(deadLetters.map(({ MessageAttributes }) => MessageAttributes?.Key?.StringValue)).to.deep.equal([
-        "a",
-      ]);
-      expect(second).to.be.instanceOf(OutOfTime);
+      // 60 s for two images, of which 1 was used, and 5 to write.
+      expect(seconds).to.deep.equal([25, 54]);
     });
 
-    it("does not blame an image for the time that its download took", async () => {
-      const { s3, delivery, deadLetters, clock } = bench(async () => {
-        throw new ImageRejected("too-slow", "It took too long.");
+    it("rejects what needs more than it was given, and names what to change", async () => {
+      const { s3, deliver, deadLetters, codes } = bench(async () => {
+        throw slow();
       });
       s3.put("source", "a", Buffer.from("a"));
-      s3.before = () => {
-        clock.remaining -= 30_000;
+
+      await deliver(message(s3Record("a")));
+
+      expect(codes()).to.deep.equal(["too-slow"]);
+      expect(deadLetters[0]?.MessageAttributes?.Reason?.StringValue).to.match(
+        /timeout or memorySize, or lower its batchSize/,
+      );
+    });
+
+    it("does not blame an image for the time that its download took, nor takes it from others", async () => {
+      const { s3, deliver, codes, clock } = bench(async (source, limits) => {
+        if (source.equals(Buffer.from("a"))) throw slow();
+        return reverse(source, limits);
+      });
+      for (const key of ["a", "b"]) s3.put("source", key, Buffer.from(key));
+      s3.before = (request) => {
+        if (request === "GET source/a") clock.remaining -= 20_000;
       };
 
-      expect(await failure(delivery.deliver(message(s3Record("a"))))).to.be.instanceOf(OutOfTime);
-      expect(deadLetters).to.deep.equal([]);
+      const [first, second] = await deliver(message(s3Record("a")), message(s3Record("b")));
+
+      expect(first).to.be.instanceOf(OutOfTime);
+      expect(second).to.equal(undefined);
+      expect(codes()).to.deep.equal([]);
+    });
+
+    it("does not blame an image for the time that another one took", async () => {
+      const { s3, deliver, codes, clock } = bench(async (source, limits) => {
+        if (source.equals(Buffer.from("b"))) throw slow();
+        // Nothing can stop it.
+        clock.remaining -= 50_000;
+        return reverse(source, limits);
+      });
+      for (const key of ["a", "b"]) s3.put("source", key, Buffer.from(key));
+
+      const [first, second] = await deliver(message(s3Record("a")), message(s3Record("b")));
+
+      expect(first).to.equal(undefined);
+      expect(second).to.be.instanceOf(OutOfTime);
+      expect(codes()).to.deep.equal([]);
+    });
+
+    it("ends a request that is never answered when the share is over, and goes on with the next", async () => {
+      const { s3, deliver } = bench(reverse, 400);
+      for (const key of ["a", "b"]) s3.put("source", key, Buffer.from(key));
+      s3.before = async (request) => {
+        if (request === "PUT results/clockwise/a") await new Promise(() => {});
+      };
+
+      const [first, second] = await deliver(message(s3Record("a")), message(s3Record("b")));
+
+      expect(String(first)).to.contain("longer than the time");
+      expect(second).to.equal(undefined);
     });
   });
 });
@@ -481,5 +642,26 @@ describe("the backoff", () => {
   it("is shortened by chance, to half at most", () => {
     expect(backoff(3, 0.5)).to.equal(90);
     expect(backoff(3, 0.999999)).to.equal(60);
+  });
+});
+
+describe("the backoff of what S3 does not find", () => {
+  it("has a try behind the 20 minutes in which a young bucket may not find it, whatever chance says", () => {
+    for (const random of [0, 0.5, 0.999]) {
+      let seconds = 0;
+      const tries = [0];
+      for (let receives = 1; receives < 5; receives++) {
+        seconds += backoffOfMissing(receives, random, seconds * 1000);
+        tries.push(seconds);
+      }
+      expect(tries.filter((at) => at >= 20 * 60)).to.have.length(2);
+      expect(tries[1]).to.be.at.most(30);
+    }
+  });
+
+  it("is the usual one for what is older", () => {
+    expect([1, 2, 3, 4].map((receives) => backoffOfMissing(receives, 0, 3_600_000))).to.deep.equal([
+      30, 60, 120, 240,
+    ]);
   });
 });

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { createdObjects, isLater, UnknownMessage } from "../../src/delivery/envelope.ts";
+import { createdObjects, identity, isFolderMarker, UnknownMessage } from "../../src/delivery/envelope.ts";
 import { s3Record } from "../support/events.ts";
 
 const message = (...records: unknown[]) => JSON.stringify({ Records: records });
@@ -59,13 +59,22 @@ describe("the envelope of a message", () => {
   }
 });
 
-describe("sequencers", () => {
-  it("compare as numbers of any length, and an absent one is older than all", () => {
-    expect(isLater("0A", "09")).to.equal(true);
-    expect(isLater("0100", "FF")).to.equal(true);
-    expect(isLater("FF", "0100")).to.equal(false);
-    expect(isLater("09", "09")).to.equal(false);
-    expect(isLater("", "01")).to.equal(false);
-    expect(isLater("01", "")).to.equal(true);
+describe("the identity of a version", () => {
+  it("is its id, or its entity tag where S3 says that it has none", () => {
+    expect(identity({ versionId: "v1", eTag: "e" })).to.equal("v1");
+    for (const versionId of [undefined, "null"]) {
+      expect(identity({ versionId, eTag: '"e"' })).to.equal("e");
+    }
+    const [object] = createdObjects(message(s3Record("a", { versionId: "null" })));
+    expect(object?.versionId).to.equal(undefined);
+  });
+});
+
+describe("a folder marker", () => {
+  it("is nothing under a key that ends in a slash", () => {
+    expect(isFolderMarker({ key: "holiday/", size: 0 })).to.equal(true);
+    expect(isFolderMarker({ key: "holiday/", size: 1 })).to.equal(false);
+    expect(isFolderMarker({ key: "holiday", size: 0 })).to.equal(false);
+    expect(isFolderMarker({ key: "holiday/", size: undefined })).to.equal(false);
   });
 });

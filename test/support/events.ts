@@ -9,6 +9,7 @@ export function s3Record(
   return {
     eventVersion: "2.1",
     eventSource: "aws:s3",
+    eventTime: "2026-01-01T00:00:00.000Z",
     eventName,
     s3: {
       bucket: { name: "source", arn: "arn:aws:s3:::source" },

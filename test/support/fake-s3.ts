@@ -24,6 +24,10 @@ export class FakeS3 {
   readonly requests: string[] = [];
   /** Called before each request; what it throws is S3's answer. */
   before: (command: string) => void | Promise<void> = () => {};
+  /** Whether versioning is suspended in the source bucket: its uploads take the place of one another, and are called "null". */
+  suspended = false;
+  /** How objects are encrypted, as HEAD says. */
+  encryption: string | undefined;
   readonly #versions = new Map<string, Stored[]>();
   readonly #hidden = new Set<string>();
 
@@ -35,10 +39,17 @@ export class FakeS3 {
   put(bucket: string, key: string, body: Buffer, metadata: Record<string, string> = {}): Stored {
     const versions = this.#versions.get(`${bucket}/${key}`) ?? [];
     const eTag = `"${createHash("md5").update(body).digest("hex")}"`;
-    const stored = { body, eTag, versionId: `v${versions.length + 1}`, contentType: undefined, metadata };
-    this.#versions.set(`${bucket}/${key}`, [...versions, stored]);
+    const none = this.suspended && bucket === "source";
+    const versionId = none ? "null" : `v${versions.length + 1}`;
+    const stored = { body, eTag, versionId, contentType: undefined, metadata };
+    this.#versions.set(`${bucket}/${key}`, [...(none ? [] : versions), stored]);
     this.#hidden.delete(`${bucket}/${key}`);
     return stored;
+  }
+
+  /** How an event, and the answer to a PUT, name a version: not at all where versioning is suspended. */
+  told(versionId: string): string | undefined {
+    return versionId === "null" ? undefined : versionId;
   }
 
   current(bucket: string, key: string): Stored | undefined {
@@ -88,27 +99,33 @@ export class FakeS3 {
 
   #head(bucket: string, key: string): unknown {
     const found = this.current(bucket, key);
-    if (!found) throw s3Error("NotFound", 404);
+    if (!found) throw s3Error("NotFound", 404, this.#markerOf(`${bucket}/${key}`));
     return {
       ETag: found.eTag,
       VersionId: found.versionId,
       ContentLength: found.body.length,
       Metadata: found.metadata,
+      ServerSideEncryption: this.encryption,
     };
   }
 
   #get({ Bucket, Key, VersionId, IfMatch }: GetObjectCommandInput): unknown {
-    const versions = this.#versions.get(`${Bucket}/${Key}`);
-    if (!versions) throw s3Error("NoSuchKey", 404);
+    const versions = this.#versions.get(`${Bucket}/${Key}`) ?? [];
     const found = VersionId
       ? versions.find(({ versionId }) => versionId === VersionId)
       : this.current(`${Bucket}`, `${Key}`);
-    if (!found) throw s3Error(VersionId ? "NoSuchVersion" : "NoSuchKey", 404);
+    if (!found) {
+      throw s3Error(VersionId ? "NoSuchVersion" : "NoSuchKey", 404, this.#markerOf(`${Bucket}/${Key}`));
+    }
     if (IfMatch && IfMatch !== found.eTag) throw s3Error("PreconditionFailed", 412);
     return {
       ContentLength: found.body.length,
       Body: { transformToByteArray: async () => new Uint8Array(found.body) },
     };
+  }
+
+  #markerOf(path: string): Record<string, string> {
+    return this.#hidden.has(path) ? { "x-amz-delete-marker": "true" } : {};
   }
 
   #put(input: PutObjectCommandInput): unknown {
@@ -123,11 +140,18 @@ export class FakeS3 {
   }
 }
 
-export function s3Error(name: string, status: number): S3ServiceException {
-  return new S3ServiceException({
+export function s3Error(
+  name: string,
+  status: number,
+  headers: Record<string, string> = {},
+  message = name,
+): S3ServiceException {
+  const error = new S3ServiceException({
     name,
-    message: name,
+    message,
     $fault: status < 500 ? "client" : "server",
     $metadata: { httpStatusCode: status },
   });
+  // As the SDK does, which has no other place for an error's headers.
+  return Object.defineProperty(error, "$response", { value: { statusCode: status, headers } });
 }

@@ -64,11 +64,11 @@ describe("ImageWorker", () => {
   });
 
   it("adds the batching window to the time for which messages are hidden", async () => {
-    const slower = await worker({ timeout: 30, maximumBatchingWindowInSeconds: 7, batchSize: 50 });
+    const slower = await worker({ timeout: 900, maximumBatchingWindowInSeconds: 7, batchSize: 11 });
 
-    expect(find(slower, "Queue", "grey-queue").visibilityTimeoutSeconds).to.equal(187);
+    expect(find(slower, "Queue", "grey-queue").visibilityTimeoutSeconds).to.equal(5407);
     expect(find(slower, "EventSourceMapping", "grey-mapping")).to.include({
-      batchSize: 50,
+      batchSize: 11,
       maximumBatchingWindowInSeconds: 7,
     });
   });
@@ -232,12 +232,12 @@ describe("ImageWorker", () => {
     expect(order.indexOf("grey-function")).to.be.greaterThan(order.indexOf("grey-role-policy"));
   });
 
-  it("takes messages in batches of ten and puts back those that failed alone", () => {
+  it("takes messages one by one by default, and puts back those that failed alone", () => {
     expect(find(resources, "EventSourceMapping", "grey-mapping")).to.deep.equal({
       eventSourceArn: arn("sqs", "grey-queue"),
       functionName: arn("lambda", "function:grey-function"),
       functionResponseTypes: ["ReportBatchItemFailures"],
-      batchSize: 10,
+      batchSize: 1,
       maximumBatchingWindowInSeconds: 0,
       metricsConfig: { metrics: ["EventCount"] },
       tags: TAGS,
@@ -258,12 +258,12 @@ describe("ImageWorker", () => {
 
   it("takes the fan-out's settings where it has none of its own", async () => {
     const resources = await registered(() => {
-      const workers = { memorySize: 512, timeout: 60, scaling: { maximumConcurrency: 7 } };
+      const workers = { memorySize: 512, timeout: 80, scaling: { maximumConcurrency: 7 } };
       const fanOut = new ImageFanOut("images", { workers });
-      new ImageWorker("grey", { fanOut, handler: "handlers/rotate.ts", timeout: 30 });
+      new ImageWorker("grey", { fanOut, handler: "handlers/rotate.ts", timeout: 70 });
     });
 
-    expect(find(resources, "Function", "grey-function")).to.include({ memorySize: 512, timeout: 30 });
+    expect(find(resources, "Function", "grey-function")).to.include({ memorySize: 512, timeout: 70 });
     expect(find(resources, "EventSourceMapping", "grey-mapping").scalingConfig).to.deep.equal({
       maximumConcurrency: 7,
     });
@@ -298,7 +298,7 @@ describe("RotationWorker", () => {
     });
 
     expect(find(resources, "RotationWorker", "turn")).to.deep.equal({});
-    expect(find(resources, "EventSourceMapping", "turn-mapping").batchSize).to.equal(10);
+    expect(find(resources, "EventSourceMapping", "turn-mapping").batchSize).to.equal(1);
   });
 
   for (const [angle, normalised] of [

@@ -132,7 +132,7 @@ describe("the policy of a worker's role", () => {
     HeadObjectCommand: ["s3:GetObject"],
     PutObjectCommand: ["s3:PutObject"],
     SendMessageCommand: ["sqs:SendMessage"],
-    ChangeMessageVisibilityCommand: ["sqs:ChangeMessageVisibility"],
+    ChangeMessageVisibilityBatchCommand: ["sqs:ChangeMessageVisibility"],
   };
   const MAPPING = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
   const LAMBDA = ["logs:CreateLogStream", "logs:PutLogEvents"];

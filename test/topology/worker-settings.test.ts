@@ -1,4 +1,7 @@
 import { expect } from "chai";
+import fc from "fast-check";
+import { imagesFor, promisedWork, secondsFor } from "../../src/delivery/share.ts";
+import { secondsOfLargest } from "../../src/processing/limits.ts";
 import { ImageFanOut } from "../../src/topology/image-fan-out.ts";
 import { ImageWorker } from "../../src/topology/image-worker.ts";
 import { checkWorkerSettings, type WorkerSettings } from "../../src/topology/worker-settings.ts";
@@ -23,6 +26,16 @@ describe("the settings of a worker", () => {
     [{ maximumBatchingWindowInSeconds: 301 }, /maximumBatchingWindowInSeconds is 301/],
     [{ maxReceiveCount: 4 }, /maxReceiveCount is 4, but must be a whole number from 5 to 1000\./],
     [{ logRetentionInDays: 31 }, /logRetentionInDays is 31, but CloudWatch keeps logs for one of 1, 3, 5/],
+    [
+      { timeout: 119, batchSize: 10 },
+      /^W: timeout is 119 and batchSize 10, which promises 7\.0 seconds of work to an image, but the largest that memorySize 1769 accepts takes up to 71\.3: raise timeout to 815, or lower batchSize to 1\.$/,
+    ],
+    [{ timeout: 30 }, /: raise timeout to 84\.$/],
+    [{ batchSize: 20, maximumBatchingWindowInSeconds: 1 }, /: lower batchSize to 11\.$/],
+    [
+      { batchSize: 1000, maximumBatchingWindowInSeconds: 1, timeout: 20, memorySize: 512 },
+      /raise timeout to 900 and lower batchSize to 14\.$/,
+    ],
     [{ memorysize: 512 }, /memorysize is not known, only memorySize, timeout/],
     [
       { scaling: { maximumConcurrency: 1 } },
@@ -63,11 +76,12 @@ describe("the settings of a worker", () => {
     {
       memorySize: 256,
       timeout: 900,
-      batchSize: 10_000,
+      batchSize: 26,
       maximumBatchingWindowInSeconds: 1,
       maxReceiveCount: 1000,
     },
-    { memorySize: 10_240, timeout: 1, batchSize: 1, maximumBatchingWindowInSeconds: 300 },
+    { memorySize: 10_240, timeout: 900, batchSize: 1, maximumBatchingWindowInSeconds: 300 },
+    { timeout: 84 },
     { scaling: { maximumConcurrency: 2 }, reservedConcurrency: 2 },
     { scaling: { maximumConcurrency: 1000 } },
     { scaling: { minimumPollers: 2, maximumPollers: 2 }, reservedConcurrency: 20 },
@@ -78,6 +92,34 @@ describe("the settings of a worker", () => {
       expect(checkWorkerSettings("W: ", settings)).to.deep.include(settings);
     });
   }
+});
+
+describe("the timeout of a worker", () => {
+  const timeoutOf = (settings: WorkerSettings) => checkWorkerSettings("W: ", settings).timeout;
+
+  it("is 120 seconds by default, and more where the largest image that is accepted needs more", () => {
+    expect(timeoutOf({})).to.equal(120);
+    expect(timeoutOf({ memorySize: 256 })).to.equal(120);
+    expect(timeoutOf({ memorySize: 3008 })).to.equal(139);
+    expect(timeoutOf({ memorySize: 10_240 })).to.equal(464);
+    expect(timeoutOf({ batchSize: 10 })).to.equal(815);
+  });
+
+  it("promises the largest image its time at every memory and batch that is accepted, and no second more", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 256, max: 10_240 }),
+        fc.integer({ min: 1, max: 40 }),
+        (memory, images) => {
+          const work = secondsOfLargest(memory);
+          const seconds = secondsFor(work, images);
+          expect(promisedWork(seconds * 1000, images)).to.be.at.least(work * 1000);
+          expect(promisedWork((seconds - 1) * 1000, images)).to.be.below(work * 1000);
+          expect(imagesFor(work, seconds)).to.be.at.least(images);
+        },
+      ),
+    );
+  });
 });
 
 describe("the scaling of a worker", () => {
