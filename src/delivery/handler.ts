@@ -77,7 +77,7 @@ export function createHandler(operation: ImageOperation): Handler {
  * is time. Without `throwOnRequestTimeout`, `requestTimeout` would only warn. It covers sending a body as well, so that
  * writing results goes without it.
  */
-const CLIENT = {
+export const CLIENT = {
   maxAttempts: 4,
   requestHandler: {
     connectionTimeout: 2000,
