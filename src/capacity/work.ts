@@ -26,11 +26,8 @@ interface Ending {
   readonly again: { receives: number; messages: number; second: number }[];
 }
 
-/**
- * What src/delivery wants left of the function's time before it begins another image: a part of it, but no more than
- * some seconds, or so many times the slowest image.
- */
-const RESERVE = { part: 0.2, seconds: 5, slowest: 1.5 };
+/** Seconds of the function's time that src/delivery shares among the images of a batch, less what it keeps for requests. */
+const RESERVE = { seconds: 2, perImage: 0.01, requests: 5, part: 0.2 };
 
 /** Seconds after which a message that failed is tried again, on average: src/delivery backs off, with chance. */
 function backoff(receives: number): number {
@@ -58,9 +55,7 @@ export class Work {
   readonly #chance: Random;
   readonly #failures: number;
   readonly #timeout: number;
-  /** Images for which one invocation has time. */
-  readonly #inTime: number;
-  /** Whether it has not even time for one. */
+  /** Whether an image takes longer than its share. */
   readonly #tooSlow: boolean;
   readonly #endings = new Map<number, Ending>();
 
@@ -72,16 +67,14 @@ export class Work {
     this.#timeout = timeout;
     this.secondsPerImage = load.secondsPerImage(plan);
     this.batchSize = Math.max(1, Math.min(batchSize, Math.floor(numbers.batchBytes / numbers.messageBytes)));
-    const reserve = Math.min(RESERVE.seconds, RESERVE.part * timeout);
-    const last = Math.max(reserve, RESERVE.slowest * this.secondsPerImage);
-    const beforeLast = (timeout - numbers.invocationSeconds - last) / this.secondsPerImage;
-    this.#inTime = 1 + Math.max(0, Math.floor(beforeLast + 1e-9));
-    this.#tooSlow = this.secondsPerImage > timeout - reserve;
+    const reserve = Math.min(timeout / 2, RESERVE.seconds + RESERVE.perImage * this.batchSize);
+    const share = (timeout - reserve) / this.batchSize;
+    this.#tooSlow = this.secondsPerImage > share - Math.min(RESERVE.requests, RESERVE.part * share);
   }
 
-  /** Seconds that a batch takes: all its messages, or as many as there is time for. */
+  /** Seconds that a batch takes. */
   duration(batch: number): number {
-    const seconds = Math.min(batch, this.#inTime) * this.secondsPerImage;
+    const seconds = batch * this.secondsPerImage;
     return Math.min(this.#timeout, this.#numbers.invocationSeconds + seconds);
   }
 
@@ -100,23 +93,18 @@ export class Work {
     const end = Math.floor(to);
     const ending = this.#endingIn(end);
     ending.held += messages;
-    const inTime = Math.min(messages, count * this.#inTime);
-    let [left, done] = [inTime, 0];
-    for (const [receives, all] of taken.entries()) {
-      const here = Math.min(left, all ?? 0);
-      const postponed = (all ?? 0) - here;
-      left -= here;
-      this.usage.tries += here;
-      // An image that takes longer than the whole function may is rejected, one in each batch; the others come again.
-      const failed = this.#tooSlow ? 0 : this.#chance.binomial(here, this.#failures);
-      if (this.#tooSlow) ending.rejected += here;
-      else done += here - failed;
+    let done = 0;
+    for (const [receives, all = 0] of taken.entries()) {
+      this.usage.tries += all;
+      // An image that takes longer than its share is rejected; the others that fail come again.
+      const failed = this.#tooSlow ? 0 : this.#chance.binomial(all, this.#failures);
+      if (this.#tooSlow) ending.rejected += all;
+      else done += all - failed;
       if (failed > 0) {
         ending.again.push({ receives, messages: failed, second: end + 1 + backoff(receives + 1) });
       }
-      if (postponed > 0) ending.again.push({ receives, messages: postponed, second: end + 1 });
     }
-    this.#write(done, count, (to - from) / Math.max(1, Math.ceil(inTime / count)), from, to);
+    this.#write(done, count, (to - from) / Math.max(1, Math.ceil(messages / count)), from, to);
   }
 
   /** The results of batches are there one after the other, not all at the end. */
