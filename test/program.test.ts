@@ -172,12 +172,17 @@ describe("the program on this computer", function () {
       await writeFile(path.join(project, "program.ts"), program ?? "");
       const file = program === undefined ? path.resolve("index.ts") : path.join(project, "program.ts");
       await withMachine({ project, program: file }, async (machine, folder) => {
+        const empty = path.join(folder, "empty");
+        await writeFile(empty, "");
         const summary = await runThrough(
           machine,
-          [{ key: "cat.jpg", file: path.resolve("samples/cat.jpg") }],
+          [
+            { key: "cat.jpg", file: path.resolve("samples/cat.jpg") },
+            { key: "a folder/", file: empty },
+          ],
           path.join(folder, "out"),
         );
-        expect(summary).to.deep.include({ rejections: [], lost: [] });
+        expect(summary).to.deep.include({ images: 1, rejections: [], lost: [] });
       });
     });
   }

@@ -23,6 +23,8 @@ interface Version {
   readonly version: string;
   readonly latest: boolean;
   readonly marker?: boolean;
+  /** Bytes. @default 1 */
+  readonly size?: number;
 }
 
 /** Buckets that exist only a page at a time. */
@@ -37,12 +39,13 @@ function buckets(options: {
     send: async (command: unknown) => {
       if (command instanceof HeadObjectCommand) {
         requests.head++;
-        return { Metadata: { "source-version": options.standing?.(`${command.input.Key}`) } };
+        const version = options.standing?.(`${command.input.Key}`);
+        return { Metadata: version === "null" ? { "source-etag": "e" } : { "source-version": version } };
       }
       requests.list++;
       if (command instanceof ListObjectVersionsCommand) {
         const page = Number(command.input.VersionIdMarker ?? 0);
-        const rows = options.versions(page).map(({ key, version, latest, marker }) => ({
+        const rows = options.versions(page).map(({ key, version, latest, marker, size = 1 }) => ({
           marker,
           entry: {
             Key: encoded(key),
@@ -50,7 +53,7 @@ function buckets(options: {
             IsLatest: latest,
             LastModified: MODIFIED,
             ETag: '"e"',
-            Size: 1,
+            Size: size,
           },
         }));
         return {
@@ -129,6 +132,35 @@ describe("the reconciliation", function () {
     expect(found.map(({ kind, key }) => `${kind} ${key}`)).to.deep.equal(["stale b", "orphaned c"]);
     expect(clients.requests.head).to.equal(1);
     expect(reconciliation.tally).to.include({ created: 5, results: 1, superseded: 3, stale: 1 });
+  });
+
+  it("counts folders nowhere", async () => {
+    const clients = buckets({
+      versions: once([single("a"), { ...single("holiday/"), size: 0 }, single("holiday/b")]),
+      results: (page) => (page === 0 ? ["a", "holiday/b"] : []),
+    });
+
+    const { found, reconciliation } = await findings(clients);
+
+    expect(found).to.deep.equal([]);
+    expect(reconciliation.tally).to.include({ created: 2, results: 2, superseded: 0 });
+  });
+
+  it("knows a version without an id by its entity tag, and looks whether its result is that one's", async () => {
+    const clients = buckets({
+      versions: once([
+        { key: "a", version: "null", latest: true },
+        { key: "b", version: "null", latest: true },
+      ]),
+      results: (page) => (page === 0 ? ["a", "b"] : []),
+      standing: (key) => (key.endsWith("a") ? "null" : "v1"),
+    });
+
+    const { found } = await findings(clients);
+
+    expect(found).to.have.length(1);
+    expect(found[0]).to.deep.include({ kind: "stale", key: "b" });
+    expect(found[0]).to.have.nested.property("source.versionId", undefined);
   });
 
   it("needs no more memory for many keys than for few", async () => {
