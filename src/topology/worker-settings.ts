@@ -12,7 +12,7 @@ export interface WorkerSettings {
 
   /**
    * Seconds, 1 to 900, that one batch may take. Each of its images is promised an equal share, which has to be enough
-   * for the largest image that `memorySize` accepts. @default 120, or as many as that takes
+   * for the largest image that `memorySize` accepts; where 120 are not, the default is as many as that takes. @default 120
    */
   readonly timeout?: number;
 
