@@ -154,7 +154,7 @@ async function live(
 
 describe("newest wins", function () {
   this.timeout(600_000);
-  const runs = Number(process.env.MODEL_RUNS ?? 6000);
+  const runs = Number(process.env.MODEL_RUNS ?? 4000);
 
   it("leaves the current version's result standing, though contents repeat and sequencers say nothing", async () => {
     await fc.assert(
