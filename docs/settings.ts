@@ -20,7 +20,11 @@ const SOURCES = ["fan-out-settings.ts", "worker-settings.ts"].map((file) =>
   path.join(import.meta.dirname, "../src/topology", file),
 );
 
-type Choice = boolean | (Omit<Range, "default"> & { readonly default?: number }) | { readonly text: string };
+type Choice =
+  | boolean
+  | readonly (boolean | string)[]
+  | (Omit<Range, "default"> & { readonly default?: number })
+  | { readonly text: string };
 
 /** What each setting may be, by its key. */
 const CHOICES: Readonly<Record<string, Choice>> = {
@@ -88,6 +92,8 @@ function row(key: string, { words, standard }: Declared): string {
     `${minimum.toLocaleString("en")} to ${maximum.toLocaleString("en")}`;
   let [of, given]: [string, string | undefined] = ["true, false", String(choice)];
   if (typeof choice === "object" && "text" in choice) [of, given] = [choice.text, undefined];
+  else if (typeof choice === "object" && "length" in choice)
+    [of, given] = [choice.join(", "), String(choice[0])];
   else if (typeof choice === "object") {
     const { minimum, maximum, unit } = choice;
     if (said?.[0].replaceAll(/^,? |,$/g, "") !== range(minimum, maximum)) {

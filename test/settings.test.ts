@@ -46,11 +46,13 @@ describe("the settings", () => {
     const settings = await settingsOf({
       "machine:tracing": "true",
       "machine:workers": '{"memorySize":3008,"scaling":{"maximumConcurrency":9}}',
+      "machine:customerManagedKey": "retire",
       "machine:tags": '{"Team":"pictures"}',
     });
 
     expect(settings).to.deep.equal({
       tracing: true,
+      customerManagedKey: "retire",
       workers: { memorySize: 3008, scaling: { maximumConcurrency: 9 } },
       tags: { Team: "pictures" },
     });
@@ -88,6 +90,11 @@ describe("the settings", () => {
       /^Setting objective\.by is not known, only images, minutes/,
     ],
     ["tracing", "maybe", 'Setting tracing is "maybe", but must be true or false.'],
+    [
+      "customerManagedKey",
+      "retired",
+      'Setting customerManagedKey is "retired", but must be false, true or retire.',
+    ],
     ["tracng", "true", /^Setting tracng is not known, only dashboard, customerManagedKey, tracing, buckets/],
     ["tags", '{"aws:team":"x"}', /^Setting tags\.aws:team is "x", but a tag has a name/],
     ["tags", '{"cost":5}', /^Setting tags\.cost is 5, but a tag/],

@@ -6,6 +6,8 @@ import type { CheckedFanOutSettings } from "./fan-out-settings.ts";
 export interface Watched {
   readonly namespace: string;
   readonly metricName: string;
+  /** A metric beside it that is added to it: the alarm watches the sum. */
+  readonly plus?: string;
   readonly dimensions: Record<string, pulumi.Input<string>>;
   readonly statistic: "Maximum" | "Sum";
   /** Seconds over which the statistic is taken. */
@@ -65,6 +67,8 @@ export function workerAlarms(
     "dead-letters": {
       namespace: "AWS/SQS",
       metricName: "ApproximateNumberOfMessagesVisible",
+      // Whoever looks at dead letters hides them meanwhile, and the alarm would end and begin again.
+      plus: "ApproximateNumberOfMessagesNotVisible",
       dimensions: { QueueName: names.deadLetterQueue },
       statistic: "Maximum",
       period: 60,
@@ -130,8 +134,19 @@ export function alarmArgs(
   topicArn: pulumi.Input<string>,
   tags: Record<string, string>,
 ): cloudwatch.MetricAlarmArgs {
+  const { namespace, metricName, plus, dimensions, statistic, period, ...rest } = watched;
+  const metric = { namespace, metricName, dimensions, period };
   return {
-    ...watched,
+    ...rest,
+    ...(plus === undefined
+      ? { ...metric, statistic }
+      : {
+          metricQueries: [
+            { id: "sum", expression: "one + other", label: `${metricName} + ${plus}`, returnData: true },
+            { id: "one", metric: { ...metric, stat: statistic } },
+            { id: "other", metric: { ...metric, metricName: plus, stat: statistic } },
+          ],
+        }),
     comparisonOperator: "GreaterThanThreshold",
     alarmActions: [topicArn],
     okActions: [topicArn],

@@ -12,12 +12,19 @@ export interface Range {
   readonly default: number;
 }
 
-/** What may be given by which name: a whole number in its range, or true or false with the default. */
-export type Choices = Readonly<Record<string, Range | boolean>>;
+/**
+ * What may be given by which name: a whole number in its range, true or false with the default, or one of a few
+ * values, the first of which is the default.
+ */
+export type Choices = Readonly<Record<string, Range | boolean | readonly (boolean | string)[]>>;
 
 /** What was given, or the default. */
 export type Chosen<Known extends Choices> = {
-  -readonly [Name in keyof Known]: Known[Name] extends boolean ? boolean : number;
+  -readonly [Name in keyof Known]: Known[Name] extends boolean
+    ? boolean
+    : Known[Name] extends readonly (infer One)[]
+      ? One
+      : number;
 };
 
 /**
@@ -40,17 +47,26 @@ export function choose<Known extends Choices>(
   }
   const chosen = Object.entries(known).map(([name, choice]) => {
     const value: unknown = (given as Record<string, unknown>)[name];
-    if (typeof choice !== "boolean") {
+    if (typeof choice === "object" && !isList(choice)) {
       const number = value ?? choice.default;
       checkInteger(prefix + name, number, choice);
       return [name, number];
     }
-    if (value !== undefined && typeof value !== "boolean") {
-      throw new RangeError(`${prefix}${name} is ${JSON.stringify(value)}, but must be true or false.`);
+    const [standard, ...others] = isList(choice) ? choice : [choice, !choice];
+    if (value !== undefined && ![standard, ...others].some((one) => one === value)) {
+      const names = isList(choice)
+        ? `${[...choice].slice(0, -1).join(", ")} or ${choice.at(-1)}`
+        : "true or false";
+      throw new RangeError(`${prefix}${name} is ${JSON.stringify(value)}, but must be ${names}.`);
     }
-    return [name, value ?? choice];
+    return [name, value ?? standard];
   });
   return Object.fromEntries(chosen);
+}
+
+/** `Array.isArray` does not tell the compiler about read-only lists. */
+function isList(choice: Choices[string]): choice is readonly (boolean | string)[] {
+  return Array.isArray(choice);
 }
 
 /** @throws RangeError unless `value` is an object, and no list; `of` says what it holds */

@@ -4,6 +4,9 @@ import { keyPolicy } from "./policies.ts";
 import { type Transform, transformed } from "./transform.ts";
 
 export interface EncryptionKeyArgs {
+  /** How the names of the log groups that the key may be used for begin. */
+  readonly logGroups: string;
+
   readonly tags: Record<string, string>;
 
   /** Changes to single resources. @default none */
@@ -16,59 +19,45 @@ export interface EncryptionKeyTransform {
 }
 
 /**
- * A KMS key for all that a machine stores, which its owner can rotate, watch and take away. It is made first and
- * permitted last: its policy names what is encrypted with it.
+ * A KMS key for all that a machine stores, which its owner can rotate, watch and take away.
  *
  * The options `protect` and `retainOnDelete` should be those of the buckets: without their key they are lost.
  */
 export class EncryptionKey extends pulumi.ComponentResource {
+  /** What is encrypted with the key refers to it by this, and so comes after its policy. */
   readonly arn: pulumi.Output<string>;
-  readonly #name: string;
-  readonly #args: EncryptionKeyArgs;
-  readonly #options: pulumi.CustomResourceOptions;
 
   constructor(name: string, args: EncryptionKeyArgs, opts?: pulumi.ComponentResourceOptions) {
     super("image-machine:index:EncryptionKey", name, {}, opts);
-    this.#name = name;
-    this.#args = args;
-    this.#options = { parent: this, retainOnDelete: opts?.retainOnDelete ?? false };
+    const options = { parent: this, retainOnDelete: opts?.retainOnDelete ?? false };
+    const { logGroups, tags, transform = {} } = args;
 
     const key = new aws.kms.Key(
       name,
       ...transformed(
-        args.transform?.key,
+        transform.key,
         {
           description: `Images and messages of ${pulumi.getProject()}, stack ${pulumi.getStack()}`,
           enableKeyRotation: true,
-          tags: args.tags,
+          tags,
         },
-        this.#options,
+        options,
       ),
     );
-    this.arn = key.arn;
+    const policy = new aws.kms.KeyPolicy(
+      `${name}-policy`,
+      ...transformed(
+        transform.policy,
+        {
+          keyId: key.arn,
+          policy: key.arn.apply((keyArn) => JSON.stringify(keyPolicy({ keyArn, logGroups }))),
+        },
+        options,
+      ),
+    );
+    // A topic or queue that gets the key before S3 and SNS may use it loses what they refuse to encrypt.
+    this.arn = pulumi.all([key.arn, policy.id]).apply(([arn]) => arn);
 
     this.registerOutputs({ arn: this.arn });
-  }
-
-  /** Lets bucket, topic, alarms and logs use the key. Without this policy the account's own roles alone may. */
-  permit(users: {
-    bucketArn: pulumi.Input<string>;
-    topicArn: pulumi.Input<string>;
-    /** How the names of the log groups begin. */
-    logGroups: string;
-  }): aws.kms.KeyPolicy {
-    return new aws.kms.KeyPolicy(
-      `${this.#name}-policy`,
-      ...transformed(
-        this.#args.transform?.policy,
-        {
-          keyId: this.arn,
-          policy: pulumi
-            .output({ ...users, keyArn: this.arn })
-            .apply((arns) => JSON.stringify(keyPolicy(arns))),
-        },
-        this.#options,
-      ),
-    );
   }
 }

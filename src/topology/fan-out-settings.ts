@@ -20,9 +20,11 @@ export interface FanOutSettings {
 
   /**
    * Whether buckets, topics, queues and logs are encrypted with a KMS key of this machine, instead of with keys
-   * of AWS: SSE-S3, SSE-SQS, none for topics. @default false
+   * of AWS: SSE-S3, SSE-SQS, none for topics. The way back is `"retire"`: nothing new is encrypted with the
+   * key, but it stays, and what was encrypted with it can be read. From true to false at once, what waits and what is
+   * stored would be lost. @default false
    */
-  readonly customerManagedKey?: boolean;
+  readonly customerManagedKey?: boolean | "retire";
 
   /** Whether topic and functions send traces to X-Ray. @default false */
   readonly tracing?: boolean;
@@ -97,7 +99,7 @@ export const ALARM_CHOICES = {
 
 export const FAN_OUT_CHOICES = {
   dashboard: true,
-  customerManagedKey: false,
+  customerManagedKey: [false, true, "retire"],
   tracing: false,
 } as const satisfies Choices;
 

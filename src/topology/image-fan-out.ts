@@ -66,8 +66,10 @@ export class ImageFanOut extends pulumi.ComponentResource {
   readonly sharp: aws.lambda.LayerVersion;
   /** Where all alarms go; undefined where there are none. */
   readonly alarmTopic: AlarmTopic | undefined;
-  /** What everything is encrypted with, and the policy without which it is of no use; undefined where AWS holds the keys. */
-  readonly key: { readonly arn: pulumi.Output<string>; readonly policy: aws.kms.KeyPolicy } | undefined;
+  /** ARN of the key that what is stored may be encrypted with; undefined where AWS holds all keys. */
+  readonly keyArn: pulumi.Output<string> | undefined;
+  /** ARN of the key that everything new is encrypted with: none where it is retired, or AWS holds all keys. */
+  readonly encryptionKeyArn: pulumi.Output<string> | undefined;
   /** What it was told, with the defaults. */
   readonly settings: CheckedFanOutSettings;
   /** Tells this stack's metrics and physical names from those of others in the account. */
@@ -92,11 +94,13 @@ export class ImageFanOut extends pulumi.ComponentResource {
     const kept = { parent: this, protect, retainOnDelete };
     this.settings = { ...settings, tags };
 
-    const key = settings.customerManagedKey
-      ? new EncryptionKey(`${name}-key`, { tags, transform: transform.key }, kept)
+    this.keyArn = settings.customerManagedKey
+      ? new EncryptionKey(`${name}-key`, { logGroups: this.logGroups, tags, transform: transform.key }, kept)
+          .arn
       : undefined;
+    this.encryptionKeyArn = settings.customerManagedKey === "retire" ? undefined : this.keyArn;
 
-    const bucket = { ...bucketArgs, keyArn: key?.arn, tags };
+    const bucket = { ...bucketArgs, keyArn: this.encryptionKeyArn, tags };
     this.source = new ImageBucket(`${name}-source`, { ...bucket, transform: transform.source }, kept).bucket;
     this.results = new ImageBucket(
       `${name}-results`,
@@ -110,8 +114,9 @@ export class ImageFanOut extends pulumi.ComponentResource {
         transform.topic,
         {
           tags,
-          ...(key && { kmsMasterKeyId: key.arn }),
-          ...(settings.tracing && { tracingConfig: "Active" }),
+          ...(this.encryptionKeyArn && { kmsMasterKeyId: this.encryptionKeyArn }),
+          // Left out, it would stay what it was.
+          tracingConfig: settings.tracing ? "Active" : "PassThrough",
         },
         parent,
       ),
@@ -128,7 +133,6 @@ export class ImageFanOut extends pulumi.ComponentResource {
         parent,
       ),
     );
-    this.key = key && { arn: key.arn, policy: key.permit({ ...arns, logGroups: this.logGroups }) };
     if (settings.tracing) {
       new aws.xray.ResourcePolicy(
         `${name}-tracing-policy`,
@@ -152,8 +156,8 @@ export class ImageFanOut extends pulumi.ComponentResource {
           bucket: this.source.bucket,
           topics: [{ id: "created", topicArn: this.topic.arn, events: ["s3:ObjectCreated:*"] }],
         },
-        // S3 tries the topic when it is told of it, and refuses one that it may not publish to or encrypt for.
-        { parent: this, dependsOn: this.key ? [topicPolicy, this.key.policy] : topicPolicy },
+        // S3 tries the topic when it is told of it, and refuses one that it may not publish to.
+        { parent: this, dependsOn: topicPolicy },
       ),
     );
 
@@ -175,7 +179,12 @@ export class ImageFanOut extends pulumi.ComponentResource {
     this.alarmTopic = settings.alarms.enabled
       ? new AlarmTopic(
           `${name}-alarms`,
-          { email: settings.alarms.email, keyArn: key?.arn, tags, transform: transform.alarmTopic },
+          {
+            email: settings.alarms.email,
+            keyArn: this.encryptionKeyArn,
+            tags,
+            transform: transform.alarmTopic,
+          },
           parent,
         )
       : undefined;

@@ -37,6 +37,8 @@ export interface ImageWorkerTransform {
   readonly alarm?: Transform<aws.cloudwatch.MetricAlarmArgs>;
 }
 
+const IMAGE_WORKER = "image-machine:index:ImageWorker";
+
 /**
  * Fourteen days, the most that SQS keeps a message. A message's age counts from its first arrival, in the
  * dead-letter queue too, so anything shorter on the first queue would only lose messages sooner.
@@ -64,17 +66,20 @@ export class ImageWorker extends pulumi.ComponentResource {
     name: string,
     args: ImageWorkerArgs,
     opts?: pulumi.ComponentResourceOptions,
-    type = "image-machine:index:ImageWorker",
+    type = IMAGE_WORKER,
   ) {
     checkName("ImageWorker", name);
     const { fanOut, handler, environment, transform = {}, ...own } = args;
     const { tracing, alarms, ...shared } = fanOut.settings;
     const settings = checkWorkerSettings(`ImageWorker "${name}": `, { ...shared.workers, ...own });
-    super(type, name, {}, opts);
+    // A worker that gets a class of its own stays the same worker, and keeps its queues and what is in them.
+    super(type, name, {}, pulumi.mergeOptions(opts, { aliases: [{ type: IMAGE_WORKER }] }));
     const parent = { parent: this };
     const tags = { ...shared.tags, Worker: name };
-    const encryption = fanOut.key ? { kmsMasterKeyId: fanOut.key.arn } : { sqsManagedSseEnabled: true };
-    const keyPolicy = fanOut.key ? [fanOut.key.policy] : [];
+    const { keyArn, encryptionKeyArn } = fanOut;
+    const encryption = encryptionKeyArn
+      ? { kmsMasterKeyId: encryptionKeyArn }
+      : { sqsManagedSseEnabled: true };
     this.prefix = name;
 
     this.deadLetterQueue = new aws.sqs.Queue(
@@ -144,8 +149,8 @@ export class ImageWorker extends pulumi.ComponentResource {
           rawMessageDelivery: true,
           redrivePolicy: pulumi.jsonStringify({ deadLetterTargetArn: this.deadLetterQueue.arn }),
         },
-        // A message that a policy of queue or key refuses is a client error, which SNS does not try again.
-        { parent: this, dependsOn: [...policies, ...keyPolicy] },
+        // A message that a queue's policy refuses is a client error, which SNS does not try again.
+        { parent: this, dependsOn: policies },
       ),
     );
 
@@ -156,11 +161,10 @@ export class ImageWorker extends pulumi.ComponentResource {
         {
           namePrefix: `${fanOut.logGroups}${name}-`,
           retentionInDays: settings.logRetentionInDays,
-          ...(fanOut.key && { kmsKeyId: fanOut.key.arn }),
+          ...(encryptionKeyArn && { kmsKeyId: encryptionKeyArn }),
           tags,
         },
-        // CloudWatch tries the key when it is told of it.
-        { parent: this, dependsOn: keyPolicy },
+        parent,
       ),
     );
     const role = new aws.iam.Role(
@@ -181,7 +185,7 @@ export class ImageWorker extends pulumi.ComponentResource {
               queueArn: this.queue.arn,
               deadLetterArn: this.deadLetterQueue.arn,
               logGroupArn: logGroup.arn,
-              keyArn: fanOut.key?.arn,
+              keyArn,
             })
             .apply((arns) => JSON.stringify(workerPolicy(arns, { tracing }))),
         },
@@ -203,7 +207,8 @@ export class ImageWorker extends pulumi.ComponentResource {
           memorySize: settings.memorySize,
           timeout: settings.timeout,
           ...(settings.reservedConcurrency && { reservedConcurrentExecutions: settings.reservedConcurrency }),
-          ...(tracing && { tracingConfig: { mode: "Active" } }),
+          // Left out, it would stay what it was.
+          tracingConfig: { mode: tracing ? "Active" : "PassThrough" },
           loggingConfig: { logFormat: "Text", logGroup: logGroup.name },
           environment: {
             variables: {

@@ -5,8 +5,9 @@ type PolicyDocument = iam.PolicyDocument;
 type PolicyStatement = iam.PolicyStatement;
 
 /**
- * Every policy of the machine, as pure functions of resolved ARNs. Service principals are held to the one
- * resource and account that may use them (the confused deputy), and nothing is reachable without TLS.
+ * Every policy of the machine, as pure functions of resolved ARNs. Service principals are held to the resource
+ * and account that may use them (the confused deputy), by the condition keys that AWS documents for each service
+ * (docs/architecture.md has the table); nothing is reachable without TLS.
  */
 
 const VERSION = "2012-10-17";
@@ -28,10 +29,24 @@ function onBehalfOf(sourceArn: string, account: string) {
   return { ArnLike: { "aws:SourceArn": sourceArn }, StringEquals: { "aws:SourceAccount": account } };
 }
 
+/**
+ * Holds SNS to what it does for one topic. The topic's ARN holds the account. No policy was found that asks SNS
+ * for aws:SourceAccount when it sends to a queue; if it does not say it, such a policy denies every delivery.
+ */
+function onBehalfOfTopic(topicArn: string) {
+  return { ArnLike: { "aws:SourceArn": topicArn } };
+}
+
 /** The alarms of the account and region that a resource is in. */
 function alarmsBeside(arn: string): string {
   const { partition, region, account } = placeOf(arn);
   return `arn:${partition}:cloudwatch:${region}:${account}:alarm:*`;
+}
+
+/** The topics of the account and region that a resource is in. */
+function topicsBeside(arn: string): string {
+  const { partition, region, account } = placeOf(arn);
+  return `arn:${partition}:sns:${region}:${account}:*`;
 }
 
 /** A bucket that answers over TLS alone; who may use it is left to the roles of its account. */
@@ -86,7 +101,7 @@ export function queuePolicy(arns: { queueArn: string; topicArn: string }): Polic
         Principal: { Service: "sns.amazonaws.com" },
         Action: "sqs:SendMessage",
         Resource: arns.queueArn,
-        Condition: onBehalfOf(arns.topicArn, placeOf(arns.topicArn).account),
+        Condition: onBehalfOfTopic(arns.topicArn),
       },
       denyWithoutTls("sqs:*", [arns.queueArn]),
     ],
@@ -114,26 +129,28 @@ export function tracingPolicy({ topicArn }: { topicArn: string }): PolicyDocumen
 }
 
 /**
- * Who may use the key, beside whom the account's own policies allow it: the services that pass messages on, and
- * the logs. "*" is the key itself here, the only resource that a key policy is about.
+ * Who may use the key, besides principals that the account's IAM policies allow: the services that pass messages
+ * on, and the logs. It names them by patterns that follow from the key's own ARN, so that it can stand before
+ * anything is encrypted; topic and queues have policies that say which topic and which bucket. "*" is the key
+ * itself here, the only resource that a key policy is about.
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html
  * https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
  * https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
+ * @param logGroups how the names of the log groups begin
  */
-export function keyPolicy(arns: {
-  keyArn: string;
-  bucketArn: string;
-  topicArn: string;
-  /** How the names of the log groups begin. */
-  logGroups: string;
-}): PolicyDocument {
-  const { partition, region, account } = placeOf(arns.keyArn);
-  const service = (Sid: string, principal: string, sourceArn: string): PolicyStatement => ({
+export function keyPolicy({ keyArn, logGroups }: { keyArn: string; logGroups: string }): PolicyDocument {
+  const { partition, region, account } = placeOf(keyArn);
+  const service = (
+    Sid: string,
+    principal: string,
+    Condition?: PolicyStatement["Condition"],
+  ): PolicyStatement => ({
     Sid,
     Effect: "Allow",
     Principal: { Service: principal },
     Action: ["kms:Decrypt", "kms:GenerateDataKey*"],
     Resource: "*",
-    Condition: onBehalfOf(sourceArn, account),
+    ...(Condition && { Condition }),
   });
   return {
     Version: VERSION,
@@ -145,9 +162,10 @@ export function keyPolicy(arns: {
         Action: "kms:*",
         Resource: "*",
       },
-      service("SourceBucketPublishes", "s3.amazonaws.com", arns.bucketArn),
-      service("TopicSends", "sns.amazonaws.com", arns.topicArn),
-      service("AlarmsPublish", "cloudwatch.amazonaws.com", alarmsBeside(arns.keyArn)),
+      // As S3's own page has it, and AWS's CDK: without a condition.
+      service("SourceBucketPublishes", "s3.amazonaws.com"),
+      service("TopicSends", "sns.amazonaws.com", onBehalfOfTopic(topicsBeside(keyArn))),
+      service("AlarmsPublish", "cloudwatch.amazonaws.com", onBehalfOf(alarmsBeside(keyArn), account)),
       {
         Sid: "LogsEncrypt",
         Effect: "Allow",
@@ -157,7 +175,7 @@ export function keyPolicy(arns: {
         Resource: "*",
         Condition: {
           ArnLike: {
-            "kms:EncryptionContext:aws:logs:arn": `arn:${partition}:logs:${region}:${account}:log-group:${arns.logGroups}*`,
+            "kms:EncryptionContext:aws:logs:arn": `arn:${partition}:logs:${region}:${account}:log-group:${logGroups}*`,
           },
         },
       },

@@ -28,6 +28,10 @@ export interface RuntimeResource {
   readonly inputs: Record<string, unknown>;
   readonly protect: boolean;
   readonly retainOnDelete: boolean;
+  /** URNs of the resources that the engine waits for before it makes or changes this one. */
+  readonly dependencies: readonly string[];
+  /** URNs that it had before, those that follow from its parent's included. */
+  readonly aliases: readonly string[];
 }
 
 export interface RuntimeResult {
@@ -39,12 +43,14 @@ export interface RuntimeResult {
 }
 
 /**
- * Runs the program in this folder as `pulumi preview` or `pulumi up` does: in Pulumi's own Node.js runtime, which
- * registers resources over gRPC. The engine's side of it records them, and answers with values in AWS's shape.
+ * Runs the program in this folder, or another, as `pulumi preview` or `pulumi up` does: in Pulumi's own Node.js
+ * runtime, which registers resources over gRPC. The engine's side of it records them, and answers with values in
+ * AWS's shape. It is one that leaves it to the runtime to work out aliases.
  */
 export async function runInPulumiRuntime(
   command: "preview" | "up",
   config: Record<string, string> = {},
+  program = ".",
 ): Promise<RuntimeResult> {
   const preview = command === "preview";
   const resources: RuntimeResource[] = [];
@@ -56,7 +62,7 @@ export async function runInPulumiRuntime(
   type Call = (call: ServerUnaryCall<any, any>, answer: sendUnaryData<any>) => void;
   const nothing: Call = (_call, answer) => answer(null, new Empty());
   const server = new Server({ "grpc.max_receive_message_length": -1 });
-  const features = ["secrets", "resourceReferences", "outputValues", "deletedWith", "aliasSpecs"];
+  const features = ["secrets", "resourceReferences", "outputValues", "deletedWith"];
   server.addService(ResourceMonitorService, {
     supportsFeature: ((call, answer) => {
       const response = new resource.SupportsFeatureResponse();
@@ -70,7 +76,7 @@ export async function runInPulumiRuntime(
       const parentType = parent.split("::")[2] ?? "";
       const qualified =
         parentType && !parentType.startsWith("pulumi:pulumi:Stack") ? `${parentType}$${type}` : type;
-      const urn = `urn:pulumi:dev::machine::${qualified}::${name}`;
+      const urn = `urn:pulumi:dev::${PROJECT}::${qualified}::${name}`;
       if (resources.some((each) => each.urn === urn)) complaints.push(`registered twice: ${urn}`);
       resources.push({
         type,
@@ -80,6 +86,8 @@ export async function runInPulumiRuntime(
         inputs,
         protect: request.getProtect() ?? false,
         retainOnDelete: request.getRetainondelete() ?? false,
+        dependencies: request.getDependenciesList(),
+        aliases: request.getAliasurnsList(),
       });
       const outputs = request.getCustom() ? answered(type, name, inputs, preview) : {};
       const response = new resource.RegisterResourceResponse();
@@ -134,7 +142,7 @@ export async function runInPulumiRuntime(
       `--pwd=${process.cwd()}`,
       "--parallel=16",
       ...(preview ? ["--dry-run"] : []),
-      ".",
+      program,
     ],
     {
       stdio: ["ignore", "pipe", "pipe"],

@@ -22,6 +22,13 @@ describe("the alarms", () => {
 
   const oneMinute = { period: 60, datapointsToAlarm: 1, evaluationPeriods: 1 };
   const threeOfFiveMinutes = { period: 60, datapointsToAlarm: 3, evaluationPeriods: 5 };
+  const ofDeadLetters = (metricName: string) => ({
+    namespace: "AWS/SQS",
+    metricName,
+    dimensions: { QueueName: "clockwise-dead-letters" },
+    period: 60,
+    stat: "Maximum",
+  });
   const expected: Record<string, object> = {
     "images-undelivered-alarm": {
       namespace: "AWS/SNS",
@@ -33,12 +40,20 @@ describe("the alarms", () => {
       treatMissingData: "notBreaching",
     },
     "clockwise-dead-letters-alarm": {
-      namespace: "AWS/SQS",
-      metricName: "ApproximateNumberOfMessagesVisible",
-      dimensions: { QueueName: "clockwise-dead-letters" },
-      statistic: "Maximum",
+      // Letters that somebody looks at are hidden meanwhile, and still there.
+      metricQueries: [
+        {
+          id: "sum",
+          expression: "one + other",
+          label: "ApproximateNumberOfMessagesVisible + ApproximateNumberOfMessagesNotVisible",
+          returnData: true,
+        },
+        { id: "one", metric: ofDeadLetters("ApproximateNumberOfMessagesVisible") },
+        { id: "other", metric: ofDeadLetters("ApproximateNumberOfMessagesNotVisible") },
+      ],
       threshold: 0,
-      ...oneMinute,
+      datapointsToAlarm: 1,
+      evaluationPeriods: 1,
       treatMissingData: "ignore",
     },
     "clockwise-late-alarm": {

@@ -65,7 +65,6 @@ describe("a machine with a key of its own", () => {
           Principal: { Service: "s3.amazonaws.com" },
           Action: use,
           Resource: "*",
-          Condition: { ArnLike: { "aws:SourceArn": "arn:aws:s3:::images-source" }, StringEquals: account },
         },
         {
           Sid: "TopicSends",
@@ -73,10 +72,7 @@ describe("a machine with a key of its own", () => {
           Principal: { Service: "sns.amazonaws.com" },
           Action: use,
           Resource: "*",
-          Condition: {
-            ArnLike: { "aws:SourceArn": "arn:aws:sns:eu-west-1:123456789012:images-created" },
-            StringEquals: account,
-          },
+          Condition: { ArnLike: { "aws:SourceArn": "arn:aws:sns:eu-west-1:123456789012:*" } },
         },
         {
           Sid: "AlarmsPublish",
@@ -116,13 +112,40 @@ describe("a machine with a key of its own", () => {
       Resource: KEY,
     });
   });
+});
 
-  it("permits before anything is sent or logged", () => {
-    const order = resources.map(({ name }) => name);
-    const permitted = order.indexOf("images-key-policy");
+describe("a machine whose key is retired", () => {
+  const machine = (customerManagedKey: boolean | "retire") =>
+    registered(() => {
+      const fanOut = new ImageFanOut("images", { customerManagedKey });
+      new RotationWorker("clockwise", { fanOut, angle: 90 });
+    });
+  let resources: Registered[];
 
-    for (const later of ["images-source-notification", "clockwise-subscription", "clockwise-log"]) {
-      expect(order.indexOf(later), later).to.be.greaterThan(permitted);
+  before(async () => {
+    resources = await machine("retire");
+  });
+
+  it("encrypts nothing new with it: all is as it is without a key", async () => {
+    const without = new Map((await machine(false)).map((each) => [each.name + each.type, each.inputs]));
+    for (const { type, name, inputs } of resources) {
+      if (/images-key|role-policy/.test(name)) continue;
+      expect(JSON.parse(JSON.stringify(inputs)), name).to.deep.equal(
+        JSON.parse(JSON.stringify(without.get(name + type))),
+      );
     }
+  });
+
+  it("keeps the key, its policy and the functions' permission, so that all that is stored can be read", async () => {
+    const encrypted = await machine(true);
+    const kept = [
+      ["Key", "images-key"],
+      ["KeyPolicy", "images-key-policy"],
+      ["RolePolicy", "clockwise-role-policy"],
+    ] as const;
+    for (const [type, name] of kept) {
+      expect(find(resources, type, name), name).to.deep.equal(find(encrypted, type, name));
+    }
+    expect(find(resources, "RolePolicy", "clockwise-role-policy").policy).to.contain("UseKey");
   });
 });

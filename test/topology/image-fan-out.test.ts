@@ -166,7 +166,10 @@ describe("ImageFanOut", () => {
   });
 
   it("has a topic without traces, that AWS's own keys are enough for", () => {
-    expect(find(resources, "Topic", "images-created")).to.deep.equal({ tags: TAGS });
+    expect(find(resources, "Topic", "images-created")).to.deep.equal({
+      tracingConfig: "PassThrough",
+      tags: TAGS,
+    });
   });
 
   it("has a layer for the processor and runtime of the functions", () => {

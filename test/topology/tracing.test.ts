@@ -13,7 +13,16 @@ describe("tracing", () => {
   it("is off by default, and nothing is allowed for it", async () => {
     const resources = await machine(false);
 
-    expect(JSON.stringify(resources)).to.not.match(/xray|tracingConfig/);
+    expect(JSON.stringify(resources)).to.not.match(/xray|"Active"/);
+  });
+
+  it("is turned off again in words, as AWS keeps what a program no longer speaks of", async () => {
+    const resources = await machine(false);
+
+    expect(find(resources, "Topic", "images-created").tracingConfig).to.equal("PassThrough");
+    expect(find(resources, "Function", "clockwise-function").tracingConfig).to.deep.equal({
+      mode: "PassThrough",
+    });
   });
 
   it("is active on topic and function, where it is on", async () => {

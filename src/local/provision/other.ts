@@ -51,6 +51,7 @@ export const other: Record<string, ResourceType> = {
     "namespace",
     "metricName",
     "dimensions.*",
+    "metricQueries.*",
     "statistic",
     "period",
     "threshold",
