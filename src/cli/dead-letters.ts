@@ -1,18 +1,23 @@
 import { once } from "node:events";
+import { openSync } from "node:fs";
 import { createInterface } from "node:readline/promises";
-import {
-  dropDeadLetters,
-  type Group,
-  groupDeadLetters,
-  redriveDeadLetters,
-} from "../operations/dead-letters.ts";
+import { ReadStream } from "node:tty";
+import { dealWithDeadLetters, type Group } from "../operations/dead-letters.ts";
 import { parsedArguments } from "./arguments.ts";
 import { UsageError } from "./inputs.ts";
-import { openOperator, STACK_OPTIONS, STACK_USAGE, WORKER_OPTION, WORKER_USAGE } from "./operator.ts";
+import {
+  notShown,
+  openOperator,
+  STACK_OPTIONS,
+  STACK_USAGE,
+  WORKER_OPTION,
+  WORKER_USAGE,
+} from "./operator.ts";
 
 const USAGE = `Usage: npm run dead-letters -- [--redrive | --drop] [OPTION]...
 
-Shows what the workers could not process, by reason. Looking changes nothing.
+Shows what the workers could not process, by reason. Looking changes nothing, but
+hides the letters from others meanwhile.
 
   --redrive           sends them to their worker's queue again, after confirmation
   --drop              deletes them for good, after confirmation
@@ -32,22 +37,33 @@ try {
 async function main(argv: string[]): Promise<void> {
   const { redrive, drop, reason, yes, help, ...stackOptions } = parseArguments(argv);
   if (help) return console.log(USAGE);
+  // Before standard input is read for the outputs, and before anything is looked at.
+  const asks = (redrive || drop) && !yes;
+  using input = asks ? answersFrom(stackOptions.outputs === "-") : undefined;
   using operator = await openOperator(stackOptions);
   const { stack, workers, sqs } = operator;
+  const interruption = new AbortController();
+  process.once("SIGINT", () => interruption.abort(new Error("Interrupted: the other letters stay.")));
   for (const worker of workers) {
     const queues = stack.workers[worker];
     if (!queues) continue;
-    const all = await groupDeadLetters(sqs, queues.deadLetterQueue);
-    const groups = all.filter(({ code }) => reason === undefined || code === reason);
-    const count = groups.reduce((sum, group) => sum + group.count, 0);
-    console.log(`${worker}: ${count} dead letters${groups.map(described).join("")}`);
-    if (count === 0 || !(redrive || drop)) continue;
-    const what = redrive ? "Send them to the queue again" : "Delete them for good";
-    if (!yes && !(await confirmed(`${what}? (yes/no) `))) continue;
-    const done = redrive
-      ? await redriveDeadLetters(sqs, queues, reason)
-      : await dropDeadLetters(sqs, queues.deadLetterQueue, reason);
-    console.log(`${worker}: ${done} ${redrive ? "sent again" : "deleted"}`);
+    const done = await dealWithDeadLetters(
+      {
+        sqs,
+        queueUrl: queues.deadLetterQueue,
+        code: reason,
+        action: redrive ? { redriveTo: queues.queue } : drop ? "drop" : undefined,
+        signal: interruption.signal,
+      },
+      async ({ groups, count, unseen }) => {
+        console.log(`${worker}: ${count} dead letters${groups.map(described).join("")}`);
+        if (unseen > 0) console.error(`${worker}: ${notShown(unseen)}`);
+        if (count === 0 || !(redrive || drop)) return false;
+        const what = redrive ? "Send them to the queue again" : "Delete them for good";
+        return !input || input.confirms(`${what}? (yes/no) `);
+      },
+    );
+    if (done > 0) console.log(`${worker}: ${done} ${redrive ? "sent again" : "deleted"}`);
   }
 }
 
@@ -56,15 +72,37 @@ function described({ code, count, examples }: Group): string {
   return `\n  ${code}  ${count}${lines.join("")}`;
 }
 
-async function confirmed(question: string): Promise<boolean> {
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+/** Where a person answers: standard input, or the terminal itself where that is taken. */
+function answersFrom(taken: boolean): Disposable & { confirms(question: string): Promise<boolean> } {
+  const input = taken ? openTerminal() : process.stdin;
+  return {
+    async confirms(question) {
+      const terminal = createInterface({ input, output: process.stderr });
+      try {
+        // Where there is nobody to answer, the input just ends.
+        const ended = once(terminal, "close").then(() => undefined);
+        const answer = await Promise.race([terminal.question(question), ended]);
+        if (answer === undefined)
+          throw new UsageError("Nobody answered: nothing was changed. --yes does not ask.");
+        return answer.trim().toLowerCase() === "yes";
+      } finally {
+        terminal.close();
+      }
+    },
+    [Symbol.dispose]() {
+      if (input !== process.stdin) input.destroy();
+    },
+  };
+}
+
+/** @throws {UsageError} where there is none */
+function openTerminal(): ReadStream {
   try {
-    // Where there is nobody to answer, the input just ends.
-    const ended = once(terminal, "close").then(() => "");
-    const answer = await Promise.race([terminal.question(question), ended]);
-    return answer.trim().toLowerCase() === "yes";
-  } finally {
-    terminal.close();
+    return new ReadStream(openSync(process.platform === "win32" ? "\\\\.\\CONIN$" : "/dev/tty", "r"));
+  } catch {
+    throw new UsageError(
+      "The outputs come from standard input, and there is no terminal to ask for confirmation: --yes does not ask.",
+    );
   }
 }
 

@@ -29,6 +29,11 @@ export const STACK_USAGE = `  --stack NAME        a stack on AWS, whose outputs 
 export const WORKER_OPTION = { worker: { type: "string" } } as const;
 export const WORKER_USAGE = "  --worker NAME       this worker alone (default: every worker)";
 
+/** Says of dead letters that SQS did not show why that may be. */
+export function notShown(count: number): string {
+  return `about ${count} dead letters are not shown: somebody looks at them or has just done so, or they are more than the 120,000 that SQS shows at once.`;
+}
+
 export interface Operator extends Disposable {
   readonly stack: Stack;
   /** Names of the workers that are meant. */

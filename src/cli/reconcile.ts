@@ -3,6 +3,7 @@ import { Repairs } from "../operations/repair.ts";
 import { parsedArguments } from "./arguments.ts";
 import { UsageError } from "./inputs.ts";
 import {
+  notShown,
   type Operator,
   openOperator,
   STACK_OPTIONS,
@@ -31,11 +32,12 @@ Exit code: 0 all accounted for or sent, 1 something is missing or stale, 2 wrong
 /** Milliseconds between two lines of progress. */
 const LINE_EVERY_MS = 2000;
 
+const interruption = new AbortController();
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
   console.error(`${error instanceof Error ? error.message : error}`);
-  process.exitCode = error instanceof UsageError ? 2 : 1;
+  process.exitCode = interruption.signal.aborted ? 130 : error instanceof UsageError ? 2 : 1;
 }
 
 async function main(argv: string[]): Promise<number> {
@@ -59,10 +61,8 @@ async function reconcile(
   let last = values["start-after"];
   let lastLine = performance.now();
   const goOn = () => `To go on from here: --worker ${worker} --start-after ${JSON.stringify(last ?? "")}`;
-  const interrupted = () => {
-    console.error(goOn());
-    process.exit(130);
-  };
+  // Dead letters that are looked at are hidden from others, until they are let go of.
+  const interrupted = () => interruption.abort(new Error("Interrupted."));
   process.once("SIGINT", interrupted);
   try {
     const { queue: queueUrl = "" } = stack.workers[worker] ?? {};
@@ -73,6 +73,7 @@ async function reconcile(
       stack,
       worker,
       startAfter: last,
+      signal: interruption.signal,
       before: new Date(Date.now() - values.grace * 60_000),
       onKey: (key, tally) => {
         // What was found is sent in batches: only up to what was sent is there nothing left to do.
@@ -90,6 +91,10 @@ async function reconcile(
     }
     await repairs.flush();
     console.log(summary(worker, reconciliation.tally, repairs.sent));
+    const { unseenDeadLetters } = reconciliation;
+    if (unseenDeadLetters > 0) {
+      console.error(`${worker}: ${notShown(unseenDeadLetters)} What they are about counts as missing.`);
+    }
     return reconciliation.tally.missing + reconciliation.tally.stale - repairs.sent;
   } catch (error) {
     console.error(goOn());

@@ -2,7 +2,7 @@ import { HeadObjectCommand, type S3Client } from "@aws-sdk/client-s3";
 import { GetQueueAttributesCommand, type SQSClient } from "@aws-sdk/client-sqs";
 import { identity } from "../delivery/envelope.ts";
 import { resultOf } from "../delivery/result.ts";
-import { eachDeadLetter } from "./dead-letters.ts";
+import { withDeadLetters } from "./dead-letters.ts";
 import {
   merged,
   type ResultKey,
@@ -50,6 +50,10 @@ export interface ReconcileOptions {
   readonly startAfter?: string | undefined;
   /** Only what was created before this time can be missing; what is younger may be on its way. */
   readonly before: Date;
+  /** Ends it with an error. */
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds since 1970. @default Date.now */
+  readonly now?: () => number;
   /** Told after each key. */
   readonly onKey?: (key: string, tally: Tally) => void;
 }
@@ -73,6 +77,8 @@ export class Reconciliation {
     orphaned: 0,
     queued: 0,
   };
+  /** Dead letters that SQS did not show, approximately: what they are about counts as missing. */
+  unseenDeadLetters = 0;
   readonly #options: ReconcileOptions;
   readonly #prefix: string;
 
@@ -91,13 +97,24 @@ export class Reconciliation {
     const { s3, sqs, stack, worker, startAfter, before, onKey } = this.#options;
     const { queue = "", deadLetterQueue = "" } = stack.workers[worker] ?? {};
     this.tally.queued = await queued(sqs, queue);
-    const rejected = await rejections(sqs, deadLetterQueue);
+    const rejected = new Set<string>();
+    const { signal, now } = this.#options;
+    await withDeadLetters(
+      { sqs, queueUrl: deadLetterQueue, signal, ...(now && { now }) },
+      ({ objects }) => {
+        for (const object of objects) rejected.add(nameOf(object.key, object));
+      },
+      ({ unseen }) => {
+        this.unseenDeadLetters = unseen;
+      },
+    );
     const pairs = merged(
       sourceKeys(s3, stack.sourceBucket, startAfter),
       resultKeys(s3, stack.resultsBucket, this.#prefix, startAfter),
     );
     const { tally } = this;
     for await (const { source, result, agrees } of ahead(pairs, AHEAD, (pair) => this.#compared(pair))) {
+      signal?.throwIfAborted();
       const key = source?.key ?? result?.key ?? "";
       const current = source?.current;
       tally.created += source?.versions ?? 0;
@@ -148,16 +165,6 @@ async function queued(sqs: SQSClient, queueUrl: string): Promise<number> {
     }),
   );
   return Object.values(Attributes).reduce((sum, count) => sum + Number(count), 0);
-}
-
-/** The versions that are dead letters: as many as SQS lets be looked at, whatever the number of keys. */
-async function rejections(sqs: SQSClient, queueUrl: string): Promise<Set<string>> {
-  const versions = new Set<string>();
-  await eachDeadLetter(sqs, queueUrl, ({ objects }) => {
-    for (const object of objects) versions.add(nameOf(object.key, object));
-    return false;
-  });
-  return versions;
 }
 
 /** One version of a key, in an event as in a listing. */

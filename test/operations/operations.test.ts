@@ -128,7 +128,10 @@ describe("operating a machine", function () {
 
     const unconfirmed = await command("dead-letters", ...only, "--drop");
     expect(unconfirmed.stdout).to.not.contain("deleted");
-    const dropped = await command("dead-letters", ...only, "--drop", "--reason", "failed-too-often", "--yes");
+    expect(unconfirmed.stderr).to.contain("Nobody answered: nothing was changed.");
+    expect(unconfirmed.exitCode).to.equal(2);
+    // It came without a worker's reason, and SQS moved it from no queue.
+    const dropped = await command("dead-letters", ...only, "--drop", "--reason", "undelivered", "--yes");
     expect(dropped.stdout).to.contain("clockwise: 1 deleted");
 
     await put("bad.png", await image(9));
@@ -140,6 +143,19 @@ describe("operating a machine", function () {
     // The dead letter is about a version that was overwritten since: its bytes are still no image.
     const left = await command("dead-letters", ...only);
     expect(left.stdout).to.match(/^clockwise: 1 dead letters\n {2}not-an-image/);
+  });
+
+  it("reads the outputs from standard input, and asks nothing there", async () => {
+    const outputs = JSON.stringify(machine.outputs);
+    const args = ["dead-letters", "--worker", "clockwise", "--redrive", "--outputs", "-"] as const;
+
+    const asked = await runCommand(machine, ...args, { input: outputs });
+    expect(asked.stderr).to.match(/^The outputs come from standard input, and there is no terminal .* --yes/);
+    expect(asked.exitCode).to.equal(2);
+    const redriven = await runCommand(machine, ...args, "--yes", { input: outputs });
+    expect(redriven.stdout).to.contain("clockwise: 1 sent again");
+    expect(redriven.exitCode).to.equal(0);
+    await quiet(machine);
   });
 
   for (const [args, message] of [

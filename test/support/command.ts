@@ -17,6 +17,8 @@ export async function runCommand(machine: Machine, name: string, ...args: (strin
     [path.resolve(`src/cli/${name}.ts`), ...args.filter((arg) => typeof arg === "string")],
     {
       stdio: ["pipe", "pipe", "pipe"],
+      // In a session of its own there is no terminal to ask, wherever the tests run.
+      detached: true,
       env: {
         PATH: process.env.PATH,
         AWS_ENDPOINT_URL: machine.endpoint,
