@@ -51,7 +51,7 @@ async function main(argv: string[]): Promise<void> {
       {
         sqs,
         queueUrl: queues.deadLetterQueue,
-        code: reason,
+        only: ({ code }) => reason === undefined || code === reason,
         action: redrive ? { redriveTo: queues.queue } : drop ? "drop" : undefined,
         signal: interruption.signal,
       },

@@ -135,7 +135,7 @@ export async function withDeadLetters<T>(
  * Shows dead letters, and does something with the very letters that were shown where that is agreed to.
  * @param options.action sends them to the worker's queue again, each before it is deleted, so that what breaks off in
  *   between comes twice and is not lost; or deletes them for good
- * @param options.code only those with this code
+ * @param options.only those that are meant
  * @param agree told what there is; whether to act
  * @returns how many letters are gone from the queue
  * @throws Error where SQS did not take some of them, which stay where they are
@@ -143,17 +143,18 @@ export async function withDeadLetters<T>(
 export async function dealWithDeadLetters(
   options: LookOptions & {
     readonly action?: { readonly redriveTo: string } | "drop" | undefined;
-    readonly code?: string | undefined;
+    readonly only?: (letter: DeadLetter) => boolean;
   },
   agree: (look: Look) => boolean | Promise<boolean>,
 ): Promise<number> {
-  const { sqs, queueUrl, action, code: only, signal } = options;
+  const { sqs, queueUrl, action, only = () => true, signal } = options;
   const redriveTo = typeof action === "object" ? action.redriveTo : undefined;
   const groups = new Map<string, Group>();
   const letters: { id: string; body: string }[] = [];
 
-  const look = ({ code, reason, objects }: DeadLetter, id: string, body: string) => {
-    if (only !== undefined && code !== only) return;
+  const look = (letter: DeadLetter, id: string, body: string) => {
+    if (!only(letter)) return;
+    const { code, reason, objects } = letter;
     const group = groups.get(code) ?? { code, count: 0, examples: [] };
     groups.set(code, group);
     group.count++;

@@ -9,7 +9,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { GetQueueAttributesCommand, type SQSClient } from "@aws-sdk/client-sqs";
 import sharp, { type Sharp } from "sharp";
-import { type DeadLetter, eachDeadLetter } from "./dead-letters.ts";
+import { type DeadLetter, dealWithDeadLetters } from "./dead-letters.ts";
 import type { Stack, StackWorker } from "./stack.ts";
 
 export interface SmokeOptions {
@@ -203,11 +203,12 @@ async function takeDeadLetter(
   key: string,
 ): Promise<DeadLetter | undefined> {
   let taken: DeadLetter | undefined;
-  await eachDeadLetter(sqs, queueUrl, (letter) => {
+  const only = (letter: DeadLetter) => {
     const about = letter.objects.some((object) => object.key === key);
     if (about) taken = letter;
     return about;
-  });
+  };
+  await dealWithDeadLetters({ sqs, queueUrl, action: "drop", only }, () => true);
   return taken;
 }
 
