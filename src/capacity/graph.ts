@@ -54,10 +54,18 @@ export function planOf(resources: readonly Declared[], region: string): Plan {
   return {
     region,
     workers,
-    alarms: ofType(resources, "aws:cloudwatch/metricAlarm:MetricAlarm").length,
+    alarms: ofType(resources, "aws:cloudwatch/metricAlarm:MetricAlarm")
+      .map(({ inputs }) => metricsOf(inputs.metricQueries))
+      .reduce((sum, metrics) => sum + metrics, 0),
     dashboards: ofType(resources, "aws:cloudwatch/dashboard:Dashboard").length,
     keys: ofType(resources, "aws:kms/key:Key").length,
   };
+}
+
+/** How many metrics an alarm watches, each of which is paid for: one, or those of its expression. */
+function metricsOf(queries: unknown): number {
+  if (!Array.isArray(queries)) return 1;
+  return queries.filter((query: { metric?: unknown }) => query.metric !== undefined).length;
 }
 
 function workerOf({ name, inputs }: Declared, resources: readonly Declared[]): WorkerPlan {

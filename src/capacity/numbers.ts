@@ -154,7 +154,7 @@ const TABLE = {
   priceLogsGb: { value: 0.5, unit: "$ per GB of logs", source: CLOUDWATCH_PRICES },
   priceAlarmMonth: {
     value: 0.1,
-    unit: "$ per alarm and month",
+    unit: "$ per metric of an alarm and month",
     source: "from memory, to be looked up in https://aws.amazon.com/cloudwatch/pricing/",
   },
   priceDashboardMonth: {

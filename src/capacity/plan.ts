@@ -44,7 +44,7 @@ export function pollersOf({ scaling }: WorkerPlan): ProvisionedScaling | undefin
 export interface Plan {
   readonly region: string;
   readonly workers: readonly WorkerPlan[];
-  /** How many there are of what costs by the month. */
+  /** How many there are of what costs by the month; of alarms, the metrics that they watch. */
   readonly alarms: number;
   readonly dashboards: number;
   readonly keys: number;

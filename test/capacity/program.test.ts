@@ -16,7 +16,7 @@ async function resourcesOf(config: Record<string, string> = {}) {
 
 describe("the plan of the program", () => {
   it("is what index.ts registers: its workers, with what is set and what is not", async () => {
-    const { region, workers } = planOf(await resourcesOf(), "eu-west-1");
+    const { region, workers, alarms } = planOf(await resourcesOf(), "eu-west-1");
 
     expect(region).to.equal("eu-west-1");
     expect(workers.map(({ name }) => name)).to.have.members(["clockwise", "counter-clockwise"]);
@@ -30,6 +30,8 @@ describe("the plan of the program", () => {
       reservedConcurrency: undefined,
       scaling: undefined,
     });
+    // The topic's, and for each worker six, one of which adds up two metrics.
+    expect(alarms).to.equal(1 + 2 * 7);
   });
 
   it("follows the settings of the stack", async () => {
