@@ -38,7 +38,7 @@ async function deal(
 const counts = ({ groups }: Look) => Object.fromEntries(groups.map(({ code, count }) => [code, count]));
 
 describe("dead letters", function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
 
   it("are those of the worker, of SQS or of SNS, by what each of them leaves on a letter", async () => {
     const sqs = new SlowSqs(
