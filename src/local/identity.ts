@@ -1,4 +1,6 @@
 import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { type AccessRequest, type Decision, evaluate, type Principal } from "./iam/decision.ts";
 import { checkPolicy, type Policy } from "./iam/policy.ts";
 import type { Credential } from "./iam/signature.ts";
@@ -21,9 +23,19 @@ export class Identity {
   readonly #identityPolicies = new Map<string, Policy[]>();
   readonly #trustPolicies = new Map<string, Policy>();
   readonly #resourcePolicies = new Map<string, Policy>();
+  readonly #documents = new Map<string, string>();
+  readonly #file: string | undefined;
+  /** ARNs whose policies are those of an earlier process. */
+  readonly #restored: Set<string>;
 
-  constructor(accountId: string) {
+  /** @param file keeps the policies of resources for the next process; without one they are gone at the end */
+  constructor(accountId: string, file?: string) {
     this.#accountId = accountId;
+    this.#file = file;
+    for (const [arn, document] of file && existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : []) {
+      this.#setResourcePolicy(arn, document);
+    }
+    this.#restored = new Set(this.#documents.keys());
     const arn = `arn:aws:iam::${accountId}:user/administrator`;
     this.administrator = this.#issue({ type: "user", arn, id: uniqueId("AIDA", arn) });
     const everything = {
@@ -54,9 +66,43 @@ export class Identity {
       ?.push(checkPolicy(document, { kind: "identity", source: `role ${roleName}` }));
   }
 
-  /** @param arn of a bucket, topic or queue @throws {PolicyError} */
+  /** Whether policies of an earlier process are in force: what it ran goes on running, as on AWS. */
+  get resumed(): boolean {
+    return this.#restored.size > 0;
+  }
+
+  /** @param arn of a bucket, topic, queue or key @param document none where it is empty @throws {PolicyError} */
   setResourcePolicy(arn: string, document: string): void {
-    this.#resourcePolicies.set(arn, checkPolicy(document, { kind: "resource", source: `policy of ${arn}` }));
+    this.#restored.delete(arn);
+    if ((this.#documents.get(arn) ?? "") === document) return;
+    this.#setResourcePolicy(arn, document);
+    this.#save();
+  }
+
+  /** Takes away the policies of an earlier process that were not set again by this one. */
+  dropRestored(): void {
+    for (const arn of this.#restored) this.setResourcePolicy(arn, "");
+  }
+
+  #setResourcePolicy(arn: string, document: string): void {
+    if (document === "") {
+      this.#resourcePolicies.delete(arn);
+      this.#documents.delete(arn);
+    } else {
+      this.#resourcePolicies.set(
+        arn,
+        checkPolicy(document, { kind: "resource", source: `policy of ${arn}` }),
+      );
+      this.#documents.set(arn, document);
+    }
+  }
+
+  #save(): void {
+    if (this.#file === undefined) return;
+    mkdirSync(path.dirname(this.#file), { recursive: true });
+    // All or nothing, whatever ends this process.
+    writeFileSync(`${this.#file}.new`, JSON.stringify([...this.#documents]));
+    renameSync(`${this.#file}.new`, this.#file);
   }
 
   /** The access key of a function that runs with this role. @throws Error where Lambda may not assume the role. */
@@ -105,12 +151,29 @@ export class Identity {
     );
   }
 
-  /** What a service may do on behalf of a resource of this account: S3 for a bucket, SNS for a topic. */
-  judgeService(service: string, sourceArn: string, action: string, resource: string): Decision {
-    return this.judge({ type: "service", name: service }, action, resource, {
+  /**
+   * What keeps a service from an action on behalf of a resource of this account, S3 for a bucket or SNS for a topic;
+   * undefined where nothing does.
+   * @param keyId what the resource that is acted on is encrypted with: then the key's policy must let the service use it
+   */
+  refusalOfService(
+    service: string,
+    sourceArn: string,
+    action: string,
+    resource: string,
+    keyId?: string,
+  ): string | undefined {
+    const context = {
       "aws:SourceArn": sourceArn,
-      "aws:SourceAccount": this.#accountId,
-    });
+      ...(NAMES_ACCOUNT.has(service) && { "aws:SourceAccount": this.#accountId }),
+    };
+    const needed = [[action, resource]];
+    if (keyId) for (const use of KEY_USES) needed.push([use, keyArn(keyId, resource)]);
+    for (const [what = "", on = ""] of needed) {
+      const decision = this.judge({ type: "service", name: service }, what, on, context);
+      if (!decision.allowed) return decision.message;
+    }
+    return undefined;
   }
 
   /** Keys follow from whom they are for, so that they are the same at the next start. They open nothing but this machine. */
@@ -126,6 +189,23 @@ export class Identity {
     this.#keys.set(credentials.accessKeyId, { ...credentials, principal });
     return credentials;
   }
+}
+
+/**
+ * The services that say whose account they act for, beside the resource. SNS is documented to say the topic alone, whose
+ * ARN has the account in it.
+ */
+const NAMES_ACCOUNT = new Set(["s3.amazonaws.com"]);
+
+/** What a service needs of a key to put something into an encrypted topic or queue. */
+const KEY_USES = ["kms:GenerateDataKey", "kms:Decrypt"];
+
+/** The ARN of a key or alias, which may be named without account and region where it is beside what it encrypts. */
+export function keyArn(keyId: string, beside: string): string {
+  if (keyId.startsWith("arn:")) return keyId;
+  const [, partition, , region, account] = beside.split(":");
+  const name = keyId.startsWith("alias/") ? keyId : `key/${keyId}`;
+  return `arn:${partition}:kms:${region}:${account}:${name}`;
 }
 
 /** An identifier in IAM's shape: a prefix that says of what, and 16 capitals and digits. */

@@ -2,20 +2,23 @@ import { writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import path from "node:path";
 import { S3Client } from "@aws-sdk/client-s3";
-import { PublishCommand, SNSClient } from "@aws-sdk/client-sns";
+import { SNSClient } from "@aws-sdk/client-sns";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import type { Faults } from "./faults/faults.ts";
 import { openGateway } from "./gateway.ts";
+import { s3Arn } from "./iam/actions.ts";
 import { type Credentials, Identity } from "./identity.ts";
 import { Activity } from "./lambda/activity.ts";
 import { LambdaService } from "./lambda/service.ts";
 import { ACCOUNT_ID, openMessaging } from "./messaging.ts";
-import { runProgram } from "./program.ts";
+import { type DeclaredResource, runProgram } from "./program.ts";
 import { provision } from "./provision/provision.ts";
 import { sweep } from "./provision/sweep.ts";
 import { s3Service } from "./s3.ts";
 import { readStackConfig } from "./stack-config.ts";
+import { bucketOf } from "./store/events.ts";
 import { ObjectStore } from "./store/object-store.ts";
+import { Refused } from "./store/outbox.ts";
 
 export interface MachineOptions {
   /** The folder with Pulumi.yaml and the program. */
@@ -36,8 +39,10 @@ export interface MachineOptions {
   readonly faults?: Faults;
   /** Is told what happens in functions. */
   readonly activity?: Activity;
-  /** Told of what goes wrong behind the scenes and is tried again. */
+  /** Told of what goes wrong behind the scenes: what is tried again, and what was lost. */
   readonly report?: (error: unknown) => void;
+  /** Called when a resource stands, before those that need it are begun: something may happen to the machine meanwhile. */
+  readonly provisioned?: (resource: DeclaredResource, store: ObjectStore) => Promise<void>;
 }
 
 /** What index.ts exports about one worker. */
@@ -84,14 +89,17 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
   const stack = readStackConfig(project, options.stack ?? "dev");
   const region = stack.config["aws:region"] ?? DEFAULT_REGION;
   const report = options.report ?? (() => {});
-  const identity = new Identity(ACCOUNT_ID);
+  const messages = options.durable ? path.join(folder, "messages") : undefined;
+  const identity = new Identity(ACCOUNT_ID, messages && path.join(messages, "policies.json"));
+  // Of a stack that runs already, events are lost where a policy does not let them pass; before, they wait for it.
+  let running = identity.resumed;
 
   // Closed in the opposite order: what others need is opened first.
   const opened = new AsyncDisposableStack();
   try {
-    const messages = options.durable ? path.join(folder, "messages") : undefined;
-    const messaging = await openMessaging(region, messages);
-    opened.defer(() => messaging.close());
+    const sound = await openMessaging({ region, identity, folder: messages, report });
+    opened.defer(() => sound.close());
+    const messaging = faults?.messaging(sound) ?? sound;
 
     const s3Handler = Promise.withResolvers<ReturnType<typeof s3Service>>();
     const gateway = await openGateway({
@@ -99,7 +107,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
       region,
       accountId: ACCOUNT_ID,
       identity,
-      messaging: faults?.messaging(messaging) ?? messaging,
+      messaging,
       report,
       intercept:
         faults &&
@@ -125,13 +133,23 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
       region,
       accountId: ACCOUNT_ID,
       notify: async (TopicArn, Message) => {
-        const publish = new PublishCommand({ TopicArn, Message, Subject: "Amazon S3 Notification" });
-        const send = async () => void (await sns.send(publish));
+        const bucket = s3Arn(bucketOf(Message));
+        const publication = { TopicArn, Message, Subject: "Amazon S3 Notification" };
+        const send = async () => {
+          const refused = messaging.publishAs("s3.amazonaws.com", bucket, publication);
+          if (refused !== undefined) throw running ? new Refused(refused) : new Error(refused);
+        };
         await (faults ? faults.notify(send) : send());
       },
+      sequencer: faults && ((sequence) => faults.sequencer(sequence)),
     });
     opened.defer(() => store.close());
-    store.on("undelivered", report);
+    store.on("undelivered", ({ error, notification }) => {
+      const lost = new Error(
+        `S3 lost an event of ${bucketOf(notification.message)}: ${(error as Error).message}`,
+      );
+      report(error instanceof Refused ? lost : error);
+    });
     s3Handler.resolve(s3Service(store, identity, region, report));
 
     const lambda = new LambdaService({
@@ -143,6 +161,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
       concurrency: options.concurrency ?? availableParallelism(),
       timeLimit: faults?.plan.timeLimit,
       activity: options.activity ?? new Activity(),
+      throttled: faults && (() => faults.throttled()),
       report,
     });
     opened.defer(() => lambda.stop());
@@ -154,9 +173,12 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     const outputs = await runProgram(program, stack, async (resource) => {
       const provisioned = await provision(resource, services, scope);
       declared.add(provisioned.id);
+      await options.provisioned?.(resource, store);
       return provisioned;
     });
     await sweep(services, declared);
+    identity.dropRestored();
+    running = true;
     // As `pulumi stack output --json` prints them, for whoever operates the machine from another process.
     await writeFile(path.join(folder, "outputs.json"), `${JSON.stringify(outputs, null, 2)}\n`);
     return {

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { type BuildAppOptions, buildApp } from "fauxqs";
-import { fauxqsPart } from "../../src/local/messaging.ts";
+import { fauxqsPart } from "../../src/local/fauxqs.ts";
 import { createS3Handler } from "../../src/local/store/http.ts";
 import { ObjectStore } from "../../src/local/store/object-store.ts";
 

@@ -11,7 +11,12 @@ import {
   SubscribeCommand,
   UnsubscribeCommand,
 } from "@aws-sdk/client-sns";
-import { ReceiveMessageCommand, SetQueueAttributesCommand } from "@aws-sdk/client-sqs";
+import {
+  CreateQueueCommand,
+  DeleteQueueCommand,
+  ReceiveMessageCommand,
+  SetQueueAttributesCommand,
+} from "@aws-sdk/client-sqs";
 import { expect } from "chai";
 import { afterFile } from "../support/cleanup.ts";
 import { arnOf, createQueue, receiveAll } from "./queues.ts";
@@ -26,8 +31,8 @@ async function createTopic(Name = uniqueName()): Promise<string> {
 }
 
 /** A queue that takes what the topic sends. */
-async function createReceiver(topic: string): Promise<{ url: string; arn: string }> {
-  const url = await createQueue();
+async function createReceiver(topic: string, attributes: Record<string, string> = {}) {
+  const url = await createQueue(attributes);
   const client = await sqs();
   const arn = await arnOf(url);
   const Policy = JSON.stringify({
@@ -252,5 +257,74 @@ describe("SNS: a subscribed queue", () => {
       "TooManyEntriesInBatchRequestException",
     );
     expect((await refusal(batch([]))).code).to.equal("EmptyBatchRequestException");
+  });
+});
+
+describe("SNS: what a queue does not take", () => {
+  const MessageAttributes = { angle: { DataType: "Number", StringValue: "90" } };
+
+  /** Everything about what is in a queue. */
+  const lettersIn = async (QueueUrl: string) => {
+    const { Messages = [] } = await (await sqs()).send(
+      new ReceiveMessageCommand({
+        ...{ QueueUrl, WaitTimeSeconds: 2, MaxNumberOfMessages: 10 },
+        ...{ MessageAttributeNames: ["All"], MessageSystemAttributeNames: ["All"] },
+      }),
+    );
+    return Messages;
+  };
+
+  /** Subscribes a queue with a dead-letter queue, whose URL is returned. */
+  const withRedrive = async (topic: string, queueArn: string, more: Record<string, string> = {}) => {
+    const deadLetters = await createReceiver(topic);
+    const RedrivePolicy = JSON.stringify({ deadLetterTargetArn: deadLetters.arn });
+    await subscribe(topic, queueArn, { RedrivePolicy, RawMessageDelivery: "true", ...more });
+    return deadLetters.url;
+  };
+
+  it("for its policy goes to the subscription's dead-letter queue, with the publisher's attributes alone", async () => {
+    const topic = await createTopic();
+    const queue = await createQueue();
+    const deadLetters = await withRedrive(topic, await arnOf(queue));
+    await publish(topic, "denied", { MessageAttributes });
+    const [letter, ...others] = await lettersIn(deadLetters);
+    expect(others).to.deep.equal([]);
+    expect(letter?.Body).to.equal("denied");
+    expect(letter?.MessageAttributes).to.have.all.keys("angle");
+    expect(letter?.Attributes).to.include({ ApproximateReceiveCount: "1" });
+    expect(letter?.Attributes).to.not.have.property("DeadLetterQueueSourceArn");
+    expect(await lettersIn(queue)).to.deep.equal([]);
+  });
+
+  it("for its policy is taken again once the policy is right", async () => {
+    const topic = await createTopic();
+    const { url, arn } = await createReceiver(topic, {});
+    const other = await createReceiver(`${topic}-not`);
+    await subscribe(topic, other.arn, { RawMessageDelivery: "true" });
+    await subscribe(topic, arn, { RawMessageDelivery: "true" });
+    await publish(topic, "for one");
+    expect((await lettersIn(url)).map(({ Body }) => Body)).to.deep.equal(["for one"]);
+    expect(await lettersIn(other.url)).to.deep.equal([]);
+  });
+
+  it("as it is deleted goes to the subscription's dead-letter queue, in its envelope where it has one", async () => {
+    const topic = await createTopic();
+    const { QueueUrl = "" } = await (await sqs()).send(new CreateQueueCommand({ QueueName: uniqueName() }));
+    const deadLetters = await withRedrive(topic, await arnOf(QueueUrl), { RawMessageDelivery: "false" });
+    await (await sqs()).send(new DeleteQueueCommand({ QueueUrl }));
+    await publish(topic, "nowhere", { MessageAttributes });
+    const [letter] = await lettersIn(deadLetters);
+    expect(JSON.parse(letter?.Body ?? "{}")).to.include({ Type: "Notification", Message: "nowhere" });
+    expect(letter?.MessageAttributes).to.equal(undefined);
+  });
+
+  it("as it is too long goes to the subscription's dead-letter queue", async () => {
+    const topic = await createTopic();
+    const queue = await createReceiver(topic, { MaximumMessageSize: "1024" });
+    const deadLetters = await withRedrive(topic, queue.arn);
+    await publish(topic, "x".repeat(1025));
+    await publish(topic, "short");
+    expect((await lettersIn(deadLetters)).map(({ Body }) => Body?.length)).to.deep.equal([1025]);
+    expect((await lettersIn(queue.url)).map(({ Body }) => Body)).to.deep.equal(["short"]);
   });
 });

@@ -1,10 +1,12 @@
 import { createHash } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import {
+  ChangeMessageVisibilityBatchCommand,
   ChangeMessageVisibilityCommand,
   DeleteMessageBatchCommand,
   DeleteMessageCommand,
   type Message,
+  type MessageAttributeValue,
   ReceiveMessageCommand,
   type ReceiveMessageCommandInput,
   SendMessageBatchCommand,
@@ -158,6 +160,81 @@ describe("SQS: a message", () => {
     expect(await refusal(visible(forged, 5))).to.deep.equal({ code: "ReceiptHandleIsInvalid", status: 404 });
   });
 
+  it("is not kept once it is deleted, and keeping one whose time is over is no error", async () => {
+    await send("over");
+    const over = await receiveOne({ VisibilityTimeout: 0 });
+    // Taken once more, for the time being by nobody.
+    await visible(over, 5);
+    const taken = await receiveOne();
+    await remove(taken);
+    const gone = { code: "InvalidParameterValue", status: 400 };
+    expect(await refusal(visible(taken, 5))).to.deep.equal(gone);
+    const { Failed } = await (await sqs()).send(
+      new ChangeMessageVisibilityBatchCommand({
+        QueueUrl: queue(),
+        Entries: [{ Id: "gone", ReceiptHandle: taken.ReceiptHandle, VisibilityTimeout: 5 }],
+      }),
+    );
+    expect(Failed?.map(({ Id, Code }) => [Id, Code])).to.deep.equal([["gone", "InvalidParameterValue"]]);
+  });
+
+  it("has the digest of the attributes that were asked for", async () => {
+    const name = { DataType: "String", StringValue: "clockwise" };
+    const alone = await send("one", { MessageAttributes: { name } });
+    await remove(await receiveOne());
+    await send("two", { MessageAttributes: { name, angle: { DataType: "Number", StringValue: "90" } } });
+    const received = await receiveOne({ MessageAttributeNames: ["name"] });
+    expect(received.MD5OfMessageAttributes).to.equal(alone.MD5OfMessageAttributes);
+    await remove(received);
+  });
+
+  const UNSENDABLE: Record<string, Record<string, MessageAttributeValue>> = {
+    "an empty value": { reason: { DataType: "String", StringValue: "" } },
+    "an empty number": { reason: { DataType: "Number", StringValue: "" } },
+    "no bytes": { reason: { DataType: "Binary", BinaryValue: new Uint8Array() } },
+    "a control character": { reason: { DataType: "String", StringValue: "a\u0007b" } },
+    "a number that is none": { reason: { DataType: "Number", StringValue: "ninety" } },
+    "a type that is none": { reason: { DataType: "Text", StringValue: "x" } },
+    "a name of SQS's own": { "AWS.reason": { DataType: "String", StringValue: "x" } },
+    "a name of Amazon's own": { "amazon.reason": { DataType: "String", StringValue: "x" } },
+    "a name with a space": { "the reason": { DataType: "String", StringValue: "x" } },
+    "eleven attributes": Object.fromEntries(
+      Array.from({ length: 11 }, (_, index) => [`name${index}`, { DataType: "String", StringValue: "x" }]),
+    ),
+  };
+  for (const [what, MessageAttributes] of Object.entries(UNSENDABLE)) {
+    it(`is refused for ${what} in its attributes, and fails alone in a batch`, async () => {
+      const refused = await refusal(send("x", { MessageAttributes }));
+      expect(refused).to.deep.equal({ code: "InvalidParameterValue", status: 400 });
+      const { Successful, Failed } = await (await sqs()).send(
+        new SendMessageBatchCommand({
+          QueueUrl: queue(),
+          Entries: [
+            { Id: "good", MessageBody: "x", DelaySeconds: 900 },
+            { Id: "bad", MessageBody: "x", MessageAttributes },
+          ],
+        }),
+      );
+      expect(Successful?.map(({ Id }) => Id)).to.deep.equal(["good"]);
+      expect(Failed?.map(({ Id, Code, SenderFault }) => [Id, Code, SenderFault])).to.deep.equal([
+        ["bad", "InvalidParameterValue", true],
+      ]);
+    });
+  }
+
+  it("may have ten attributes, and types with labels of one's own", async () => {
+    const MessageAttributes = Object.fromEntries(
+      Array.from({ length: 10 }, (_, index) => [
+        `a.b_c-${index}`,
+        { DataType: "Number.float", StringValue: "-1.5e3" },
+      ]),
+    );
+    await send("ten", { MessageAttributes });
+    const received = await receiveOne({ MessageAttributeNames: ["All"] });
+    expect(received.MessageAttributes).to.have.all.keys(Object.keys(MessageAttributes));
+    await remove(received);
+  });
+
   it("is kept for twelve hours at most", async () => {
     await send("twelve hours");
     const taken = await receiveOne();
@@ -229,26 +306,40 @@ describe("SQS: messages in batches", () => {
 });
 
 describe("SQS: a message that is received too often", () => {
-  const deadLetters = useQueue();
-
-  it("goes to the dead-letter queue, and is the same message there", async () => {
+  it("goes to the dead-letter queue, is the same message there, and says where it was and how often", async () => {
     const client = await sqs();
-    const deadLetterTargetArn = await arnOf(deadLetters());
+    const deadLetters = await createQueue({ VisibilityTimeout: "0" });
+    const deadLetterTargetArn = await arnOf(deadLetters);
     const RedrivePolicy = JSON.stringify({ deadLetterTargetArn, maxReceiveCount: 2 });
     const QueueUrl = await createQueue({ RedrivePolicy, VisibilityTimeout: "0" });
-    const { MessageId } = await client.send(new SendMessageCommand({ QueueUrl, MessageBody: "poison" }));
+    const sent = await client.send(new SendMessageCommand({ QueueUrl, MessageBody: "poison" }));
+    const receive = async (from: string, name: "All" | "DeadLetterQueueSourceArn" | "SentTimestamp") => {
+      const { Messages = [] } = await client.send(
+        new ReceiveMessageCommand({
+          QueueUrl: from,
+          WaitTimeSeconds: 1,
+          MessageSystemAttributeNames: [name],
+        }),
+      );
+      return Messages[0];
+    };
 
     const receives: (string | undefined)[] = [];
     for (let tries = 0; tries < 10; tries++) {
-      const { Messages = [] } = await client.send(
-        new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 1, MessageSystemAttributeNames: ["All"] }),
-      );
-      if (Messages.length === 0) break;
-      receives.push(Messages[0]?.Attributes?.ApproximateReceiveCount);
+      const message = await receive(QueueUrl, "All");
+      if (!message) break;
+      receives.push(message.Attributes?.ApproximateReceiveCount);
+      expect(message.Attributes).to.not.have.property("DeadLetterQueueSourceArn");
     }
 
     expect(receives).to.deep.equal(["1", "2"]);
-    const [dead] = await receiveAll(deadLetters(), 1);
-    expect(dead).to.deep.include({ Body: "poison", MessageId });
+    const dead = await receive(deadLetters, "All");
+    expect(dead).to.deep.include({ Body: "poison", MessageId: sent.MessageId });
+    const DeadLetterQueueSourceArn = await arnOf(QueueUrl);
+    expect(dead?.Attributes).to.include({ DeadLetterQueueSourceArn, ApproximateReceiveCount: "3" });
+    expect((await receive(deadLetters, "DeadLetterQueueSourceArn"))?.Attributes).to.deep.equal({
+      DeadLetterQueueSourceArn,
+    });
+    expect((await receive(deadLetters, "SentTimestamp"))?.Attributes).to.have.keys("SentTimestamp");
   });
 });

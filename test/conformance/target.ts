@@ -72,7 +72,7 @@ async function startOwn() {
   afterFile(() => rm(root, { recursive: true }));
   const identity = new Identity(ACCOUNT_ID);
   const report = (error: unknown) => console.error(error);
-  const messaging = await openMessaging(region, join(root, "messages"));
+  const messaging = await openMessaging({ region, identity, folder: join(root, "messages"), report });
   afterFile(() => messaging.close());
   const store = await ObjectStore.open({
     root: join(root, "buckets"),

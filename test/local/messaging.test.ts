@@ -1,8 +1,18 @@
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect } from "chai";
-import { type Messaging, openMessaging } from "../../src/local/messaging.ts";
+import { Identity } from "../../src/local/identity.ts";
+import { ACCOUNT_ID, type Messaging, openMessaging } from "../../src/local/messaging.ts";
 import { withFolder } from "../support/machine.ts";
+
+/** As it starts again after each `close`; what it loses is an error. */
+const open = (folder: string) =>
+  openMessaging({
+    ...{ region: "us-east-1", identity: new Identity(ACCOUNT_ID), folder },
+    report: (lost) => {
+      throw lost;
+    },
+  });
 
 async function ask(messaging: Messaging, action: string, body: object) {
   const answer = await messaging.answer({
@@ -20,7 +30,7 @@ async function ask(messaging: Messaging, action: string, body: object) {
 describe("queues that outlive the machine", () => {
   it("hand out again at once what is given back at once", async () => {
     await withFolder(async (folder) => {
-      const messaging = await openMessaging("us-east-1", folder);
+      const messaging = await open(folder);
       const { QueueUrl } = await ask(messaging, "CreateQueue", { QueueName: "queue" });
       await ask(messaging, "SendMessage", { QueueUrl, MessageBody: "hello" });
       const { Messages } = await ask(messaging, "ReceiveMessage", { QueueUrl });
@@ -59,7 +69,7 @@ describe("queues that outlive the machine", () => {
 
   it("lose no message that breaks off on its way to the dead-letter queue", async () => {
     await withFolder(async (folder) => {
-      const messaging = await openMessaging("us-east-1", folder);
+      const messaging = await open(folder);
       await ask(messaging, "CreateQueue", { QueueName: "dead" });
       const { QueueUrl } = await ask(messaging, "CreateQueue", {
         QueueName: "queue",
@@ -79,12 +89,40 @@ describe("queues that outlive the machine", () => {
       );
 
       // The second receive is one too many.
-      await ask(messaging, "ReceiveMessage", { QueueUrl });
+      await ask(messaging, "ReceiveMessage", { QueueUrl }).catch(() => {});
 
       const rows = database.prepare("SELECT queue_name AS queue, body FROM sqs_messages").all();
       expect(rows.map((row) => ({ ...row }))).to.deep.equal([{ queue: "queue", body: "hello" }]);
       database.close();
       await messaging.close();
+    });
+  });
+
+  it("know after a restart which queue a dead letter came from", async () => {
+    await withFolder(async (folder) => {
+      const before = await open(folder);
+      const { QueueUrl: dead } = await ask(before, "CreateQueue", { QueueName: "dead" });
+      const RedrivePolicy = JSON.stringify({
+        deadLetterTargetArn: "arn:aws:sqs:us-east-1:000000000000:dead",
+        maxReceiveCount: 1,
+      });
+      const Attributes = { VisibilityTimeout: "0", RedrivePolicy };
+      const { QueueUrl } = await ask(before, "CreateQueue", { QueueName: "queue", Attributes });
+      await ask(before, "SendMessage", { QueueUrl, MessageBody: "hello" });
+      for (const _ of ["taken", "one too many"]) await ask(before, "ReceiveMessage", { QueueUrl });
+      await before.close();
+
+      const after = await open(folder);
+      const MessageSystemAttributeNames = ["All"];
+      const { Messages } = await ask(after, "ReceiveMessage", {
+        QueueUrl: dead,
+        MessageSystemAttributeNames,
+      });
+      expect(Messages?.[0]?.Attributes).to.include({
+        ApproximateReceiveCount: "2",
+        DeadLetterQueueSourceArn: "arn:aws:sqs:us-east-1:000000000000:queue",
+      });
+      await after.close();
     });
   });
 });

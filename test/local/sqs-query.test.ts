@@ -1,7 +1,8 @@
 import { expect } from "chai";
 import { XMLParser } from "fast-xml-parser";
 import { ActionError } from "../../src/local/iam/actions.ts";
-import { type Messaging, openMessaging } from "../../src/local/messaging.ts";
+import { Identity } from "../../src/local/identity.ts";
+import { ACCOUNT_ID, type Messaging, openMessaging } from "../../src/local/messaging.ts";
 import { fromQuery, toQuery } from "../../src/local/sqs-query.ts";
 
 const ADDRESS = "/000000000000/jobs";
@@ -30,7 +31,12 @@ describe("SQS's older protocol", () => {
   }
 
   before(async () => {
-    messaging = await openMessaging("eu-west-1");
+    messaging = await openMessaging({
+      ...{ region: "eu-west-1", identity: new Identity(ACCOUNT_ID) },
+      report: (lost) => {
+        throw lost;
+      },
+    });
     await ask("CreateQueue", {
       QueueName: "jobs",
       "Attribute.1.Name": "VisibilityTimeout",

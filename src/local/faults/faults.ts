@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout } from "node:timers/promises";
 import type { Messaging } from "../messaging.ts";
-import type { Plan, RequestFault } from "./plan.ts";
+import { type Plan, type RequestFault, SEQUENCERS } from "./plan.ts";
 import { faultyMessaging } from "./queues.ts";
 
 /** Milliseconds of a late answer. */
@@ -18,6 +18,7 @@ export class Faults {
   readonly counts: Record<string, number> = {};
   readonly #asked = new Map<string, number>();
   #events = 0;
+  #invocations = 0;
 
   constructor(plan: Plan) {
     this.plan = plan;
@@ -64,6 +65,8 @@ export class Faults {
         return refuse(request, response, 503, "SlowDown");
       case "internal error":
         return refuse(request, response, 500, "InternalError");
+      case "no such key":
+        return refuse(request, response, 404, "NoSuchKey");
       case "kill before":
         kill();
         request.socket.destroy();
@@ -103,6 +106,18 @@ export class Faults {
         await send();
       }),
     );
+  }
+
+  /** What an event says of its place among those of its key. */
+  sequencer(sequence: number): string | undefined {
+    return (this.plan.sequencer ?? SEQUENCERS.growing)(sequence);
+  }
+
+  /** Whether an invocation finds no room. */
+  throttled(): boolean {
+    const throttled = this.plan.throttled?.(++this.#invocations) ?? false;
+    if (throttled) this.count("throttled");
+    return throttled;
   }
 
   messaging(messaging: Messaging): Messaging {

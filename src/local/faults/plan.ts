@@ -1,13 +1,17 @@
 import { createHash } from "node:crypto";
+import { sequencer } from "../store/events.ts";
+import type { Sequencer } from "../store/model.ts";
 
 /**
- * What can go wrong with one request of a function or of its event source mapping: it is refused with 503 or 500; the
- * connection breaks before it is done, or after, so that nobody hears of it; its answer comes late, stops half-way, or
+ * What can go wrong with one request of a function or of its event source mapping: it is refused with 503 or 500,
+ * or with 404 NoSuchKey as in the first minutes of a bucket's versioning
+ * (https://docs.aws.amazon.com/AmazonS3/latest/userguide/manage-versioning-examples.html); the connection breaks before it is done, or after, so that nobody hears of it; its answer comes late, stops half-way, or
  * breaks off; the function is killed before the request is done, meanwhile, or after.
  */
 export type RequestFault =
   | "slow down"
   | "internal error"
+  | "no such key"
   | "reset before"
   | "reset after"
   | "late answer"
@@ -38,11 +42,27 @@ export interface Plan {
   readonly publishedTwice?: (publish: number) => boolean;
   /** Milliseconds by which S3 is late with an event, once for each time that it sends it. @default once, at once */
   readonly event?: (event: number) => readonly number[];
+  /** Whether Lambda has no room for an invocation: its messages come again after their visibility timeout, one try less. */
+  readonly throttled?: (invocation: number) => boolean;
+  /** What an event says of its place among those of its key. @default what grows, of one length */
+  readonly sequencer?: Sequencer;
   /** How many times faster than declared the time in queues runs, so that nobody waits for a visibility timeout. @default 1 */
   readonly speed?: number;
   /** Most seconds of a function's time limit. @default what is declared */
   readonly timeLimit?: number;
 }
+
+/**
+ * Sequencers as S3 sends them, and as it or other implementations may: of several lengths, always the same, none at all
+ * or the wrong way round.
+ */
+export const SEQUENCERS = {
+  growing: sequencer,
+  unequal: (sequence) => sequencer(sequence) + "0".repeat(Math.floor(sequence / 1000) % 2),
+  constant: () => sequencer(1),
+  missing: () => undefined,
+  reversed: (sequence) => sequencer(Number.MAX_SAFE_INTEGER - sequence),
+} satisfies Record<string, Sequencer>;
 
 /** What goes wrong with each operation of a function, and how often: 0 to 1, all of an operation below 1 together. */
 const RATES: Record<string, Partial<Record<RequestFault, number>>> = {
@@ -73,6 +93,7 @@ const RATES: Record<string, Partial<Record<RequestFault, number>>> = {
   ReceiveMessage: { "internal error": 0.02, "reset after": 0.02 },
   DeleteMessageBatch: { "internal error": 0.03, "reset before": 0.02, "reset after": 0.03 },
   ChangeMessageVisibility: { "internal error": 0.1, "kill before": 0.03, "kill after": 0.03 },
+  ChangeMessageVisibilityBatch: { "internal error": 0.1, "kill before": 0.03, "kill after": 0.03 },
   SendMessage: { "internal error": 0.05, "reset after": 0.05, "kill before": 0.05, "kill after": 0.05 },
 };
 
@@ -105,6 +126,7 @@ export function chaos(seed: string, timeLimit = 3): Plan {
     handedOutTwice: (receive) => chance("handed out twice", receive) < 0.05,
     reversed: (receive) => chance("reversed", receive) < 0.5,
     publishedTwice: (publish) => chance("published twice", publish) < 0.05,
+    throttled: (invocation) => chance("throttled", invocation) < 0.05,
     event(number) {
       const late = chance("late", number) < 0.3 ? 1500 * chance("how late", number) : 0;
       return chance("twice", number) < 0.05 ? [late, late + 1000 * chance("later", number)] : [late];

@@ -9,6 +9,7 @@ const MANY_RECEIVES = 1000;
 export function faultyMessaging(messaging: Messaging, faults: Faults): Messaging {
   let receives = 0;
   let publishes = 0;
+  const isTwice = () => faults.plan.publishedTwice?.(++publishes) ?? false;
 
   const receive = async (request: MessagingRequest, body: Record<string, unknown>) => {
     const number = ++receives;
@@ -26,11 +27,18 @@ export function faultyMessaging(messaging: Messaging, faults: Faults): Messaging
 
   return {
     close: () => messaging.close(),
+    publishAs(...publication) {
+      if (isTwice()) {
+        faults.count("published twice");
+        messaging.publishAs(...publication);
+      }
+      return messaging.publishAs(...publication);
+    },
     async answer(request) {
       const target = request.headers["x-amz-target"];
       if (!target) {
         const isPublish = new URLSearchParams(request.body.toString()).get("Action") === "Publish";
-        if (isPublish && faults.plan.publishedTwice?.(++publishes)) {
+        if (isPublish && isTwice()) {
           faults.count("published twice");
           await messaging.answer(request);
         }
@@ -42,6 +50,11 @@ export function faultyMessaging(messaging: Messaging, faults: Faults): Messaging
           return receive(request, body);
         case "ChangeMessageVisibility":
           return messaging.answer(withBody(request, faster(body, faults.plan.speed ?? 1)));
+        case "ChangeMessageVisibilityBatch": {
+          const entries = body.Entries as Record<string, unknown>[];
+          const Entries = entries.map((entry) => faster(entry, faults.plan.speed ?? 1));
+          return messaging.answer(withBody(request, { ...body, Entries }));
+        }
         case "SetQueueAttributes":
           return messaging.answer(
             withBody(request, { ...body, Attributes: patient(body.Attributes, faults.plan.speed ?? 1) }),

@@ -52,7 +52,10 @@ const TYPES = new Map<string, KeyType>(
   Object.entries({ ...DERIVED, ...GIVEN }).map(([key, type]) => [key.toLowerCase(), type]),
 );
 
+/** What services say of the data that they encrypt is, in key policies, an ARN as a rule. */
+const ENCRYPTION_CONTEXT = /^kms:encryptioncontext:./i;
+
 /** The type of a key, or nothing where no request here can carry it. */
 export function keyType(key: string): KeyType | undefined {
-  return TYPES.get(key.toLowerCase());
+  return ENCRYPTION_CONTEXT.test(key) ? "arn" : TYPES.get(key.toLowerCase());
 }

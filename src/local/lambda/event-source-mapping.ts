@@ -126,7 +126,7 @@ export class EventSourceMapping {
       this.#listener.answered(event);
     } catch (error) {
       if (!(error instanceof InvocationError)) throw error;
-      // Its messages come again after their visibility timeout.
+      // Its messages come again after their visibility timeout. It was a try, also where the function was throttled.
       this.#listener.failed(event, error);
       return;
     }
@@ -155,6 +155,7 @@ export class EventSourceMapping {
         Object.entries(message.MessageAttributes ?? {}).map(([name, value]) => [name, attribute(value)]),
       ),
       md5OfBody: message.MD5OfBody,
+      ...(message.MD5OfMessageAttributes && { md5OfMessageAttributes: message.MD5OfMessageAttributes }),
       eventSource: "aws:sqs",
       eventSourceARN: this.settings.queueArn,
       awsRegion: this.settings.region,

@@ -15,9 +15,9 @@ export interface FunctionError {
 /**
  * Where an invocation failed: "init", the code could not be loaded; "thrown", the handler threw; "timeout", it took too
  * long; "memory", it took more than the function has; "exit", the process ended; "answer", Lambda cannot read what it
- * answered.
+ * answered; "throttled", there was no room for it, so that nothing ran.
  */
-export type FailureKind = "init" | "thrown" | "timeout" | "memory" | "exit" | "answer";
+export type FailureKind = "init" | "thrown" | "timeout" | "memory" | "exit" | "answer" | "throttled";
 
 /** An invocation that did not come to a result, as Lambda reports it. */
 export class InvocationError extends Error {

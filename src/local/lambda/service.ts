@@ -7,6 +7,7 @@ import type { Credentials, Identity } from "../identity.ts";
 import type { Activity, BatchInvocation } from "./activity.ts";
 import { EventSourceMapping, type SqsEvent } from "./event-source-mapping.ts";
 import { LocalFunction } from "./function.ts";
+import { InvocationError } from "./sandbox.ts";
 import { Semaphore } from "./semaphore.ts";
 
 export interface FunctionDeclaration {
@@ -50,6 +51,8 @@ export interface LambdaOptions {
   readonly timeLimit?: number | undefined;
   /** Is told what happens in functions. */
   readonly activity: Activity;
+  /** Whether there is no room for an invocation now, however much there is. @default never */
+  readonly throttled?: (() => boolean) | undefined;
   /** Told of what goes wrong outside of a function. */
   readonly report: (error: unknown) => void;
 }
@@ -170,7 +173,7 @@ export class LambdaService {
   createEventSourceMapping(declared: MappingDeclaration): void {
     const target = this.#functions.get(declared.functionArn);
     if (!target) throw new Error(`there is no function ${declared.functionArn}`);
-    const { region, endpoint, concurrency, activity, report } = this.#options;
+    const { region, endpoint, concurrency, activity, throttled, report } = this.#options;
     const sqs = new SQSClient({ region, endpoint, credentials: target.credentials });
     this.#clients.push(sqs);
     const { function: local } = target;
@@ -187,7 +190,10 @@ export class LambdaService {
         concurrency: Math.min(concurrency, declared.maximumConcurrency ?? concurrency),
       },
       sqs,
-      (event) => local.invoke(event, () => activity.emit("begun", invocation(event))),
+      async (event) => {
+        if (throttled?.()) throw new InvocationError("throttled", "Rate Exceeded.");
+        return local.invoke(event, () => activity.emit("begun", invocation(event)));
+      },
       {
         answered: (event) => activity.emit("answered", invocation(event)),
         failed: (event, error) => {

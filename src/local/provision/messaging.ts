@@ -1,10 +1,11 @@
-import { CreateTopicCommand, SubscribeCommand } from "@aws-sdk/client-sns";
+import { CreateTopicCommand, SetTopicAttributesCommand, SubscribeCommand } from "@aws-sdk/client-sns";
 import { CreateQueueCommand, SetQueueAttributesCommand } from "@aws-sdk/client-sqs";
 import type { ResourceType, Services } from "./provider.ts";
 
 /** Inputs of a queue and the attribute that SQS knows each by. */
 const QUEUE_ATTRIBUTES: Record<string, string> = {
   delaySeconds: "DelaySeconds",
+  kmsMasterKeyId: "KmsMasterKeyId",
   maxMessageSize: "MaximumMessageSize",
   messageRetentionSeconds: "MessageRetentionPeriod",
   receiveWaitTimeSeconds: "ReceiveMessageWaitTimeSeconds",
@@ -15,20 +16,24 @@ const QUEUE_ATTRIBUTES: Record<string, string> = {
 
 export const messaging: Record<string, ResourceType> = {
   "aws:sns/topic:Topic": {
-    // Encryption is left to the disk, and traces nobody collects.
+    // Encryption itself is left to the disk, but who may use the key is judged. Traces nobody collects.
     inputs: ["name", "tags.*", "kmsMasterKeyId", "tracingConfig"],
     async provision({ inputs, physicalName }, { sns }) {
       const name = String(inputs.name ?? physicalName);
       const { TopicArn } = await sns.send(new CreateTopicCommand({ Name: name }));
+      const key = { AttributeName: "KmsMasterKeyId", AttributeValue: String(inputs.kmsMasterKeyId ?? "") };
+      await sns.send(new SetTopicAttributesCommand({ TopicArn, ...key }));
       return { id: TopicArn ?? "", state: { ...inputs, name, arn: TopicArn } };
     },
   },
 
   "aws:sns/topicPolicy:TopicPolicy": {
     inputs: ["arn", "policy"],
-    provision({ inputs }, { identity }) {
-      identity.setResourcePolicy(String(inputs.arn), String(inputs.policy));
-      return { id: String(inputs.arn), state: inputs };
+    async provision({ inputs }, { sns }) {
+      const TopicArn = String(inputs.arn);
+      const policy = { AttributeName: "Policy", AttributeValue: String(inputs.policy) };
+      await sns.send(new SetTopicAttributesCommand({ TopicArn, ...policy }));
+      return { id: TopicArn, state: inputs };
     },
   },
 
@@ -40,13 +45,13 @@ export const messaging: Record<string, ResourceType> = {
       if (protocol === "email") return { id: name, state: inputs };
       if (protocol !== "sqs") throw new Error(`protocol ${protocol} is not known here, only sqs and email`);
       // AWS would accept the subscription and deliver nothing; a sentence at the start is kinder.
-      const decision = identity.judgeService(
+      const refused = identity.refusalOfService(
         "sns.amazonaws.com",
         String(topic),
         "sqs:SendMessage",
         String(endpoint),
       );
-      if (!decision.allowed) throw new Error(decision.message);
+      if (refused !== undefined) throw new Error(refused);
       const { SubscriptionArn } = await sns.send(
         new SubscribeCommand({
           TopicArn: topic,
@@ -64,11 +69,12 @@ export const messaging: Record<string, ResourceType> = {
   },
 
   "aws:sqs/queue:Queue": {
-    inputs: ["name", "tags.*", "kmsMasterKeyId", ...Object.keys(QUEUE_ATTRIBUTES)],
+    inputs: ["name", "tags.*", ...Object.keys(QUEUE_ATTRIBUTES)],
     async provision({ inputs, physicalName }, services) {
       const name = String(inputs.name ?? physicalName);
+      const given = { kmsMasterKeyId: "", ...inputs } as Record<string, unknown>;
       const attributes = Object.entries(QUEUE_ATTRIBUTES).flatMap(([input, attribute]) =>
-        inputs[input] === undefined ? [] : [[attribute, String(inputs[input])]],
+        given[input] === undefined ? [] : [[attribute, String(given[input])]],
       );
       const url = `${services.endpoint}/${services.accountId}/${name}`;
       await services.sqs.send(new CreateQueueCommand({ QueueName: name }));
@@ -82,9 +88,11 @@ export const messaging: Record<string, ResourceType> = {
 
   "aws:sqs/queuePolicy:QueuePolicy": {
     inputs: ["queueUrl", "policy"],
-    provision({ inputs }, services) {
-      services.identity.setResourcePolicy(queueArn(services, String(inputs.queueUrl)), String(inputs.policy));
-      return { id: String(inputs.queueUrl), state: inputs };
+    async provision({ inputs }, { sqs }) {
+      const QueueUrl = String(inputs.queueUrl);
+      const Attributes = { Policy: String(inputs.policy) };
+      await sqs.send(new SetQueueAttributesCommand({ QueueUrl, Attributes }));
+      return { id: QueueUrl, state: inputs };
     },
   },
 

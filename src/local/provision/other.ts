@@ -1,3 +1,4 @@
+import { keyArn } from "../identity.ts";
 import { nothingToDo, type ResourceType } from "./provider.ts";
 
 /** Roles, log groups, keys, alarms, dashboards and traces. */
@@ -34,17 +35,28 @@ export const other: Record<string, ResourceType> = {
     },
   },
 
-  // Nothing is encrypted here but by the disk's owner.
+  // Nothing is encrypted here but by the disk's owner; whether a service may use the key is judged all the same.
   "aws:kms/key:Key": {
     inputs: ["description", "enableKeyRotation", "tags.*"],
     provision({ inputs, physicalName }, { region, accountId }) {
       return {
         id: physicalName,
-        state: { ...inputs, arn: `arn:aws:kms:${region}:${accountId}:key/${physicalName}` },
+        state: {
+          ...inputs,
+          keyId: physicalName,
+          arn: keyArn(physicalName, `arn:aws:kms:${region}:${accountId}`),
+        },
       };
     },
   },
-  "aws:kms/keyPolicy:KeyPolicy": nothingToDo(["keyId", "policy"]),
+  "aws:kms/keyPolicy:KeyPolicy": {
+    inputs: ["keyId", "policy"],
+    provision({ inputs }, { identity, region, accountId }) {
+      const id = String(inputs.keyId);
+      identity.setResourcePolicy(keyArn(id, `arn:aws:kms:${region}:${accountId}`), String(inputs.policy));
+      return { id, state: inputs };
+    },
+  },
 
   // Nothing is measured here: the person is watching.
   "aws:cloudwatch/metricAlarm:MetricAlarm": nothingToDo([

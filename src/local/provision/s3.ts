@@ -48,15 +48,16 @@ export const s3: Record<string, ResourceType> = {
     async provision({ name, inputs }, { store, identity }) {
       const bucket = String(inputs.bucket);
       const topics = inputs.topics as TopicNotification[];
+      // Also of one that was told of at an earlier start, and is not tried again.
       for (const { topicArn } of topics) {
-        const decision = identity.judgeService(
+        const refused = identity.refusalOfService(
           "s3.amazonaws.com",
           `arn:aws:s3:::${bucket}`,
           "sns:Publish",
           topicArn,
         );
-        if (!decision.allowed) {
-          throw new Error(`Unable to validate the following destination configurations: ${decision.message}`);
+        if (refused !== undefined) {
+          throw new Error(`Unable to validate the following destination configurations: ${refused}`);
         }
       }
       await store.setNotification(bucket, {

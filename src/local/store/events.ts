@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { NotificationConfiguration, TopicNotification } from "./model.ts";
+import type { NotificationConfiguration, Sequencer, TopicNotification } from "./model.ts";
 
 /** Who asked, as the event tells it. */
 export interface Origin {
@@ -54,6 +54,7 @@ export function eventMessage(
   origin: Origin,
   region: string,
   accountId: string,
+  sequencerOf: Sequencer = sequencer,
 ): string {
   const { bucket, size, etag: eTag, versionId } = event;
   const record = {
@@ -69,7 +70,7 @@ export function eventMessage(
       s3SchemaVersion: "1.0",
       configurationId,
       bucket: { name: bucket, ownerIdentity: { principalId: accountId }, arn: `arn:aws:s3:::${bucket}` },
-      object: { key: encodeKey(event.key), size, eTag, versionId, sequencer: sequencer(event.sequence) },
+      object: { key: encodeKey(event.key), size, eTag, versionId, sequencer: sequencerOf(event.sequence) },
     },
   };
   return JSON.stringify({ Records: [record] });
@@ -103,7 +104,13 @@ export function encodeKey(key: string): string {
   return encodeURIComponent(key).replaceAll("%20", "+").replaceAll("%2F", "/");
 }
 
+/** The bucket that a message of ours is about. */
+export function bucketOf(message: string): string {
+  const { Bucket, Records } = JSON.parse(message);
+  return Bucket ?? Records[0].s3.bucket.name;
+}
+
 /** Hexadecimal, always of one length, so that comparing text compares age. */
-function sequencer(sequence: number): string {
+export function sequencer(sequence: number): string {
   return sequence.toString(16).toUpperCase().padStart(18, "0");
 }

@@ -5,7 +5,7 @@ import { checkWrite, type WriteCondition } from "./conditions.ts";
 import { noSuchBucket, noSuchVersion } from "./errors.ts";
 import { eventMessage, matching, newOrigin, type ObjectEvent, type Origin } from "./events.ts";
 import type { Folder } from "./folder.ts";
-import type { Bucket, Details, ObjectVersion } from "./model.ts";
+import type { Bucket, Details, ObjectVersion, Sequencer } from "./model.ts";
 import type { Outbox } from "./outbox.ts";
 import { isVersionId, makeVersionId } from "./version-ids.ts";
 
@@ -36,6 +36,7 @@ interface Store {
   readonly folder: Folder;
   readonly outbox: Outbox;
   readonly now: () => Date;
+  readonly sequencer: Sequencer | undefined;
   readonly created: (version: ObjectVersion) => void;
 }
 
@@ -188,7 +189,8 @@ export class History {
       versionId: event.versionId === "null" ? undefined : event.versionId,
     };
     for (const { id, topicArn } of matching(notification, event.name, event.key)) {
-      const message = eventMessage(told, id, origin ?? newOrigin(`AWS:${accountId}`), region, accountId);
+      const by = origin ?? newOrigin(`AWS:${accountId}`);
+      const message = eventMessage(told, id, by, region, accountId, this.#store.sequencer);
       const added = catalog.addNotification(topicArn, message);
       afterwards(() => outbox.add(added));
     }

@@ -16,6 +16,9 @@ export interface NotificationConfiguration {
   readonly topics: readonly TopicNotification[];
 }
 
+/** What an event says of its place among the events of its key, by the number of the write. */
+export type Sequencer = (sequence: number) => string | undefined;
+
 export interface Bucket {
   readonly name: string;
   readonly created: Date;

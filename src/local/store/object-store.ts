@@ -13,7 +13,14 @@ import { type Origin, testMessage } from "./events.ts";
 import { Folder } from "./folder.ts";
 import { type Accepted, type Deleted, History } from "./history.ts";
 import { type Page, type PageRequest, type Position, readPage } from "./listing.ts";
-import type { Bucket, Description, NotificationConfiguration, ObjectVersion, Versioning } from "./model.ts";
+import type {
+  Bucket,
+  Description,
+  NotificationConfiguration,
+  ObjectVersion,
+  Sequencer,
+  Versioning,
+} from "./model.ts";
 import { MultipartUploads } from "./multipart.ts";
 import { type FailedDelivery, type Notify, Outbox } from "./outbox.ts";
 import { validateBucketName, validateDescription, validateKey, validateNotification } from "./validation.ts";
@@ -29,6 +36,8 @@ export interface StoreOptions {
   readonly notify: Notify;
   /** @default the time of day */
   readonly now?: () => Date;
+  /** @default hexadecimal digits of one length, which compare as their events happened */
+  readonly sequencer?: Sequencer | undefined;
 }
 
 export interface PutOptions extends Partial<Description> {
@@ -53,7 +62,7 @@ export interface DeleteOptions {
 interface StoreEvents {
   /** A version became the current one. */
   created: [version: ObjectVersion];
-  /** A notification was refused and will be tried again. */
+  /** A notification was not taken. It will be tried again, unless the error is `Refused`. */
   undelivered: [failure: FailedDelivery];
   /** A file could not be shown or removed; the next start tries again. What is stored is not affected. */
   postponed: [chore: Chore, error: unknown];
@@ -104,7 +113,18 @@ export class ObjectStore extends EventEmitter<StoreEvents> {
     const postponed = (chore: Chore, error: unknown) => this.emit("postponed", chore, error);
     const chores = new Chores({ catalog, commits, blobs, folder, now, postponed });
     const created = (version: ObjectVersion) => this.emit("created", version);
-    const history = new History({ region, accountId, catalog, chores, folder, outbox, now, created });
+    const { sequencer } = options;
+    const history = new History({
+      region,
+      accountId,
+      catalog,
+      chores,
+      folder,
+      outbox,
+      now,
+      sequencer,
+      created,
+    });
     this.#history = history;
     this.multipart = new MultipartUploads({ catalog, commits, blobs, chores, history, now });
   }

@@ -5,10 +5,15 @@ const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 10_000;
 const AT_ONCE = 32;
 
-/** Hands a message to a topic; a rejection means "try again later". */
+/** Hands a message to a topic; a rejection means "try again later", unless it is {@link Refused}. */
 export type Notify = (topicArn: string, message: string) => Promise<void>;
 
-/** A delivery that failed and will be tried again. */
+/** A policy forbids it, or the topic is gone: S3 drops the event. */
+export class Refused extends Error {
+  override readonly name = "Refused";
+}
+
+/** A delivery that failed and will be tried again, unless it was {@link Refused}. */
 export interface FailedDelivery {
   readonly notification: Notification;
   readonly attempt: number;
@@ -16,7 +21,7 @@ export interface FailedDelivery {
 }
 
 /**
- * Delivers notifications in the background, each at least once. They were written in the transaction of the
+ * Delivers notifications in the background, each at least once where the topic takes them. They were written in the transaction of the
  * change that they tell of, and are removed after delivery; a crash between the two delivers again.
  */
 export class Outbox {
@@ -75,11 +80,15 @@ export class Outbox {
   async #deliver(id: number, attempt: number): Promise<void> {
     const notification = this.#catalog.notification(id);
     if (!notification) return;
+    const failed = (error: unknown) => this.#failed({ notification, attempt, error });
     try {
-      await this.#notify(notification.topicArn, notification.message);
+      await this.#notify(notification.topicArn, notification.message).catch((error) => {
+        if (!(error instanceof Refused)) throw error;
+        failed(error);
+      });
       await this.#commits.run(() => this.#catalog.removeNotification(id));
     } catch (error) {
-      this.#failed({ notification, attempt, error });
+      failed(error);
       this.#retry(id, attempt);
     }
   }

@@ -1,5 +1,7 @@
 import { expect } from "chai";
+import { SEQUENCERS } from "../../../src/local/faults/plan.ts";
 import type { ObjectStore } from "../../../src/local/store/object-store.ts";
+import { Refused } from "../../../src/local/store/outbox.ts";
 import { bytes, openStore, temporaryFolder, until } from "./support.ts";
 
 const TOPIC = "arn:aws:sns:eu-west-1:123456789012:images";
@@ -218,6 +220,46 @@ describe("a notification", () => {
     await until(() => store.idle());
     expect(records()).to.have.length(1);
     expect(undelivered).to.deep.equal([1, 2]);
+  });
+
+  it("is dropped, and that is told, where it is refused for good", async () => {
+    const root = await temporaryFolder();
+    let denied = 0;
+    const store = await openStore({
+      root,
+      notify: async (_, message) => {
+        if (!message.includes("Records")) return;
+        denied++;
+        throw new Refused("no policy allows it");
+      },
+    });
+    const undelivered: unknown[] = [];
+    store.on("undelivered", ({ error }) => undelivered.push(String(error)));
+    await declare(store);
+    await store.put("bucket", "k", bytes("x"));
+    await until(() => store.idle());
+    expect([denied, undelivered]).to.deep.equal([1, ["Refused: no policy allows it"]]);
+    await store.close();
+    expect((await openStore({ root, notify })).idle()).to.equal(true);
+  });
+
+  it("has the sequencer that its store is told to give, or none", async () => {
+    const sequencersOf = async (kind: keyof typeof SEQUENCERS) => {
+      sent = [];
+      const times = Array.from({ length: 100 }, (_, index) => 1_767_225_600_000 + index);
+      const now = () => new Date(times.shift() ?? 0);
+      const store = await openStore({ notify, now, sequencer: SEQUENCERS[kind] });
+      await declare(store);
+      for (const body of ["a", "b", "c", "d"]) await store.put("bucket", "k", bytes(body));
+      await until(() => store.idle());
+      return records().map((record): string | undefined => record.s3.object.sequencer);
+    };
+
+    expect(new Set(await sequencersOf("constant")).size).to.equal(1);
+    expect(await sequencersOf("missing")).to.deep.equal([undefined, undefined, undefined, undefined]);
+    const reversed = await sequencersOf("reversed");
+    expect(reversed.toSorted().toReversed()).to.deep.equal(reversed);
+    expect(new Set((await sequencersOf("unequal")).map((each) => each?.length)).size).to.equal(2);
   });
 
   it("that was not delivered is sent after a restart", async () => {
