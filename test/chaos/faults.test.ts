@@ -1,7 +1,11 @@
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { GetObjectCommand, ListObjectVersionsCommand, PutObjectCommand } from "@aws-sdk/client-s3";
-import { SetQueueAttributesCommand } from "@aws-sdk/client-sqs";
+import {
+  GetQueueAttributesCommand,
+  ReceiveMessageCommand,
+  SetQueueAttributesCommand,
+} from "@aws-sdk/client-sqs";
 import { expect } from "chai";
 import { Faults } from "../../src/local/faults/faults.ts";
 import type { Plan, RequestFault } from "../../src/local/faults/plan.ts";
@@ -224,6 +228,37 @@ describe("a machine on which something goes wrong", function () {
 
     for (const key of keys) expect((await result(key)).image, key).to.equal(newest);
     expect(faults.counts).to.include.keys("event late", "reversed");
+  });
+
+  it("counts an invocation for which there is no room as a try, and gives a message up in the end", async () => {
+    const { queue = "", deadLetterQueue = "" } = machine.outputs.workers.clockwise ?? {};
+    const attributesOf = async (QueueUrl: string) => {
+      const AttributeNames = ["QueueArn" as const];
+      return (await machine.sqs.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames }))).Attributes;
+    };
+    const RedrivePolicy = JSON.stringify({
+      deadLetterTargetArn: (await attributesOf(deadLetterQueue))?.QueueArn,
+      maxReceiveCount: 2,
+    });
+    // Time runs as declared, and the plan leaves the queue's attributes as they are.
+    faults.plan = { throttled: () => true };
+    const Attributes = { VisibilityTimeout: "1", RedrivePolicy };
+    await machine.sqs.send(new SetQueueAttributesCommand({ QueueUrl: queue, Attributes }));
+
+    await put("no room.png", 1);
+    const { Messages = [] } = await machine.sqs.send(
+      new ReceiveMessageCommand({
+        ...{ QueueUrl: deadLetterQueue, WaitTimeSeconds: 20 },
+        MessageSystemAttributeNames: ["All"],
+      }),
+    );
+
+    expect(Messages[0]?.Body).to.include("no+room.png");
+    expect(Messages[0]?.Attributes).to.include({
+      ApproximateReceiveCount: "3",
+      DeadLetterQueueSourceArn: (await attributesOf(queue))?.QueueArn,
+    });
+    expect(reported.join()).to.match(/is throttled: Rate Exceeded/);
   });
 });
 
