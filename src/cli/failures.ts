@@ -231,6 +231,7 @@ function batchFailure(invocation: BatchInvocation, { kind, message, error }: Inv
     timeout: `was ended at ${batch}: it took longer than its timeout of ${timeout} s (workers.timeout).`,
     memory: `was ended at ${batch}: it took more than its ${memorySize} MB of memory (workers.memorySize).`,
     exit: `ended itself at ${batch}: ${what}`,
+    throttled: `was not called for ${batch}, as there was no room for it: ${what}`,
     answer: `gave a bad answer for ${batch}: ${what}. Lambda takes nothing, or { batchItemFailures: [{ itemIdentifier }] } with messages of the batch.`,
   };
   return {

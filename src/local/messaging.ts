@@ -104,7 +104,6 @@ async function openDatabase(folder: string): Promise<Database> {
   // A write that is in the log survives a crash of this process, which is what is promised; a sync for each costs
   // more than everything else that is done with a message.
   database.exec("PRAGMA synchronous = NORMAL");
-  database.exec(SCHEMA);
   // fauxqs' own forgets how often a message was received, which its table refuses: a message that is given back at once
   // would be gone until the next start.
   const ready = database.prepare(
@@ -141,13 +140,16 @@ async function openDatabase(folder: string): Promise<Database> {
 
 /**
  * Makes every message visible: whoever had taken it is gone with the process. How often it was received counts anew, as
- * what failed with the old program says nothing about the new one.
+ * what failed with the old program says nothing about the new one; a dead letter keeps its count.
  */
 function releaseMessages(file: string): void {
   const database = new DatabaseSync(file);
-  database.exec(
-    "UPDATE sqs_messages SET receipt_handle = NULL, visibility_deadline = NULL, approximate_receive_count = 0, approximate_first_receive_timestamp = NULL",
-  );
+  database.exec(SCHEMA);
+  database.exec(`
+    UPDATE sqs_messages SET receipt_handle = NULL, visibility_deadline = NULL;
+    UPDATE sqs_messages SET approximate_receive_count = 0, approximate_first_receive_timestamp = NULL
+      WHERE message_id NOT IN (SELECT message_id FROM dead_letters);
+  `);
   database.close();
 }
 

@@ -28,6 +28,7 @@ describe("an event source mapping", () => {
         // Nothing else comes: the mapping asks in vain until it is stopped, which begins here.
         void mapping.stop();
       },
+      { answered: () => {}, failed: (_, error) => invoked.reject(error) },
       invoked.reject,
     );
 

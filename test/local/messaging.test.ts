@@ -50,7 +50,7 @@ describe("queues that outlive the machine", () => {
 
   it("hand out after a restart what waits for its next try, as if it had never been tried", async () => {
     await withFolder(async (folder) => {
-      const before = await openMessaging("us-east-1", folder);
+      const before = await open(folder);
       const { QueueUrl } = await ask(before, "CreateQueue", { QueueName: "queue" });
       await ask(before, "SendMessage", { QueueUrl, MessageBody: "hello" });
       const { Messages } = await ask(before, "ReceiveMessage", { QueueUrl });
@@ -58,7 +58,7 @@ describe("queues that outlive the machine", () => {
       await ask(before, "ChangeMessageVisibility", { QueueUrl, ReceiptHandle, VisibilityTimeout: 900 });
       await before.close();
 
-      const after = await openMessaging("us-east-1", folder);
+      const after = await open(folder);
       const again = await ask(after, "ReceiveMessage", { QueueUrl, MessageSystemAttributeNames: ["All"] });
       await after.close();
 

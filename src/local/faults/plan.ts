@@ -69,6 +69,7 @@ const RATES: Record<string, Partial<Record<RequestFault, number>>> = {
   GET: {
     "slow down": 0.03,
     "internal error": 0.03,
+    "no such key": 0.03,
     "reset before": 0.02,
     "reset after": 0.02,
     "late answer": 0.03,
@@ -113,7 +114,9 @@ export function chaos(seed: string, timeLimit = 3): Plan {
       .digest()
       .readUInt32BE() /
     2 ** 32;
+  const sequencers = Object.values(SEQUENCERS);
   return {
+    sequencer: sequencers[Math.floor(chance("sequencer") * sequencers.length)] ?? sequencer,
     request({ operation, path, before }) {
       if (before >= MOST_FAULTS && operation !== "ReceiveMessage") return undefined;
       let rest = chance(operation, path, before);
