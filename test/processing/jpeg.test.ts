@@ -64,7 +64,7 @@ describe("a JPEG", () => {
     expect(difference(independently(result), expected).mean).to.be.below(1.5);
     expect(metadata.orientation).to.equal(1);
     expect(metadata.icc?.equals((await sharp(source).metadata()).icc as Buffer)).to.equal(true);
-  }).timeout(20_000);
+  }).timeout(60_000);
 
   it("of 12 megapixels that lies on its side has its sides swapped from 4:3 to 3:4", async () => {
     const source = await jpeg({ ...picture(4000, 3000, 1), channels: 1 }, { quality: 50 });
