@@ -7,7 +7,8 @@ import { checkFanOutSettings, type FanOutSettings } from "./topology/fan-out-set
  *
  *     pulumi config set --path workers.memorySize 3008
  *
- * @throws RangeError in a sentence that names key, value and range, before anything is registered
+ * @throws {pulumi.RunError} in a sentence that names key, value and range, before anything is registered: the program
+ *   is not to blame, so that no stack trace follows
  */
 export function readSettings(): FanOutSettings {
   const config = new pulumi.Config();
@@ -15,7 +16,11 @@ export function readSettings(): FanOutSettings {
     .filter((key) => key.startsWith(`${config.name}:`))
     .map((key) => key.slice(config.name.length + 1));
   const settings = Object.fromEntries(keys.map((key) => [key, parsed(config.require(key))]));
-  checkFanOutSettings("Setting ", settings);
+  try {
+    checkFanOutSettings("Setting ", settings);
+  } catch (error) {
+    throw new pulumi.RunError((error as Error).message, { cause: error });
+  }
   return settings;
 }
 

@@ -3,12 +3,16 @@ import { setTimeout } from "node:timers/promises";
 import { GetQueueAttributesCommand } from "@aws-sdk/client-sqs";
 import { Activity } from "../local/lambda/activity.ts";
 import { type Machine, startMachine } from "../local/machine.ts";
+import { endWith, exitCodeOf } from "./arguments.ts";
 import { Failures } from "./failures.ts";
 
-/** The process that `npm run dev` runs the machine in: PORT, STACK and FOLDER are its arguments, "stop" ends it. */
+/**
+ * The process that `npm run dev` runs the machine in: PORT, STACK, FOLDER and perhaps "strict" are its arguments, "stop"
+ * ends it. It exits 2 where the program or its configuration is refused.
+ */
 
 const PROJECT = path.join(import.meta.dirname, "../..");
-const [port = "", stack = "", folder = ""] = process.argv.slice(2);
+const [port = "", stack = "", folder = "", strict] = process.argv.slice(2);
 
 /** How often, in milliseconds, dead-letter queues are looked at. */
 const LOOK_EVERY_MS = 1000;
@@ -37,17 +41,18 @@ try {
     port: Number(port),
     durable: true,
     activity,
+    strict: strict === "strict",
     report: (fault) => console.error(fault instanceof Error ? fault.message : fault),
   });
   print(machine, failures);
-  failures.nameWorkers(machine.outputs.workers);
+  failures.nameWorkers(machine.workers);
   await Promise.all([stopped(), tellRejections(machine)]);
   const late = globalThis.setTimeout(() => machine.lambda.abandon(), GRACE_MS);
   await machine.stop();
   clearTimeout(late);
 } catch (error) {
   console.error(`${error instanceof Error ? error.message : error}`);
-  process.exitCode = 1;
+  endWith(exitCodeOf(error));
 }
 process.disconnect?.();
 
@@ -59,20 +64,22 @@ function stopped(): Promise<void> {
 }
 
 function print(machine: Machine, failures: Failures): void {
-  const { endpoint, outputs, administrator, region } = machine;
-  const { sourceBucket, resultsBucket, workers } = outputs;
+  const { endpoint, administrator, region, workers } = machine;
+  const sources = new Set(workers.map(({ source }) => source));
+  const results = new Set(workers.map(({ results }) => results));
+  for (const line of machine.notRun) console.log(line);
   console.log(`
 The machine is running. In another terminal:
 
   export AWS_ENDPOINT_URL=${endpoint} AWS_REGION=${region} AWS_DEFAULT_REGION=${region}
   export AWS_ACCESS_KEY_ID=${administrator.accessKeyId} AWS_SECRET_ACCESS_KEY=${administrator.secretAccessKey}
-  aws s3 cp samples/cat.jpg s3://${sourceBucket}/
-  aws s3 cp s3://${resultsBucket}/ out/ --recursive
+${[...sources].map((bucket) => `  aws s3 cp samples/cat.jpg s3://${bucket}/`).join("\n")}
+${[...results].map((bucket) => `  aws s3 cp s3://${bucket}/ out/ --recursive`).join("\n")}
 
-Workers: ${Object.keys(workers).join(", ")}. Buckets are folders of ${path.join(folder, "buckets")}, logs files of ${machine.lambda.logs}.
+Workers: ${workers.map(({ name }) => name).join(", ")}. Buckets are folders of ${path.join(folder, "buckets")}, logs files of ${machine.lambda.logs}.
 `);
   machine.store.on("created", ({ bucket, key, size }) => {
-    const where = bucket === sourceBucket ? "in " : bucket === resultsBucket ? "out" : undefined;
+    const where = sources.has(bucket) ? "in " : results.has(bucket) ? "out" : undefined;
     if (where) console.log(`${where}  ${key}  ${(size / 1000).toFixed(0)} kB`);
     if (where === "out") failures.succeeded(key.slice(0, key.indexOf("/")));
   });
@@ -82,7 +89,7 @@ Workers: ${Object.keys(workers).join(", ")}. Buckets are folders of ${path.join(
 async function tellRejections(machine: Machine): Promise<void> {
   const told = new Map<string, number>();
   while (!stopping.signal.aborted) {
-    for (const [worker, { deadLetterQueue }] of Object.entries(machine.outputs.workers)) {
+    for (const { name: worker, deadLetterQueue } of machine.workers) {
       const { Attributes } = await machine.sqs.send(
         new GetQueueAttributesCommand({
           QueueUrl: deadLetterQueue,

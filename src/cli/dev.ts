@@ -2,12 +2,12 @@ import { type ChildProcess, fork } from "node:child_process";
 import { watch } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
-import { parsedArguments } from "./arguments.ts";
+import { exitCodeOf, parsedArguments } from "./arguments.ts";
 import { UsageError } from "./inputs.ts";
 
 const PROJECT = path.join(import.meta.dirname, "../..");
 
-const USAGE = `Usage: npm run dev -- [--port PORT] [--stack NAME] [--folder DIR]
+const USAGE = `Usage: npm run dev -- [--port PORT] [--stack NAME] [--folder DIR] [--strict]
 
 Keeps the machine running on this computer, and its data in DIR between restarts. A change
 of the program, a handler or anything they use takes effect at once: what is being
@@ -16,6 +16,7 @@ processed is finished first, and nothing is lost.
   --port PORT    where it listens on 127.0.0.1 (default: 4566)
   --stack NAME   whose configuration is used, Pulumi.NAME.yaml (default: dev)
   --folder DIR   where it keeps everything (default: .machine/NAME)
+  --strict       refuses what this computer does not run, instead of taking it as declared
   --help         prints this`;
 
 /** What is watched for changes. */
@@ -28,7 +29,7 @@ try {
   await main(process.argv.slice(2));
 } catch (error) {
   console.error(`${error instanceof Error ? error.message : error}`);
-  process.exitCode = error instanceof UsageError ? 2 : 1;
+  process.exitCode = exitCodeOf(error);
 }
 
 /**
@@ -36,21 +37,26 @@ try {
  * program that does not start must not take this down.
  */
 async function main(argv: string[]): Promise<void> {
-  const { port, stack, folder, help } = parseArguments(argv);
+  const { port, stack, folder, strict, help } = parseArguments(argv);
   if (help) return console.log(USAGE);
   await checkPort(port);
 
   let child: ChildProcess | undefined;
   let ending = false;
+  let starts = 0;
   const start = () => {
-    child = fork(path.join(import.meta.dirname, "dev-machine.ts"), [String(port), stack, folder], {
-      cwd: PROJECT,
-    });
+    const args = [String(port), stack, folder, ...(strict ? ["strict"] : [])];
+    child = fork(path.join(import.meta.dirname, "dev-machine.ts"), args, { cwd: PROJECT });
+    starts++;
     child.once("exit", (code, signal) => {
       child = undefined;
       if (ending) return;
       if (code === 0 || signal) start();
-      else console.error("Not running. It starts again when something changes.");
+      // Whoever starts it with a mistake is at the terminal; whoever saves one later is in an editor.
+      else if (code === 2 && starts === 1) {
+        end();
+        process.exitCode = code;
+      } else console.error("Not running. It starts again when something changes.");
     });
   };
   const restart = () => {
@@ -82,11 +88,11 @@ function parseArguments(argv: string[]) {
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
     throw new UsageError(`--port is ${values.port}, but must be a whole number from 1 to 65535.`);
   }
-  const { stack, help } = values;
+  const { stack, strict, help } = values;
   const folder = values.folder
     ? path.resolve(process.env.INIT_CWD ?? process.cwd(), values.folder)
     : path.join(PROJECT, ".machine", stack);
-  return { port, stack, folder, help };
+  return { port, stack, folder, strict, help };
 }
 
 function parsed(argv: string[]) {
@@ -97,6 +103,7 @@ function parsed(argv: string[]) {
         port: { type: "string", default: "4566" },
         stack: { type: "string", default: "dev" },
         folder: { type: "string" },
+        strict: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
       },
     },

@@ -3,7 +3,7 @@ import path from "node:path";
 import { createdObjects } from "../delivery/envelope.ts";
 import type { Activity, BatchInvocation } from "../local/lambda/activity.ts";
 import type { FailureKind, InvocationError } from "../local/lambda/sandbox.ts";
-import type { WorkerOutputs } from "../local/machine.ts";
+import type { Worker } from "../local/machine.ts";
 
 /** One way in which a worker fails, and how often it has. */
 export interface Failure {
@@ -93,8 +93,8 @@ export class Failures {
   }
 
   /** From here on it can be told which worker a function is. */
-  nameWorkers(workers: Readonly<Record<string, WorkerOutputs>>): void {
-    this.#names = new Map(Object.entries(workers).map(([name, outputs]) => [outputs.function, name]));
+  nameWorkers(workers: readonly Worker[]): void {
+    this.#names = new Map(workers.map((worker) => [worker.function, worker.name]));
     for (const occurrence of this.#early.splice(0)) this.#occurred(occurrence);
   }
 

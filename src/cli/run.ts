@@ -18,7 +18,7 @@ import {
   ReceiveMessageCommand,
 } from "@aws-sdk/client-sqs";
 import { createdObjects, isFolderMarker } from "../delivery/envelope.ts";
-import type { Machine, WorkerOutputs } from "../local/machine.ts";
+import type { Machine, Worker } from "../local/machine.ts";
 import type { Failure, Failures } from "./failures.ts";
 import type { Input } from "./inputs.ts";
 
@@ -80,8 +80,8 @@ export interface RunOptions {
 }
 
 /**
- * Puts files through a machine: uploads them, waits until every worker has made a result of each or has rejected it,
- * and copies the results to `OUT/PREFIX/KEY`.
+ * Puts files through a machine: uploads them to the source bucket of every fan-out, waits until every worker has made a
+ * result of each or has rejected it, and copies the results to `OUT/PREFIX/KEY`.
  */
 export async function run(
   machine: Machine,
@@ -90,29 +90,27 @@ export async function run(
   onProgress: (progress: Progress) => void,
   { failures, onOutcome }: RunOptions = {},
 ): Promise<Summary> {
-  const workers = Object.entries(machine.outputs.workers);
+  const { workers } = machine;
   const started = performance.now();
   const rejections = new Map<string, Rejection>();
-  const created = new Map<string, number>(workers.map(([name]) => [name, 0]));
-  const rejected = new Map<string, number>(workers.map(([name]) => [name, 0]));
+  const created = new Map<string, number>(workers.map(({ name }) => [name, 0]));
+  const rejected = new Map<string, number>(workers.map(({ name }) => [name, 0]));
   const givenUp = new Map<string, Failure>();
   const clock = new Clock(workers.length);
   let images = 0;
   let uploaded = 0;
   const doneBy = (worker: string) => (created.get(worker) ?? 0) + (rejected.get(worker) ?? 0);
-  const done = () => workers.reduce((sum, [name]) => sum + doneBy(name), 0);
+  const done = () => workers.reduce((sum, { name }) => sum + doneBy(name), 0);
   const unfinished = () =>
-    workers.filter(([name]) => !givenUp.has(name) && doneBy(name) < uploaded).map(([name]) => name);
+    workers.filter(({ name }) => !givenUp.has(name) && doneBy(name) < uploaded).map(({ name }) => name);
   const became = (key: string, worker: string, code: string, reason: string | null) =>
     onOutcome?.({ key, worker, code, reason, ...clock.stop(key) });
   const tell = () => onProgress({ uploaded, done: done(), perImage: workers.length });
 
   const onCreated = ({ bucket, key }: { bucket: string; key: string }) => {
-    const worker =
-      bucket === machine.outputs.resultsBucket &&
-      workers.find(([, { prefix }]) => key.startsWith(`${prefix}/`));
+    const worker = workers.find(({ results, prefix }) => bucket === results && key.startsWith(`${prefix}/`));
     if (worker) {
-      const [name, { prefix }] = worker;
+      const { name, prefix } = worker;
       created.set(name, (created.get(name) ?? 0) + 1);
       failures?.succeeded(name);
       became(key.slice(prefix.length + 1), name, "created", null);
@@ -120,11 +118,11 @@ export async function run(
     tell();
   };
   const giveUp = () => {
-    for (const [name, worker] of workers) {
+    for (const { name, function: functionName } of workers) {
       const failure = givenUp.has(name) ? undefined : failures?.hopeless(name);
       if (!failure) continue;
       givenUp.set(name, failure);
-      machine.lambda.abandon(worker.function);
+      machine.lambda.abandon(functionName);
     }
   };
   machine.store.on("created", onCreated);
@@ -145,8 +143,9 @@ export async function run(
     let quietSince = performance.now();
     let last = -1;
     while (unfinished().length > 0) {
-      for (const [name, worker] of workers) {
-        for (const rejection of await takeRejections(machine, name, worker)) {
+      for (const worker of workers) {
+        const { name } = worker;
+        for (const rejection of await takeRejections(machine, worker)) {
           const id = `${rejection.worker}/${rejection.key}`;
           if (rejections.has(id)) continue;
           rejections.set(id, rejection);
@@ -169,7 +168,7 @@ export async function run(
   const seconds = (performance.now() - started) / 1000;
 
   const results: Record<string, number> = {};
-  for (const [name, { prefix }] of workers) results[name] = await download(machine, prefix, out);
+  for (const worker of workers) results[worker.name] = await download(machine, worker, out);
   const missing = done() < images * workers.length ? await findMissing(machine, inputs(), rejections) : [];
   for (const { worker, key } of missing) {
     const failure = givenUp.get(worker);
@@ -218,19 +217,17 @@ class Clock {
   }
 }
 
+/** Puts a file into the source bucket of every fan-out. */
 async function upload(machine: Machine, file: string, key: string, size: number): Promise<void> {
-  await machine.s3.send(
-    new PutObjectCommand({
-      Bucket: machine.outputs.sourceBucket,
-      Key: key,
-      Body: createReadStream(file),
-      ContentLength: size,
-    }),
-  );
+  for (const source of new Set(machine.workers.map(({ source }) => source))) {
+    await machine.s3.send(
+      new PutObjectCommand({ Bucket: source, Key: key, Body: createReadStream(file), ContentLength: size }),
+    );
+  }
 }
 
 /** Takes what is in a dead-letter queue. */
-async function takeRejections(machine: Machine, name: string, worker: WorkerOutputs): Promise<Rejection[]> {
+async function takeRejections(machine: Machine, worker: Worker): Promise<Rejection[]> {
   const { Messages = [] } = await machine.sqs.send(
     new ReceiveMessageCommand({
       QueueUrl: worker.deadLetterQueue,
@@ -245,7 +242,7 @@ async function takeRejections(machine: Machine, name: string, worker: WorkerOutp
       Entries: Messages.map(({ ReceiptHandle }, index) => ({ Id: String(index), ReceiptHandle })),
     }),
   );
-  return Messages.flatMap((message) => rejectionsOf(name, message));
+  return Messages.flatMap((message) => rejectionsOf(worker.name, message));
 }
 
 /** A message that failed too often has no reason in its attributes: SQS itself put it there. */
@@ -262,7 +259,7 @@ function rejectionsOf(worker: string, { Body = "", MessageAttributes = {} }: Mes
 /** Whether nothing is under way at some workers: no event, no message, no batch. */
 async function isQuiet(machine: Machine, workers: readonly string[]): Promise<boolean> {
   if (!machine.store.idle()) return false;
-  for (const [name, { queue, deadLetterQueue }] of Object.entries(machine.outputs.workers)) {
+  for (const { name, queue, deadLetterQueue } of machine.workers) {
     if (!workers.includes(name)) continue;
     for (const QueueUrl of [queue, deadLetterQueue]) {
       const { Attributes } = await machine.sqs.send(
@@ -279,8 +276,8 @@ async function isQuiet(machine: Machine, workers: readonly string[]): Promise<bo
 }
 
 /** Copies all results of a worker. @returns how many */
-async function download(machine: Machine, prefix: string, out: string): Promise<number> {
-  const Bucket = machine.outputs.resultsBucket;
+async function download(machine: Machine, worker: Worker, out: string): Promise<number> {
+  const { results: Bucket, prefix } = worker;
   let count = 0;
   const keys = async function* () {
     for await (const { Contents = [] } of paginateListObjectsV2(
@@ -312,9 +309,9 @@ async function findMissing(
   const missing: { worker: string; key: string }[] = [];
   for await (const { file, key } of inputs) {
     if (isFolderMarker({ key, size: (await stat(file)).size })) continue;
-    for (const [worker, { prefix }] of Object.entries(machine.outputs.workers)) {
+    for (const { name: worker, prefix, results } of machine.workers) {
       if (rejections.has(`${worker}/${key}`)) continue;
-      const head = new HeadObjectCommand({ Bucket: machine.outputs.resultsBucket, Key: `${prefix}/${key}` });
+      const head = new HeadObjectCommand({ Bucket: results, Key: `${prefix}/${key}` });
       await machine.s3.send(head).catch(() => missing.push({ worker, key }));
     }
   }

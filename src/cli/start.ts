@@ -6,7 +6,7 @@ import { Faults } from "../local/faults/faults.ts";
 import { chaos } from "../local/faults/plan.ts";
 import { Activity } from "../local/lambda/activity.ts";
 import { type Machine, startMachine } from "../local/machine.ts";
-import { parsedArguments } from "./arguments.ts";
+import { endWith, exitCodeOf, parsedArguments } from "./arguments.ts";
 import { type Failure, Failures } from "./failures.ts";
 import { findInputs, UsageError } from "./inputs.ts";
 import { progressDisplay } from "./progress.ts";
@@ -14,14 +14,15 @@ import { type Outcome, run, type Summary } from "./run.ts";
 
 const PROJECT = path.join(import.meta.dirname, "../..");
 
-const USAGE = `Usage: npm start -- [--out DIR] [--stack NAME] [--chaos SEED] [--report FILE]
-                    [FILE|FOLDER]...
+const USAGE = `Usage: npm start -- [--out DIR] [--stack NAME] [--strict] [--chaos SEED]
+                    [--report FILE] [FILE|FOLDER]...
 
 Runs the machine on this computer: uploads the files, and copies what every worker
 makes of them to DIR/WORKER/. Without files it takes the samples.
 
   --out DIR      where the results go (default: out)
   --stack NAME   whose configuration is used, Pulumi.NAME.yaml (default: dev)
+  --strict       refuses what this computer does not run, instead of taking it as declared
   --chaos SEED   lets everything go wrong at times, the same things with the same SEED, and says
                  what it was: the results must be right all the same
   --report FILE  writes what became of each image at each worker, a line of JSON each: key, worker,
@@ -35,9 +36,9 @@ const LARGE_IMAGE_SECONDS = 10;
 /** Images that are listed of each kind where a report has all of them; and of a worker that was given up. */
 const LISTED = 20;
 
-process.exitCode = await main(process.argv.slice(2));
+endWith(await main(process.argv.slice(2)));
 
-/** @returns the exit code: 0 all well, 1 an image was rejected, lost or not done, 2 wrong usage */
+/** @returns the exit code: 0 all well, 1 an image was rejected, lost or not done, 2 wrong usage or a wrong program */
 async function main(argv: string[]): Promise<number> {
   try {
     const { values, positionals } = parseArguments(argv);
@@ -51,6 +52,7 @@ async function main(argv: string[]): Promise<number> {
     const summary = await runOnce({
       out: path.resolve(here, values.out),
       stack: values.stack,
+      strict: values.strict,
       seed: values.chaos,
       report: values.report === undefined ? undefined : path.resolve(here, values.report),
       given: given.length > 0 ? given : [path.join(PROJECT, "samples")],
@@ -59,7 +61,7 @@ async function main(argv: string[]): Promise<number> {
     return rejections.length + lost.length + givenUp.length > 0 ? 1 : 0;
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : error}`);
-    return error instanceof UsageError ? 2 : 1;
+    return exitCodeOf(error);
   }
 }
 
@@ -71,6 +73,7 @@ function parseArguments(argv: string[]) {
       options: {
         out: { type: "string", default: "out" },
         stack: { type: "string", default: "dev" },
+        strict: { type: "boolean", default: false },
         chaos: { type: "string" },
         report: { type: "string" },
         help: { type: "boolean", short: "h", default: false },
@@ -84,11 +87,12 @@ function parseArguments(argv: string[]) {
 async function runOnce(options: {
   out: string;
   stack: string;
+  strict: boolean;
   seed: string | undefined;
   report: string | undefined;
   given: string[];
 }): Promise<Summary> {
-  const { out, stack, seed, given } = options;
+  const { out, stack, strict, seed, given } = options;
   const inputs = () => findInputs(given);
   // What is wrong with them is said before anything is started.
   let count = 0;
@@ -98,9 +102,11 @@ async function runOnce(options: {
 
   const folder = await mkdtemp(path.join(tmpdir(), "image-machine-"));
   const display = progressDisplay(process.stderr);
-  let machine: Machine | undefined;
+  let starting: Promise<Machine> | undefined;
   const stop = async () => {
     display.stop();
+    // One that did not start has stopped by itself.
+    const machine = await starting?.catch(() => undefined);
     // What is still at work is of no use any more, and may never end.
     machine?.lambda.abandon();
     await machine?.stop();
@@ -119,16 +125,19 @@ async function runOnce(options: {
     const failures = faults
       ? undefined
       : new Failures(activity, { project: PROJECT, say: display.say, images: count });
-    machine = await startMachine({
+    starting = startMachine({
       project: PROJECT,
       stack,
+      strict,
       folder,
       activity,
       ...(faults
         ? { faults }
         : { report: (error) => display.say(error instanceof Error ? error.message : JSON.stringify(error)) }),
     });
-    failures?.nameWorkers(machine.outputs.workers);
+    const machine = await starting;
+    for (const line of machine.notRun) console.log(line);
+    failures?.nameWorkers(machine.workers);
     const onOutcome = report && ((outcome: Outcome) => report.write(`${JSON.stringify(outcome)}\n`));
     const summary = await run(machine, inputs, out, (progress) => display.update(progress, count), {
       failures,

@@ -5,6 +5,9 @@ import { type AccessRequest, type Decision, evaluate, type Principal } from "./i
 import { checkPolicy, type Policy } from "./iam/policy.ts";
 import type { Credential } from "./iam/signature.ts";
 
+/** The account that all is in: fauxqs gives it to every queue and topic. */
+export const ACCOUNT_ID = "000000000000";
+
 /** What a client signs its requests with. */
 export interface Credentials {
   readonly accessKeyId: string;

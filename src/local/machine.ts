@@ -7,15 +7,16 @@ import { SQSClient } from "@aws-sdk/client-sqs";
 import type { Faults } from "./faults/faults.ts";
 import { openGateway } from "./gateway.ts";
 import { s3Arn } from "./iam/actions.ts";
-import { type Credentials, Identity } from "./identity.ts";
+import { ACCOUNT_ID, type Credentials, Identity } from "./identity.ts";
 import { Activity } from "./lambda/activity.ts";
 import { LambdaService } from "./lambda/service.ts";
-import { ACCOUNT_ID, openMessaging } from "./messaging.ts";
+import { openMessaging } from "./messaging.ts";
 import { type DeclaredResource, runProgram } from "./program.ts";
+import { Omitted } from "./provision/provider.ts";
 import { provision } from "./provision/provision.ts";
 import { sweep } from "./provision/sweep.ts";
 import { s3Service } from "./s3.ts";
-import { readStackConfig } from "./stack-config.ts";
+import { readStackConfig, regionOf } from "./stack-config.ts";
 import { bucketOf } from "./store/events.ts";
 import { ObjectStore } from "./store/object-store.ts";
 import { Refused } from "./store/outbox.ts";
@@ -35,6 +36,8 @@ export interface MachineOptions {
   readonly concurrency?: number;
   /** Whether queues and their messages outlive this process, as buckets always do. @default false */
   readonly durable?: boolean;
+  /** Whether what is not run here is refused. @default false: it is taken as declared */
+  readonly strict?: boolean;
   /** Lets things go wrong. @default nothing does */
   readonly faults?: Faults;
   /** Is told what happens in functions. */
@@ -61,8 +64,14 @@ export interface StackOutputs {
   readonly workers: Record<string, WorkerOutputs>;
 }
 
-/** The region where the stack's configuration names none. */
-const DEFAULT_REGION = "us-east-1";
+/** A worker of any of the program's fan-outs: what its component registers. */
+export interface Worker extends WorkerOutputs {
+  readonly name: string;
+  /** The bucket whose images it is told of. */
+  readonly source: string;
+  /** The bucket that its results are in. */
+  readonly results: string;
+}
 
 /**
  * The machine on this computer: what the program declares, running. Each part is the declared resource's
@@ -72,6 +81,10 @@ export interface Machine {
   readonly endpoint: string;
   readonly region: string;
   readonly outputs: StackOutputs;
+  /** The workers of all fan-outs, whether the program exports them or not. */
+  readonly workers: readonly Worker[];
+  /** What the program declares and is not run here, a line each. */
+  readonly notRun: readonly string[];
   readonly store: ObjectStore;
   readonly lambda: LambdaService;
   /** What a person at this computer signs requests with. */
@@ -87,7 +100,7 @@ export interface Machine {
 export async function startMachine(options: MachineOptions): Promise<Machine> {
   const { project, folder, faults } = options;
   const stack = readStackConfig(project, options.stack ?? "dev");
-  const region = stack.config["aws:region"] ?? DEFAULT_REGION;
+  const region = regionOf(stack);
   const report = options.report ?? (() => {});
   const messages = options.durable ? path.join(folder, "messages") : undefined;
   const identity = new Identity(ACCOUNT_ID, messages && path.join(messages, "policies.json"));
@@ -166,19 +179,32 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     });
     opened.defer(() => lambda.stop());
 
-    const services = { endpoint, region, accountId: ACCOUNT_ID, store, sns, sqs, lambda, identity };
+    const omitted = new Omitted(options.strict);
+    const services = {
+      ...{ endpoint, region, accountId: ACCOUNT_ID, store, sns, sqs, lambda, identity, omitted },
+      arns: new Map<string, string>(),
+    };
     const scope = `${stack.project}/${stack.stack}`;
     const declared = new Set<string>();
     const program = options.program ?? path.join(project, "index.ts");
-    const outputs = await runProgram(program, stack, async (resource) => {
-      const provisioned = await provision(resource, services, scope);
-      declared.add(provisioned.id);
-      await options.provisioned?.(resource, store);
-      return provisioned;
-    });
+    const workers: Worker[] = [];
+    const outputs = await runProgram(
+      program,
+      stack,
+      async (resource) => {
+        const provisioned = await provision(resource, services, scope);
+        declared.add(provisioned.id);
+        await options.provisioned?.(resource, store);
+        return provisioned;
+      },
+      (component) => {
+        if (isWorker(component)) workers.push(component);
+      },
+    );
     await sweep(services, declared);
     identity.dropRestored();
     running = true;
+    lambda.start();
     // As `pulumi stack output --json` prints them, for whoever operates the machine from another process.
     await writeFile(path.join(folder, "outputs.json"), `${JSON.stringify(outputs, null, 2)}\n`);
     return {
@@ -186,6 +212,8 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
       region,
       administrator: identity.administrator,
       outputs: outputs as unknown as StackOutputs,
+      workers: workers.sort((a, b) => (a.name < b.name ? -1 : 1)),
+      notRun: omitted.lines,
       store,
       lambda,
       s3,
@@ -196,4 +224,9 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     await opened.disposeAsync();
     throw error;
   }
+}
+
+/** Tells a worker from other components. */
+function isWorker(outputs: object): outputs is Worker {
+  return ["name", "source", "results", "queue", "deadLetterQueue", "prefix"].every((name) => name in outputs);
 }

@@ -30,9 +30,6 @@ export interface MessagingOptions {
   readonly report: (error: unknown) => void;
 }
 
-/** The account that fauxqs gives every queue and topic. */
-export const ACCOUNT_ID = "000000000000";
-
 /** SNS and SQS are fauxqs, which is handed what the gateway gets for them, except for what it does otherwise than AWS. */
 export async function openMessaging(options: MessagingOptions): Promise<Messaging> {
   const { region, identity, folder, report } = options;

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { parse } from "yaml";
+import { ProgramError } from "./program-error.ts";
 
 /** What the Pulumi CLI would give the program: the project's name and the stack's configuration. */
 export interface StackConfig {
@@ -10,9 +11,16 @@ export interface StackConfig {
   readonly config: Record<string, string>;
 }
 
+/** The region where the stack's configuration names none. */
+const DEFAULT_REGION = "us-east-1";
+
+export function regionOf({ config }: StackConfig): string {
+  return config["aws:region"] ?? DEFAULT_REGION;
+}
+
 /**
  * Reads Pulumi.yaml and Pulumi.STACK.yaml.
- * @throws Error where there is no such stack, or one of its values is a secret, which only the Pulumi CLI can read.
+ * @throws {ProgramError} where there is no such stack, or one of its values is a secret, which only the Pulumi CLI can read.
  */
 export function readStackConfig(folder: string, stack: string): StackConfig {
   const project = String(read(path.join(folder, "Pulumi.yaml")).name);
@@ -24,7 +32,7 @@ export function readStackConfig(folder: string, stack: string): StackConfig {
     config: Object.fromEntries(
       entries.map(([key, value]) => {
         if (typeof value === "object" && value !== null && "secure" in value) {
-          throw new Error(
+          throw new ProgramError(
             `${file}: ${key} is encrypted, and only the Pulumi CLI can read it: remove it to run here.`,
           );
         }
@@ -40,7 +48,11 @@ function read(file: string): Record<string, unknown> {
   try {
     text = readFileSync(file, "utf8");
   } catch {
-    throw new Error(`There is no ${file}: is the stack's name right?`);
+    throw new ProgramError(`There is no ${file}: is the stack's name right?`);
   }
-  return (parse(text) ?? {}) as Record<string, unknown>;
+  try {
+    return (parse(text) ?? {}) as Record<string, unknown>;
+  } catch (error) {
+    throw new ProgramError(`${file} is no YAML: ${(error as Error).message.trim()}`);
+  }
 }

@@ -70,6 +70,11 @@ export class ImageWorker extends pulumi.ComponentResource {
   ) {
     checkName("ImageWorker", name);
     const { fanOut, handler, environment, transform = {}, ...own } = args;
+    if (fanOut.workers[name]) {
+      throw new RangeError(
+        `ImageWorker "${name}": the fan-out has a worker of that name already, whose results are under "${name}/". Give one of them another name.`,
+      );
+    }
     const { tracing, alarms, ...shared } = fanOut.settings;
     const settings = checkWorkerSettings(`ImageWorker "${name}": `, { ...shared.workers, ...own });
     // A worker that gets a class of its own stays the same worker, and keeps its queues and what is in them.
@@ -271,7 +276,12 @@ export class ImageWorker extends pulumi.ComponentResource {
       logGroup: logGroup.name,
       prefix: this.prefix,
     };
-    this.registerOutputs({ ...fanOut.workers[name] });
+    this.registerOutputs({
+      ...fanOut.workers[name],
+      name,
+      source: fanOut.source.bucket,
+      results: fanOut.results.bucket,
+    });
   }
 }
 

@@ -1,8 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { utimes, writeFile } from "node:fs/promises";
+import { readFile, utimes, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import path from "node:path";
+import type { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
 import { setTimeout } from "node:timers/promises";
 import { HeadObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { expect } from "chai";
@@ -39,6 +41,7 @@ async function until<T>(what: string, holds: () => T | undefined | Promise<T | u
   throw new Error(`${what} did not happen within twenty seconds`);
 }
 
+/** Starts a machine of this project or of another, and waits until it runs. */
 async function startDev(folder: string, port: number, project = process.cwd()): Promise<Dev> {
   // In a group of its own, so that a test can take all of it down at once.
   const child = spawn(
@@ -160,6 +163,41 @@ export const handler = createHandler(async (source) => ({
 
       machine.process.kill("SIGTERM");
       await once(machine.process, "exit");
+      machine.s3.destroy();
+    });
+  });
+
+  const refused = (text: string) =>
+    text.replace("angle: 90 }", "angle: 90, transform: { function: { imageUri: 'mine' } } }");
+  const sentence =
+    'aws:lambda/function:Function "clockwise-function": the input imageUri is not known on this computer.\n';
+
+  it("ends with a program that is refused: exits 2, with its sentence and nothing else", async () => {
+    await withFolder(async (folder) => {
+      const project = await projectIn(folder, {}, { "index.ts": refused });
+      const args = [path.join(project, "src/cli/dev.ts"), "--port", `${await freePort()}`];
+      const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe"] });
+      running.push(child);
+      const exited = once(child, "exit");
+
+      expect(await text(child.stderr as Readable)).to.equal(sentence);
+      expect((await exited)[0]).to.equal(2);
+    });
+  });
+
+  it("waits for the next change where a change of the program is refused", async () => {
+    await withFolder(async (folder) => {
+      const project = await projectIn(folder, {});
+      const file = path.join(project, "index.ts");
+      const program = await readFile(file, "utf8");
+      const machine = await dev(folder, await freePort(), project);
+
+      await writeFile(file, refused(program));
+      await until("the refusal", () => (machine.said().includes("Not running.") ? true : undefined));
+      expect(machine.said()).to.contain(`${sentence}Not running. It starts again when something changes.`);
+
+      await writeFile(file, program);
+      await until("the restart", () => (machine.said().split("Workers:").length > 2 ? true : undefined));
       machine.s3.destroy();
     });
   });

@@ -6,9 +6,12 @@ import { s3Record } from "../support/events.ts";
 
 const LOG = "/state/logs/grey-function-1.log";
 
-const WORKERS = {
-  grey: { queue: "", deadLetterQueue: "", function: "grey-function-1", prefix: "grey" },
-};
+const WORKERS = [
+  {
+    ...{ name: "grey", queue: "", deadLetterQueue: "", function: "grey-function-1", prefix: "grey" },
+    ...{ source: "", results: "" },
+  },
+];
 
 /** An invocation of grey's function for some images, whose messages have the keys for identifiers. */
 const batch = (...keys: string[]): BatchInvocation => ({

@@ -167,11 +167,11 @@ describe("npm start", function () {
     });
   }
 
-  it("exits 1 for a stack without configuration", async () => {
+  it("exits 2 for a stack without configuration", async () => {
     await withFolder(async (folder) => {
       const { exitCode, stderr } = await start(folder, "--stack", "nosuch");
 
-      expect(exitCode).to.equal(1);
+      expect(exitCode).to.equal(2);
       expect(stderr).to.match(/^There is no .*Pulumi\.nosuch\.yaml: is the stack's name right\?$/m);
     });
   });
@@ -182,6 +182,72 @@ describe("npm start", function () {
 
       expect(exitCode).to.equal(0);
       expect(stdout).to.match(/^Usage: npm start/);
+    });
+  });
+
+  const add = (lines: string) => (text: string) => `${text}${lines}\n`;
+  const mistakes: [string, Record<string, (text: string) => string>, string][] = [
+    [
+      "an input that is not known here, of a function",
+      {
+        "index.ts": (text) =>
+          text.replace("angle: 90 }", "angle: 90, transform: { function: { imageUri: 'mine' } } }"),
+      },
+      'aws:lambda/function:Function "clockwise-function": the input imageUri is not known on this computer.\n',
+    ],
+    [
+      "an error while much is being made, in a program that goes on and on",
+      {
+        "index.ts": add("setInterval(() => {}, 1000);\nsetTimeout(() => { throw new Error('wrong'); }, 20);"),
+      },
+      "index.ts:22:26: wrong\n",
+    ],
+    [
+      "a misspelt setting",
+      { "Pulumi.dev.yaml": (text) => text.replace("logRetentionInDays", "logRetentionDays") },
+      "Setting workers.logRetentionDays is not known, only memorySize, timeout, batchSize, maximumBatchingWindowInSeconds, maxReceiveCount, logRetentionInDays, scaling, reservedConcurrency.\n",
+    ],
+  ];
+  for (const [what, changes, sentence] of mistakes) {
+    it(`exits 2 for ${what}, says so and nothing else, and leaves nothing behind`, async () => {
+      await withFolder(async (folder) => {
+        const project = await projectIn(folder, {}, changes);
+        await writeFile(path.join(folder, "one.png"), await image());
+
+        const { exitCode, stdout, stderr } = await startOf(project, folder, "one.png");
+
+        expect(stderr).to.equal(sentence);
+        expect(exitCode).to.equal(2);
+        expect(stdout).to.equal("");
+        expect(await readdir(folder)).to.have.members(["project", "one.png"]);
+      });
+    });
+  }
+
+  it("takes what it does not run as declared, lists it, and gives every fan-out its images", async () => {
+    await withFolder(async (folder) => {
+      const lines = `
+import * as aws from "@pulumi/aws";
+const attributes = [{ name: "id", type: "S" }];
+for (const name of ["one", "two"]) new aws.dynamodb.Table(name, { attributes, hashKey: "id" });
+const others = new ImageFanOut("others");
+new RotationWorker("half", { fanOut: others, angle: 180 });`;
+      const project = await projectIn(folder, {}, { "index.ts": add(lines) });
+      await writeFile(path.join(folder, "one.png"), await image());
+
+      const { exitCode, stdout } = await startOf(project, folder, "one.png");
+
+      expect(exitCode).to.equal(0);
+      expect(stdout.split("\n")[0]).to.equal("not run here: aws:dynamodb/table:Table (2)");
+      expect(stdout).to.contain("1 image, 3 results, 0 rejected, 0 lost");
+      const { width, height } = await sharp(path.join(folder, "out/half/one.png")).metadata();
+      expect([width, height]).to.deep.equal([40, 20]);
+
+      const strict = await startOf(project, folder, "--strict", "one.png");
+      expect(strict.exitCode).to.equal(2);
+      expect(strict.stderr).to.match(
+        /^aws:dynamodb\/table:Table "(one|two)": this resource type is not known on this computer\.\n$/,
+      );
     });
   });
 });

@@ -1,7 +1,7 @@
 import path from "node:path";
 import { expect } from "chai";
-import { Identity } from "../../src/local/identity.ts";
-import { ACCOUNT_ID, type Messaging, openMessaging } from "../../src/local/messaging.ts";
+import { ACCOUNT_ID, Identity } from "../../src/local/identity.ts";
+import { type Messaging, openMessaging } from "../../src/local/messaging.ts";
 import { afterTest } from "../support/cleanup.ts";
 import { withFolder } from "../support/machine.ts";
 

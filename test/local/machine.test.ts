@@ -12,6 +12,7 @@ import { SignatureV4 } from "@smithy/signature-v4";
 import { expect } from "chai";
 import sharp from "sharp";
 import type { Credentials } from "../../src/local/identity.ts";
+import type { Machine } from "../../src/local/machine.ts";
 import { runThrough, withFolder, withMachine } from "../support/machine.ts";
 
 /** Two pixels, red above blue, as a PNG. */
@@ -134,23 +135,86 @@ describe("the machine on this computer", function () {
     });
   });
 
-  it("says so where the program asks for what can not be had here", async () => {
-    await withFolder(async (folder) => {
+  /** Starts the machine with a program of a few lines. */
+  const withLines = <T>(
+    lines: string,
+    options: { strict?: boolean },
+    use: (machine: Machine) => Promise<T>,
+  ) =>
+    withFolder(async (folder) => {
+      const program = path.join(folder, "index.ts");
       const aws = import.meta.resolve("@pulumi/aws");
-      const attempt = async (line: string) => {
-        const program = path.join(folder, `${line.length}.ts`);
-        await writeFile(program, `import aws from ${JSON.stringify(aws)};\n${line}\n`);
-        return withMachine({ program }, async () => "started").catch((error: Error) => error.message);
-      };
-
-      expect(await attempt('new aws.dynamodb.Table("t", { attributes: [] });')).to.equal(
-        'aws:dynamodb/table:Table "t": this resource type is not known on this computer.',
-      );
-      expect(await attempt('new aws.sqs.Queue("q", { fifoQueue: true });')).to.equal(
-        'aws:sqs/queue:Queue "q": the input fifoQueue is not known on this computer.',
-      );
-      expect(await attempt('throw new Error("the program is wrong");')).to.equal("the program is wrong");
+      await writeFile(program, `import aws from ${JSON.stringify(aws)};\n${lines}\n`);
+      return withMachine({ program, ...options }, use);
     });
+  const refusal = (lines: string, options = {}) =>
+    withLines(lines, options, async () => "started").catch((error: Error) => error.message);
+
+  it("says so where the program asks for what can not be had here", async () => {
+    expect(await refusal('new aws.sqs.Queue("q", { fifoQueue: true });')).to.equal(
+      'aws:sqs/queue:Queue "q": the input fifoQueue is not known on this computer.',
+    );
+    expect(await refusal('for (const n of ["a", "b"]) new aws.sqs.Queue(n, { name: "same" });')).to.match(
+      /^aws:sqs\/queue:Queue "[ab]": "[ab]" has the same name here, arn:aws:sqs:us-east-1:000000000000:same\./,
+    );
+    expect(await refusal('throw new Error("the program is wrong");')).to.equal(
+      "index.ts:2:7: the program is wrong",
+    );
+  });
+
+  const others = `
+    const table = new aws.dynamodb.Table("t", { attributes: [{ name: "id", type: "S" }], hashKey: "id" });
+    const parameter = new aws.ssm.Parameter("p", { name: "/a/b", type: "String", value: table.arn });
+    const vpc = new aws.ec2.Vpc("v", { cidrBlock: "10.0.0.0/16" });
+    const old = aws.s3.Bucket.get("old", "my-bucket");
+    const topic = new aws.sns.Topic("n", { displayName: "News" });
+    new aws.sns.TopicSubscription("s", { topic: topic.arn, protocol: "https", endpoint: "https://example.com" });
+    const alarm = new aws.cloudwatch.MetricAlarm("a", {
+      comparisonOperator: "GreaterThanThreshold",
+      evaluationPeriods: 1,
+      extendedStatistic: "p99",
+      metricName: "Seconds",
+      namespace: "Mine",
+    });
+    export const arns = [table.arn, table.streamArn, parameter.arn, vpc.id, old.arn, alarm.arn];
+    export const name = table.name;`;
+
+  it("takes what it does not run as declared, makes up what AWS would answer, and says so", async () => {
+    const { outputs, notRun } = await withLines(others, {}, async (machine) => machine);
+
+    const { arns, name } = outputs as unknown as { arns: string[]; name: string };
+    expect(name).to.match(/^t-[0-9a-f]{7}$/);
+    const here = "us-east-1:000000000000";
+    expect(arns.slice(0, 3)).to.deep.equal([
+      `arn:aws:dynamodb:${here}:table/${name}`,
+      `arn:aws:dynamodb:${here}:table/${name}/stream`,
+      `arn:aws:ssm:${here}:parameter/a/b`,
+    ]);
+    expect(arns[3]).to.match(/^vpc-[0-9a-f]{17}$/);
+    expect(arns[4]).to.equal("arn:aws:s3:::my-bucket");
+    expect(arns[5]).to.match(/^arn:aws:cloudwatch:us-east-1:000000000000:alarm:a-[0-9a-f]{7}$/);
+    expect(notRun).to.deep.equal([
+      "not run here: aws:dynamodb/table:Table (1)",
+      "not run here: aws:ec2/vpc:Vpc (1)",
+      "not run here: aws:s3/bucket:Bucket, which exists already (1)",
+      "not run here: aws:sns/topicSubscription:TopicSubscription with protocol https (1)",
+      "not run here: aws:ssm/parameter:Parameter (1)",
+      "not run here: displayName of aws:sns/topic:Topic (1)",
+      "not run here: extendedStatistic of aws:cloudwatch/metricAlarm:MetricAlarm (1)",
+    ]);
+  });
+
+  it("refuses that where it is strict", async () => {
+    const strict = { strict: true };
+    expect(await refusal('new aws.dynamodb.Table("t", { attributes: [] });', strict)).to.equal(
+      'aws:dynamodb/table:Table "t": this resource type is not known on this computer.',
+    );
+    expect(await refusal('aws.s3.Bucket.get("old", "my-bucket");', strict)).to.equal(
+      'aws:s3/bucket:Bucket "old": what exists already on AWS is not on this computer.',
+    );
+    expect(await refusal('new aws.sns.Topic("n", { displayName: "News" });', strict)).to.equal(
+      'aws:sns/topic:Topic "n": the input displayName is not known on this computer.',
+    );
   });
 
   it("lets nobody in without a key, and a worker only where its role says so", async () => {

@@ -1,8 +1,8 @@
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect } from "chai";
-import { Identity } from "../../src/local/identity.ts";
-import { ACCOUNT_ID, type Messaging, openMessaging } from "../../src/local/messaging.ts";
+import { ACCOUNT_ID, Identity } from "../../src/local/identity.ts";
+import { type Messaging, openMessaging } from "../../src/local/messaging.ts";
 import { withFolder } from "../support/machine.ts";
 
 /** As it starts again after each `close`; what it loses is an error. */

@@ -1,8 +1,8 @@
 import { expect } from "chai";
 import { XMLParser } from "fast-xml-parser";
 import { ActionError } from "../../src/local/iam/actions.ts";
-import { Identity } from "../../src/local/identity.ts";
-import { ACCOUNT_ID, type Messaging, openMessaging } from "../../src/local/messaging.ts";
+import { ACCOUNT_ID, Identity } from "../../src/local/identity.ts";
+import { type Messaging, openMessaging } from "../../src/local/messaging.ts";
 import { fromQuery, toQuery } from "../../src/local/sqs-query.ts";
 
 const ADDRESS = "/000000000000/jobs";

@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { judgeLikeTheEngine } from "../../src/local/engine.ts";
 
 /** A resource as it was registered. */
 export interface Registered {
@@ -14,6 +15,7 @@ export const HERE = { partition: "aws", region: "eu-west-1", account: "123456789
 /**
  * Runs a piece of a Pulumi program under Pulumi's mocks, and waits until all of it is registered.
  * @returns what it registered, in order
+ * @throws Error where two resources have one name, as Pulumi's engine does
  */
 export async function registered(program: () => void, place = HERE): Promise<Registered[]> {
   const resources: Registered[] = [];
@@ -30,8 +32,10 @@ export async function registered(program: () => void, place = HERE): Promise<Reg
     "machine",
     "test",
   );
+  const refusal = Promise.withResolvers<never>();
+  judgeLikeTheEngine({ refused: refusal.reject });
   program();
-  await pulumi.runtime.disconnect();
+  await Promise.race([pulumi.runtime.disconnect(), refusal.promise]);
   return resources;
 }
 

@@ -6,15 +6,24 @@ const LOCKFILE = "layers/sharp/package-lock.json";
 /** What a project is made of, but for what npm installs. */
 const SOURCES = ["index.ts", "package.json", "Pulumi.yaml", "Pulumi.dev.yaml", "src", "handlers", LOCKFILE];
 
-/** A copy of this project in a folder, with an `ImageWorker` more for each handler, whose names they have. */
-export async function projectIn(folder: string, handlers: Record<string, string>): Promise<string> {
+/**
+ * A copy of this project in a folder, with an `ImageWorker` more for each handler, whose names they have.
+ * @param changes get the text of a file and return another
+ */
+export async function projectIn(
+  folder: string,
+  handlers: Record<string, string>,
+  changes: Record<string, (text: string) => string> = {},
+): Promise<string> {
   const project = path.join(folder, "project");
   for (const source of SOURCES) await cp(source, path.join(project, source), { recursive: true });
   for (const modules of ["node_modules", "layers/sharp/node_modules"]) {
     await symlink(path.resolve(modules), path.join(project, modules), "junction");
   }
   let program = await readFile("index.ts", "utf8");
-  program = `import { ImageWorker } from "./src/topology/image-worker.ts";\n${program}`;
+  if (Object.keys(handlers).length > 0) {
+    program = `import { ImageWorker } from "./src/topology/image-worker.ts";\n${program}`;
+  }
   for (const [name, code] of Object.entries(handlers)) {
     await writeFile(path.join(project, "handlers", `${name}.ts`), code);
     program = program.replace(
@@ -23,5 +32,9 @@ export async function projectIn(folder: string, handlers: Record<string, string>
     );
   }
   await writeFile(path.join(project, "index.ts"), program);
+  for (const [name, change] of Object.entries(changes)) {
+    const file = path.join(project, name);
+    await writeFile(file, change(await readFile(file, "utf8")));
+  }
   return project;
 }

@@ -158,3 +158,30 @@ describe("transform", () => {
     expect(reached.sort()).to.deep.equal([...own, "key", "policy", ...bucket, ...bucket].sort());
   });
 });
+
+describe("two of one name", () => {
+  /** What comes of a piece of a program under the mocks that tests use. */
+  const said = (program: (fanOut: ImageFanOut) => void) =>
+    registered(() => program(new ImageFanOut("images"))).then(
+      () => "accepted",
+      (error: Error) => error.message,
+    );
+
+  it("are refused by a fan-out, whatever kinds of worker they are", async () => {
+    const twice = await said((fanOut) => {
+      new RotationWorker("one", { fanOut, angle: 90 });
+      new ImageWorker("one", { fanOut, handler: "handlers/rotate.ts" });
+    });
+
+    expect(twice).to.equal(
+      'ImageWorker "one": the fan-out has a worker of that name already, whose results are under "one/". Give one of them another name.',
+    );
+  });
+
+  it("are refused under mocks as by Pulumi's engine", async () => {
+    expect(await said(() => new ImageFanOut("images"))).to.equal(
+      'image-machine:index:ImageFanOut "images": the program declares two of this type and name. Give one of them another name.',
+    );
+    expect(await said(() => new ImageFanOut("others"))).to.equal("accepted");
+  });
+});

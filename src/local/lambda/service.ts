@@ -57,12 +57,13 @@ export interface LambdaOptions {
   readonly report: (error: unknown) => void;
 }
 
-/** Lambda on this computer: functions run in processes, mappings poll queues, from the moment they are declared. */
+/** Lambda on this computer: functions run in processes, and mappings poll queues once all is declared. */
 export class LambdaService {
   readonly #options: LambdaOptions;
   readonly #account: Semaphore;
   readonly #layers = new Map<string, string>();
   readonly #functions = new Map<string, { function: LocalFunction; credentials: Credentials }>();
+  readonly #declared: (() => void)[] = [];
   readonly #mappings: { function: LocalFunction; mapping: EventSourceMapping }[] = [];
   readonly #clients: SQSClient[] = [];
 
@@ -183,26 +184,32 @@ export class LambdaService {
       functionName,
       messages,
     });
-    const mapping = new EventSourceMapping(
-      {
-        ...declared,
-        region,
-        concurrency: Math.min(concurrency, declared.maximumConcurrency ?? concurrency),
-      },
-      sqs,
-      async (event) => {
-        if (throttled?.()) throw new InvocationError("throttled", "Rate Exceeded.");
-        return local.invoke(event, () => activity.emit("begun", invocation(event)));
-      },
-      {
-        answered: (event) => activity.emit("answered", invocation(event)),
-        failed: (event, error) => {
-          if (!local.abandoned) activity.emit("failed", invocation(event), error);
+    const begin = () =>
+      new EventSourceMapping(
+        {
+          ...declared,
+          region,
+          concurrency: Math.min(concurrency, declared.maximumConcurrency ?? concurrency),
         },
-      },
-      report,
-    );
-    this.#mappings.push({ function: local, mapping });
+        sqs,
+        async (event) => {
+          if (throttled?.()) throw new InvocationError("throttled", "Rate Exceeded.");
+          return local.invoke(event, () => activity.emit("begun", invocation(event)));
+        },
+        {
+          answered: (event) => activity.emit("answered", invocation(event)),
+          failed: (event, error) => {
+            if (!local.abandoned) activity.emit("failed", invocation(event), error);
+          },
+        },
+        report,
+      );
+    this.#declared.push(() => this.#mappings.push({ function: local, mapping: begin() }));
+  }
+
+  /** Begins to poll for every mapping that is declared: not before, as half a program is not what anybody meant. */
+  start(): void {
+    for (const begin of this.#declared.splice(0)) begin();
   }
 
   /** What a function signs its requests with. @throws Error where there is no such function */

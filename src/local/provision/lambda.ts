@@ -3,6 +3,7 @@ import type { ResourceType } from "./provider.ts";
 export const lambda: Record<string, ResourceType> = {
   "aws:lambda/layerVersion:LayerVersion": {
     inputs: ["layerName", "description", "code", "compatibleArchitectures", "compatibleRuntimes"],
+    inert: ["licenseInfo", "skipDestroy", "sourceCodeHash"],
     async provision({ inputs }, { lambda, region, accountId }) {
       const arn = `arn:aws:lambda:${region}:${accountId}:layer:${inputs.layerName}:1`;
       await lambda.createLayer(arn, inputs.code);
@@ -28,6 +29,24 @@ export const lambda: Record<string, ResourceType> = {
       // Functions share the cores of this computer, whatever is reserved for them, and nobody collects traces.
       "reservedConcurrentExecutions",
       "tracingConfig.mode",
+    ],
+    inert: [
+      "codeSigningConfigArn",
+      "deadLetterConfig",
+      "description",
+      "ephemeralStorage",
+      "kmsKeyArn",
+      "loggingConfig.applicationLogLevel",
+      "loggingConfig.systemLogLevel",
+      "publish",
+      "recursiveLoop",
+      "replaceSecurityGroupsOnDestroy",
+      "replacementSecurityGroupIds",
+      "skipDestroy",
+      "snapStart",
+      "sourceCodeHash",
+      "sourceKmsKeyArn",
+      "vpcConfig",
     ],
     async provision({ inputs, physicalName }, { lambda }) {
       const name = String(inputs.name ?? physicalName);
@@ -65,6 +84,7 @@ export const lambda: Record<string, ResourceType> = {
       "provisionedPollerConfig.maximumPollers",
       "metricsConfig.metrics",
     ],
+    inert: ["kmsKeyArn"],
     provision({ name, inputs }, { lambda, endpoint, accountId }) {
       const queueArn = String(inputs.eventSourceArn);
       const scaling = inputs.scalingConfig as { maximumConcurrency?: number } | undefined;

@@ -1,5 +1,6 @@
 import { CreateTopicCommand, SetTopicAttributesCommand, SubscribeCommand } from "@aws-sdk/client-sns";
 import { CreateQueueCommand, SetQueueAttributesCommand } from "@aws-sdk/client-sqs";
+import { takenAsDeclared } from "./declared.ts";
 import type { ResourceType, Services } from "./provider.ts";
 
 /** Inputs of a queue and the attribute that SQS knows each by. */
@@ -18,6 +19,16 @@ export const messaging: Record<string, ResourceType> = {
   "aws:sns/topic:Topic": {
     // Encryption itself is left to the disk, but who may use the key is judged. Traces nobody collects.
     inputs: ["name", "tags.*", "kmsMasterKeyId", "tracingConfig"],
+    inert: [
+      "deliveryPolicy",
+      "displayName",
+      "signatureVersion",
+      ...["application", "firehose", "http", "lambda", "sqs"].flatMap((protocol) =>
+        ["FailureFeedbackRoleArn", "SuccessFeedbackRoleArn", "SuccessFeedbackSampleRate"].map(
+          (input) => protocol + input,
+        ),
+      ),
+    ],
     async provision({ inputs, physicalName }, { sns }) {
       const name = String(inputs.name ?? physicalName);
       const { TopicArn } = await sns.send(new CreateTopicCommand({ Name: name }));
@@ -39,11 +50,21 @@ export const messaging: Record<string, ResourceType> = {
 
   "aws:sns/topicSubscription:TopicSubscription": {
     inputs: ["topic", "protocol", "endpoint", "rawMessageDelivery", "redrivePolicy"],
-    async provision({ name, inputs }, { sns, identity }) {
+    inert: ["confirmationTimeoutInMinutes", "deliveryPolicy", "endpointAutoConfirms", "subscriptionRoleArn"],
+    async provision(resource, services) {
+      const { inputs } = resource;
+      const { sns, identity, omitted } = services;
       const { topic, protocol, endpoint } = inputs as Record<string, string>;
-      // Alarms are never raised here, so there is nothing to mail.
-      if (protocol === "email") return { id: name, state: inputs };
-      if (protocol !== "sqs") throw new Error(`protocol ${protocol} is not known here, only sqs and email`);
+      if (protocol !== "sqs") {
+        // Alarms are never raised here, so there is nothing to mail.
+        if (protocol !== "email") {
+          omitted.add(
+            `aws:sns/topicSubscription:TopicSubscription with protocol ${protocol}`,
+            `protocol ${protocol} is not known here, only sqs and email`,
+          );
+        }
+        return takenAsDeclared(resource, services);
+      }
       // AWS would accept the subscription and deliver nothing; a sentence at the start is kinder.
       const refused = identity.refusalOfService(
         "sns.amazonaws.com",
@@ -70,6 +91,7 @@ export const messaging: Record<string, ResourceType> = {
 
   "aws:sqs/queue:Queue": {
     inputs: ["name", "tags.*", ...Object.keys(QUEUE_ATTRIBUTES)],
+    inert: ["kmsDataKeyReusePeriodSeconds"],
     async provision({ inputs, physicalName }, services) {
       const name = String(inputs.name ?? physicalName);
       const given = { kmsMasterKeyId: "", ...inputs } as Record<string, unknown>;

@@ -5,6 +5,7 @@ import { nothingToDo, type ResourceType } from "./provider.ts";
 export const other: Record<string, ResourceType> = {
   "aws:iam/role:Role": {
     inputs: ["name", "assumeRolePolicy", "tags.*"],
+    inert: ["description", "forceDetachPolicies", "maxSessionDuration"],
     provision({ inputs, physicalName }, { identity }) {
       const name = String(inputs.name ?? physicalName);
       const arn = identity.createRole(name, String(inputs.assumeRolePolicy));
@@ -13,7 +14,7 @@ export const other: Record<string, ResourceType> = {
   },
 
   "aws:iam/rolePolicy:RolePolicy": {
-    inputs: ["role", "policy"],
+    inputs: ["name", "role", "policy"],
     provision({ name, inputs }, { identity }) {
       identity.addRolePolicy(String(inputs.role), String(inputs.policy));
       return { id: `${inputs.role}:${name}`, state: inputs };
@@ -23,6 +24,7 @@ export const other: Record<string, ResourceType> = {
   // A log is kept until its folder is deleted; the functions' logs are written by the sandboxes.
   "aws:cloudwatch/logGroup:LogGroup": {
     inputs: ["name", "namePrefix", "retentionInDays", "kmsKeyId", "tags.*"],
+    inert: ["deletionProtectionEnabled", "logGroupClass", "skipDestroy"],
     provision({ inputs, physicalName }, { region, accountId }) {
       const suffix = physicalName.slice(physicalName.lastIndexOf("-") + 1);
       const name = String(
@@ -38,6 +40,7 @@ export const other: Record<string, ResourceType> = {
   // Nothing is encrypted here but by the disk's owner; whether a service may use the key is judged all the same.
   "aws:kms/key:Key": {
     inputs: ["description", "enableKeyRotation", "tags.*"],
+    inert: ["*"],
     provision({ inputs, physicalName }, { region, accountId }) {
       return {
         id: physicalName,

@@ -3,7 +3,9 @@ import type { SQSClient } from "@aws-sdk/client-sqs";
 import type { Identity } from "../identity.ts";
 import type { LambdaService } from "../lambda/service.ts";
 import type { DeclaredResource, ProvisionedResource } from "../program.ts";
+import { ProgramError } from "../program-error.ts";
 import type { ObjectStore } from "../store/object-store.ts";
+import { takenAsDeclared } from "./declared.ts";
 
 /** The services that resources are provisioned in. */
 export interface Services {
@@ -15,6 +17,9 @@ export interface Services {
   readonly sqs: SQSClient;
   readonly lambda: LambdaService;
   readonly identity: Identity;
+  readonly omitted: Omitted;
+  /** The names of what has been made, by type and ARN. */
+  readonly arns: Map<string, string>;
 }
 
 /** A declared resource, with the name that Pulumi would give it where the program gives none. */
@@ -22,26 +27,58 @@ export interface Declared extends DeclaredResource {
   readonly physicalName: string;
 }
 
-/** One resource type: the inputs that it knows, and how it comes to be. */
+/** One resource type that is run here: the inputs that it knows, and how it comes to be. */
 export interface ResourceType {
   /**
-   * Every input that may be given, with dots between levels and without list indices, for example
+   * Inputs that are done here, or need no doing, with dots between levels and without list indices, for example
    * `topics.events`. `.*` at the end stands for the names of a map: `environment.variables.*`.
    */
   readonly inputs: readonly string[];
+  /**
+   * Inputs that are not done here and change nothing of what happens here. The person is told of them. `*` is every
+   * one that is not in `inputs`; without it any other is refused.
+   */
+  readonly inert?: readonly string[];
   readonly provision: (
     resource: Declared,
     services: Services,
   ) => Promise<ProvisionedResource> | ProvisionedResource;
 }
 
-/** A type that needs no doing on this computer, but must be said in terms that are known. */
+/** A type that needs no doing on this computer: whatever is asked of it, nothing changes here. */
 export function nothingToDo(inputs: readonly string[]): ResourceType {
-  return { inputs, provision: ({ name, inputs: state }) => ({ id: name, state }) };
+  return { inputs, inert: ["*"], provision: (resource, services) => takenAsDeclared(resource, services) };
+}
+
+/** What a program declares and this computer does not run. */
+export class Omitted {
+  readonly #counts = new Map<string, number>();
+  readonly #strict: boolean;
+
+  /** @param strict refuses it instead */
+  constructor(strict = false) {
+    this.#strict = strict;
+  }
+
+  /**
+   * Takes one of them down.
+   * @param what stands in the list
+   * @param refusal is the sentence if it is refused
+   * @throws {ProgramError}
+   */
+  add(what: string, refusal: string): void {
+    if (this.#strict) throw new ProgramError(refusal);
+    this.#counts.set(what, (this.#counts.get(what) ?? 0) + 1);
+  }
+
+  /** A line for each, in alphabetical order: `not run here: aws:dynamodb/table:Table (2)`. */
+  get lines(): string[] {
+    return [...this.#counts].sort().map(([what, count]) => `not run here: ${what} (${count})`);
+  }
 }
 
 /**
- * The inputs that a type does not know, so that nothing a program asks for is ignored. What is no plain object
+ * The inputs that are not among the known ones, so that nothing a program asks for is ignored. What is no plain object
  * or list, an archive say, counts as one value.
  */
 export function unknownInputs(inputs: Record<string, unknown>, known: readonly string[]): string[] {

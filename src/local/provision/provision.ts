@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
 import type { DeclaredResource, ProvisionedResource } from "../program.ts";
+import { ProgramError } from "../program-error.ts";
+import { takenAsDeclared } from "./declared.ts";
 import { lambda } from "./lambda.ts";
 import { messaging } from "./messaging.ts";
 import { other } from "./other.ts";
@@ -9,26 +11,63 @@ import { s3 } from "./s3.ts";
 const TYPES: Record<string, ResourceType> = { ...s3, ...messaging, ...lambda, ...other };
 
 /**
- * Makes a declared resource real on this computer.
+ * Makes a declared resource real on this computer. What this computer does not run is taken as declared and listed.
  * @param scope tells one stack's names from another's
- * @throws Error naming type, resource and input where either is not known here: what a program asks for is done
- *   or refused, never ignored
+ * @throws {ProgramError} naming type, resource and input where an input is not known here and would change what
+ *   happens here: what a program asks for is done, listed or refused, never ignored
  */
 export async function provision(
   resource: DeclaredResource,
   services: Services,
   scope: string,
 ): Promise<ProvisionedResource> {
-  const { type, name, inputs } = resource;
-  const known = TYPES[type];
-  if (!known) throw new Error(`${type} "${name}": this resource type is not known on this computer.`);
-  const [unknown] = unknownInputs(inputs, known.inputs);
-  if (unknown) throw new Error(`${type} "${name}": the input ${unknown} is not known on this computer.`);
-  try {
-    return await known.provision({ ...resource, physicalName: physicalName(scope, resource) }, services);
-  } catch (error) {
-    throw new Error(`${type} "${name}": ${(error as Error).message}`, { cause: error });
+  const { type, name, existing } = resource;
+  const { omitted, region } = services;
+  // Where everything is anyway.
+  const { region: elsewhere, ...others } = resource.inputs;
+  const inputs = elsewhere === region ? others : resource.inputs;
+  const declared = { ...resource, inputs, physicalName: physicalName(scope, resource) };
+  if (existing !== undefined) {
+    omitted.add(
+      `${type}, which exists already`,
+      `${type} "${name}": what exists already on AWS is not on this computer.`,
+    );
+    return takenAsDeclared(declared, services);
   }
+  const known = TYPES[type];
+  if (!known) {
+    omitted.add(type, `${type} "${name}": this resource type is not known on this computer.`);
+    return takenAsDeclared(declared, services);
+  }
+  const { inert = [] } = known;
+  const refused = inert.includes("*") ? [] : unknownInputs(inputs, [...known.inputs, ...inert]);
+  for (const input of [...refused, ...unknownInputs(inputs, known.inputs)]) {
+    const refusal = `${type} "${name}": the input ${input} is not known on this computer.`;
+    if (refused.includes(input)) throw new ProgramError(refusal);
+    omitted.add(`${input} of ${type}`, refusal);
+  }
+  try {
+    const provisioned = await known.provision(declared, services);
+    checkAlone(services, type, name, provisioned);
+    return provisioned;
+  } catch (error) {
+    const message = `${type} "${name}": ${(error as Error).message}`;
+    // A full disk, say, is no mistake of the program.
+    throw (error as NodeJS.ErrnoException).syscall
+      ? new Error(message, { cause: error })
+      : new ProgramError(message, { cause: error });
+  }
+}
+
+/** @throws Error where another resource of the type has the same ARN: it would be taken for this one */
+function checkAlone({ arns }: Services, type: string, name: string, { state }: ProvisionedResource): void {
+  if (typeof state.arn !== "string") return;
+  const key = `${type} ${state.arn}`;
+  const other = arns.get(key);
+  if (other !== undefined) {
+    throw new Error(`"${other}" has the same name here, ${state.arn}. Give one of them another name.`);
+  }
+  arns.set(key, name);
 }
 
 /** The name with seven hexadecimal digits, as Pulumi makes them; the same again at the next start. */

@@ -21,6 +21,7 @@ export const s3: Record<string, ResourceType> = {
 
   "aws:s3/bucketVersioning:BucketVersioning": {
     inputs: ["bucket", "versioningConfiguration.status"],
+    inert: ["expectedBucketOwner", "mfa"],
     async provision({ inputs }, { store }) {
       const { status } = inputs.versioningConfiguration as { status: "Enabled" | "Suspended" };
       await store.setVersioning(String(inputs.bucket), status);
@@ -45,6 +46,7 @@ export const s3: Record<string, ResourceType> = {
       "topics.filterPrefix",
       "topics.filterSuffix",
     ],
+    inert: ["eventbridge"],
     async provision({ name, inputs }, { store, identity }) {
       const bucket = String(inputs.bucket);
       const topics = inputs.topics as TopicNotification[];

@@ -1,0 +1,60 @@
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { inspect } from "node:util";
+import * as pulumi from "@pulumi/pulumi";
+import type { BuildFailure } from "esbuild";
+
+/** A mistake in the program or its configuration. The message is all that its author needs. */
+export class ProgramError extends Error {
+  override readonly name = "ProgramError";
+}
+
+/**
+ * What a program threw, as its author needs it: the message after the place in the project's own files, and nothing
+ * of the stack.
+ * @param file the program
+ */
+export function programError(error: unknown, file: string): Error {
+  if (error instanceof ProgramError) return error;
+  // Pulumi's own way to say that the message is enough.
+  if (pulumi.RunError.isInstance(error) || pulumi.ResourceError.isInstance(error)) {
+    return new ProgramError((error as Error).message, { cause: error });
+  }
+  const root = path.dirname(file);
+  if (!(error instanceof Error)) {
+    return new ProgramError(`${path.basename(file)} threw ${inspect(error)}, which is no Error.`);
+  }
+  const [failure] = (error as Partial<BuildFailure>).errors ?? [];
+  if (failure) {
+    const { location, text } = failure;
+    const where = location ? `${location.file}:${location.line}:${location.column + 1}` : path.basename(file);
+    return new ProgramError(`${where}: ${text}`, { cause: error });
+  }
+  const places = placesIn(error.stack ?? "", root);
+  const program = path.basename(file);
+  const called = places.find((place) => place.startsWith(`${program}:`));
+  const thrown = places[0];
+  // Thrown by what runs the program, not by the program: Node's loader has codes for what is wrong with a file.
+  if (!thrown && !(error as NodeJS.ErrnoException).code?.startsWith("ERR_")) return error;
+  const message = ["Error", "RangeError"].includes(error.name)
+    ? error.message
+    : `${error.name}: ${error.message}`;
+  // What checks a value names it; anything else is looked for where it was thrown.
+  const explained = error instanceof RangeError;
+  const inside = called && thrown !== called && !explained ? ` (thrown at ${thrown})` : "";
+  return new ProgramError(`${called ?? thrown ?? program}: ${message}${inside}`, { cause: error });
+}
+
+/** `FILE:LINE:COLUMN` of the lines of a stack that are in the project's own files, the innermost first. */
+function placesIn(stack: string, root: string): string[] {
+  return stack.split("\n").flatMap((line, index) => {
+    // The first line says where a syntax error is.
+    const pattern =
+      index === 0 ? /^()(\S.*?)(?:\?[^:]*)?:(\d+)$/ : /^ +at (.*\()?(\S+?)(?:\?[^:)]*)?:(\d+:\d+)\)?$/;
+    const [, , where = "", position = ""] = pattern.exec(line.replace(/ at async /, " at ")) ?? [];
+    if (!where || where.startsWith("node:")) return [];
+    const relative = path.relative(root, where.startsWith("file:") ? fileURLToPath(where) : where);
+    const own = !path.isAbsolute(relative) && !/^\.\.|node_modules|^src.local./.test(relative);
+    return own ? [`${relative}:${position}`] : [];
+  });
+}
