@@ -5,7 +5,7 @@ import { alarmArgs, workerAlarms } from "./alarms.ts";
 import { checkName } from "./checks.ts";
 import type { ImageFanOut } from "./image-fan-out.ts";
 import { lambdaTrustPolicy, queuePolicy, workerPolicy } from "./policies.ts";
-import { type Transform, transformed } from "./transform.ts";
+import { type Transform, transformed, transformedFunction, withVariables } from "./transform.ts";
 import { checkWorkerSettings, type WorkerSettings } from "./worker-settings.ts";
 
 export interface ImageWorkerArgs extends WorkerSettings {
@@ -200,7 +200,8 @@ export class ImageWorker extends pulumi.ComponentResource {
 
     this.function = new aws.lambda.Function(
       `${name}-function`,
-      ...transformed<aws.lambda.FunctionArgs>(
+      ...transformedFunction(
+        `ImageWorker "${name}"`,
         transform.function,
         {
           runtime: "nodejs24.x",
@@ -216,8 +217,7 @@ export class ImageWorker extends pulumi.ComponentResource {
           tracingConfig: { mode: tracing ? "Active" : "PassThrough" },
           loggingConfig: { logFormat: "Text", logGroup: logGroup.name },
           environment: {
-            variables: {
-              ...environment,
+            variables: withVariables(`ImageWorker "${name}": environment`, environment, {
               WORKER: name,
               STACK: fanOut.stack,
               RESULTS_BUCKET: fanOut.results.bucket,
@@ -227,7 +227,7 @@ export class ImageWorker extends pulumi.ComponentResource {
               MALLOC_ARENA_MAX: "2",
               // Stack traces name lines of the TypeScript.
               NODE_OPTIONS: "--enable-source-maps",
-            },
+            }),
           },
           tags,
         },

@@ -1,3 +1,4 @@
+import * as pulumi from "@pulumi/pulumi";
 import { expect } from "chai";
 import { ImageFanOut, type ImageFanOutArgs } from "../../src/topology/image-fan-out.ts";
 import { ImageWorker, type ImageWorkerTransform } from "../../src/topology/image-worker.ts";
@@ -96,6 +97,91 @@ describe("transform", () => {
       2,
     );
   });
+
+  it("adds tags to the component's own, for every child", async () => {
+    const tags = { Team: "pictures", Stack: "mine" };
+    const resources = await registered(() => {
+      const fanOut = new ImageFanOut("images", { transform: { topic: { tags } } });
+      const transform = { queue: { tags }, function: { tags: pulumi.output(tags) } };
+      new RotationWorker("clockwise", { fanOut, angle: 90, transform });
+    });
+
+    const all = { Project: "machine", Stack: "mine", Team: "pictures" };
+    expect(find(resources, "Topic", "images-created").tags).to.deep.equal(all);
+    for (const [type, name] of [["Queue", "queue"] as const, ["Function", "function"] as const]) {
+      expect(find(resources, type, `clockwise-${name}`).tags).to.deep.equal({ ...all, Worker: "clockwise" });
+    }
+    expect(find(resources, "Queue", "clockwise-dead-letters").tags).to.not.have.property("Team");
+  });
+
+  const variables = { MODE: "fast" };
+  const additions: Record<string, NonNullable<ImageWorkerTransform["function"]>> = {
+    "as a value": { environment: { variables } },
+    "as an output": { environment: pulumi.output({ variables }) },
+    "as a value of outputs": { environment: { variables: pulumi.output(variables) } },
+    "in a function": (args) => {
+      args.environment = { variables };
+    },
+    "in a function, in place": (args) => {
+      Object.assign((args.environment as { variables: object }).variables, variables);
+    },
+  };
+  for (const [how, change] of Object.entries(additions)) {
+    it(`adds environment variables to the function's own, ${how}`, async () => {
+      const variablesOf = async (transform?: ImageWorkerTransform) =>
+        find(
+          await registered(() => {
+            const fanOut = new ImageFanOut("images");
+            new RotationWorker("clockwise", { fanOut, angle: 90, ...(transform && { transform }) });
+          }),
+          "Function",
+          "clockwise-function",
+        ).environment.variables;
+
+      expect(await variablesOf({ function: change })).to.deep.equal({
+        ...(await variablesOf()),
+        MODE: "fast",
+      });
+    });
+  }
+
+  const replacements: Record<string, NonNullable<ImageWorkerTransform["function"]>> = {
+    "as a value": { environment: { variables: { WORKER: "mine" } } },
+    "in a function": (args) => {
+      Object.assign((args.environment as { variables: object }).variables, { WORKER: "mine" });
+    },
+  };
+  for (const [how, change] of Object.entries(replacements)) {
+    it(`says which variable of the machine can not be replaced, ${how}`, () =>
+      registered(() => {
+        const fanOut = new ImageFanOut("images");
+        const handler = "handlers/rotate.ts";
+        expect(() => new ImageWorker("grey", { fanOut, handler, transform: { function: change } })).to.throw(
+          RangeError,
+          'ImageWorker "grey": transform.function.environment.variables.WORKER cannot be set: the machine sets it, and its function needs it as it is.',
+        );
+      }));
+  }
+
+  it("lets the runtime's own variables be replaced", async () => {
+    const resources = await registered(() => {
+      const environment = { variables: { NODE_OPTIONS: "--max-old-space-size=512" } };
+      const fanOut = new ImageFanOut("images");
+      new RotationWorker("clockwise", { fanOut, angle: 90, transform: { function: { environment } } });
+    });
+
+    const { variables } = find(resources, "Function", "clockwise-function").environment;
+    expect(variables).to.include({ NODE_OPTIONS: "--max-old-space-size=512", MALLOC_ARENA_MAX: "2" });
+  });
+
+  it("says which variable of the machine the argument environment can not replace", () =>
+    registered(() => {
+      const fanOut = new ImageFanOut("images");
+      const environment = { QUEUE_URL: "mine" };
+      expect(() => new ImageWorker("grey", { fanOut, handler: "handlers/rotate.ts", environment })).to.throw(
+        'ImageWorker "grey": environment.QUEUE_URL cannot be set',
+      );
+    }));
 
   it("reaches every child of a worker", async () => {
     const reached: string[] = [];
