@@ -15,6 +15,17 @@ export interface Limits {
 export interface ProcessedImage {
   readonly body: Buffer;
   readonly contentType: string;
+  readonly notes?: Notes;
+}
+
+/** What somebody who looks for an image's history may want to know of its processing: for the log, and for metrics. */
+export interface Notes {
+  /** Whether all samples are the source's own, moved and not encoded anew. Absent where the operation does not say. */
+  readonly exact?: boolean;
+  /** What was wrong with the source although all its pixels were there, in a few words each. */
+  readonly repaired: readonly string[];
+  /** What of the source is not in the result, and neither is any word of it, in a few words each. */
+  readonly dropped: readonly string[];
 }
 
 /**

@@ -1,42 +1,23 @@
 import { ImageRejected } from "./contract.ts";
 import { exifOrientation, turnedExif } from "./exif.ts";
 import { isQuarter, type Size, swapsSides, type Turn, turnFrom } from "./geometry.ts";
+import {
+  type Frame,
+  findFrame,
+  isFrame,
+  join,
+  marker,
+  type Parsed,
+  parse,
+  quantisationTables,
+  type Segment,
+} from "./jpeg/file.ts";
+import { turnExactly } from "./jpeg/lossless.ts";
 import { quantisation } from "./jpeg-quality.ts";
 import { weight } from "./limits.ts";
 import { turnedResources, turnedXmp } from "./metadata.ts";
 import { checkPixels, type Job, keepSpace, open, turnPixels } from "./pixels.ts";
 
-/** A marker segment: its marker's second byte and its data, without marker and length. */
-interface Segment {
-  readonly marker: number;
-  readonly data: Buffer;
-}
-
-interface Frame extends Size {
-  readonly progressive: boolean;
-  readonly components: readonly {
-    readonly horizontal: number;
-    readonly vertical: number;
-    readonly table: number;
-  }[];
-}
-
-/** A JPEG up to its first scan, and everything from there on. */
-interface Parsed {
-  readonly segments: readonly Segment[];
-  readonly scans: Buffer;
-}
-
-const marker = {
-  dht: 0xc4,
-  dac: 0xcc,
-  sos: 0xda,
-  dqt: 0xdb,
-  dri: 0xdd,
-  app0: 0xe0,
-  app14: 0xee,
-  com: 0xfe,
-} as const;
 const forDecoder: readonly number[] = [marker.dht, marker.dac, marker.dqt, marker.dri, marker.app14];
 const signature = {
   jfif: Buffer.from("JFIF\0", "latin1"),
@@ -47,14 +28,20 @@ const signature = {
   gainMap: Buffer.from("urn:iso:std:iso:ts:21496:-1\0", "latin1"),
 } as const;
 
+/** What a picture is made of, without its metadata. */
+type Picture = Pick<Parsed, "segments" | "scans">;
+
 /**
- * Turns a JPEG. Only what describes pixels reaches the decoder, and only metadata is read here; the result has the
- * source's colours, progression, quality, and chroma subsampling as near as the encoder can.
+ * Turns a JPEG. At quarter turns its coefficients move, where its sides allow that. Elsewhere only what describes
+ * pixels reaches the decoder, and only metadata is read here; the result has the source's colours, progression,
+ * quality, and chroma subsampling as near as the encoder can.
  */
 export async function turnJpeg(source: Buffer, job: Job): Promise<Buffer> {
-  const { segments, scans } = parse(source);
+  const picture = parse(source);
+  const { segments } = picture;
   const turn = turnFrom(exifOrientation(findExif(segments)), job.angle);
-  const result = await turnFrame(segments, scans, turn, job);
+  const result = await turnFrame(picture, turn, job);
+  job.notes.exact = result.exact;
   const size = findFrame(result.segments);
   const metadata: Segment[] = [];
   for (const segment of segments) {
@@ -66,8 +53,9 @@ export async function turnJpeg(source: Buffer, job: Job): Promise<Buffer> {
   return join([...metadata, ...result.segments], result.scans);
 }
 
-/** The turned pixels as a JPEG without metadata. */
-async function turnFrame(segments: readonly Segment[], scans: Buffer, turn: Turn, job: Job): Promise<Parsed> {
+/** The turned picture, and whether its coefficients are the source's. */
+async function turnFrame(picture: Picture, turn: Turn, job: Job): Promise<Picture & { exact: boolean }> {
+  const { segments, scans } = picture;
   const frame = findFrame(segments);
   checkPixels(job, [frame], weight(frame.components.length === 4 ? "jpegCmyk" : "jpeg", isQuarter(turn)));
   const space = { 1: "b-w", 3: "srgb", 4: "cmyk" }[frame.components.length];
@@ -77,83 +65,32 @@ async function turnFrame(segments: readonly Segment[], scans: Buffer, turn: Turn
       `The JPEG has ${frame.components.length} colour components.`,
     );
   }
+  const exact = isQuarter(turn) ? await turnExactly(picture, frame, turn, job) : undefined;
+  if (exact !== undefined) {
+    // Adobe's segment says which colours the components are.
+    const colours = segments.filter((segment) => segment.marker === marker.app14);
+    return { segments: [...colours, ...exact.segments], scans: exact.scans, exact: true };
+  }
   const bare = join(
-    segments.filter((segment) => forDecoder.includes(segment.marker) || isFrame(segment)),
-    scans,
+    segments.filter(isForDecoder),
+    scans.map((scan) => ({ ...scan, segments: scan.segments.filter(isForDecoder) })),
   );
   const turned = turnPixels(keepSpace(open(job, bare), space), turn, false, job.background);
   const settings = { progressive: frame.progressive, chromaSubsampling: subsampling(frame) };
   const result = parse(await turned.jpeg({ ...settings, ...quality(segments, frame) }).toBuffer());
-  return { ...result, segments: result.segments.filter((segment) => !isJfif(segment)) };
-}
-
-function parse(source: Buffer): Parsed {
-  const segments: Segment[] = [];
-  let at = 2;
-  for (;;) {
-    if (source.readUInt8(at) !== 0xff) {
-      throw new ImageRejected("corrupt", "The JPEG is damaged: a marker is missing before its pixels.");
-    }
-    const code = source.readUInt8(at + 1);
-    if (code === 0xff) {
-      at += 1;
-    } else if (code === marker.sos) {
-      return { segments, scans: source.subarray(at) };
-    } else if (code === 0x01 || (code >= 0xd0 && code <= 0xd8)) {
-      at += 2;
-    } else {
-      const length = source.readUInt16BE(at + 2);
-      const data = source.subarray(at + 4, at + 2 + length);
-      if (length < 2 || data.length !== length - 2) {
-        throw new ImageRejected("corrupt", "The JPEG is damaged: it ends before its pixels.");
-      }
-      segments.push({ marker: code, data });
-      at += 2 + length;
-    }
-  }
-}
-
-function join(segments: readonly Segment[], scans: Buffer): Buffer {
-  const pieces: Buffer[] = [Buffer.from([0xff, 0xd8])];
-  for (const { marker: code, data } of segments) {
-    const head = Buffer.from([0xff, code, 0, 0]);
-    head.writeUInt16BE(data.length + 2, 2);
-    pieces.push(head, data);
-  }
-  return Buffer.concat([...pieces, scans]);
-}
-
-function isFrame({ marker: code }: Segment): boolean {
-  return code >= 0xc0 && code <= 0xcf && code !== marker.dht && code !== 0xc8 && code !== marker.dac;
-}
-
-function findFrame(segments: readonly Segment[]): Frame {
-  const frames = segments.filter(isFrame);
-  const [first] = frames;
-  if (first === undefined || frames.length > 1) {
-    throw new ImageRejected("corrupt", `The JPEG is damaged: it has ${frames.length} frames.`);
-  }
-  const { marker: code, data } = first;
-  const precision = data.readUInt8(0);
-  if (![0xc0, 0xc1, 0xc2, 0xc9, 0xca].includes(code) || precision !== 8) {
-    const kind = precision === 8 ? "lossless or hierarchical" : `${precision}-bit`;
-    throw new ImageRejected("unsupported-format", `The file is a ${kind} JPEG, which is not turned here.`);
-  }
-  const components = [];
-  for (let at = 6; at < 6 + 3 * data.readUInt8(5); at += 3) {
-    const factors = data.readUInt8(at + 1);
-    components.push({ horizontal: factors >> 4, vertical: factors & 15, table: data.readUInt8(at + 2) });
-  }
   return {
-    width: data.readUInt16BE(3),
-    height: data.readUInt16BE(1),
-    progressive: code === 0xc2 || code === 0xca,
-    components,
+    segments: result.segments.filter((segment) => !isJfif(segment)),
+    scans: result.scans,
+    exact: false,
   };
 }
 
+function isForDecoder(segment: Segment): boolean {
+  return forDecoder.includes(segment.marker) || isFrame(segment);
+}
+
 /** The encoder knows 4:2:0 and 4:4:4; what lies between keeps all its colour. */
-function subsampling({ components: [first, ...others] }: Frame): "4:2:0" | "4:4:4" {
+function subsampling({ components: [first, ...others] }: Pick<Frame, "components">): "4:2:0" | "4:4:4" {
   const halved = others.some(
     ({ horizontal, vertical }) => (first?.horizontal ?? 1) > horizontal && (first?.vertical ?? 1) > vertical,
   );
@@ -162,8 +99,9 @@ function subsampling({ components: [first, ...others] }: Frame): "4:2:0" | "4:4:
 
 /** The quality that quantises like an abbreviated JPEG, which a TIFF keeps its tables in. */
 export function tablesQuality(tables: Buffer): number {
-  const { segments } = parse(Buffer.concat([tables.subarray(0, -2), Buffer.from([0xff, marker.sos])]));
-  const components = [0, 1].map((table) => ({ horizontal: 1, vertical: 1, table }));
+  const noScan = Buffer.from([0xff, marker.sos, 0, 2, 0xff, marker.eoi]);
+  const { segments } = parse(Buffer.concat([tables.subarray(0, -2), noScan]));
+  const components = [0, 1].map((table) => ({ id: table, horizontal: 1, vertical: 1, table }));
   return quality(segments, { components, progressive: false }).quality;
 }
 
@@ -172,18 +110,7 @@ function quality(
   segments: readonly Segment[],
   { components, progressive }: Pick<Frame, "components" | "progressive">,
 ) {
-  const tables = new Map<number, number[]>();
-  for (const { data } of segments.filter((segment) => segment.marker === marker.dqt)) {
-    for (let at = 0; at < data.length; ) {
-      const wide = data.readUInt8(at) >> 4 !== 0;
-      const id = data.readUInt8(at) & 15;
-      const steps = Array.from({ length: 64 }, (_, index) =>
-        wide ? data.readUInt16BE(at + 1 + 2 * index) : data.readUInt8(at + 1 + index),
-      );
-      tables.set(id, steps);
-      at += wide ? 129 : 65;
-    }
-  }
+  const tables = quantisationTables(segments);
   const brightness = tables.get(components[0]?.table ?? 0);
   if (brightness === undefined) {
     throw new ImageRejected("corrupt", "The JPEG is damaged: it has no quantisation table.");
@@ -206,7 +133,9 @@ function isJfif(segment: Segment): boolean {
 }
 
 function findExif(segments: readonly Segment[]): Buffer | undefined {
-  const found = segments.find((segment) => segment.marker === 0xe1 && startsWith(segment, signature.exif));
+  const found = segments.find(
+    (segment) => segment.marker === marker.app1 && startsWith(segment, signature.exif),
+  );
   return found?.data.subarray(signature.exif.length);
 }
 
@@ -224,7 +153,7 @@ async function turnedMetadata(
       return isJfif(segment) && data.length >= 14
         ? { marker: code, data: turnedJfif(data, turn) }
         : undefined;
-    case 0xe1:
+    case marker.app1:
       if (startsWith(segment, signature.exif)) {
         const rest = data.subarray(signature.exif.length);
         const exif = await turnedExif(rest, turn, size, (thumbnail) =>
@@ -235,7 +164,7 @@ async function turnedMetadata(
       return startsWith(segment, signature.xmp)
         ? changed(signature.xmp, turnedXmp(data.subarray(signature.xmp.length)))
         : segment;
-    case 0xe2:
+    case marker.app2:
       // Lists of pictures behind the image, and its gain map among them: they do not come along.
       return startsWith(segment, signature.multiPicture) || startsWith(segment, signature.gainMap)
         ? undefined
@@ -267,7 +196,6 @@ function turnedJfif(data: Buffer, turn: Turn): Buffer {
 
 /** An Exif thumbnail lies as its image does, so that it is turned alike. */
 export async function turnJpegThumbnail(thumbnail: Buffer, turn: Turn, job: Job): Promise<Buffer> {
-  const { segments, scans } = parse(thumbnail);
-  const turned = await turnFrame(segments, scans, turn, job);
+  const turned = await turnFrame(parse(thumbnail), turn, job);
   return join(turned.segments, turned.scans);
 }

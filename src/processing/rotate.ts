@@ -45,9 +45,11 @@ export function rotate({ angle, background }: RotateOptions): ImageOperation {
   }
   return async (source, limits) => {
     const format = identify(source);
-    const job: Job = { angle, background, limits, deadline: performance.now() + limits.seconds * 1000 };
+    const deadline = performance.now() + limits.seconds * 1000;
+    const job: Job = { angle, background, limits, deadline, notes: { repaired: [], dropped: [] } };
     try {
-      return { body: await turners[format](source, job), contentType: `image/${format}` };
+      const body = await turners[format](source, job);
+      return { body, contentType: `image/${format}`, notes: job.notes };
     } catch (error) {
       throw rejection(error, format, job);
     }

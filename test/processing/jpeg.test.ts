@@ -88,10 +88,13 @@ describe("a JPEG", () => {
     });
   }
 
-  it("in 4:2:2, which would be 4:4:0 on its side, becomes 4:4:4", async () => {
-    const source = flat422(64, 48);
-
-    expect((await sharp(await turned(source, 90)).metadata()).chromaSubsampling).to.equal("4:4:4");
+  it("in 4:2:2 becomes 4:4:0 on its side, and 4:4:4 where it is encoded anew", async () => {
+    const factors = (file: Buffer) =>
+      segments(file)
+        .find(({ marker }) => marker === 0xc0)
+        ?.data.readUInt8(7);
+    expect(factors(await turned(flat422(64, 48), 90))).to.equal(0x12);
+    expect(factors(await turned(flat422(64, 48), 33))).to.equal(0x11);
   });
 
   it("in grey stays grey, with one component", async () => {
