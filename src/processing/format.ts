@@ -6,6 +6,8 @@ export type Format = "jpeg" | "png" | "webp" | "gif" | "tiff" | "avif";
 
 /** How the formats that are turned begin. */
 const supported: readonly [RegExp, Format][] = [
+  // Some cameras leave a few bytes before the first segment.
+  [/^\xff\xd8[\s\S]{0,64}?\xff[\xc0-\xc2\xc4\xdb\xdd-\xef\xfe\xff]/, "jpeg"],
   [/^\xff\xd8\xff/, "jpeg"],
   [/^\x89PNG\r\n\x1a\n/, "png"],
   [/^RIFF[\s\S]{4}WEBP/, "webp"],

@@ -1,6 +1,7 @@
 import { ImageRejected } from "./contract.ts";
 import { exifOrientation, turnedExif } from "./exif.ts";
 import { isQuarter, type Size, swapsSides, type Turn, turnFrom } from "./geometry.ts";
+import { isComplete } from "./jpeg/decode.ts";
 import {
   type Frame,
   findFrame,
@@ -11,6 +12,7 @@ import {
   parse,
   quantisationTables,
   type Segment,
+  withSoundHeaders,
 } from "./jpeg/file.ts";
 import { turnExactly } from "./jpeg/lossless.ts";
 import { quantisation } from "./jpeg-quality.ts";
@@ -30,6 +32,7 @@ const signature = {
 
 /** What a picture is made of, without its metadata. */
 type Picture = Pick<Parsed, "segments" | "scans">;
+type Source = Pick<Parsed, "segments" | "scans" | "open">;
 
 /**
  * Turns a JPEG. At quarter turns its coefficients move, where its sides allow that. Elsewhere only what describes
@@ -38,10 +41,17 @@ type Picture = Pick<Parsed, "segments" | "scans">;
  */
 export async function turnJpeg(source: Buffer, job: Job): Promise<Buffer> {
   const picture = parse(source);
-  const { segments } = picture;
+  const { segments, scans, end } = picture;
   const turn = turnFrom(exifOrientation(findExif(segments)), job.angle);
   const result = await turnFrame(picture, turn, job);
   job.notes.exact = result.exact;
+  job.notes.repaired.push(...picture.repaired);
+  if (withSoundHeaders(findFrame(segments), scans) !== scans) {
+    job.notes.repaired.push("a baseline scan says that it has only some coefficients");
+  }
+  if (end < source.length) {
+    job.notes.repaired.push(`${source.length - end} bytes are behind its end`);
+  }
   const size = findFrame(result.segments);
   const metadata: Segment[] = [];
   for (const segment of segments) {
@@ -54,9 +64,10 @@ export async function turnJpeg(source: Buffer, job: Job): Promise<Buffer> {
 }
 
 /** The turned picture, and whether its coefficients are the source's. */
-async function turnFrame(picture: Picture, turn: Turn, job: Job): Promise<Picture & { exact: boolean }> {
-  const { segments, scans } = picture;
+async function turnFrame(source: Source, turn: Turn, job: Job): Promise<Picture & { exact: boolean }> {
+  const { segments } = source;
   const frame = findFrame(segments);
+  const scans = withSoundHeaders(frame, source.scans);
   checkPixels(job, [frame], weight(frame.components.length === 4 ? "jpegCmyk" : "jpeg", isQuarter(turn)));
   const space = { 1: "b-w", 3: "srgb", 4: "cmyk" }[frame.components.length];
   if (space === undefined) {
@@ -65,7 +76,10 @@ async function turnFrame(picture: Picture, turn: Turn, job: Job): Promise<Pictur
       `The JPEG has ${frame.components.length} colour components.`,
     );
   }
-  const exact = isQuarter(turn) ? await turnExactly(picture, frame, turn, job) : undefined;
+  if (source.open && !isComplete(frame, scans)) {
+    throw new ImageRejected("corrupt", "The JPEG is damaged: it ends before all of its pixels.");
+  }
+  const exact = isQuarter(turn) ? await turnExactly({ segments, scans }, frame, turn, job) : undefined;
   if (exact !== undefined) {
     // Adobe's segment says which colours the components are.
     const colours = segments.filter((segment) => segment.marker === marker.app14);

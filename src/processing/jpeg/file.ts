@@ -39,6 +39,10 @@ export interface Parsed {
   readonly scans: readonly Scan[];
   /** Where the bytes behind the picture begin. */
   readonly end: number;
+  /** Whether its last marker is missing, so that scans may be missing too. */
+  readonly open: boolean;
+  /** What was wrong and did not matter, in a few words each. */
+  readonly repaired: readonly string[];
 }
 
 export const marker = {
@@ -56,21 +60,37 @@ export const marker = {
   com: 0xfe,
 } as const;
 
+/** Stray bytes between segments that are skipped: more may be a segment whose length is wrong. */
+const MOST_STRAY = 64;
+
 /** Reads the structure of a JPEG up to the end of its picture. */
 export function parse(source: Buffer): Parsed {
   const segments: Segment[] = [];
   const scans: Scan[] = [];
+  const repaired: string[] = [];
   let since: Segment[] = segments;
   let at = 2;
   for (;;) {
-    if (source.readUInt8(at) !== 0xff) {
+    if (scans.length > 0 && since.length === 0 && at === source.length) {
+      return { segments, scans, end: at, open: true, repaired: [...repaired, "the end marker is missing"] };
+    }
+    const marked = source.indexOf(0xff, at);
+    if (marked < 0 || marked - at > MOST_STRAY) {
       throw new ImageRejected("corrupt", "The JPEG is damaged: a marker is missing before its pixels.");
     }
-    const code = source.readUInt8(at + 1);
+    const code = source.readUInt8(marked + 1);
+    const stray = code === 0 || marked > at;
+    if (stray && (code === 0 || code === marker.soi)) {
+      throw new ImageRejected("corrupt", "The JPEG is damaged: there is something else before its pixels.");
+    }
+    if (stray) {
+      repaired.push(`${marked - at} stray bytes are before a marker`);
+    }
+    at = marked;
     if (code === 0xff) {
       at += 1;
     } else if (code === marker.eoi && scans.length > 0) {
-      return { segments, scans, end: at + 2 };
+      return { segments, scans, end: at + 2, open: false, repaired };
     } else if (code === 0x01 || (code >= 0xd0 && code <= 0xd8)) {
       at += 2;
     } else {
@@ -82,11 +102,8 @@ export function parse(source: Buffer): Parsed {
       at += 2 + length;
       if (code === marker.sos) {
         const end = endOfEntropy(source, at);
-        scans.push({
-          segments: scans.length === 0 ? [] : since,
-          header: data,
-          entropy: source.subarray(at, end),
-        });
+        const own = scans.length === 0 ? [] : since;
+        scans.push({ segments: own, header: data, entropy: source.subarray(at, end) });
         since = [];
         at = end;
       } else {
@@ -161,6 +178,20 @@ export function findFrame(segments: readonly Segment[]): Frame {
     arithmetic: code >= 0xc9,
     components,
   };
+}
+
+/**
+ * The scans with headers that say what they have to: all coefficients at once leave no choice, and some cameras write
+ * other numbers.
+ */
+export function withSoundHeaders(frame: Frame, scans: readonly Scan[]): readonly Scan[] {
+  const everything = Buffer.from([0, 63, 0]);
+  const sound = ({ header }: Scan) => frame.progressive || header.subarray(-3).equals(everything);
+  return scans.every(sound)
+    ? scans
+    : scans.map((scan) =>
+        sound(scan) ? scan : { ...scan, header: Buffer.concat([scan.header.subarray(0, -3), everything]) },
+      );
 }
 
 /** The quantisation tables that segments define, by their numbers: 64 steps in zigzag order. */
