@@ -111,6 +111,16 @@ export function exifOrientation(exif: Buffer | undefined): number {
   return stated !== undefined && stated >= 1 && stated <= 8 ? stated : 1;
 }
 
+/** Whether an Exif block has a second directory, which is its thumbnail's. */
+export function hasThumbnail(exif: Buffer): boolean {
+  return (
+    readable(() => {
+      const block = new Block(exif);
+      return block.u32(block.directory(block.u32(4)).nextAt) !== 0;
+    }) === true
+  );
+}
+
 /** Turns an embedded thumbnail, a JPEG. */
 export type TurnThumbnail = (thumbnail: Buffer) => Promise<Buffer>;
 

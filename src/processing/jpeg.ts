@@ -1,7 +1,14 @@
 import { ImageRejected } from "./contract.ts";
-import { exifOrientation, turnedExif } from "./exif.ts";
+import { exifOrientation, hasThumbnail, turnedExif } from "./exif.ts";
 import { isQuarter, type Size, swapsSides, type Turn, turnFrom } from "./geometry.ts";
-import { isComplete } from "./jpeg/decode.ts";
+import {
+  companionsOf,
+  isIsoGainMap,
+  isMultiPicture,
+  listOf,
+  placedList,
+  withoutClaims,
+} from "./jpeg/companions.ts";
 import {
   type Frame,
   findFrame,
@@ -14,10 +21,10 @@ import {
   type Segment,
   withSoundHeaders,
 } from "./jpeg/file.ts";
-import { turnExactly } from "./jpeg/lossless.ts";
+import { isWhole, turnExactly } from "./jpeg/lossless.ts";
 import { quantisation } from "./jpeg-quality.ts";
 import { weight } from "./limits.ts";
-import { turnedResources, turnedXmp } from "./metadata.ts";
+import { resizedXmp, turnedResources, turnedXmp } from "./metadata.ts";
 import { checkPixels, type Job, keepSpace, open, turnPixels } from "./pixels.ts";
 
 const forDecoder: readonly number[] = [marker.dht, marker.dac, marker.dqt, marker.dri, marker.app14];
@@ -26,8 +33,6 @@ const signature = {
   exif: Buffer.from("Exif\0\0", "latin1"),
   xmp: Buffer.from("http://ns.adobe.com/xap/1.0/\0", "latin1"),
   photoshop: Buffer.from("Photoshop 3.0\0", "latin1"),
-  multiPicture: Buffer.from("MPF\0", "latin1"),
-  gainMap: Buffer.from("urn:iso:std:iso:ts:21496:-1\0", "latin1"),
 } as const;
 
 /** What a picture is made of, without its metadata. */
@@ -43,24 +48,77 @@ export async function turnJpeg(source: Buffer, job: Job): Promise<Buffer> {
   const picture = parse(source);
   const { segments, scans, end } = picture;
   const turn = turnFrom(exifOrientation(findExif(segments)), job.angle);
+  const companions = companionsOf(source, picture);
   const result = await turnFrame(picture, turn, job);
-  job.notes.exact = result.exact;
+  const gainMap = companions.gainMap && (await turnGainMap(companions.gainMap, turn, job));
+  job.notes.exact = result.exact && gainMap?.exact !== false;
   job.notes.repaired.push(...picture.repaired);
   if (withSoundHeaders(findFrame(segments), scans) !== scans) {
     job.notes.repaired.push("a baseline scan says that it has only some coefficients");
   }
-  if (end < source.length) {
+  const { others, film } = companions;
+  const dropped = [
+    ...(companions.gainMap !== undefined && gainMap === undefined ? ["the gain map"] : []),
+    ...(others > 0 ? [`${others} further ${others > 1 ? "pictures" : "picture"}`] : []),
+    ...(film ? ["the film of a motion photo"] : []),
+  ];
+  if (end < source.length && companions.gainMap === undefined && dropped.length === 0) {
     job.notes.repaired.push(`${source.length - end} bytes are behind its end`);
   }
+  const metadata = await turnAllMetadata(segments, turn, result, gainMap?.file.length, job);
+  // What was in the metadata comes before what was behind the picture.
+  job.notes.dropped.push(...dropped);
+  const turned = join([...metadata, ...result.segments], result.scans);
+  if (gainMap === undefined) {
+    return turned;
+  }
+  const list = metadata.findIndex(isMultiPicture);
+  if (list >= 0) {
+    metadata[list] = placedList(metadata.slice(0, list), turned.length, gainMap.file.length);
+  }
+  return Buffer.concat([join([...metadata, ...result.segments], result.scans), gainMap.file]);
+}
+
+/** A gain map lies as its image does, so that it is turned alike; undefined where it cannot be. */
+async function turnGainMap(
+  source: Buffer,
+  turn: Turn,
+  job: Job,
+): Promise<{ file: Buffer; exact: boolean } | undefined> {
+  if (!isQuarter(turn)) {
+    return undefined;
+  }
+  try {
+    const picture = parse(source);
+    const result = await turnFrame(picture, turn, job);
+    const metadata = await turnAllMetadata(picture.segments, turn, result, 0, job);
+    const kept = metadata.filter((segment) => !isMultiPicture(segment));
+    return { file: join([...kept, ...result.segments], result.scans), exact: result.exact };
+  } catch (error) {
+    if (error instanceof ImageRejected && error.code === "too-slow") {
+      throw error;
+    }
+    return undefined;
+  }
+}
+
+/** The metadata segments as they are in the result. */
+async function turnAllMetadata(
+  segments: readonly Segment[],
+  turn: Turn,
+  result: Picture,
+  gainMap: number | undefined,
+  job: Job,
+): Promise<Segment[]> {
   const size = findFrame(result.segments);
   const metadata: Segment[] = [];
   for (const segment of segments) {
-    const turned = await turnedMetadata(segment, turn, size, job);
+    const turned = await turnedMetadata(segment, turn, size, gainMap, job);
     if (turned !== undefined) {
       metadata.push(turned);
     }
   }
-  return join([...metadata, ...result.segments], result.scans);
+  return metadata;
 }
 
 /** The turned picture, and whether its coefficients are the source's. */
@@ -76,10 +134,11 @@ async function turnFrame(source: Source, turn: Turn, job: Job): Promise<Picture 
       `The JPEG has ${frame.components.length} colour components.`,
     );
   }
-  if (source.open && !isComplete(frame, scans)) {
+  const exact = isQuarter(turn) ? await turnExactly({ segments, scans }, frame, turn, job) : undefined;
+  // The decoder does not mind scans that never came, and zeros in place of data.
+  if (exact === undefined && source.open && !(await isWhole({ segments, scans }, frame, job))) {
     throw new ImageRejected("corrupt", "The JPEG is damaged: it ends before all of its pixels.");
   }
-  const exact = isQuarter(turn) ? await turnExactly({ segments, scans }, frame, turn, job) : undefined;
   if (exact !== undefined) {
     // Adobe's segment says which colours the components are.
     const colours = segments.filter((segment) => segment.marker === marker.app14);
@@ -158,9 +217,11 @@ async function turnedMetadata(
   segment: Segment,
   turn: Turn,
   size: Size,
+  gainMap: number | undefined,
   job: Job,
 ): Promise<Segment | undefined> {
   const { marker: code, data } = segment;
+  const { dropped } = job.notes;
   const changed = (text: Buffer, rest: Buffer) => ({ marker: code, data: Buffer.concat([text, rest]) });
   switch (code) {
     case marker.app0:
@@ -173,24 +234,38 @@ async function turnedMetadata(
         const exif = await turnedExif(rest, turn, size, (thumbnail) =>
           turnJpegThumbnail(thumbnail, turn, job),
         );
+        if (exif !== undefined && hasThumbnail(rest) && !hasThumbnail(exif)) {
+          dropped.push("the Exif thumbnail");
+        }
         return exif && changed(signature.exif, exif);
       }
-      return startsWith(segment, signature.xmp)
-        ? changed(signature.xmp, turnedXmp(data.subarray(signature.xmp.length)))
-        : segment;
+      if (startsWith(segment, signature.xmp)) {
+        const packet = turnedXmp(data.subarray(signature.xmp.length), gainMap !== undefined);
+        const resized = resizedXmp(withoutClaims(packet, gainMap), size);
+        // Longer numbers may find no room in a segment that is full.
+        return changed(signature.xmp, resized.length + signature.xmp.length <= 65_533 ? resized : packet);
+      }
+      return segment;
     case marker.app2:
-      // Lists of pictures behind the image, and its gain map among them: they do not come along.
-      return startsWith(segment, signature.multiPicture) || startsWith(segment, signature.gainMap)
-        ? undefined
-        : segment;
-    case 0xed:
-      return startsWith(segment, signature.photoshop)
-        ? changed(
-            signature.photoshop,
-            turnedResources(data.subarray(signature.photoshop.length), swapsSides(turn)),
-          )
-        : segment;
+      // Lists of pictures behind the image, and words on its gain map: they come along where the gain map does.
+      if (isMultiPicture(segment)) {
+        return gainMap === undefined ? undefined : listOf(0, 0, 0);
+      }
+      return isIsoGainMap(segment) && gainMap === undefined ? undefined : segment;
+    case 0xed: {
+      if (!startsWith(segment, signature.photoshop)) {
+        return segment;
+      }
+      const resources = data.subarray(signature.photoshop.length);
+      const turned = turnedResources(resources, swapsSides(turn));
+      if (turned.length < resources.length) {
+        dropped.push("Photoshop's thumbnail");
+      }
+      return changed(signature.photoshop, turned);
+    }
     case 0xeb:
+      dropped.push("content credentials, or others' data in APP11");
+      return undefined;
     case marker.app14:
       return undefined;
     default:

@@ -1,14 +1,18 @@
 /** Metadata other than Exif that a turn makes wrong: XMP packets and Photoshop's image resources. */
+import type { Size } from "./geometry.ts";
 
 /**
  * An XMP packet whose image was turned upright: its orientation is 1; its thumbnails, which show the image as it
- * was, and its word that a gain map follows, are blanked. The length stays the same, so that a packet can be changed where it is.
+ * was, and its word that a gain map follows where none does, are blanked. The length stays the same, so that a packet can
+ * be changed where it is.
  */
-export function turnedXmp(packet: Buffer): Buffer {
+export function turnedXmp(packet: Buffer, gainMap = false): Buffer {
   const text = packet
     .toString("latin1")
     .replace(/(\btiff:Orientation\s{0,9}=\s{0,9}["'])[2-8](?=["'])/g, "$11")
-    .replace(/\bhdrgm:Version\s{0,9}=\s{0,9}["'][\d.]{1,9}["']/g, (version) => " ".repeat(version.length))
+    .replace(/\bhdrgm:Version\s{0,9}=\s{0,9}["'][\d.]{1,9}["']/g, (version) =>
+      gainMap ? version : " ".repeat(version.length),
+    )
     .replace(/(<tiff:Orientation>\s{0,9})[2-8](?=\s{0,9}<)/g, "$11");
   return Buffer.from(blanked(text, "<xmp:Thumbnails", "</xmp:Thumbnails>"), "latin1");
 }
@@ -25,6 +29,16 @@ function blanked(text: string, open: string, close: string): string {
     pieces.push(text.slice(done, start), " ".repeat(end + close.length - start));
     done = end + close.length;
   }
+}
+
+/** An XMP packet with the sizes that it states set right. Its length may change. */
+export function resizedXmp(packet: Buffer, { width, height }: Size): Buffer {
+  const between = "(\\s{0,9}=\\s{0,9}[\"']|>\\s{0,9})\\d{1,9}";
+  const text = packet
+    .toString("latin1")
+    .replace(new RegExp(`\\b(tiff:ImageWidth|exif:PixelXDimension)${between}`, "g"), `$1$2${width}`)
+    .replace(new RegExp(`\\b(tiff:ImageLength|exif:PixelYDimension)${between}`, "g"), `$1$2${height}`);
+  return Buffer.from(text, "latin1");
 }
 
 const resolution = 0x03ed;

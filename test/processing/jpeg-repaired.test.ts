@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { rotate } from "../../src/processing/rotate.ts";
 import { jpeg } from "../corpus/jpeg.ts";
-import { difference, photograph } from "../corpus/raster.ts";
+import { difference, photograph, picture } from "../corpus/raster.ts";
 import { decode, limits, rejection, turned } from "./tools.ts";
 
 const scanAt = (file: Buffer) => file.indexOf(Buffer.from([0xff, 0xda]));
@@ -54,6 +54,8 @@ describe("a damaged JPEG with pixels that are missing or in doubt", () => {
   it("is rejected: an end within a scan, scans that never came, another picture's beginning", async () => {
     const sound = await jpeg(photograph(64, 48));
     await rejection(sound.subarray(0, -40), "corrupt");
+    const zeros = Buffer.from(await jpeg(picture(32, 24, 1))); // decodes to grey, and has bytes left
+    await rejection(zeros.fill(0, scanAt(zeros) + 10), "corrupt");
     const progressive = await jpeg(photograph(64, 48), { progressive: true });
     await rejection(progressive.subarray(0, progressive.lastIndexOf(Buffer.from([0xff, 0xc4]))), "corrupt");
     await rejection(inserted(sound, scanAt(sound), new Array(100).fill(1)), "corrupt");

@@ -17,18 +17,6 @@ export interface Pass {
   readonly low: number;
 }
 
-/** Whether the scans' headers say that every bit of every coefficient is there. */
-export function isComplete(frame: Frame, scans: readonly Scan[]): boolean {
-  try {
-    return passesOf(frame, scans).length > 0;
-  } catch (error) {
-    if (error instanceof Damaged) {
-      return false;
-    }
-    throw error;
-  }
-}
-
 /** More scans than any encoder writes cost more time than they are worth. */
 const MOST_SCANS = 100;
 

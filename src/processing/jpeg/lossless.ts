@@ -22,16 +22,8 @@ export async function turnExactly(
 ): Promise<{ segments: Segment[]; scans: Scan[] } | undefined> {
   const move = moveOf(turn);
   const components = sampling(frame);
-  const factors = components.flatMap(({ horizontal, vertical }) => [horizontal, vertical]);
-  const ids = new Set(components.map(({ id }) => id));
   const tables = movedTables(segments, frame, move);
-  if (
-    frame.arithmetic ||
-    tables === undefined ||
-    !factors.every((factor) => factor >= 1 && factor <= 4) ||
-    ids.size !== components.length ||
-    !fits(move, frame)
-  ) {
+  if (tables === undefined || !isReadable(frame) || !fits(move, frame)) {
     return undefined;
   }
   const pace = new Pace(job);
@@ -59,6 +51,41 @@ export async function turnExactly(
   } catch (error) {
     if (error instanceof Damaged) {
       return undefined;
+    }
+    throw error;
+  }
+}
+
+/** Whether the frame is one whose coefficients are read here. */
+function isReadable({ arithmetic, components }: Frame): boolean {
+  const factors = components.flatMap(({ horizontal, vertical }) => [horizontal, vertical]);
+  const ids = new Set(components.map(({ id }) => id));
+  return (
+    !arithmetic && factors.every((factor) => factor >= 1 && factor <= 4) && ids.size === components.length
+  );
+}
+
+/** Whether every scan has every one of its blocks, and nothing else. */
+export async function isWhole(
+  { segments, scans }: Pick<Parsed, "segments" | "scans">,
+  frame: Frame,
+  job: Job,
+): Promise<boolean> {
+  if (!isReadable(frame)) {
+    return false;
+  }
+  const turn = { flop: false, degrees: 0 };
+  const move = moveOf(turn);
+  const components = sampling(frame);
+  const mcu = mcuOf(components);
+  try {
+    const passes = passesOf(frame, scans);
+    const planes = components.map((component) => planeOf(component, frame, mcu, turn, move));
+    await decode(frame, segments, scans, passes, planes, move.order, new Pace(job));
+    return true;
+  } catch (error) {
+    if (error instanceof Damaged) {
+      return false;
     }
     throw error;
   }
