@@ -84,6 +84,7 @@ function animated(name: string, width: number, height: number, pages: number): C
 
 const jpeg = (image: Sharp) => image.jpeg({ quality: 85 });
 const progressive = (image: Sharp) => image.jpeg({ quality: 85, progressive: true });
+const detailed = (image: Sharp) => image.jpeg({ quality: 94 });
 const fine = (image: Sharp) => image.jpeg({ quality: 95, chromaSubsampling: "4:4:4" });
 const png = (image: Sharp) => image.png();
 const deep = (image: Sharp) => image.toColourspace("rgb16").png();
@@ -93,8 +94,10 @@ const lzw = (image: Sharp) => image.tiff({ compression: "lzw", predictor: "horiz
 const wide = (image: Sharp) => image.toColourspace("rgb16").tiff({ compression: "none", predictor: "none" });
 
 export const cases: readonly Case[] = [
+  still("JPEG 0.3 MP", 0.3, jpeg),
   still("JPEG 2 MP", 2, jpeg),
   still("JPEG 12 MP", 12, jpeg),
+  still("JPEG 12 MP of 3 MB", 12, detailed),
   still("JPEG 48 MP", 48, jpeg),
   still("JPEG 12 MP progressive", 12, progressive),
   still("JPEG 12 MP 4:4:4", 12, fine),

@@ -6,11 +6,12 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { cases } from "./cases.ts";
 
-/** Megabytes of a process before and at most, and bytes of its result. */
+/** Megabytes of a process before and at most, bytes of its result, and processor seconds of its first image. */
 interface Memory {
   readonly before: number;
   readonly peak: number;
   readonly bytes: number;
+  readonly first: number;
 }
 
 const run = promisify(execFile);
@@ -24,18 +25,24 @@ async function measure<T>(...words: string[]): Promise<T> {
   return JSON.parse(stdout) as T;
 }
 
+function percent(ratio: number): string {
+  return `${(ratio * 100).toFixed(0)} %`;
+}
+
 try {
   console.log(
-    "| image | ours MP/s | bare MP/s | ours takes | ours peak MB | bare peak MB | MB a MP | size |",
+    "| image | ours MP/s | bare MP/s | ours takes | of jpegtran | first image | ours peak MB | bare peak MB | MB a MP | size |",
   );
-  console.log("|---|---|---|---|---|---|---|---|");
+  console.log("|---|---|---|---|---|---|---|---|---|---|");
   for (const { name, pixels, source } of cases.filter(({ name }) =>
     words.every((word) => name.includes(word)),
   )) {
     const file = join(folder, "source");
     const image = await source();
     await writeFile(file, image);
-    const speed = await measure<{ ours: number; bare: number; ratio: number }>(name, "speed", file, rounds);
+    const speed = await measure<{ ours: number; bare: number; ratio: number; jpegtran?: number }>(
+      ...[name, "speed", file, rounds],
+    );
     const ours = await measure<Memory>(name, "ours", file);
     const bare = await measure<Memory>(name, "bare", file);
     const megapixels = pixels / 1e6;
@@ -43,11 +50,13 @@ try {
       name,
       (megapixels / speed.ours).toFixed(1),
       (megapixels / speed.bare).toFixed(1),
-      `${(speed.ratio * 100).toFixed(0)} %`,
+      percent(speed.ratio),
+      speed.jpegtran === undefined ? "–" : percent(speed.jpegtran),
+      percent(ours.first / bare.first),
       ours.peak.toFixed(0),
       bare.peak.toFixed(0),
       ((ours.peak - ours.before + image.length / 1e6) / megapixels).toFixed(1),
-      `${((ours.bytes / image.length) * 100).toFixed(0)} %`,
+      percent(ours.bytes / image.length),
     ];
     console.log(`| ${cells.join(" | ")} |`);
   }
