@@ -1,9 +1,10 @@
 import sharp from "sharp";
+import { codedPicture, encoded } from "./coefficients.ts";
 import { exif, resources, xmp } from "./exif.ts";
 import { animatedGif } from "./gif.ts";
 import { cmykJpeg, exifSegment, jpeg, photoshopSegment, withSegments, xmpSegment } from "./jpeg.ts";
 import { animatedPng, palettePng, pngOf } from "./png.ts";
-import { picture } from "./raster.ts";
+import { photograph, picture } from "./raster.ts";
 import { pageOf, tiff } from "./tiff.ts";
 import { animatedWebp } from "./webp.ts";
 
@@ -21,6 +22,11 @@ export async function files(): Promise<ReadonlyMap<string, Buffer>> {
     thumbnail,
     makerNote: Buffer.alloc(40),
   });
+  const halved = [
+    [2, 1],
+    [1, 1],
+    [1, 1],
+  ] as const;
   const metadata = [exifSegment(block), xmpSegment(xmp(6)), photoshopSegment(resources())];
   const fields = [
     [274, 3, [8]],
@@ -31,6 +37,9 @@ export async function files(): Promise<ReadonlyMap<string, Buffer>> {
   return new Map([
     ["jpeg", withSegments(await image.clone().withIccProfile("p3").jpeg().toBuffer(), metadata)],
     ["jpeg progressive", withSegments(await image.clone().jpeg({ progressive: true }).toBuffer(), metadata)],
+    ["jpeg restarts", encoded(codedPicture(48, 32, halved), { restart: 2 })],
+    ["jpeg exact", withSegments(await jpeg(photograph(48, 32)), metadata)],
+    ["jpeg exact progressive", await jpeg(photograph(48, 32), { progressive: true })],
     ["jpeg grey", await jpeg(picture(40, 28, 1))],
     ["jpeg cmyk", await cmykJpeg(40, 28)],
     ["png", pngOf(picture(40, 28), [["eXIf", block]])],

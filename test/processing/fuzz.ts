@@ -39,10 +39,15 @@ export async function fuzz(
     const start = performance.now();
     let outcome: RejectionCode | "result" = "result";
     try {
-      const { body } = await rotate({ angle })(file, limits);
+      const { body, notes } = await rotate({ angle })(file, limits);
       const taken = performance.now() - start;
       outcomes.slowest = Math.max(outcomes.slowest ?? 0, taken);
-      await sharp(body, { animated: name === "gif" || name === "webp animated" }).stats();
+      const { channels } = await sharp(body, {
+        animated: name === "gif" || name === "webp animated",
+      }).stats();
+      if (notes?.exact) {
+        await sameColours(file, channels);
+      }
     } catch (error) {
       if (!(error instanceof ImageRejected)) {
         const cause = error instanceof Error ? error : new Error(String(error));
@@ -61,6 +66,24 @@ export async function fuzz(
     progress?.(index + 1);
   }
   return outcomes;
+}
+
+/**
+ * Holds a result that was turned without decoding against what an independent decoder sees in its source: the same
+ * colours in the mean, wherever they are.
+ */
+async function sameColours(source: Buffer, channels: readonly { readonly mean: number }[]): Promise<void> {
+  const decoded = await sharp(source, { failOn: "none" }).stats();
+  // Coefficients beyond what pixels give are cut and wrapped by decoders, along one axis after the other.
+  if (decoded.channels.some(({ min, max }) => min === 0 || max === 255)) {
+    return;
+  }
+  for (const [index, { mean }] of decoded.channels.entries()) {
+    const apart = Math.abs(mean - (channels[index]?.mean ?? Number.POSITIVE_INFINITY));
+    if (apart > 2) {
+      throw new Error(`the exact turn of channel ${index} is ${apart.toFixed(1)} off in the mean`);
+    }
+  }
 }
 
 /** The file with its chunks' checksums put right, so that what they protect is reached. */

@@ -281,9 +281,7 @@ function decodeSequential(
       index += symbol >> 4;
       value = (view.getInt32(at >>> 3) << (at & 7)) >>> (32 - size);
       at += size;
-      if (value < 1 << (size - 1)) {
-        value -= (1 << size) - 1;
-      }
+      value -= ((1 << size) - 1) & ((value >>> (size - 1)) - 1);
     }
     if (index > 63) {
       throw new Damaged("a block of more than 64 coefficients");
@@ -292,11 +290,11 @@ function decodeSequential(
     const sign = moved >> 31;
     const target = moved ^ sign;
     coefficients[base + target] = (value ^ sign) - sign;
-    if (target < 32) {
-      first |= 0x80000000 >>> target;
-    } else {
-      second |= 0x80000000 >>> (target - 32);
-    }
+    // Without branches, which nothing could predict: the bit goes into one word, and none into the other.
+    const bit = 0x80000000 >>> (target & 31);
+    const half = target >> 5;
+    first |= bit & (half - 1);
+    second |= bit & -half;
   }
   plane.masks[block * 2] = first;
   plane.masks[block * 2 + 1] = second;
@@ -330,7 +328,8 @@ function count({ coefficients, counts }: Plane, base: number, first: number, sec
     }
     const value = coefficients[base + last] as number;
     // No symbol has more than four bits of either; what is larger is refused when it is written.
-    const symbol = ((zeros << 4) | (32 - Math.clz32(value < 0 ? -value : value))) & 255;
+    const sign = value >> 31;
+    const symbol = ((zeros << 4) | (32 - Math.clz32((value ^ sign) - sign))) & 255;
     counts[symbol] = (counts[symbol] as number) + 1;
   }
   if (last < 63) {

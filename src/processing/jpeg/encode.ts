@@ -291,12 +291,13 @@ function encodeSequential(sink: Sink, plane: Plane, block: number, place: number
       writer.put(code >>> 5, code & 31);
     }
     const value = coefficients[base + last] as number;
-    const size = 32 - Math.clz32(value < 0 ? -value : value);
+    const sign = value >> 31;
+    const size = 32 - Math.clz32((value ^ sign) - sign);
     if (size > 10) {
       throw new Damaged("a coefficient that 8 bits a sample do not give");
     }
     const code = codes[(zeros << 4) | size] as number;
-    const bits = (value + (value >> 31)) & ((1 << size) - 1);
+    const bits = (value + sign) & ((1 << size) - 1);
     writer.put(((code >>> 5) << size) | bits, (code & 31) + size);
   }
   if (last < 63) {

@@ -1,7 +1,7 @@
 /** Huffman codes of JPEG: tables to decode with, and the best tables for what is to be encoded (ITU-T T.81, annexes C, F, K.2). */
 
 /** Bits that a decoding table looks at in one step. */
-export const LOOKAHEAD = 10;
+export const LOOKAHEAD = 11;
 
 export interface Decoding {
   /**
