@@ -69,7 +69,8 @@ if (what === "speed") {
   const jpegtran = warm.flatMap((time) => time.jpegtran ?? []);
   process.stdout.write(
     JSON.stringify({
-      ...(jpegtran.length > 0 && { jpegtran: median(warm.map((time) => time.ours)) / median(jpegtran) }),
+      // Hundredths of a second say nothing of small images.
+      ...(median(jpegtran) > 0.05 && { jpegtran: median(warm.map((time) => time.ours)) / median(jpegtran) }),
       ours: Math.min(...warm.map((time) => time.ours)),
       bare: Math.min(...warm.map((time) => time.bare)),
       ratio: median(warm.map((time) => time.ours / time.bare)),

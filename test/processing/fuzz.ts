@@ -73,9 +73,11 @@ export async function fuzz(
  * colours in the mean, wherever they are.
  */
 async function sameColours(source: Buffer, channels: readonly { readonly mean: number }[]): Promise<void> {
-  const decoded = await sharp(source, { failOn: "none" }).stats();
+  const decoded = await sharp(source, { failOn: "none" })
+    .stats()
+    .catch(() => undefined);
   // Coefficients beyond what pixels give are cut and wrapped by decoders, along one axis after the other.
-  if (decoded.channels.some(({ min, max }) => min === 0 || max === 255)) {
+  if (decoded === undefined || decoded.channels.some(({ min, max }) => min === 0 || max === 255)) {
     return;
   }
   for (const [index, { mean }] of decoded.channels.entries()) {

@@ -8,6 +8,8 @@ import { type Frame, marker, type Parsed, quantisationTables, type Scan, type Se
 import { Pace } from "./pace.ts";
 import { fits, type Move, mcuOf, movedSteps, moveOf, planeOf, sampling } from "./planes.ts";
 
+type Picture = Pick<Parsed, "segments" | "scans">;
+
 /**
  * The segments and scans of the turned picture, with every coefficient of the source; undefined where its sides do not
  * allow that, where it is coded arithmetically, or where its scans are not wholly sound.
@@ -15,7 +17,7 @@ import { fits, type Move, mcuOf, movedSteps, moveOf, planeOf, sampling } from ".
  * @throws {ImageRejected} `too-slow` where the time is over.
  */
 export async function turnExactly(
-  { segments, scans }: Pick<Parsed, "segments" | "scans">,
+  { segments, scans }: Picture,
   frame: Frame,
   turn: Turn,
   job: Job,
@@ -29,9 +31,7 @@ export async function turnExactly(
   const pace = new Pace(job);
   const mcu = mcuOf(components);
   try {
-    const passes = passesOf(frame, scans);
-    const planes = components.map((component) => planeOf(component, frame, mcu, turn, move));
-    await decode(frame, segments, scans, passes, planes, move.order, pace);
+    const { passes, planes } = await read({ segments, scans }, frame, turn, move, pace);
     const outputs = components.map(({ id, horizontal, vertical }, index): Output => {
       const [across, down] = move.transpose ? [vertical, horizontal] : [horizontal, vertical];
       return { id, horizontal: across, vertical: down, plane: planes[index] as Output["plane"] };
@@ -66,29 +66,25 @@ function isReadable({ arithmetic, components }: Frame): boolean {
 }
 
 /** Whether every scan has every one of its blocks, and nothing else. */
-export async function isWhole(
-  { segments, scans }: Pick<Parsed, "segments" | "scans">,
-  frame: Frame,
-  job: Job,
-): Promise<boolean> {
-  if (!isReadable(frame)) {
-    return false;
-  }
+export async function isWhole(picture: Picture, frame: Frame, job: Job): Promise<boolean> {
   const turn = { flop: false, degrees: 0 };
-  const move = moveOf(turn);
-  const components = sampling(frame);
-  const mcu = mcuOf(components);
   try {
-    const passes = passesOf(frame, scans);
-    const planes = components.map((component) => planeOf(component, frame, mcu, turn, move));
-    await decode(frame, segments, scans, passes, planes, move.order, new Pace(job));
-    return true;
+    return isReadable(frame) && (await read(picture, frame, turn, moveOf(turn), new Pace(job))) !== undefined;
   } catch (error) {
     if (error instanceof Damaged) {
       return false;
     }
     throw error;
   }
+}
+
+/** The coefficients where the turn puts them, and the passes that brought them. */
+async function read({ segments, scans }: Picture, frame: Frame, turn: Turn, move: Move, pace: Pace) {
+  const components = sampling(frame);
+  const passes = passesOf(frame, scans);
+  const planes = components.map((component) => planeOf(component, frame, mcuOf(components), turn, move));
+  await decode(frame, segments, scans, passes, planes, move.order, pace);
+  return { passes, planes };
 }
 
 /** The tables that the components use, moved; undefined where one is missing. */
