@@ -1,6 +1,6 @@
 import sharp, { type Sharp } from "sharp";
-import { gif } from "../test/corpus/gif.ts";
-import { photograph, type Raster } from "../test/corpus/raster.ts";
+import { gif } from "../packages/image-turn/test/corpus/gif.ts";
+import { photograph, type Raster } from "../packages/image-turn/test/corpus/raster.ts";
 
 /** An image to be turned, and the bare sharp call that gives the nearest result. */
 export interface Case {

@@ -3,10 +3,10 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { rotate } from "image-turn";
 import sharp, { type Sharp } from "sharp";
-import { rotate } from "../src/processing/rotate.ts";
-import { gif } from "../test/corpus/gif.ts";
-import { photograph } from "../test/corpus/raster.ts";
+import { gif } from "../packages/image-turn/test/corpus/gif.ts";
+import { photograph } from "../packages/image-turn/test/corpus/raster.ts";
 
 function peak(): number {
   return Number(/VmHWM:\s+(\d+)/.exec(readFileSync("/proc/self/status", "latin1"))?.[1]) * 1024;

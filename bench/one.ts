@@ -4,8 +4,8 @@
  */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { rotate } from "image-turn";
 import sharp from "sharp";
-import { rotate } from "../src/processing/rotate.ts";
 import { cases } from "./cases.ts";
 
 const [name, what, file, rounds] = process.argv.slice(2);

@@ -2,11 +2,12 @@
  * `node bench/slowest.ts [WORD…]`: processor seconds for each megapixel of the limit, of the kinds of image that take
  * the longest. The worst of them decides how long the largest image that is accepted may take.
  */
+
+import { rotate } from "image-turn";
+import { weight } from "image-turn/weights";
 import sharp, { type Sharp } from "sharp";
-import { weight } from "../src/processing/limits.ts";
-import { rotate } from "../src/processing/rotate.ts";
-import { gif } from "../test/corpus/gif.ts";
-import { photograph } from "../test/corpus/raster.ts";
+import { gif } from "../packages/image-turn/test/corpus/gif.ts";
+import { photograph } from "../packages/image-turn/test/corpus/raster.ts";
 
 type Kind = Parameters<typeof weight>[0];
 

@@ -1,5 +1,5 @@
 import { createHandler, environment } from "../src/delivery/handler.ts";
-import { type ThumbnailOptions, thumbnail } from "../src/processing/thumbnail.ts";
+import { type ThumbnailOptions, thumbnail } from "../src/thumbnail.ts";
 
 export const handler = createHandler(
   thumbnail({

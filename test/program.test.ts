@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect } from "chai";
-import { readStackConfig } from "../src/local/stack-config.ts";
+import { readStackConfig } from "../src/machine/stack-config.ts";
 import { runThrough, withFolder, withMachine } from "./support/machine.ts";
 import {
   type RuntimeResource,

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { expect } from "chai";
 import { settingsPage } from "../docs/settings.ts";
-import { readStackConfig } from "../src/local/stack-config.ts";
+import { readStackConfig } from "../src/machine/stack-config.ts";
 import { readSettings } from "../src/settings.ts";
 import {
   ALARM_CHOICES,

@@ -1,9 +1,10 @@
 import { type Advice, advise } from "./advice.ts";
 import { type CostItem, runCost, standingCost } from "./cost.ts";
 import { type Latency, latency } from "./latency.ts";
+import type { Wait } from "./limits.ts";
 import type { Numbers } from "./numbers.ts";
 import type { Load, Plan } from "./plan.ts";
-import { type Simulation, simulate, type Wait } from "./simulation.ts";
+import { type Simulation, simulate } from "./simulation.ts";
 
 /** The question. */
 export interface Question {

@@ -1,7 +1,6 @@
 import { mostAtOnce } from "./mapping.ts";
 import type { Numbers } from "./numbers.ts";
 import type { Plan } from "./plan.ts";
-import type { Wait } from "./simulation.ts";
 import { count, list } from "./words.ts";
 
 /** What made images wait. */
@@ -22,6 +21,16 @@ export type Limit =
 export interface Bound {
   readonly limit: Limit;
   readonly concurrency: number;
+}
+
+/** Images or messages that had to wait for something: their number times the seconds. */
+export interface Wait {
+  readonly limit: Limit;
+  /** @default none, where all workers share what is short */
+  readonly worker: string | undefined;
+  imageSeconds: number;
+  readonly from: number;
+  to: number;
 }
 
 /** The tightest of some bounds. */

@@ -1,6 +1,6 @@
 import { Bucket } from "./bucket.ts";
 import { divide } from "./divide.ts";
-import type { Bound, Limit } from "./limits.ts";
+import type { Bound, Limit, Wait } from "./limits.ts";
 import type { Numbers } from "./numbers.ts";
 import type { Load, Plan, WorkerPlan } from "./plan.ts";
 import { random } from "./random.ts";
@@ -24,16 +24,6 @@ export interface WorkerSeries {
   /** Messages that were kept too long. */
   readonly lost: number;
   readonly usage: Usage;
-}
-
-/** Images or messages that had to wait for something: their number times the seconds. */
-export interface Wait {
-  readonly limit: Limit;
-  /** @default none, where all workers share what is short */
-  readonly worker: string | undefined;
-  imageSeconds: number;
-  readonly from: number;
-  to: number;
 }
 
 export interface Simulation {

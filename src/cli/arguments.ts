@@ -1,6 +1,6 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
-import { ProgramError } from "../local/program-error.ts";
-import { UsageError } from "./inputs.ts";
+import { UsageError } from "../machine/inputs.ts";
+import { ProgramError } from "../machine/program-error.ts";
 
 /**
  * A command's arguments, read by `parseArgs`.

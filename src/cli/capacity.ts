@@ -11,9 +11,9 @@ import { liveDurations, liveNumbers } from "../capacity/live.ts";
 import { type NumberName, type Numbers, numbersFor, READ, SOURCED } from "../capacity/numbers.ts";
 import type { Load, Plan } from "../capacity/plan.ts";
 import { type Asked, circumstances, headline, report } from "../capacity/report.ts";
-import { runProgram } from "../local/program.ts";
-import { readStackConfig, type StackConfig } from "../local/stack-config.ts";
-import { UsageError } from "./inputs.ts";
+import { UsageError } from "../machine/inputs.ts";
+import { runProgram } from "../machine/program.ts";
+import { readStackConfig, type StackConfig } from "../machine/stack-config.ts";
 
 const PROJECT = path.join(import.meta.dirname, "../..");
 

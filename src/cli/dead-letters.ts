@@ -2,9 +2,9 @@ import { once } from "node:events";
 import { openSync } from "node:fs";
 import { createInterface } from "node:readline/promises";
 import { ReadStream } from "node:tty";
+import { UsageError } from "../machine/inputs.ts";
 import { dealWithDeadLetters, type Group } from "../operations/dead-letters.ts";
 import { parsedArguments } from "./arguments.ts";
-import { UsageError } from "./inputs.ts";
 import {
   notShown,
   openOperator,

@@ -1,10 +1,10 @@
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { GetQueueAttributesCommand } from "@aws-sdk/client-sqs";
-import { Activity } from "../local/lambda/activity.ts";
-import { type Machine, startMachine } from "../local/machine.ts";
+import { Activity } from "local-aws";
+import { Failures } from "../machine/failures.ts";
+import { type Machine, startMachine } from "../machine/machine.ts";
 import { endWith, exitCodeOf } from "./arguments.ts";
-import { Failures } from "./failures.ts";
 
 /**
  * The process that `npm run dev` runs the machine in: PORT, STACK, FOLDER and perhaps "strict" are its arguments, "stop"

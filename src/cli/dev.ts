@@ -2,8 +2,8 @@ import { type ChildProcess, fork } from "node:child_process";
 import { watch } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
+import { UsageError } from "../machine/inputs.ts";
 import { exitCodeOf, parsedArguments } from "./arguments.ts";
-import { UsageError } from "./inputs.ts";
 
 const PROJECT = path.join(import.meta.dirname, "../..");
 
@@ -20,7 +20,7 @@ processed is finished first, and nothing is lost.
   --help         prints this`;
 
 /** What is watched for changes. */
-const SOURCES = ["index.ts", "src", "handlers", "layers/sharp/package-lock.json"];
+const SOURCES = ["index.ts", "src", "packages", "handlers", "layers/sharp/package-lock.json"];
 
 /** Milliseconds for which nothing must change before the machine starts anew: editors write in several steps. */
 const SETTLE_MS = 200;

@@ -6,8 +6,8 @@ import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { S3Client } from "@aws-sdk/client-s3";
 import { SQSClient } from "@aws-sdk/client-sqs";
+import { UsageError } from "../machine/inputs.ts";
 import { parseStack, type Stack } from "../operations/stack.ts";
-import { UsageError } from "./inputs.ts";
 
 /** The options with which a command says which stack it is about, for `parseArgs`. */
 export const STACK_OPTIONS = {

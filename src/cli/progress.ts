@@ -1,5 +1,5 @@
 import { SingleBar } from "cli-progress";
-import type { Progress } from "./run.ts";
+import type { Progress } from "../machine/run.ts";
 
 /**
  * Shows how far a run is: a bar on a terminal, elsewhere a line now and then where there is something new.

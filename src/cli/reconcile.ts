@@ -1,7 +1,7 @@
+import { UsageError } from "../machine/inputs.ts";
 import { Reconciliation, type Tally } from "../operations/reconcile.ts";
 import { Repairs } from "../operations/repair.ts";
 import { parsedArguments } from "./arguments.ts";
-import { UsageError } from "./inputs.ts";
 import {
   notShown,
   type Operator,

@@ -1,10 +1,10 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
+import { UsageError } from "../machine/inputs.ts";
 import { logOf } from "../operations/logs.ts";
 import { type Step, smoke } from "../operations/smoke.ts";
 import type { StackWorker } from "../operations/stack.ts";
 import { parsedArguments } from "./arguments.ts";
-import { UsageError } from "./inputs.ts";
 import { openOperator, STACK_OPTIONS, STACK_USAGE } from "./operator.ts";
 
 const USAGE = `Usage: npm run smoke -- [--stack NAME] [OPTION]...

@@ -2,15 +2,13 @@ import { createWriteStream, type WriteStream } from "node:fs";
 import { copyFile, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { Faults } from "../local/faults/faults.ts";
-import { chaos } from "../local/faults/plan.ts";
-import { Activity } from "../local/lambda/activity.ts";
-import { type Machine, startMachine } from "../local/machine.ts";
+import { Activity, chaos, Faults } from "local-aws";
+import { type Failure, Failures } from "../machine/failures.ts";
+import { findInputs, UsageError } from "../machine/inputs.ts";
+import { type Machine, startMachine } from "../machine/machine.ts";
+import { type Outcome, run, type Summary } from "../machine/run.ts";
 import { endWith, exitCodeOf, parsedArguments } from "./arguments.ts";
-import { type Failure, Failures } from "./failures.ts";
-import { findInputs, UsageError } from "./inputs.ts";
 import { progressDisplay } from "./progress.ts";
-import { type Outcome, run, type Summary } from "./run.ts";
 
 const PROJECT = path.join(import.meta.dirname, "../..");
 

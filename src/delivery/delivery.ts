@@ -3,7 +3,7 @@ import { type Metrics, MetricUnit } from "@aws-lambda-powertools/metrics";
 import type { S3Client } from "@aws-sdk/client-s3";
 import { ChangeMessageVisibilityBatchCommand, type SQSClient } from "@aws-sdk/client-sqs";
 import type { SQSRecord } from "aws-lambda";
-import { type ImageOperation, ImageRejected } from "../processing/contract.ts";
+import { type ImageOperation, ImageRejected } from "image-turn";
 import { type CreatedObject, createdObjects, identity, isFolderMarker, UnknownMessage } from "./envelope.ts";
 import { type Rejection, reject } from "./rejection.ts";
 import { type Written, writeResult } from "./result.ts";

@@ -4,9 +4,9 @@ import { Metrics } from "@aws-lambda-powertools/metrics";
 import { S3Client } from "@aws-sdk/client-s3";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from "aws-lambda";
-import type { ImageOperation } from "../processing/contract.ts";
-import { pixelLimit } from "../processing/limits.ts";
+import type { ImageOperation } from "image-turn";
 import { Delivery, type Worker } from "./delivery.ts";
+import { pixelLimit } from "./limits.ts";
 
 /** A Lambda handler for messages from SQS. */
 export type Handler = (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>;

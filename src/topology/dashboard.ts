@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { placeOf } from "./arn.ts";
-import type { WorkerOutputs } from "./image-fan-out.ts";
+import type { WorkerOutputs } from "./worker-outputs.ts";
 
 /** What the dashboard shows, resolved. */
 export interface Shown {

@@ -10,6 +10,7 @@ import { type CheckedFanOutSettings, checkFanOutSettings, type FanOutSettings } 
 import { ImageBucket, type ImageBucketTransform } from "./image-bucket.ts";
 import * as policies from "./policies.ts";
 import { type Transform, transformed } from "./transform.ts";
+import type { WorkerOutputs } from "./worker-outputs.ts";
 import type { CheckedWorkerSettings } from "./worker-settings.ts";
 
 export interface ImageFanOutArgs extends FanOutSettings {
@@ -29,22 +30,6 @@ export interface ImageFanOutTransform {
   readonly alarmTopic?: Transform<aws.sns.TopicArgs>;
   readonly alarm?: Transform<aws.cloudwatch.MetricAlarmArgs>;
   readonly dashboard?: Transform<aws.cloudwatch.DashboardArgs>;
-}
-
-/** Where a worker takes its messages and leaves its results. */
-export interface WorkerOutputs {
-  /** URL of the queue. */
-  readonly queue: pulumi.Output<string>;
-  /** URL of the dead-letter queue. */
-  readonly deadLetterQueue: pulumi.Output<string>;
-  /** Name of the function. */
-  readonly function: pulumi.Output<string>;
-  /** Name of the log group that the function writes to. */
-  readonly logGroup: pulumi.Output<string>;
-  /** First segment of the keys of its results. */
-  readonly prefix: string;
-  /** Degrees clockwise that it turns images by; undefined for a worker that does something else. */
-  readonly angle?: number;
 }
 
 /**

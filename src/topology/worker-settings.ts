@@ -1,5 +1,5 @@
+import { secondsOfLargest } from "../delivery/limits.ts";
 import { imagesFor, promisedWork, secondsFor } from "../delivery/share.ts";
-import { secondsOfLargest } from "../processing/limits.ts";
 import { type Choices, checkInteger, choose, type Range } from "./checks.ts";
 
 /** What can be said of every worker: as the fan-out's default for all, or of one. */

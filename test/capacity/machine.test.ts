@@ -5,9 +5,9 @@ import { pathToFileURL } from "node:url";
 import { PutObjectCommand } from "@aws-sdk/client-s3";
 import { GetQueueAttributesCommand } from "@aws-sdk/client-sqs";
 import { expect } from "chai";
+import { Activity } from "local-aws";
 import { simulate } from "../../src/capacity/simulation.ts";
-import { Activity } from "../../src/local/lambda/activity.ts";
-import type { Machine } from "../../src/local/machine.ts";
+import type { Machine } from "../../src/machine/machine.ts";
 import { withFolder, withMachine } from "../support/machine.ts";
 import { atOnce, planWith, plenty } from "./support.ts";
 

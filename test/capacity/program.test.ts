@@ -3,8 +3,8 @@ import { standingCost, total } from "../../src/capacity/cost.ts";
 import { planOf, Recorder } from "../../src/capacity/graph.ts";
 import { mostAtOnce } from "../../src/capacity/mapping.ts";
 import { numbersFor } from "../../src/capacity/numbers.ts";
-import { runProgram } from "../../src/local/program.ts";
-import { readStackConfig, type StackConfig } from "../../src/local/stack-config.ts";
+import { runProgram } from "../../src/machine/program.ts";
+import { readStackConfig, type StackConfig } from "../../src/machine/stack-config.ts";
 
 /** The resources that index.ts registers with a configuration. */
 async function resourcesOf(config: Record<string, string> = {}) {

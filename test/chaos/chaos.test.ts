@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { chaos } from "../../src/local/faults/plan.ts";
+import { chaos } from "local-aws";
 import { withFolder } from "../support/machine.ts";
 import { MachineProcess } from "./machine-process.ts";
 import { trial } from "./trial.ts";

@@ -7,10 +7,8 @@ import {
   SetQueueAttributesCommand,
 } from "@aws-sdk/client-sqs";
 import { expect } from "chai";
-import { Faults } from "../../src/local/faults/faults.ts";
-import type { Plan, RequestFault } from "../../src/local/faults/plan.ts";
-import { Activity } from "../../src/local/lambda/activity.ts";
-import { type Machine, startMachine } from "../../src/local/machine.ts";
+import { Activity, Faults, type Plan, type RequestFault } from "local-aws";
+import { type Machine, startMachine } from "../../src/machine/machine.ts";
 import { withFolder } from "../support/machine.ts";
 import { projectIn } from "../support/project.ts";
 import { quiet } from "../support/quiet.ts";

@@ -4,8 +4,8 @@ import { createServer } from "node:net";
 import path from "node:path";
 import { S3Client } from "@aws-sdk/client-s3";
 import { SQSClient } from "@aws-sdk/client-sqs";
-import type { Credentials } from "../../src/local/identity.ts";
-import type { StackOutputs } from "../../src/local/machine.ts";
+import type { Credentials } from "local-aws";
+import type { StackOutputs } from "../../src/machine/machine.ts";
 
 /** How the machine's process is. */
 export interface State {

@@ -1,8 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { Faults } from "../../src/local/faults/faults.ts";
-import { chaos } from "../../src/local/faults/plan.ts";
-import { Activity } from "../../src/local/lambda/activity.ts";
-import { startMachine } from "../../src/local/machine.ts";
+import { Activity, chaos, Faults } from "local-aws";
+import { startMachine } from "../../src/machine/machine.ts";
 
 /**
  * The process of a machine that may be killed at any time: FOLDER, PORT and, where things shall go wrong, SEED are its

@@ -1,9 +1,8 @@
 import { GetObjectCommand, PutBucketVersioningCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import { GetQueueAttributesCommand } from "@aws-sdk/client-sqs";
 import { expect } from "chai";
-import { Faults } from "../../src/local/faults/faults.ts";
-import { SEQUENCERS } from "../../src/local/faults/plan.ts";
-import { type Machine, startMachine } from "../../src/local/machine.ts";
+import { Faults, SEQUENCERS } from "local-aws";
+import { type Machine, startMachine } from "../../src/machine/machine.ts";
 import { withFolder } from "../support/machine.ts";
 import { quiet } from "../support/quiet.ts";
 import { pixelsOf, type TwoPixels, twoPixels } from "./images.ts";

@@ -1,8 +1,8 @@
 import { ChangeMessageVisibilityBatchCommand, SendMessageCommand, type SQSClient } from "@aws-sdk/client-sqs";
 import type { SQSRecord } from "aws-lambda";
 import { expect } from "chai";
+import { type ImageOperation, ImageRejected } from "image-turn";
 import { backoff, backoffOfMissing, Delivery, OutOfTime, type Worker } from "../../src/delivery/delivery.ts";
-import { type ImageOperation, ImageRejected } from "../../src/processing/contract.ts";
 import { s3Record, sqsRecord } from "../support/events.ts";
 import { FakeS3, s3Error } from "../support/fake-s3.ts";
 

@@ -8,7 +8,7 @@ import {
 import { SendMessageCommand } from "@aws-sdk/client-sqs";
 import { expect } from "chai";
 import sharp from "sharp";
-import { type Machine, startMachine } from "../../src/local/machine.ts";
+import { type Machine, startMachine } from "../../src/machine/machine.ts";
 import { runCommand } from "../support/command.ts";
 import { withFolder } from "../support/machine.ts";
 import { quiet } from "../support/quiet.ts";

@@ -5,7 +5,7 @@ import { ListObjectVersionsCommand } from "@aws-sdk/client-s3";
 import { GetQueueAttributesCommand } from "@aws-sdk/client-sqs";
 import { expect } from "chai";
 import sharp from "sharp";
-import type { Machine } from "../../src/local/machine.ts";
+import type { Machine } from "../../src/machine/machine.ts";
 import { logOf } from "../../src/operations/logs.ts";
 import { judge } from "../../src/operations/smoke.ts";
 import { type CommandOptions, runCommand } from "../support/command.ts";
@@ -34,7 +34,7 @@ const HANDLER = (mood: string) => `
 import { readFileSync } from "node:fs";
 import sharp from "sharp";
 import { createHandler } from ${source("src/delivery/handler.ts")};
-import { ImageRejected } from ${source("src/processing/contract.ts")};
+import { ImageRejected } from ${source("packages/image-turn/src/index.ts")};
 export const handler = createHandler(async (image) => {
   const mood = readFileSync(${JSON.stringify(mood)}, "utf8");
   if (mood === "picky") throw new ImageRejected("unsupported-format", "It is not to my taste.");

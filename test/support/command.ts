@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import path from "node:path";
 import { text } from "node:stream/consumers";
-import type { Machine } from "../../src/local/machine.ts";
+import type { Machine } from "../../src/machine/machine.ts";
 
 /** What a command is run with beside its name: standard input, further environment variables. */
 export interface CommandOptions {

@@ -1,10 +1,10 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import type { Input } from "../../src/cli/inputs.ts";
-import { run, type Summary } from "../../src/cli/run.ts";
-import { Activity } from "../../src/local/lambda/activity.ts";
-import { type Machine, type MachineOptions, startMachine } from "../../src/local/machine.ts";
+import { Activity } from "local-aws";
+import type { Input } from "../../src/machine/inputs.ts";
+import { type Machine, type MachineOptions, startMachine } from "../../src/machine/machine.ts";
+import { run, type Summary } from "../../src/machine/run.ts";
 
 /** A folder that is there for one test, and nothing of it afterwards. */
 export async function withFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {

@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { judgeLikeTheEngine } from "../../src/local/engine.ts";
+import { judgeLikeTheEngine } from "../../src/machine/engine.ts";
 
 /** A resource as it was registered. */
 export interface Registered {

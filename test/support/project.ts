@@ -4,7 +4,16 @@ import path from "node:path";
 const LOCKFILE = "layers/sharp/package-lock.json";
 
 /** What a project is made of, but for what npm installs. */
-const SOURCES = ["index.ts", "package.json", "Pulumi.yaml", "Pulumi.dev.yaml", "src", "handlers", LOCKFILE];
+const SOURCES = [
+  "index.ts",
+  "package.json",
+  "Pulumi.yaml",
+  "Pulumi.dev.yaml",
+  "src",
+  "packages",
+  "handlers",
+  LOCKFILE,
+];
 
 /**
  * A copy of this project in a folder, with an `ImageWorker` more for each handler, whose names they have.

@@ -1,6 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import { GetQueueAttributesCommand } from "@aws-sdk/client-sqs";
-import type { Machine } from "../../src/local/machine.ts";
+import type { Machine } from "../../src/machine/machine.ts";
 
 /** Waits until nothing is under way any more: no event, no message. @throws Error after a time */
 export async function quiet(machine: Machine, seconds = 30): Promise<void> {

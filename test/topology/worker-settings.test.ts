@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
+import { secondsOfLargest } from "../../src/delivery/limits.ts";
 import { imagesFor, promisedWork, secondsFor } from "../../src/delivery/share.ts";
-import { secondsOfLargest } from "../../src/processing/limits.ts";
 import { ImageFanOut } from "../../src/topology/image-fan-out.ts";
 import { ImageWorker } from "../../src/topology/image-worker.ts";
 import { checkWorkerSettings, type WorkerSettings } from "../../src/topology/worker-settings.ts";

@@ -1,0 +1,222 @@
+import { ImageRejected } from "../../contract.ts";
+import { turnFrames } from "../../frames.ts";
+import {
+  isQuarter,
+  type Rectangle,
+  type Size,
+  swapsSides,
+  type Turn,
+  turnedRaster,
+  turnedRectangle,
+  turnedSize,
+  turnFrom,
+} from "../../geometry.ts";
+import { turnedXmp } from "../../metadata.ts";
+import { checkPixels, type Job, open, secondsLeft } from "../../pixels.ts";
+import { weight } from "../../weights.ts";
+import { decodeLzw, encodeLzw } from "./gif-lzw.ts";
+
+/** A frame, which covers a part of the canvas. */
+interface Frame {
+  readonly part: Rectangle;
+  /** Descriptor's flags: local palette and its size, interlacing, sorting. */
+  readonly flags: number;
+  readonly palette: Buffer;
+  readonly codeSize: number;
+  /** Compressed pixels, in sub-blocks as the file has them. */
+  readonly blocks: Buffer;
+}
+
+/** A GIF in its parts: extensions stay bytes, with their introducer and terminator. */
+interface Gif {
+  readonly canvas: Size;
+  /** Version, screen descriptor and global palette. */
+  readonly head: Buffer;
+  readonly parts: readonly (Frame | Buffer)[];
+}
+
+/** Most frames that are read before their pixels are counted. */
+const mostFrames = 200_000;
+
+const introducer = { extension: 0x21, frame: 0x2c, trailer: 0x3b } as const;
+const plainText = 0x01;
+const interlacing = 0x40;
+
+/**
+ * Turns a GIF. A quarter turn moves palette indices, so that palettes, transparency, frames, their delays and
+ * disposals, loops and comments stay what they are. Any other angle composes the frames and finds new palettes.
+ */
+export async function turnGif(source: Buffer, job: Job): Promise<Buffer> {
+  const turn = turnFrom(1, job.angle);
+  const gif = parse(source, turn, job);
+  if (isQuarter(turn)) {
+    return turnIndices(gif, turn, job);
+  }
+  const { delay, loop } = await open(job, source).metadata();
+  const { width, height, pages, pixels } = await turnFrames(source, turn, job);
+  const raw = { width, height: height * pages, channels: 4, pageHeight: height } as const;
+  const animation = pages > 1 && delay !== undefined ? { delay, loop: loop ?? 0 } : {};
+  const joined = open(job, pixels, { raw, limitInputPixels: false });
+  return joined.gif({ ...animation, keepDuplicateFrames: true }).toBuffer();
+}
+
+function turnIndices({ canvas, head, parts }: Gif, turn: Turn, job: Job): Buffer {
+  const size = turnedSize(turn, canvas);
+  const screen = Buffer.from(head);
+  screen.writeUInt16LE(size.width, 6);
+  screen.writeUInt16LE(size.height, 8);
+  if (swapsSides(turn)) {
+    screen.writeUInt8(invertedAspect(head.readUInt8(12)), 12);
+  }
+  const pieces: Buffer[] = [screen];
+  for (const part of parts) {
+    secondsLeft(job);
+    pieces.push(Buffer.isBuffer(part) ? part : turnFrame(part, canvas, turn));
+  }
+  return Buffer.concat([...pieces, Buffer.from([introducer.trailer])]);
+}
+
+function turnFrame({ part, flags, palette, codeSize, blocks }: Frame, canvas: Size, turn: Turn): Buffer {
+  const decoded = decodeLzw(codeSize, joinBlocks(blocks), part.width * part.height);
+  const straight = flags & interlacing ? deinterlaced(decoded, part) : decoded;
+  const place = turnedRectangle(turn, canvas, part);
+  const turned = turnedRaster(turn, part, straight);
+  const descriptor = Buffer.alloc(10);
+  descriptor.writeUInt8(introducer.frame, 0);
+  descriptor.writeUInt16LE(place.left, 1);
+  descriptor.writeUInt16LE(place.top, 3);
+  descriptor.writeUInt16LE(place.width, 5);
+  descriptor.writeUInt16LE(place.height, 7);
+  descriptor.writeUInt8(flags, 9);
+  const size = Math.max(2, codeSize);
+  const data = encodeLzw(size, flags & interlacing ? interlaced(turned, place) : turned);
+  return Buffer.concat([descriptor, palette, Buffer.from([size]), splitBlocks(data)]);
+}
+
+function parse(source: Buffer, turn: Turn, job: Job): Gif {
+  const canvas = { width: source.readUInt16LE(6), height: source.readUInt16LE(8) };
+  let at = 13 + paletteBytes(source.readUInt8(10));
+  const head = source.subarray(0, at);
+  const parts: (Frame | Buffer)[] = [];
+  let frames = 0;
+  for (;;) {
+    const kind = source.readUInt8(at);
+    if (kind === introducer.trailer) {
+      checkPixels(job, new Array<Size>(frames).fill(canvas), weight("gif", isQuarter(turn)));
+      return { canvas, head, parts };
+    }
+    if (kind === introducer.extension) {
+      const end = endOfBlocks(source, at + 2);
+      const extension = source.subarray(at, end);
+      if (source.readUInt8(at + 1) !== plainText) {
+        parts.push(extension.includes("XMP DataXMP", 3, "latin1") ? turnedXmp(extension) : extension);
+      }
+      at = end;
+    } else if (kind === introducer.frame) {
+      frames += 1;
+      if (frames > mostFrames) {
+        throw new ImageRejected("too-many-pixels", `The GIF has more than ${mostFrames} frames.`);
+      }
+      const flags = source.readUInt8(at + 9);
+      const data = at + 10 + paletteBytes(flags);
+      const end = endOfBlocks(source, data + 1);
+      parts.push({
+        part: partOf(source, at + 1, canvas),
+        flags,
+        palette: source.subarray(at + 10, data),
+        codeSize: source.readUInt8(data),
+        blocks: source.subarray(data + 1, end),
+      });
+      at = end;
+    } else {
+      throw new ImageRejected("corrupt", "The GIF is damaged: it has a block of no known kind.");
+    }
+  }
+}
+
+function paletteBytes(flags: number): number {
+  return flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0;
+}
+
+function partOf(source: Buffer, at: number, canvas: Size): Rectangle {
+  const part = {
+    left: source.readUInt16LE(at),
+    top: source.readUInt16LE(at + 2),
+    width: source.readUInt16LE(at + 4),
+    height: source.readUInt16LE(at + 6),
+  };
+  const inside = part.left + part.width <= canvas.width && part.top + part.height <= canvas.height;
+  if (!inside || part.width === 0 || part.height === 0) {
+    throw new ImageRejected("corrupt", "The GIF is damaged: a frame is empty or lies outside its canvas.");
+  }
+  return part;
+}
+
+/** Where the sub-blocks that begin at `at` end, their terminator included. */
+function endOfBlocks(source: Buffer, at: number): number {
+  let end = at;
+  for (let length = source.readUInt8(end); length !== 0; length = source.readUInt8(end)) {
+    end += 1 + length;
+  }
+  return end + 1;
+}
+
+function joinBlocks(blocks: Buffer): Uint8Array {
+  const joined = new Uint8Array(blocks.length);
+  let length = 0;
+  for (let at = 0; blocks[at] !== 0; at += 1 + (blocks[at] as number)) {
+    const block = blocks.subarray(at + 1, at + 1 + (blocks[at] as number));
+    joined.set(block, length);
+    length += block.length;
+  }
+  return joined.subarray(0, length);
+}
+
+function splitBlocks(data: Uint8Array): Buffer {
+  const blocks = Buffer.alloc(data.length + Math.ceil(data.length / 255) + 1);
+  let written = 0;
+  for (let at = 0; at < data.length; at += 255) {
+    const block = data.subarray(at, at + 255);
+    blocks.writeUInt8(block.length, written);
+    blocks.set(block, written + 1);
+    written += 1 + block.length;
+  }
+  return blocks;
+}
+
+/** The rows of an interlaced frame in the order that the file has them (GIF89a, appendix E). */
+function interlacedRows(height: number): number[] {
+  const rows: number[] = [];
+  for (const [first, step] of [
+    [0, 8],
+    [4, 8],
+    [2, 4],
+    [1, 2],
+  ] as const) {
+    for (let row = first; row < height; row += step) {
+      rows.push(row);
+    }
+  }
+  return rows;
+}
+
+function deinterlaced(raster: Uint8Array, { width, height }: Size): Uint8Array {
+  const output = new Uint8Array(raster.length);
+  for (const [index, row] of interlacedRows(height).entries()) {
+    output.set(raster.subarray(index * width, (index + 1) * width), row * width);
+  }
+  return output;
+}
+
+function interlaced(raster: Uint8Array, { width, height }: Size): Uint8Array {
+  const output = new Uint8Array(raster.length);
+  for (const [index, row] of interlacedRows(height).entries()) {
+    output.set(raster.subarray(row * width, (row + 1) * width), index * width);
+  }
+  return output;
+}
+
+/** The screen descriptor's pixel aspect, (N + 15) / 64, of pixels that lie on their side; 0 says nothing. */
+function invertedAspect(aspect: number): number {
+  return aspect === 0 ? 0 : Math.min(255, Math.max(1, Math.round(64 ** 2 / (aspect + 15)) - 15));
+}

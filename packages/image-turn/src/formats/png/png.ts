@@ -1,0 +1,345 @@
+import { crc32 } from "node:zlib";
+import { ImageRejected } from "../../contract.ts";
+import { exifOrientation, turnedExif } from "../../exif.ts";
+import {
+  isQuarter,
+  type Rectangle,
+  type Size,
+  swapsSides,
+  type Turn,
+  turnedRaster,
+  turnedRectangle,
+  turnedSize,
+  turnFrom,
+} from "../../geometry.ts";
+import { turnedXmp } from "../../metadata.ts";
+import { checkPixels, type Job, keepSpace, open, secondsLeft, turnPixels } from "../../pixels.ts";
+import { weight } from "../../weights.ts";
+import { turnJpegThumbnail } from "../jpeg/jpeg.ts";
+import { bytesOf, decodeRaster, encodeRaster, isFiltered, type PngHeader } from "./png-raster.ts";
+
+interface Chunk {
+  readonly type: string;
+  readonly data: Buffer;
+  /** The whole chunk, with length and checksum. */
+  readonly bytes: Buffer;
+}
+
+/** A picture of the file: its header, what explains its pixels, and its compressed pixels. */
+interface Picture {
+  readonly header: PngHeader;
+  readonly palette: readonly Chunk[];
+  readonly data: readonly Chunk[];
+  /** The whole file, where it is one picture that the decoder may see, or that the encoder made. */
+  readonly file?: Buffer | undefined;
+}
+
+/** Most chunks that are read; images of a gigabyte have fewer. */
+const mostChunks = 200_000;
+
+const signature = Buffer.from("\x89PNG\r\n\x1a\n", "latin1");
+/** What a still image is made of. */
+const pictorial: readonly string[] = ["IHDR", "PLTE", "tRNS", "IDAT", "IEND"];
+/** Chunks that are read here; others whose name says that an image cannot be shown without them are not. */
+const critical: readonly string[] = [...pictorial, "acTL", "fcTL", "fdAT"];
+
+/** Chunks that hold for a turned image too, some of them changed. Others only where their name says so. */
+const portable: readonly string[] = [
+  ...["cHRM", "gAMA", "iCCP", "sRGB", "cICP", "mDCV", "cLLI"],
+  ...["sBIT", "bKGD", "hIST", "pHYs", "sPLT", "eXIf", "tIME", "tEXt", "iTXt", "zTXt"],
+];
+/** Of these, those that speak of the samples as they were. */
+const bound: readonly string[] = ["sBIT", "bKGD", "hIST"];
+/** Those that come before a palette. */
+const early: readonly string[] = ["cHRM", "gAMA", "iCCP", "sRGB", "cICP", "mDCV", "cLLI", "sBIT"];
+
+const xmpKeyword = "XML:com.adobe.xmp\0\0";
+
+/**
+ * Turns a PNG. Palettes, colour keys and depths below 8 bits, which the encoder would change, are turned here,
+ * index by index; everything else by the decoder, which gets pixels only. An animation's frames are turned as the
+ * parts of the canvas that they are.
+ */
+export async function turnPng(source: Buffer, job: Job): Promise<Buffer> {
+  const chunks = parse(source);
+  const header = headerOf(chunks);
+  const frames = chunks.filter(({ type }) => type === "fcTL").length;
+
+  const pages = new Array<Size>(Math.max(1, frames)).fill(header);
+  const turn = turnFrom(exifOrientation(chunks.find(({ type }) => type === "eXIf")?.data), job.angle);
+  checkPixels(job, pages, weight(header.depth === 16 ? "png16" : "png8", isQuarter(turn)));
+  if (frames > 0 && !isQuarter(turn)) {
+    throw new ImageRejected(
+      "unsupported-format",
+      "The file is an animated PNG, which only quarter turns are for.",
+    );
+  }
+
+  const palette = chunks.filter(({ type }) => type === "PLTE" || type === "tRNS");
+  checkPalette(header, palette);
+  const file = isPlain(chunks) ? source : undefined;
+  const still = await turnPicture({ header, palette, data: only(chunks, "IDAT"), file }, turn, job);
+  const same = still.header.colour === header.colour && still.header.depth === header.depth;
+  const metadata: Chunk[] = [];
+  for (const chunk of chunks) {
+    if (!critical.includes(chunk.type) && isPortable(chunk.type) && (same || !bound.includes(chunk.type))) {
+      const turned = await turnedChunk(chunk, turn, still.header, job);
+      if (turned !== undefined) {
+        metadata.push(turned);
+      }
+    }
+  }
+  const animation = frames > 0 ? await turnFrames(chunks, header, still, turn, job) : still.data;
+  return join(
+    [
+      encodeHeader(still.header),
+      ...metadata.filter(({ type }) => early.includes(type)),
+      ...still.palette,
+      ...metadata.filter(({ type }) => !early.includes(type)),
+      ...animation,
+      chunkOf("IEND", Buffer.alloc(0)),
+    ],
+    still.file,
+  );
+}
+
+/** @param file is what comes of it where it is the same: a copy costs more than a look. */
+function join(chunks: readonly Chunk[], file?: Buffer): Buffer {
+  const pieces = [signature, ...chunks.map(({ bytes }) => bytes)];
+  let at = 0;
+  const isThere = (piece: Buffer) => {
+    const place = file?.subarray(at, at + piece.length);
+    at += piece.length;
+    const isItself = place?.buffer === piece.buffer && place.byteOffset === piece.byteOffset;
+    return isItself || place?.equals(piece);
+  };
+  return file && pieces.every(isThere) && at === file.length ? file : Buffer.concat(pieces);
+}
+
+/** Is there nothing but pixels and their density? The decoder gets no other metadata. */
+function isPlain(chunks: readonly Chunk[]): boolean {
+  const isDensity = ({ type, data }: Chunk) => type === "pHYs" && data.length === 9 && (data[8] ?? 2) < 2;
+  return chunks.every((chunk, index) => pictorial.includes(chunk.type) || (index === 1 && isDensity(chunk)));
+}
+
+function only(chunks: readonly Chunk[], type: string): Chunk[] {
+  return chunks.filter((chunk) => chunk.type === type);
+}
+
+/** @param trusted Whether the file is the encoder's, whose checksums are right. */
+function parse(source: Buffer, trusted = false): Chunk[] {
+  const chunks: Chunk[] = [];
+  let at = signature.length;
+  while (chunks.at(-1)?.type !== "IEND") {
+    if (chunks.length === mostChunks) {
+      throw new ImageRejected("corrupt", `The PNG has more than ${mostChunks} chunks.`);
+    }
+    const end = at + 8 + source.readUInt32BE(at);
+    if (end + 4 > source.length) {
+      throw new ImageRejected("corrupt", "The PNG is damaged: it ends too early.");
+    }
+    const type = source.toString("latin1", at + 4, at + 8);
+    if (!/^[a-z][A-Za-z]{3}$/.test(type) && !critical.includes(type)) {
+      throw new ImageRejected("corrupt", "The PNG is damaged: it has a chunk of no known kind.");
+    }
+    const chunk = { type, data: source.subarray(at + 8, end), bytes: source.subarray(at, end + 4) };
+    // The decoder checks image data itself.
+    if (!trusted && type !== "IDAT") {
+      check(chunk);
+    }
+    chunks.push(chunk);
+    at = end + 4;
+  }
+  return chunks;
+}
+
+function check({ bytes }: Chunk): void {
+  const end = bytes.length - 4;
+  if (bytes.readUInt32BE(end) !== crc32(bytes.subarray(4, end))) {
+    throw new ImageRejected("corrupt", "The PNG is damaged: a checksum is wrong.");
+  }
+}
+
+/** Refuses a palette or transparency that the pixels cannot have, which no reader would accept in the result. */
+function checkPalette({ colour, depth }: PngHeader, palette: readonly Chunk[]): void {
+  const [first, second, ...more] = palette.map(({ type, data }) => ({ type, bytes: data.length }));
+  const colours = first?.type === "PLTE" ? first.bytes / 3 : 0;
+  const transparency = first?.type === "tRNS" ? first : second;
+  const paletteFits =
+    colour === 3 ? colours >= 1 && colours <= 2 ** depth : colours <= (colour & 2 ? 256 : 0);
+  const most = { 0: 2, 2: 6, 3: colours, 4: 0, 6: 0 }[colour];
+  const least = colour === 3 ? 1 : most;
+  const fits = !transparency || (most > 0 && transparency.bytes >= least && transparency.bytes <= most);
+  if (more.length > 0 || second?.type === "PLTE" || !Number.isInteger(colours) || !paletteFits || !fits) {
+    throw new ImageRejected("corrupt", "The PNG is damaged: its palette does not fit its pixels.");
+  }
+}
+
+function headerOf([first]: readonly Chunk[]): PngHeader {
+  if (first?.type !== "IHDR") {
+    throw new ImageRejected("corrupt", "The PNG is damaged: it has no header.");
+  }
+  const { data } = first;
+  const [depth, colour, interlace] = [data.readUInt8(8), data.readUInt8(9), data.readUInt8(12)];
+  const depths: Record<number, number[]> = {
+    0: [1, 2, 4, 8, 16],
+    2: [8, 16],
+    3: [1, 2, 4, 8],
+    4: [8, 16],
+    6: [8, 16],
+  };
+  if (!depths[colour]?.includes(depth) || interlace > 1) {
+    throw new ImageRejected("corrupt", "The PNG is damaged: its header contradicts itself.");
+  }
+  return {
+    width: data.readUInt32BE(0),
+    height: data.readUInt32BE(4),
+    depth,
+    colour: colour as PngHeader["colour"],
+    interlaced: interlace === 1,
+  };
+}
+
+function encodeHeader({ width, height, depth, colour, interlaced }: PngHeader): Chunk {
+  const data = Buffer.alloc(13);
+  data.writeUInt32BE(width, 0);
+  data.writeUInt32BE(height, 4);
+  data.set([depth, colour, 0, 0, interlaced ? 1 : 0], 8);
+  return chunkOf("IHDR", data);
+}
+
+function chunkOf(type: string, ...pieces: readonly Uint8Array[]): Chunk {
+  const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  const head = Buffer.alloc(8);
+  head.writeUInt32BE(length, 0);
+  head.write(type, 4, "latin1");
+  const bytes = Buffer.concat([head, ...pieces, Buffer.alloc(4)]);
+  bytes.writeUInt32BE(crc32(bytes.subarray(4, length + 8)), length + 8);
+  return { type, data: bytes.subarray(8, length + 8), bytes };
+}
+
+function concatenated(chunks: readonly Chunk[], skip = 0): Buffer {
+  return Buffer.concat(chunks.map(({ data }) => data.subarray(skip)));
+}
+
+async function turnPicture(picture: Picture, turn: Turn, job: Job): Promise<Picture> {
+  const { header, palette, data } = picture;
+  const keyed = palette.some(({ type }) => type === "tRNS");
+  if (isQuarter(turn) && (header.depth < 8 || header.colour === 3 || keyed)) {
+    data.forEach(check);
+    const raster = turnedRaster(turn, header, decodeRaster(header, concatenated(data)), bytesOf(header));
+    const turned = { ...header, ...turnedSize(turn, header) };
+    return { header: turned, palette, data: [chunkOf("IDAT", encodeRaster(turned, raster))] };
+  }
+  const alpha = header.colour >= 4 || keyed;
+  const grey = header.colour === 0 || header.colour === 4;
+  const space = header.depth === 16 ? (grey ? "grey16" : "rgb16") : grey ? "b-w" : "srgb";
+  const end = chunkOf("IEND", Buffer.alloc(0));
+  const bare = picture.file ?? join([encodeHeader(header), ...palette, ...data, end]);
+  const turned = turnPixels(keepSpace(open(job, bare), space), turn, alpha, job.background);
+  const file = await turned
+    .png({ progressive: header.interlaced, adaptiveFiltering: isFiltered(header, data[0]?.data ?? bare) })
+    .toBuffer();
+  const result = parse(file, true);
+  return { header: headerOf(result), palette: [], data: only(result, "IDAT"), file };
+}
+
+/** The frames of an animation (PNG third edition, 11.3.6), the still image among them where it is their first. */
+async function turnFrames(
+  chunks: readonly Chunk[],
+  canvas: PngHeader,
+  still: Picture,
+  turn: Turn,
+  job: Job,
+): Promise<Chunk[]> {
+  const control = chunks.find(({ type }) => type === "acTL");
+  const begin = chunks.findIndex(({ type }) => type === "fcTL" || type === "IDAT");
+  if (control === undefined) {
+    throw new ImageRejected("corrupt", "The PNG is damaged: it has frames and no animation.");
+  }
+  const palette = chunks.filter(({ type }) => type === "PLTE" || type === "tRNS");
+  const encoded: Chunk[] = [control];
+  let sequence = 0;
+  const numbered = (type: string, data: Buffer) => {
+    const number = Buffer.alloc(4);
+    number.writeUInt32BE(sequence, 0);
+    sequence += 1;
+    encoded.push(chunkOf(type, number, data));
+  };
+  for (const { control: frame, type, pieces } of groups(chunks.slice(begin))) {
+    if (frame !== undefined) {
+      secondsLeft(job);
+      const moved = Buffer.from(frame.subarray(4));
+      const part = partOf(frame, canvas);
+      const place = turnedRectangle(turn, canvas, part);
+      for (const [field, value] of [place.width, place.height, place.left, place.top].entries()) {
+        moved.writeUInt32BE(value, 4 * field);
+      }
+      numbered("fcTL", moved);
+      if (type === "fdAT") {
+        const header = { ...canvas, width: part.width, height: part.height };
+        const data = [chunkOf("IDAT", concatenated(pieces, 4))];
+        numbered("fdAT", concatenated((await turnPicture({ header, palette, data }, turn, job)).data));
+      }
+    }
+    if (type === "IDAT") {
+      encoded.push(...still.data);
+    }
+  }
+  return encoded;
+}
+
+/** The still image and the frames, in their order: how a frame is shown, and its pixels. */
+function groups(chunks: readonly Chunk[]) {
+  const found: { control: Buffer | undefined; type: string | undefined; pieces: Chunk[] }[] = [];
+  for (const chunk of chunks) {
+    const { type, data } = chunk;
+    const last = found.at(-1);
+    if (type === "fcTL") {
+      found.push({ control: data, type: undefined, pieces: [] });
+    } else if ((type === "IDAT" || type === "fdAT") && (last?.type ?? type) === type) {
+      const group = last ?? { control: undefined, type, pieces: [] };
+      group.type = type;
+      group.pieces.push(chunk);
+      if (last === undefined) {
+        found.push(group);
+      }
+    }
+  }
+  return found;
+}
+
+function partOf(frame: Buffer, canvas: Size): Rectangle {
+  const part = {
+    width: frame.readUInt32BE(4),
+    height: frame.readUInt32BE(8),
+    left: frame.readUInt32BE(12),
+    top: frame.readUInt32BE(16),
+  };
+  const inside = part.left + part.width <= canvas.width && part.top + part.height <= canvas.height;
+  if (!inside || part.width === 0 || part.height === 0) {
+    throw new ImageRejected("corrupt", "The PNG is damaged: a frame lies outside its canvas.");
+  }
+  return part;
+}
+
+function isPortable(type: string): boolean {
+  const safeToCopy = (type.charCodeAt(3) & 0x20) !== 0;
+  return portable.includes(type) || safeToCopy;
+}
+
+/** A metadata chunk as it is in the result, or undefined where it cannot be right. */
+async function turnedChunk(chunk: Chunk, turn: Turn, size: Size, job: Job): Promise<Chunk | undefined> {
+  const { type, data } = chunk;
+  if (type === "eXIf") {
+    const exif = await turnedExif(data, turn, size, (jpeg) => turnJpegThumbnail(jpeg, turn, job), 0x7fffffff);
+    return exif && chunkOf(type, exif);
+  }
+  if (type === "pHYs" && swapsSides(turn) && data.length === 9) {
+    return chunkOf(type, data.subarray(4, 8), data.subarray(0, 4), data.subarray(8));
+  }
+  if (type === "iTXt" && data.toString("latin1", 0, xmpKeyword.length) === xmpKeyword) {
+    return chunkOf(type, turnedXmp(data));
+  }
+  return chunk;
+}

@@ -1,0 +1,3 @@
+/** Turns images: bytes in, bytes out. README.md says what each format keeps. */
+export * from "./contract.ts";
+export * from "./rotate.ts";

@@ -1,0 +1,221 @@
+import { expect } from "chai";
+import { PNG } from "pngjs";
+import sharp from "sharp";
+import { exif, xmp } from "./corpus/exif.ts";
+import { animatedPng, type Chunk, chunksOf, file, header, palettePng, png, pngOf } from "./corpus/png.ts";
+import { difference, oriented, picture, quarters, type Raster } from "./corpus/raster.ts";
+import { decode, rejection, turned, turnedAround } from "./tools.ts";
+
+function independently(png: Buffer): Raster {
+  const { width, height, data } = PNG.sync.read(png);
+  return { width, height, channels: 4, data };
+}
+
+/** Depth, colour type and interlacing. */
+function kindOf(png: Buffer): number[] {
+  return [png.readUInt8(24), png.readUInt8(25), png.readUInt8(28)];
+}
+
+function chunk(png: Buffer, type: string): Buffer | undefined {
+  return chunksOf(png).find(([name]) => name === type)?.[1];
+}
+
+const kinds: Record<string, Buffer> = {
+  "8-bit RGB": pngOf(picture(37, 23, 3)),
+  "8-bit RGB and alpha": pngOf(picture(37, 23, 4)),
+  "8-bit grey": pngOf(picture(37, 23, 1)),
+  "8-bit grey and alpha": pngOf(picture(37, 23, 2)),
+  "16-bit RGB": pngOf(picture(37, 23, 3, 16)),
+  "16-bit RGB and alpha": pngOf(picture(37, 23, 4, 16)),
+  "16-bit grey": pngOf(picture(37, 23, 1, 16)),
+  "16-bit grey and alpha": pngOf(picture(37, 23, 2, 16)),
+  "4-bit palette with transparent colours": palettePng(37, 23),
+  "1-bit grey": bits(37, 23, 1),
+  "2-bit grey": bits(37, 23, 2),
+  "4-bit grey": bits(37, 23, 4),
+  "RGB with a transparent colour": keyed(37, 23),
+};
+
+function bits(width: number, height: number, depth: 1 | 2 | 4): Buffer {
+  const samples = Array.from({ length: width * height }, (_, index) => (index * index * 7) % 2 ** depth);
+  return png({ width, height, depth, colour: 0, samples });
+}
+
+function keyed(width: number, height: number): Buffer {
+  const { data } = picture(width, height);
+  const transparency = Buffer.from([0, data[0], 0, data[1], 0, data[2]] as number[]);
+  return png({ width, height, depth: 8, colour: 2, samples: data, transparency });
+}
+
+describe("a PNG", () => {
+  for (const [name, source] of Object.entries(kinds)) {
+    it(`of ${name} is turned exactly and stays what it was`, async () => {
+      const result = await turned(source, 90);
+      expect(kindOf(result)).to.deep.equal(kindOf(source));
+      expect(difference(independently(result), quarters(independently(source), 1)).largest).to.equal(0);
+      expect(difference(await decode(result), quarters(await decode(source), 1)).largest).to.equal(0);
+    });
+
+    it(`of ${name} is the same after four quarters, there and back, and two quarters for a half`, async () => {
+      const pixels = await decode(source);
+      expect(difference(await decode(await turnedAround(source)), pixels).largest).to.equal(0);
+      expect(difference(await decode(await turned(await turned(source, 90), -90)), pixels).largest).to.equal(
+        0,
+      );
+      const [half, twice] = [await turned(source, 180), await turned(await turned(source, 90), 90)];
+      expect(difference(await decode(half), await decode(twice)).largest).to.equal(0);
+    });
+  }
+
+  for (const [width, height] of [
+    [37, 23],
+    [23, 37],
+  ] as const) {
+    for (let orientation = 1; orientation <= 8; orientation += 1) {
+      it(`of ${width} × ${height} in orientation ${orientation} comes out upright, turned, orientation 1`, async () => {
+        for (const build of [
+          pngOf,
+          (raster: Raster, chunks: Chunk[]) => palettePng(raster.width, raster.height, chunks),
+        ]) {
+          const source = build(picture(width, height), [["eXIf", exif({ orientation })]]);
+          const result = await turned(source, 90);
+          const expected = quarters(oriented(await decode(source), orientation), 1);
+          expect(difference(await decode(result), expected).largest).to.equal(0);
+          expect(chunk(result, "eXIf")?.equals(exif({ orientation: 1 }))).to.equal(true);
+        }
+      });
+    }
+  }
+
+  it("keeps its palette as it is", async () => {
+    const source = palettePng(40, 40);
+    const result = await turned(source, 90);
+    expect(chunk(result, "PLTE")?.equals(chunk(source, "PLTE") as Buffer)).to.equal(true);
+    expect(chunk(result, "tRNS")?.equals(chunk(source, "tRNS") as Buffer)).to.equal(true);
+  });
+
+  it("that is interlaced stays interlaced", async () => {
+    const { data } = picture(37, 23, 3);
+    const rgb = await sharp(data, { raw: { width: 37, height: 23, channels: 3 } })
+      .png({ progressive: true })
+      .toBuffer();
+    const few = await sharp(rgb).png({ progressive: true, palette: true, colours: 16 }).toBuffer();
+    for (const source of [rgb, few]) {
+      const result = await turned(source, 90);
+      expect(kindOf(result)).to.deep.equal(kindOf(source)).and.include(1);
+      expect(difference(independently(result), quarters(independently(source), 1)).largest).to.equal(0);
+    }
+  });
+
+  it("keeps its profile, colours, texts and dates, and swaps its densities", async () => {
+    const density = Buffer.from([0, 0, 0x10, 0, 0, 0, 0x20, 0, 1]);
+    const swapped = Buffer.from([0, 0, 0x20, 0, 0, 0, 0x10, 0, 1]);
+    const profiled = await sharp(pngOf(picture(16, 16)))
+      .withIccProfile("p3")
+      .png()
+      .toBuffer();
+    const kept: Chunk[] = [
+      ["iCCP", chunk(profiled, "iCCP") as Buffer],
+      ["gAMA", Buffer.from([0, 0, 0xb1, 0x8f])],
+      ["sBIT", Buffer.from([5, 6, 5])],
+      ["bKGD", Buffer.from([0, 1, 0, 2, 0, 3])],
+      ["tEXt", Buffer.from("Author\0A. Person", "latin1")],
+      ["tIME", Buffer.from([7, 0xe8, 1, 2, 3, 4, 5])],
+      ["prVt", Buffer.from("private, and safe to copy")],
+    ];
+    const source = pngOf(picture(16, 16), [...kept, ["pHYs", density]]);
+    const result = await turned(source, 90);
+    for (const [type, data] of kept) {
+      expect(chunk(result, type)?.equals(data), type).to.equal(true);
+    }
+    expect(chunk(result, "pHYs")?.equals(swapped)).to.equal(true);
+    expect(difference(await decode(result), quarters(await decode(source), 1)).largest).to.equal(0);
+  });
+
+  it("drops private chunks that say they depend on the pixels", async () => {
+    const source = pngOf(picture(16, 16), [["prVT", Buffer.from("a checksum of the pixels")]]);
+    expect(chunk(await turned(source, 90), "prVT")).to.equal(undefined);
+  });
+
+  it("keeps XMP, with orientation 1", async () => {
+    const text = Buffer.concat([Buffer.from("XML:com.adobe.xmp\0\0\0\0\0", "latin1"), xmp(6)]);
+    const result = chunk(await turned(pngOf(picture(16, 16), [["iTXt", text]]), 90), "iTXt")?.toString();
+    expect(result).to.include('tiff:Orientation="1"').and.include("drawn");
+  });
+
+  it("turned by 45 degrees has transparent corners where it has alpha, white ones where not", async () => {
+    const alpha = await decode(await turned(pngOf(picture(40, 40, 4)), 45));
+    const opaque = await decode(await turned(pngOf(picture(40, 40, 3)), 45));
+    expect([alpha.width, opaque.width]).to.deep.equal([57, 57]);
+    expect([...alpha.data.subarray(0, 4)]).to.deep.equal([0, 0, 0, 0]);
+    expect([...opaque.data.subarray(0, 3)]).to.deep.equal([255, 255, 255]);
+  });
+
+  it("turned by 45 degrees stays at 16 bits, and turns a palette into colours", async () => {
+    const deep = await turned(pngOf(picture(40, 40, 3, 16)), 45);
+    expect(kindOf(deep)).to.deep.equal([16, 2, 0]);
+    expect((await decode(deep)).data[0]).to.equal(255 << 8);
+    expect(kindOf(await turned(palettePng(40, 40), 45))).to.deep.equal([8, 6, 0]);
+    expect(kindOf(await turned(bits(40, 40, 1), 45))).to.deep.equal([8, 0, 0]);
+  });
+
+  it("that is animated keeps its frames as parts of the canvas, with delays and disposal", async () => {
+    const source = animatedPng(12, 9);
+    const result = await turned(source, 90);
+    const frames = chunksOf(result).filter(([type]) => type === "fcTL");
+    const fields = frames.map(([, data]) => [4, 8, 12, 16].map((at) => data.readUInt32BE(at)));
+    expect(fields).to.deep.equal([
+      [9, 12, 0, 0],
+      [3, 5, 5, 2],
+      [6, 4, 0, 8],
+    ]);
+    const timing = (png: Buffer) =>
+      chunksOf(png)
+        .filter(([type]) => type === "fcTL")
+        .map(([, data]) => data.toString("hex", 20));
+    expect(timing(result)).to.deep.equal(timing(source));
+    expect(chunk(result, "acTL")?.equals(chunk(source, "acTL") as Buffer)).to.equal(true);
+    const sequence = chunksOf(result)
+      .filter(([type]) => /f[cd][TA][LT]/.test(type))
+      .map(([, data]) => data.readUInt32BE(0));
+    expect(sequence).to.deep.equal([0, 1, 2, 3, 4]);
+    expect(difference(await decode(result), quarters(await decode(source), 1)).largest).to.equal(0);
+  });
+
+  it("that is animated has every frame's pixels turned", async () => {
+    const frame = (png: Buffer, index: number) => {
+      const all = chunksOf(png);
+      const controls = all.filter(([type]) => type === "fcTL");
+      const data = all.filter(([type]) => type === "fdAT")[index]?.[1].subarray(4) as Buffer;
+      const control = controls[index + 1]?.[1] as Buffer;
+      const size = { width: control.readUInt32BE(4), height: control.readUInt32BE(8) };
+      return file([
+        ["IHDR", header({ ...size, depth: 8, colour: 6 })],
+        ["IDAT", data],
+        ["IEND", Buffer.alloc(0)],
+      ]);
+    };
+    const source = animatedPng(12, 9);
+    const result = await turned(source, 90);
+    for (const index of [0, 1]) {
+      const expected = quarters(independently(frame(source, index)), 1);
+      expect(difference(independently(frame(result, index)), expected).largest).to.equal(0);
+    }
+    const around = await turnedAround(source);
+    expect(independently(frame(around, 1)).data).to.deep.equal(independently(frame(source, 1)).data);
+  });
+
+  it("that is animated is rejected at angles that are no quarters", async () => {
+    const { rotate } = await import("../src/rotate.ts");
+    const failure = await rotate({ angle: 12 })(animatedPng(12, 9), { pixels: 1e6, seconds: 5 }).catch(
+      (error) => error,
+    );
+    expect(failure.message).to.include("animated PNG");
+  });
+
+  it("with a wrong checksum is rejected", async () => {
+    const source = Buffer.from(pngOf(picture(16, 16), [["tEXt", Buffer.from("Author\0A. Person")]]));
+    source[source.indexOf("Person")] = 0x50 ^ 1;
+    expect(await rejection(source, "corrupt")).to.include("checksum");
+  });
+});

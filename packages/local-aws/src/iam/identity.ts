@@ -1,0 +1,211 @@
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { keyArn } from "../arn.ts";
+import { type AccessRequest, type Decision, evaluate, type Principal } from "./decision.ts";
+import { checkPolicy, type Policy } from "./policy.ts";
+import type { Credential } from "./signature.ts";
+
+/** The account that all is in: fauxqs gives it to every queue and topic. */
+export const ACCOUNT_ID = "000000000000";
+
+/** What a client signs its requests with. */
+export interface Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
+/**
+ * Who is who on this computer, and what the program's policies allow them: the roles of the functions, each with
+ * an access key of its own, the policies of buckets, topics and queues, and one administrator, the person here.
+ */
+export class Identity {
+  /** May do everything that no policy forbids. */
+  readonly administrator: Credentials;
+  readonly #accountId: string;
+  readonly #keys = new Map<string, Credential<Principal>>();
+  readonly #identityPolicies = new Map<string, Policy[]>();
+  readonly #trustPolicies = new Map<string, Policy>();
+  readonly #resourcePolicies = new Map<string, Policy>();
+  readonly #documents = new Map<string, string>();
+  readonly #file: string | undefined;
+  /** ARNs whose policies are those of an earlier process. */
+  readonly #restored: Set<string>;
+
+  /** @param file keeps the policies of resources for the next process; without one they are gone at the end */
+  constructor(accountId: string, file?: string) {
+    this.#accountId = accountId;
+    this.#file = file;
+    for (const [arn, document] of file && existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : []) {
+      this.#setResourcePolicy(arn, document);
+    }
+    this.#restored = new Set(this.#documents.keys());
+    const arn = `arn:aws:iam::${accountId}:user/administrator`;
+    this.administrator = this.#issue({ type: "user", arn, id: uniqueId("AIDA", arn) });
+    const everything = {
+      Version: "2012-10-17",
+      Statement: [{ Effect: "Allow", Action: "*", Resource: "*" }],
+    };
+    this.#identityPolicies.set(arn, [
+      checkPolicy(everything, { kind: "identity", source: "the administrator" }),
+    ]);
+  }
+
+  /** @returns the role's ARN @throws {PolicyError} */
+  createRole(name: string, trustPolicy: string): string {
+    const arn = `arn:aws:iam::${this.#accountId}:role/${name}`;
+    this.#trustPolicies.set(
+      arn,
+      checkPolicy(trustPolicy, { kind: "trust", source: `trust policy of ${name}` }),
+    );
+    this.#identityPolicies.set(arn, []);
+    return arn;
+  }
+
+  /** @throws {PolicyError} */
+  addRolePolicy(roleName: string, document: string): void {
+    const arn = `arn:aws:iam::${this.#accountId}:role/${roleName}`;
+    this.#identityPolicies
+      .get(arn)
+      ?.push(checkPolicy(document, { kind: "identity", source: `role ${roleName}` }));
+  }
+
+  /** Whether policies of an earlier process are in force: what it ran goes on running, as on AWS. */
+  get resumed(): boolean {
+    return this.#restored.size > 0;
+  }
+
+  /** @param arn of a bucket, topic, queue or key @param document none where it is empty @throws {PolicyError} */
+  setResourcePolicy(arn: string, document: string): void {
+    this.#restored.delete(arn);
+    if ((this.#documents.get(arn) ?? "") === document) return;
+    this.#setResourcePolicy(arn, document);
+    this.#save();
+  }
+
+  /** Takes away the policies of an earlier process that were not set again by this one. */
+  dropRestored(): void {
+    for (const arn of this.#restored) this.setResourcePolicy(arn, "");
+  }
+
+  #setResourcePolicy(arn: string, document: string): void {
+    if (document === "") {
+      this.#resourcePolicies.delete(arn);
+      this.#documents.delete(arn);
+    } else {
+      this.#resourcePolicies.set(
+        arn,
+        checkPolicy(document, { kind: "resource", source: `policy of ${arn}` }),
+      );
+      this.#documents.set(arn, document);
+    }
+  }
+
+  #save(): void {
+    if (this.#file === undefined) return;
+    mkdirSync(path.dirname(this.#file), { recursive: true });
+    // All or nothing, whatever ends this process.
+    writeFileSync(`${this.#file}.new`, JSON.stringify([...this.#documents]));
+    renameSync(`${this.#file}.new`, this.#file);
+  }
+
+  /** The access key of a function that runs with this role. @throws Error where Lambda may not assume the role. */
+  assumeForFunction(roleArn: string, functionName: string): Credentials {
+    const trust = this.#trustPolicies.get(roleArn);
+    const decision = evaluate(
+      {
+        principal: { type: "service", name: "lambda.amazonaws.com" },
+        action: "sts:AssumeRole",
+        resource: roleArn,
+        time: new Date(),
+      },
+      trust ? [trust] : [],
+    );
+    if (!decision.allowed) throw new Error(decision.message);
+    return this.#issue({
+      type: "role",
+      arn: roleArn,
+      id: uniqueId("AROA", roleArn),
+      sessionName: functionName,
+    });
+  }
+
+  lookup(accessKeyId: string): Credential<Principal> | undefined {
+    return this.#keys.get(accessKeyId);
+  }
+
+  /** What the policies say. A loopback connection counts as secure transport: nobody can listen in between. */
+  judge(
+    principal: Principal,
+    action: string,
+    resource: string,
+    context: AccessRequest["context"] = {},
+  ): Decision {
+    const own = "arn" in principal ? (this.#identityPolicies.get(principal.arn) ?? []) : [];
+    const ofResource = this.#resourcePolicies.get(resource.replace(/^(arn:[^:]*:s3:::[^/]+)\/.*$/s, "$1"));
+    return evaluate(
+      {
+        principal,
+        action,
+        resource,
+        time: new Date(),
+        context: { "aws:SecureTransport": "true", ...context },
+      },
+      ofResource ? [...own, ofResource] : own,
+    );
+  }
+
+  /**
+   * What keeps a service from an action on behalf of a resource of this account, S3 for a bucket or SNS for a topic;
+   * undefined where nothing does.
+   * @param keyId what the resource that is acted on is encrypted with: then the key's policy must let the service use it
+   */
+  refusalOfService(
+    service: string,
+    sourceArn: string,
+    action: string,
+    resource: string,
+    keyId?: string,
+  ): string | undefined {
+    const context = {
+      "aws:SourceArn": sourceArn,
+      ...(NAMES_ACCOUNT.has(service) && { "aws:SourceAccount": this.#accountId }),
+    };
+    const needed = [[action, resource]];
+    if (keyId) for (const use of KEY_USES) needed.push([use, keyArn(keyId, resource)]);
+    for (const [what = "", on = ""] of needed) {
+      const decision = this.judge({ type: "service", name: service }, what, on, context);
+      if (!decision.allowed) return decision.message;
+    }
+    return undefined;
+  }
+
+  /** Keys follow from whom they are for, so that they are the same at the next start. They open nothing but this machine. */
+  #issue(principal: Principal & { arn: string }): Credentials {
+    const session = "sessionName" in principal ? principal.sessionName : "";
+    const credentials = {
+      accessKeyId: uniqueId("AKIA", principal.arn + session),
+      secretAccessKey: createHash("sha256")
+        .update(`secret of ${principal.arn} ${session}`)
+        .digest("base64url")
+        .slice(0, 40),
+    };
+    this.#keys.set(credentials.accessKeyId, { ...credentials, principal });
+    return credentials;
+  }
+}
+
+/**
+ * The services that say whose account they act for, beside the resource. SNS is documented to say the topic alone, whose
+ * ARN has the account in it.
+ */
+const NAMES_ACCOUNT = new Set(["s3.amazonaws.com"]);
+
+/** What a service needs of a key to put something into an encrypted topic or queue. */
+const KEY_USES = ["kms:GenerateDataKey", "kms:Decrypt"];
+
+/** An identifier in IAM's shape: a prefix that says of what, and 16 capitals and digits. */
+function uniqueId(prefix: string, of: string): string {
+  const digits = createHash("sha256").update(of).digest("hex").toUpperCase();
+  return prefix + digits.slice(0, 16);
+}

@@ -1,0 +1,288 @@
+import { mkdir, rm, symlink, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { SQSClient } from "@aws-sdk/client-sqs";
+import type * as pulumi from "@pulumi/pulumi";
+import type { Credentials, Identity } from "../iam/identity.ts";
+import type { Activity, BatchInvocation } from "./activity.ts";
+import { EventSourceMapping, type SqsEvent } from "./event-source-mapping.ts";
+import { LocalFunction } from "./function.ts";
+import { InvocationError } from "./sandbox.ts";
+import { Semaphore } from "./semaphore.ts";
+
+export interface FunctionDeclaration {
+  readonly name: string;
+  /** For example `nodejs24.x`. */
+  readonly runtime: string;
+  readonly handler: string;
+  readonly code: unknown;
+  readonly layers: readonly string[];
+  readonly role: string;
+  /** MB. */
+  readonly memorySize: number;
+  /** Seconds. */
+  readonly timeout: number;
+  readonly logGroup: string;
+  readonly environment: Record<string, string>;
+}
+
+export interface MappingDeclaration {
+  readonly functionArn: string;
+  readonly queueArn: string;
+  readonly queueUrl: string;
+  readonly batchSize: number;
+  /** Seconds. */
+  readonly window: number;
+  /** Batches at once; as many as the account allows where it is not set. */
+  readonly maximumConcurrency: number | undefined;
+  readonly reportsFailures: boolean;
+}
+
+export interface LambdaOptions {
+  /** Holds code, layers and logs. */
+  readonly folder: string;
+  readonly endpoint: string;
+  readonly region: string;
+  readonly accountId: string;
+  readonly identity: Identity;
+  /** Invocations at once, of all functions together. */
+  readonly concurrency: number;
+  /** Most seconds of any function's time limit. @default what is declared */
+  readonly timeLimit?: number | undefined;
+  /** Is told what happens in functions. */
+  readonly activity: Activity;
+  /** Whether there is no room for an invocation now, however much there is. @default never */
+  readonly throttled?: (() => boolean) | undefined;
+  /** Told of what goes wrong outside of a function. */
+  readonly report: (error: unknown) => void;
+}
+
+/** Lambda on this computer: functions run in processes, and mappings poll queues once all is declared. */
+export class LambdaService {
+  readonly #options: LambdaOptions;
+  readonly #account: Semaphore;
+  readonly #layers = new Map<string, string>();
+  readonly #functions = new Map<string, { function: LocalFunction; credentials: Credentials }>();
+  readonly #declared: (() => void)[] = [];
+  readonly #mappings: { function: LocalFunction; mapping: EventSourceMapping }[] = [];
+  readonly #clients: SQSClient[] = [];
+
+  constructor(options: LambdaOptions) {
+    this.#options = options;
+    this.#account = new Semaphore(options.concurrency);
+  }
+
+  /** The folder with the functions' logs, a file each. */
+  get logs(): string {
+    return path.join(this.#options.folder, "logs");
+  }
+
+  /**
+   * A layer's packages, as this computer has them: native ones of the layer are for Lambda's processor. Whatever is not
+   * in the layer is not found by the function, here as there.
+   * @throws Error where a package is not installed here in the layer's version
+   */
+  async createLayer(arn: string, code: unknown): Promise<void> {
+    const require = createRequire(import.meta.url);
+    const modules = path.join(
+      this.#options.folder,
+      "layers",
+      arn.replaceAll(":", "_"),
+      "nodejs/node_modules",
+    );
+    await rm(modules, { recursive: true, force: true });
+    await mkdir(modules, { recursive: true });
+    for (const [file, content] of Object.entries(await assetsOf(code))) {
+      const name = /^nodejs\/node_modules\/((?:@[^/]+\/)?[^/]+)\/package\.json$/.exec(file)?.[1];
+      if (!name || name.startsWith("@img/")) continue;
+      const there = JSON.parse(await textOf(content)) as { version: string };
+      const folder = packageFolder(require, name);
+      const here = require(path.join(folder, "package.json")) as { version: string };
+      if (here.version !== there.version) {
+        throw new Error(`the layer has ${name} ${there.version}, but ${here.version} is installed here`);
+      }
+      await mkdir(path.dirname(path.join(modules, name)), { recursive: true });
+      await symlink(folder, path.join(modules, name), "junction");
+    }
+    this.#layers.set(arn, modules);
+  }
+
+  /** @returns the function's ARN @throws Error where it could not run here as it would on AWS */
+  async createFunction(declared: FunctionDeclaration): Promise<string> {
+    const { name, runtime, handler, memorySize } = declared;
+    const { region, accountId, endpoint, folder, identity } = this.#options;
+    const here = `nodejs${process.versions.node.split(".")[0]}.x`;
+    if (runtime !== here) throw new Error(`runtime is ${runtime}, but this is ${here}`);
+
+    const taskRoot = path.join(folder, "functions", name);
+    const temporary = path.join(folder, "tmp", name);
+    await rm(taskRoot, { recursive: true, force: true });
+    await Promise.all([taskRoot, temporary, this.logs].map((each) => mkdir(each, { recursive: true })));
+    // Lambda takes .js for CommonJS; Node would ask the next package.json up the path, which may be this project's.
+    await writeFile(path.join(folder, "functions", "package.json"), '{ "type": "commonjs" }\n');
+    for (const [file, content] of Object.entries(await assetsOf(declared.code))) {
+      await writeFile(path.join(taskRoot, file), await textOf(content));
+    }
+
+    const arn = `arn:aws:lambda:${region}:${accountId}:function:${name}`;
+    const credentials = identity.assumeForFunction(declared.role, name);
+    const layers = declared.layers.map((layer) => {
+      const modules = this.#layers.get(layer);
+      if (!modules) throw new Error(`there is no layer ${layer}`);
+      return modules;
+    });
+    const settings = {
+      name,
+      arn,
+      timeout: Math.min(declared.timeout, this.#options.timeLimit ?? declared.timeout),
+      memorySize,
+      taskRoot,
+      logFile: path.join(this.logs, `${name}.log`),
+      // https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+      environment: {
+        ...declared.environment,
+        _HANDLER: handler,
+        AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+        AWS_DEFAULT_REGION: region,
+        AWS_REGION: region,
+        AWS_ENDPOINT_URL: endpoint,
+        AWS_EXECUTION_ENV: `AWS_Lambda_${runtime}`,
+        AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(memorySize),
+        AWS_LAMBDA_FUNCTION_NAME: name,
+        AWS_LAMBDA_FUNCTION_VERSION: "$LATEST",
+        AWS_LAMBDA_INITIALIZATION_TYPE: "on-demand",
+        AWS_LAMBDA_LOG_GROUP_NAME: declared.logGroup,
+        AWS_LAMBDA_LOG_STREAM_NAME: `${name}.log`,
+        LAMBDA_TASK_ROOT: taskRoot,
+        LANG: "en_US.UTF-8",
+        NODE_PATH: layers.join(path.delimiter),
+        TMPDIR: temporary,
+        TZ: ":UTC",
+        ...inherited("PATH", "SystemRoot"),
+      },
+    };
+    const { activity } = this.#options;
+    const onLine = (line: string) => {
+      const record = loggedError(line);
+      if (record) activity.emit("logged", name, record);
+    };
+    this.#functions.set(arn, { function: new LocalFunction(settings, this.#account, onLine), credentials });
+    return arn;
+  }
+
+  createEventSourceMapping(declared: MappingDeclaration): void {
+    const target = this.#functions.get(declared.functionArn);
+    if (!target) throw new Error(`there is no function ${declared.functionArn}`);
+    const { region, endpoint, concurrency, activity, throttled, report } = this.#options;
+    const sqs = new SQSClient({ region, endpoint, credentials: target.credentials });
+    this.#clients.push(sqs);
+    const { function: local } = target;
+    const { name: functionName, ...settings } = local.settings;
+    const invocation = ({ Records: messages }: SqsEvent): BatchInvocation => ({
+      ...settings,
+      functionName,
+      messages,
+    });
+    const begin = () =>
+      new EventSourceMapping(
+        {
+          ...declared,
+          region,
+          concurrency: Math.min(concurrency, declared.maximumConcurrency ?? concurrency),
+        },
+        sqs,
+        async (event) => {
+          if (throttled?.()) throw new InvocationError("throttled", "Rate Exceeded.");
+          return local.invoke(event, () => activity.emit("begun", invocation(event)));
+        },
+        {
+          answered: (event) => activity.emit("answered", invocation(event)),
+          failed: (event, error) => {
+            if (!local.abandoned) activity.emit("failed", invocation(event), error);
+          },
+        },
+        report,
+      );
+    this.#declared.push(() => this.#mappings.push({ function: local, mapping: begin() }));
+  }
+
+  /** Begins to poll for every mapping that is declared: not before, as half a program is not what anybody meant. */
+  start(): void {
+    for (const begin of this.#declared.splice(0)) begin();
+  }
+
+  /** What a function signs its requests with. @throws Error where there is no such function */
+  credentialsOf(functionName: string): Credentials {
+    for (const {
+      function: { settings },
+      credentials,
+    } of this.#functions.values()) {
+      if (settings.name === functionName) return credentials;
+    }
+    throw new Error(`there is no function ${functionName}`);
+  }
+
+  /** Kills what the function that signs with this access key is doing; nobody's key kills nothing. */
+  kill(accessKeyId: string): void {
+    for (const { function: each, credentials } of this.#functions.values()) {
+      if (credentials.accessKeyId === accessKeyId) each.kill();
+    }
+  }
+
+  /** Takes no more messages for one function, or for all, and kills what is at work. */
+  abandon(functionName?: string): void {
+    for (const { function: local, mapping } of this.#mappings) {
+      if (functionName !== undefined && local.settings.name !== functionName) continue;
+      local.abandon();
+      void mapping.stop();
+    }
+  }
+
+  /** Takes no more messages; resolves when the last batch is done with. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#mappings.map(({ mapping }) => mapping.stop()));
+    await Promise.all([...this.#functions.values()].map((each) => each.function.close()));
+    for (const client of this.#clients) client.destroy();
+  }
+}
+
+/** The environment variables of this process that a sandbox's process can not do without. */
+function inherited(...names: string[]): Record<string, string> {
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = process.env[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
+}
+
+/** What a function logs as an error, where it does so as JSON, as Powertools and Lambda's own JSON format do. */
+function loggedError(line: string): Record<string, unknown> | undefined {
+  if (!line.startsWith("{") || !line.includes('"level":"ERROR"')) return undefined;
+  try {
+    return JSON.parse(line) as Record<string, unknown>;
+  } catch {
+    return undefined;
+  }
+}
+
+async function assetsOf(archive: unknown): Promise<Record<string, unknown>> {
+  const assets = await (archive as Partial<pulumi.asset.AssetArchive>).assets;
+  if (!assets) throw new Error("the code is no archive of single files");
+  return assets;
+}
+
+async function textOf(asset: unknown): Promise<string> {
+  const { text, path: file } = asset as { text?: Promise<string>; path?: Promise<string> };
+  if (text !== undefined) return text;
+  const { readFile } = await import("node:fs/promises");
+  return readFile(String(await file), "utf8");
+}
+
+/** Where a package is installed, found by its main file, as not all let their package.json be resolved. */
+function packageFolder(require: NodeJS.Require, name: string): string {
+  const file = require.resolve(name);
+  const end = `node_modules${path.sep}${name.replaceAll("/", path.sep)}`;
+  return file.slice(0, file.lastIndexOf(end) + end.length);
+}

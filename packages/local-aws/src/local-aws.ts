@@ -1,0 +1,182 @@
+import { availableParallelism } from "node:os";
+import path from "node:path";
+import { S3Client } from "@aws-sdk/client-s3";
+import { SNSClient } from "@aws-sdk/client-sns";
+import { SQSClient } from "@aws-sdk/client-sqs";
+import type { Faults } from "./faults/faults.ts";
+import { type Gateway, openGateway } from "./gateway/gateway.ts";
+import { s3Service } from "./gateway/s3.ts";
+import { s3Arn } from "./iam/actions.ts";
+import { ACCOUNT_ID, type Credentials, Identity } from "./iam/identity.ts";
+import { Activity } from "./lambda/activity.ts";
+import { LambdaService } from "./lambda/service.ts";
+import { type Messaging, openMessaging } from "./messaging/messaging.ts";
+import { bucketOf } from "./store/events.ts";
+import { ObjectStore } from "./store/object-store.ts";
+import { Refused } from "./store/outbox.ts";
+
+export interface LocalAwsOptions {
+  /** The region that every ARN and signature names. */
+  readonly region: string;
+  /** Holds all state: buckets as folders of files, code, logs. */
+  readonly folder: string;
+  /** @default 0, any free port */
+  readonly port?: number;
+  /** Invocations at once, of all functions together. @default the number of cores */
+  readonly concurrency?: number;
+  /** Whether queues and their messages outlive this process, as buckets always do. @default false */
+  readonly durable?: boolean;
+  /** Lets things go wrong. @default nothing does */
+  readonly faults?: Faults;
+  /** Is told what happens in functions. */
+  readonly activity?: Activity;
+  /** Told of what goes wrong behind the scenes: what is tried again, and what was lost. */
+  readonly report?: (error: unknown) => void;
+}
+
+/** S3, SNS, SQS, Lambda and IAM on this computer, behind one endpoint. */
+export interface LocalAws {
+  /** For example `http://127.0.0.1:4566`. */
+  readonly endpoint: string;
+  readonly region: string;
+  readonly accountId: string;
+  readonly identity: Identity;
+  readonly store: ObjectStore;
+  readonly lambda: LambdaService;
+  /** What a person at this computer signs requests with. */
+  readonly administrator: Credentials;
+  /** Clients that sign as the administrator. */
+  readonly s3: S3Client;
+  readonly sns: SNSClient;
+  readonly sqs: SQSClient;
+  /** Begins to poll for functions. From here on what a policy does not let pass is lost, as on AWS; before, it waits. */
+  start(): void;
+  /** Stops, and loses nothing that was accepted and is on disk. */
+  close(): Promise<void>;
+}
+
+/** What the services share while they are opened, each before those that need it. */
+interface Opening {
+  readonly options: LocalAwsOptions;
+  readonly identity: Identity;
+  readonly opened: AsyncDisposableStack;
+  readonly report: (error: unknown) => void;
+  /** Whether the stack runs already, so that what is refused is lost. */
+  running: boolean;
+}
+
+/** Opens the services, empty but for what `folder` holds. @throws Error where the port is taken */
+export async function startLocalAws(options: LocalAwsOptions): Promise<LocalAws> {
+  const { region, folder, durable } = options;
+  const identity = new Identity(
+    ACCOUNT_ID,
+    durable ? path.join(messagesOf(folder), "policies.json") : undefined,
+  );
+  // Closed in the opposite order: what others need is opened first.
+  const opened = new AsyncDisposableStack();
+  const opening: Opening = {
+    ...{ options, identity, opened, running: identity.resumed },
+    report: options.report ?? (() => {}),
+  };
+  try {
+    const messaging = await openQueues(opening);
+    const s3Handler = Promise.withResolvers<ReturnType<typeof s3Service>>();
+    const { endpoint } = await openFront(opening, messaging, {
+      s3: async (request, response) => (await s3Handler.promise)(request, response),
+      kill: (accessKeyId) => lambda.kill(accessKeyId),
+    });
+    const clients = openClients(opening, endpoint);
+    const store = await openStore(opening, messaging);
+    s3Handler.resolve(s3Service(store, identity, region, opening.report));
+    const lambda = openLambda(opening, endpoint);
+    return {
+      ...{ endpoint, region, accountId: ACCOUNT_ID, identity, store, lambda, ...clients },
+      administrator: identity.administrator,
+      start() {
+        identity.dropRestored();
+        opening.running = true;
+        lambda.start();
+      },
+      close: () => opened.disposeAsync(),
+    };
+  } catch (error) {
+    await opened.disposeAsync();
+    throw error;
+  }
+}
+
+function messagesOf(folder: string): string {
+  return path.join(folder, "messages");
+}
+
+async function openQueues({ options, identity, opened, report }: Opening): Promise<Messaging> {
+  const { region, folder, durable, faults } = options;
+  const sound = await openMessaging({
+    ...{ region, identity, report },
+    folder: durable ? messagesOf(folder) : undefined,
+  });
+  opened.defer(() => sound.close());
+  return faults?.messaging(sound) ?? sound;
+}
+
+async function openFront(
+  { options, identity, opened, report }: Opening,
+  messaging: Messaging,
+  to: { s3: Parameters<typeof openGateway>[0]["s3"]; kill: (accessKeyId: string) => void },
+): Promise<Gateway> {
+  const { region, faults } = options;
+  const gateway = await openGateway({
+    ...{ region, identity, messaging, report, accountId: ACCOUNT_ID, port: options.port ?? 0, s3: to.s3 },
+    intercept:
+      faults &&
+      ((request, response, answer) => {
+        const key = /Credential=([^/]+)\//.exec(request.headers.authorization ?? "")?.[1] ?? "";
+        // A person's own requests go well.
+        if (key === identity.administrator.accessKeyId) return answer();
+        return faults.request(request, response, () => to.kill(key), answer);
+      }),
+  });
+  opened.defer(() => gateway.close());
+  return gateway;
+}
+
+function openClients({ options, identity, opened }: Opening, endpoint: string) {
+  const client = { region: options.region, endpoint, credentials: identity.administrator };
+  const clients = { s3: new S3Client(client), sns: new SNSClient(client), sqs: new SQSClient(client) };
+  for (const each of Object.values(clients)) opened.defer(() => each.destroy());
+  return clients;
+}
+
+async function openStore(opening: Opening, messaging: Messaging): Promise<ObjectStore> {
+  const { options, opened, report } = opening;
+  const { region, folder, faults } = options;
+  const store = await ObjectStore.open({
+    ...{ root: path.join(folder, "buckets"), region, accountId: ACCOUNT_ID },
+    notify: async (TopicArn, Message) => {
+      const publication = { TopicArn, Message, Subject: "Amazon S3 Notification" };
+      const send = async () => {
+        const refused = messaging.publishAs("s3.amazonaws.com", s3Arn(bucketOf(Message)), publication);
+        if (refused !== undefined) throw opening.running ? new Refused(refused) : new Error(refused);
+      };
+      await (faults ? faults.notify(send) : send());
+    },
+    sequencer: faults && ((sequence) => faults.sequencer(sequence)),
+  });
+  opened.defer(() => store.close());
+  store.on("undelivered", ({ error, notification }) => {
+    if (!(error instanceof Refused)) return report(error);
+    report(new Error(`S3 lost an event of ${bucketOf(notification.message)}: ${error.message}`));
+  });
+  return store;
+}
+
+function openLambda({ options, identity, opened, report }: Opening, endpoint: string): LambdaService {
+  const { region, folder, faults, concurrency = availableParallelism(), activity = new Activity() } = options;
+  const lambda = new LambdaService({
+    ...{ folder, endpoint, region, identity, concurrency, activity, report, accountId: ACCOUNT_ID },
+    timeLimit: faults?.plan.timeLimit,
+    throttled: faults && (() => faults.throttled()),
+  });
+  opened.defer(() => lambda.stop());
+  return lambda;
+}

@@ -1,0 +1,99 @@
+import { checkRead, checkWrite, preconditionFailed } from "../store/conditions.ts";
+import { CHECKSUMS, type ChecksumAlgorithm } from "../store/digests.ts";
+import { invalidArgument } from "../store/errors.ts";
+import type { ObjectVersion } from "../store/model.ts";
+import { checksumElements, time } from "./elements.ts";
+import type { Exchange } from "./exchange.ts";
+import {
+  identityHeaders,
+  readDescription,
+  readReadCondition,
+  readWriteCondition,
+  refuseUnsupported,
+} from "./headers.ts";
+import { authorizeWrite, findForReading, isVersioned } from "./objects.ts";
+import { invalidRequest } from "./payload.ts";
+import { decodePath } from "./request.ts";
+
+/** What a copy onto itself may change besides its description, though it be to what it is. */
+const CHANGES = ["x-amz-storage-class", "x-amz-server-side-encryption"];
+
+export async function copyObject(exchange: Exchange): Promise<void> {
+  const { store, request, bucket, key } = exchange;
+  const { headers } = request.http;
+  refuseUnsupported(headers);
+  const condition = readWriteCondition(request.header);
+  const replace = readDirective(request.header("x-amz-metadata-directive"));
+  await authorizeWrite(exchange);
+  const source = await findSource(exchange);
+  const inPlace = source.bucket === bucket && source.key === key && source.isCurrent;
+  const changes = replace || CHANGES.some((name) => request.header(name) !== undefined);
+  if (inPlace && !changes) {
+    checkWrite(condition, key, source);
+    throw invalidRequest(
+      "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
+    );
+  }
+  const { headers: kept, metadata } = replace ? readDescription(headers) : source;
+  const version = await store.put(bucket, key, store.read(source), {
+    headers: kept,
+    metadata,
+    condition,
+    checksum: readAlgorithm(request.header("x-amz-checksum-algorithm")) ?? source.checksum?.algorithm,
+    event: "Copy",
+    origin: exchange.origin,
+  });
+  exchange
+    .set({ ...identityHeaders(version, isVersioned(exchange)), etag: undefined })
+    .set({ "x-amz-copy-source-version-id": sourceVersion(exchange, source) })
+    .xml("CopyObjectResult", {
+      LastModified: time(version.modified),
+      ETag: `"${version.etag}"`,
+      ...checksumElements(version.checksum),
+    });
+}
+
+/**
+ * The version in `x-amz-copy-source`, which the caller must be allowed to read, and for which the conditions in
+ * `x-amz-copy-source-if-…` must hold.
+ */
+export async function findSource(exchange: Exchange): Promise<ObjectVersion> {
+  const header = exchange.request.header("x-amz-copy-source") ?? "";
+  const [path = "", versionId] = header.split("?versionId=");
+  const [, bucket, key] = /^\/?([^/]+)\/(.+)$/s.exec(decodePath(path)) ?? [];
+  if (!bucket || !key) {
+    throw invalidArgument(
+      "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
+      "x-amz-copy-source",
+      header,
+    );
+  }
+  const source = await findForReading(exchange, bucket, key, versionId);
+  const { request, store } = exchange;
+  const prefix = "x-amz-copy-source-";
+  const unmet = checkRead(readReadCondition(request.header, store.now(), prefix), source, prefix);
+  if (unmet) throw preconditionFailed(`${prefix}${unmet}`);
+  return source;
+}
+
+export function sourceVersion({ store }: Exchange, source: ObjectVersion): string | undefined {
+  return store.bucket(source.bucket).versioning && source.versionId;
+}
+
+export function readAlgorithm(header: string | undefined): ChecksumAlgorithm | undefined {
+  const algorithm = CHECKSUMS.find((name) => name === header?.toUpperCase());
+  if (header !== undefined && !algorithm) {
+    throw invalidRequest(
+      "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]",
+    );
+  }
+  return algorithm;
+}
+
+/** Does the copy get the request's description, and not the source's? */
+function readDirective(header = "COPY"): boolean {
+  if (header !== "COPY" && header !== "REPLACE") {
+    throw invalidArgument("Unknown metadata directive.", "x-amz-metadata-directive", header);
+  }
+  return header === "REPLACE";
+}

@@ -1,0 +1,333 @@
+import { createHash } from "node:crypto";
+import { expect } from "chai";
+import type { AccessRequest, SignedPiece } from "../../src/rest/http.ts";
+import { S3Error } from "../../src/store/errors.ts";
+import { bytes, openStore, serve } from "./support.ts";
+
+/** What was asked for, as text: the action and what it is about. */
+function describeAccess({ action, bucket, key, versionId, prefix, missingKey }: AccessRequest): string {
+  const about = { bucket, key, versionId, prefix, missingKey };
+  const told = Object.entries(about).filter(([, value]) => value !== undefined);
+  return [action, ...told.map(([name, value]) => `${name}=${value}`)].join(" ");
+}
+
+describe("the S3 protocol", () => {
+  it("answers an error in S3's XML, with the ids that the headers carry", async () => {
+    const ask = await serve(await openStore());
+    const { status, headers, body } = await ask("/bucket/a%26b");
+    expect(status).to.equal(404);
+    expect(headers["content-type"]).to.equal("application/xml");
+    expect(body).to.equal(
+      [
+        '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>NoSuchKey</Code>',
+        "<Message>The specified key does not exist.</Message><Key>a&amp;b</Key>",
+        `<RequestId>${headers["x-amz-request-id"]}</RequestId><HostId>${headers["x-amz-id-2"]}</HostId></Error>`,
+      ].join(""),
+    );
+  });
+
+  it("answers a HEAD without a body, also an error", async () => {
+    const ask = await serve(await openStore());
+    expect(await ask("/bucket/nothing", { method: "HEAD" })).to.include({ status: 404, body: "" });
+  });
+
+  const unknown: [method: string, path: string, name: string][] = [
+    ["GET", "/bucket?acl", "GetBucketAcl"],
+    ["PUT", "/bucket?policy", "PutBucketPolicy"],
+    ["PUT", "/bucket/key?tagging", "PutObjectTagging"],
+    ["DELETE", "/bucket?lifecycle", "DeleteBucketLifecycle"],
+    ["POST", "/bucket/key?select", "PostObjectSelect"],
+  ];
+  for (const [method, path, name] of unknown) {
+    it(`says that ${name} is not implemented`, async () => {
+      const ask = await serve(await openStore());
+      const { status, body } = await ask(path, { method });
+      expect(status).to.equal(501);
+      expect(body).to.include("<Code>NotImplemented</Code>").and.include(name);
+    });
+  }
+
+  for (const header of [
+    "x-amz-tagging",
+    "x-amz-object-lock-mode",
+    "x-amz-server-side-encryption-customer-key",
+  ]) {
+    it(`refuses ${header} rather than to ignore it`, async () => {
+      const ask = await serve(await openStore());
+      const { status, body } = await ask("/bucket/k", {
+        method: "PUT",
+        headers: { [header]: "x" },
+        body: "x",
+      });
+      expect(status).to.equal(501);
+      expect(body).to.include(`<Header>${header}</Header>`);
+    });
+  }
+
+  for (const host of ["bucket.localhost:4566", "bucket.s3.localhost", "bucket.s3.eu-west-1.amazonaws.com"]) {
+    it(`finds the bucket in the host name ${host}`, async () => {
+      const store = await openStore();
+      const ask = await serve(store);
+      await ask("/folder/k", { method: "PUT", headers: { host }, body: "hosted" });
+      expect(store.head("bucket", "folder/k").size).to.equal(6);
+      expect(await ask("/bucket/folder/k")).to.include({ status: 200, body: "hosted" });
+    });
+  }
+
+  it("makes one's own bucket again in us-east-1", async () => {
+    const store = await openStore({ region: "us-east-1" });
+    await store.put("bucket", "k", bytes("x"));
+    const ask = await serve(store);
+    expect(await ask("/bucket", { method: "PUT" })).to.include({ status: 200 });
+    expect(await ask("/bucket/k")).to.include({ status: 200, body: "x" });
+  });
+
+  it("refuses who expects a bucket to be another account's", async () => {
+    const ask = await serve(await openStore());
+    const put = (owner: string) =>
+      ask("/bucket/k", { method: "PUT", body: "x", headers: { "x-amz-expected-bucket-owner": owner } });
+    expect(await put("123456789012")).to.include({ status: 200 });
+    const { status, body } = await put("210987654321");
+    expect(status).to.equal(403);
+    expect(body).to.include("<Code>AccessDenied</Code>");
+  });
+
+  it("takes a plus in a path for a space, as S3 does", async () => {
+    const store = await openStore();
+    const ask = await serve(store);
+    await ask("/bucket/a+b%2Bc", { method: "PUT", body: "x" });
+    expect(store.head("bucket", "a b+c").size).to.equal(1);
+  });
+
+  it("refuses a path that is no UTF-8", async () => {
+    const ask = await serve(await openStore());
+    const { status, body } = await ask("/bucket/%ff");
+    expect(status).to.equal(400);
+    expect(body).to.include("<Code>InvalidURI</Code>");
+  });
+
+  it("refuses a PUT that does not say how long it is", async () => {
+    const ask = await serve(await openStore());
+    const { status, body } = await ask("/bucket/k", { method: "PUT", chunked: true, body: "x" });
+    expect(status).to.equal(411);
+    expect(body).to.include("<Code>MissingContentLength</Code>");
+  });
+
+  it("refuses a body that is not what its signature is about", async () => {
+    const store = await openStore();
+    const ask = await serve(store);
+    const headers = { "x-amz-content-sha256": createHash("sha256").update("other").digest("hex") };
+    const { status, body } = await ask("/bucket/k", { method: "PUT", headers, body: "x" });
+    expect(status).to.equal(400);
+    expect(body).to.include("<Code>XAmzContentSHA256Mismatch</Code>");
+    expect(() => store.head("bucket", "k")).to.throw(S3Error);
+  });
+
+  it("answers before it has read a body that it refuses", async () => {
+    const ask = await serve(await openStore());
+    const { status } = await ask("/no-such-bucket/k", { method: "PUT", body: Buffer.alloc(3_000_000) });
+    expect(status).to.equal(404);
+  });
+
+  it("makes metadata beyond ASCII mail-safe, as S3 does", async () => {
+    const ask = await serve(await openStore());
+    const value = Buffer.from("Größe").toString("latin1");
+    await ask("/bucket/k", { method: "PUT", headers: { "x-amz-meta-size": value }, body: "x" });
+    const { headers } = await ask("/bucket/k", { method: "HEAD" });
+    expect(headers["x-amz-meta-size"]).to.equal(`=?UTF-8?B?${Buffer.from("Größe").toString("base64")}?=`);
+  });
+
+  it("answers a fault of the store with 500 and reports it", async () => {
+    const store = await openStore();
+    const failures: unknown[] = [];
+    const ask = await serve(store, { failed: (_http, error) => failures.push(error) });
+    store.head = () => {
+      throw new Error("a fault");
+    };
+    const { status, body } = await ask("/bucket/k");
+    expect(status).to.equal(500);
+    expect(body).to.include("<Code>InternalError</Code>").and.not.include("a fault");
+    expect(failures.map(String)).to.deep.equal(["Error: a fault"]);
+  });
+});
+
+describe("the permissions that a request needs", () => {
+  const needed = async (path: string, ask: object = {}, prepare = async () => {}) => {
+    const store = await openStore();
+    await store.put("bucket", "k", bytes("x"));
+    await prepare();
+    const asked: string[] = [];
+    const send = await serve(store, { authorize: (request) => void asked.push(describeAccess(request)) });
+    await send(path, ask);
+    return asked;
+  };
+
+  const cases: [what: string, path: string, ask: object, actions: string[]][] = [
+    ["a GET", "/bucket/k", {}, ["s3:GetObject bucket=bucket key=k"]],
+    ["a HEAD", "/bucket/k", { method: "HEAD" }, ["s3:GetObject bucket=bucket key=k"]],
+    [
+      "a GET of a version",
+      "/bucket/k?versionId=null",
+      {},
+      ["s3:GetObjectVersion bucket=bucket key=k versionId=null"],
+    ],
+    [
+      "a GET of nothing",
+      "/bucket/nothing",
+      {},
+      ["s3:GetObject bucket=bucket key=nothing", "s3:ListBucket bucket=bucket missingKey=nothing"],
+    ],
+    ["a PUT", "/bucket/k", { method: "PUT" }, ["s3:PutObject bucket=bucket key=k"]],
+    [
+      "a PUT that reads what it replaces",
+      "/bucket/k",
+      { method: "PUT", headers: { "if-match": '"other"' } },
+      ["s3:PutObject bucket=bucket key=k", "s3:GetObject bucket=bucket key=k"],
+    ],
+    ["a DELETE", "/bucket/k", { method: "DELETE" }, ["s3:DeleteObject bucket=bucket key=k"]],
+    [
+      "a DELETE that reads what it removes",
+      "/bucket/k",
+      { method: "DELETE", headers: { "if-match": '"other"' } },
+      ["s3:DeleteObject bucket=bucket key=k", "s3:GetObject bucket=bucket key=k"],
+    ],
+    [
+      "a DELETE of a version",
+      "/bucket/k?versionId=null",
+      { method: "DELETE" },
+      ["s3:DeleteObjectVersion bucket=bucket key=k versionId=null"],
+    ],
+    [
+      "a copy",
+      "/bucket/copy",
+      { method: "PUT", headers: { "x-amz-copy-source": "/bucket/k" } },
+      ["s3:PutObject bucket=bucket key=copy", "s3:GetObject bucket=bucket key=k"],
+    ],
+    ["a listing", "/bucket?list-type=2&prefix=a/", {}, ["s3:ListBucket bucket=bucket prefix=a/"]],
+    ["a listing of the first edition", "/bucket?prefix=a/", {}, ["s3:ListBucket bucket=bucket prefix=a/"]],
+    ["a listing of versions", "/bucket?versions", {}, ["s3:ListBucketVersions bucket=bucket"]],
+    ["a listing of uploads", "/bucket?uploads", {}, ["s3:ListBucketMultipartUploads bucket=bucket"]],
+    ["an upload in parts", "/bucket/k?uploads", { method: "POST" }, ["s3:PutObject bucket=bucket key=k"]],
+    ["a part", "/bucket/k?uploadId=x&partNumber=1", { method: "PUT" }, ["s3:PutObject bucket=bucket key=k"]],
+    ["the parts", "/bucket/k?uploadId=x", {}, ["s3:ListMultipartUploadParts bucket=bucket key=k"]],
+    [
+      "an abort",
+      "/bucket/k?uploadId=x",
+      { method: "DELETE" },
+      ["s3:AbortMultipartUpload bucket=bucket key=k"],
+    ],
+    ["the tags", "/bucket/k?tagging", {}, ["s3:GetObjectTagging bucket=bucket key=k"]],
+    ["a new bucket", "/bucket-2", { method: "PUT" }, ["s3:CreateBucket bucket=bucket-2"]],
+    ["the end of a bucket", "/bucket", { method: "DELETE" }, ["s3:DeleteBucket bucket=bucket"]],
+    ["the notifications", "/bucket?notification", {}, ["s3:GetBucketNotification bucket=bucket"]],
+    ["the versioning", "/bucket?versioning", {}, ["s3:GetBucketVersioning bucket=bucket"]],
+    ["the location", "/bucket?location", {}, ["s3:GetBucketLocation bucket=bucket"]],
+    ["the buckets", "/", {}, ["s3:ListAllMyBuckets"]],
+  ];
+  for (const [what, path, ask, actions] of cases) {
+    it(`of ${what}`, async () => {
+      expect(await needed(path, ask)).to.deep.equal(actions);
+    });
+  }
+
+  const denying = (...actions: string[]) => ({
+    authorize: ({ action }: AccessRequest) => {
+      if (actions.includes(action)) throw new S3Error(403, "AccessDenied", `no ${action} for you`);
+    },
+  });
+
+  it("are asked for before anything is done", async () => {
+    const store = await openStore();
+    const ask = await serve(store, denying("s3:PutObject"));
+    const { status, body } = await ask("/bucket/k", { method: "PUT", body: "x" });
+    expect(status).to.equal(403);
+    expect(body).to.include("<Code>AccessDenied</Code>").and.include("no s3:PutObject for you");
+    expect(() => store.head("bucket", "k")).to.throw("does not exist");
+  });
+
+  it("hide from those who may not list whether a key is missing", async () => {
+    const ask = await serve(await openStore(), denying("s3:ListBucket"));
+    expect(await ask("/bucket/nothing")).to.include({ status: 403 });
+    expect(await ask("/bucket/nothing", { method: "HEAD" })).to.include({ status: 403 });
+  });
+
+  it("refuse the keys among many that they do not cover, and no others", async () => {
+    const store = await openStore();
+    await Promise.all(["mine", "yours"].map((key) => store.put("bucket", key, bytes("x"))));
+    const ask = await serve(store, {
+      authorize: ({ key }) => {
+        if (key === "yours") throw new S3Error(403, "AccessDenied", "Access Denied");
+      },
+    });
+    const body = "<Delete><Object><Key>mine</Key></Object><Object><Key>yours</Key></Object></Delete>";
+    const headers = { "content-md5": createHash("md5").update(body).digest("base64") };
+    const answer = await ask("/bucket?delete", { method: "POST", body, headers });
+    expect(answer.body).to.include("<Deleted><Key>mine</Key></Deleted>");
+    expect(answer.body).to.include("<Error><Key>yours</Key><Code>AccessDenied</Code>");
+    expect(store.list("bucket", "", { limit: 10 }).rows.map(({ key }) => key)).to.deep.equal(["yours"]);
+  });
+});
+
+describe("a body in signed chunks", () => {
+  const signature = (digit: string) => digit.repeat(64);
+  const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+  const body = [
+    `5;chunk-signature=${signature("a")}\r\nhello\r\n`,
+    `0;chunk-signature=${signature("b")}\r\n`,
+    `x-amz-checksum-crc32:NhCmhg==\r\nx-amz-trailer-signature:${signature("c")}\r\n\r\n`,
+  ].join("");
+  const headers = {
+    "x-amz-content-sha256": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
+    "x-amz-decoded-content-length": 5,
+    "x-amz-trailer": "x-amz-checksum-crc32",
+    "content-encoding": "gzip,aws-chunked",
+  };
+
+  it("is stored without its wrapping", async () => {
+    const store = await openStore();
+    const ask = await serve(store);
+    expect(await ask("/bucket/k", { method: "PUT", headers, body })).to.include({ status: 200 });
+    const answer = await ask("/bucket/k");
+    expect(answer).to.include({ body: "hello" });
+    expect(answer.headers["content-encoding"]).to.equal("gzip");
+  });
+
+  it("has each piece checked, in order", async () => {
+    const pieces: SignedPiece[] = [];
+    const ask = await serve(await openStore(), { verifyChunk: (_http, piece) => void pieces.push(piece) });
+    await ask("/bucket/k", { method: "PUT", headers, body });
+    expect(pieces).to.deep.equal([
+      { kind: "chunk", signature: signature("a"), sha256: sha256("hello") },
+      { kind: "chunk", signature: signature("b"), sha256: sha256("") },
+      { kind: "trailer", signature: signature("c"), sha256: sha256("x-amz-checksum-crc32:NhCmhg==\n") },
+    ]);
+  });
+
+  it("is refused as a whole where one signature is wrong", async () => {
+    const store = await openStore();
+    const ask = await serve(store, {
+      verifyChunk: (_http, { kind }) => {
+        if (kind === "trailer") throw new S3Error(403, "SignatureDoesNotMatch", "not yours");
+      },
+    });
+    expect(await ask("/bucket/k", { method: "PUT", headers, body })).to.include({ status: 403 });
+    expect(() => store.head("bucket", "k")).to.throw("does not exist");
+  });
+
+  it("is refused where it is shorter than it says", async () => {
+    const ask = await serve(await openStore());
+    const short = { ...headers, "x-amz-decoded-content-length": 6 };
+    const answer = await ask("/bucket/k", { method: "PUT", headers: short, body });
+    expect(answer.status).to.equal(400);
+    expect(answer.body).to.include("<Code>IncompleteBody</Code>");
+  });
+
+  it("is refused where a trailer is missing that was announced", async () => {
+    const ask = await serve(await openStore());
+    const without = `5\r\nhello\r\n0\r\n\r\n`;
+    const unsigned = { ...headers, "x-amz-content-sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER" };
+    const answer = await ask("/bucket/k", { method: "PUT", headers: unsigned, body: without });
+    expect(answer.status).to.equal(400);
+    expect(answer.body).to.include("<Code>MalformedTrailerError</Code>");
+  });
+});

@@ -1,0 +1,301 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import type { Activity, BatchInvocation, FailureKind, InvocationError } from "local-aws";
+import { createdObjects } from "../delivery/envelope.ts";
+import type { Worker } from "./machine.ts";
+
+/** One way in which a worker fails, and how often it has. */
+export interface Failure {
+  readonly worker: string;
+  readonly kind: FailureKind;
+  /** What was thrown or what happened, in one line. */
+  readonly what: string;
+  /** The first place of the project's TypeScript in the stack trace, for example `handlers/grey.ts:5:51`. */
+  readonly place: string | undefined;
+  readonly logFile: string;
+  times: number;
+}
+
+/** What is known of one failure before it is a kind. */
+interface Occurrence extends Omit<Failure, "worker" | "times"> {
+  readonly functionName: string;
+  readonly keys: readonly string[];
+  /** Follows "WORKER ", the images' keys in it. */
+  readonly sentence: string;
+  /** Seconds until it is tried again, where that is known. */
+  readonly seconds?: number | undefined;
+}
+
+interface WorkerState {
+  /** Results and rejections have come of it. */
+  works: boolean;
+  /** The kind of all failures since the last that was of another kind, and the images that failed in this way. */
+  streak: { failure: Failure; keys: Set<string> } | undefined;
+}
+
+export interface FailuresOptions {
+  /** Prints a text of one or more lines. */
+  readonly say: (text: string) => void;
+  /** The folder that places are relative to. */
+  readonly project: string;
+  /** Whether what failed is tried again as soon as a source is saved. @default false */
+  readonly watching?: boolean;
+  /** How many images there are in all: a worker that fails with each is hopeless, however few they are. */
+  readonly images?: number;
+  /** Milliseconds after which it is said what a worker is still at. */
+  readonly slowAfter?: number;
+}
+
+/** How many images must fail in the same way, without a success, before a worker is hopeless. */
+const ENOUGH = 5;
+/** The same for those that took too long: whoever waits has waited long enough. */
+const ENOUGH_TIMEOUTS = 2;
+
+/** How many keys are named where any of several images can be the cause. */
+const NAMED = 3;
+
+/** Messages whose images are remembered: more than any batch has. */
+const REMEMBERED = 20_000;
+
+const SLOW_AFTER_MS = 15_000;
+
+/**
+ * Tells a person how the workers' functions fail: the first failure of each kind at once, with image and place, and every
+ * further one by number.
+ */
+export class Failures {
+  readonly #options: FailuresOptions;
+  readonly #kinds = new Map<string, Failure>();
+  readonly #workers = new Map<string, WorkerState>();
+  /** Bodies of messages by their identifiers, of the last ones that were given to functions. */
+  readonly #messages = new Map<string, string>();
+  /** The last invocation of each function. */
+  readonly #invocations = new Map<string, BatchInvocation>();
+  /** Timers of invocations, by their messages. */
+  readonly #slow = new Map<BatchInvocation["messages"], NodeJS.Timeout>();
+  #names: ReadonlyMap<string, string> | undefined;
+  /** What came before the workers' names were known. */
+  readonly #early: Occurrence[] = [];
+
+  constructor(activity: Activity, options: FailuresOptions) {
+    this.#options = options;
+    activity.on("begun", (invocation) => this.#begun(invocation));
+    activity.on("answered", (invocation) => this.#ended(invocation));
+    activity.on("failed", (invocation, error) => {
+      this.#ended(invocation);
+      this.#occurred(batchFailure(invocation, error));
+    });
+    activity.on("logged", (functionName, record) => {
+      const occurrence = this.#messageFailure(functionName, record);
+      if (occurrence) this.#occurred(occurrence);
+    });
+  }
+
+  /** From here on it can be told which worker a function is. */
+  nameWorkers(workers: readonly Worker[]): void {
+    this.#names = new Map(workers.map((worker) => [worker.function, worker.name]));
+    for (const occurrence of this.#early.splice(0)) this.#occurred(occurrence);
+  }
+
+  /** Takes note that a worker has made a result or rejected an image. */
+  succeeded(worker: string): void {
+    const state = this.#state(worker);
+    state.works = true;
+    state.streak = undefined;
+  }
+
+  /** How a worker fails that cannot be expected to succeed with any image. */
+  hopeless(worker: string): Failure | undefined {
+    const { works, streak } = this.#state(worker);
+    if (works || !streak) return undefined;
+    const { failure, keys } = streak;
+    if (failure.kind === "init") return failure;
+    const enough = failure.kind === "timeout" ? ENOUGH_TIMEOUTS : ENOUGH;
+    return keys.size >= Math.min(enough, this.#options.images ?? enough) ? failure : undefined;
+  }
+
+  /** All kinds so far, in the order in which they were met. */
+  get kinds(): readonly Failure[] {
+    return [...this.#kinds.values()];
+  }
+
+  #state(worker: string): WorkerState {
+    let state = this.#workers.get(worker);
+    if (!state) {
+      state = { works: false, streak: undefined };
+      this.#workers.set(worker, state);
+    }
+    return state;
+  }
+
+  #begun(invocation: BatchInvocation): void {
+    const { functionName, timeout, messages } = invocation;
+    this.#invocations.set(functionName, invocation);
+    for (const { messageId, body } of messages) {
+      // The last ones are the last to be forgotten, also where they were here before.
+      this.#messages.delete(messageId);
+      this.#messages.set(messageId, body);
+    }
+    for (const messageId of this.#messages.keys()) {
+      if (this.#messages.size <= REMEMBERED) break;
+      this.#messages.delete(messageId);
+    }
+    const slowAfter = this.#options.slowAfter ?? SLOW_AFTER_MS;
+    if (slowAfter >= timeout * 1000) return;
+    const tell = () => {
+      const worker = this.#names?.get(functionName);
+      if (worker === undefined || this.#state(worker).works || this.hopeless(worker)) return;
+      const at = `${worker} has been at ${images(keysOf(messages))} for ${slowAfter / 1000} s`;
+      this.#options.say(`${at}; it is ended after ${timeout} s, its timeout.`);
+    };
+    this.#slow.set(messages, setTimeout(tell, slowAfter).unref());
+  }
+
+  #ended({ messages }: BatchInvocation): void {
+    clearTimeout(this.#slow.get(messages));
+    this.#slow.delete(messages);
+  }
+
+  /** What delivery logs of a message that must come again. */
+  #messageFailure(functionName: string, record: Readonly<Record<string, unknown>>): Occurrence | undefined {
+    const { messageId, key, error, seconds } = record;
+    const invocation = this.#invocations.get(functionName);
+    if (typeof messageId !== "string" || !isObject(error) || !invocation) return undefined;
+    const body = this.#messages.get(messageId);
+    const keys = typeof key === "string" ? [key] : body === undefined ? [] : keysOf([{ body }]);
+    const what = firstLine(`${error.name ?? "Error"}: ${error.message ?? ""}`);
+    return {
+      functionName,
+      kind: "thrown",
+      what,
+      place: placeIn(lines(error.stack), invocation.taskRoot),
+      logFile: invocation.logFile,
+      keys,
+      sentence: `failed with ${images(keys)}: ${what}`,
+      seconds: typeof seconds === "number" ? seconds : undefined,
+    };
+  }
+
+  #occurred(occurrence: Occurrence): void {
+    if (!this.#names) {
+      this.#early.push(occurrence);
+      return;
+    }
+    const { functionName, keys, sentence, seconds, ...rest } = occurrence;
+    const worker = this.#names.get(functionName) ?? functionName;
+    const { kind, what, place } = rest;
+    // In one place an error can have many messages, a key in each perhaps.
+    const id = JSON.stringify([worker, kind, place ? [place, what.split(":")[0]] : what]);
+    let failure = this.#kinds.get(id);
+    if (failure) {
+      failure.times++;
+      if (isPowerOfTen(failure.times)) {
+        this.#options.say(
+          `${worker} has failed in this way ${failure.times} times: ${what}${place ? ` (${place})` : ""}`,
+        );
+      }
+    } else {
+      failure = { worker, ...rest, times: 1 };
+      this.#kinds.set(id, failure);
+      this.#options.say(this.#told(failure, sentence, seconds));
+    }
+    const state = this.#state(worker);
+    if (state.streak?.failure !== failure) state.streak = { failure, keys: new Set() };
+    for (const key of keys) if (state.streak.keys.size < ENOUGH) state.streak.keys.add(key);
+  }
+
+  /** How the first failure of a kind is told. */
+  #told({ worker, place, logFile }: Failure, sentence: string, seconds: number | undefined): string {
+    const { project, watching } = this.#options;
+    const line = place && sourceLine(project, place);
+    const when = seconds === undefined ? "after the queue's visibility timeout" : `in ${seconds} s`;
+    return [
+      `${worker} ${sentence}`,
+      ...(place ? [`    at ${place}`] : []),
+      ...(line ? [`       ${line}`] : []),
+      `    Tried again ${when}${watching ? ", or as soon as a source is saved" : ""}; repeats are counted. Its log: ${logFile}`,
+    ].join("\n");
+  }
+}
+
+/** What an invocation that failed as a whole says about its images. */
+function batchFailure(invocation: BatchInvocation, { kind, message, error }: InvocationError): Occurrence {
+  const { functionName, timeout, memorySize, taskRoot, logFile, messages } = invocation;
+  const keys = keysOf(messages);
+  const what = firstLine(message);
+  const batch = images(keys);
+  const sentences: Record<FailureKind, string> = {
+    init: `cannot be loaded, so that it can process nothing: ${what}`,
+    thrown: `failed with ${batch}: ${what}`,
+    timeout: `was ended at ${batch}: it took longer than its timeout of ${timeout} s (workers.timeout).`,
+    memory: `was ended at ${batch}: it took more than its ${memorySize} MB of memory (workers.memorySize).`,
+    exit: `ended itself at ${batch}: ${what}`,
+    throttled: `was not called for ${batch}, as there was no room for it: ${what}`,
+    answer: `gave a bad answer for ${batch}: ${what}. Lambda takes nothing, or { batchItemFailures: [{ itemIdentifier }] } with messages of the batch.`,
+  };
+  return {
+    functionName,
+    kind,
+    what: kind === "answer" ? `bad answer: ${what}` : what,
+    place: placeIn(error?.stackTrace ?? [], taskRoot),
+    logFile,
+    keys,
+    sentence: sentences[kind],
+  };
+}
+
+/** The first place in a stack trace that is the project's own, and of delivery's only where there is no other. */
+function placeIn(stackTrace: readonly string[], taskRoot: string): string | undefined {
+  // The system may know the folder by another path, but not by another name.
+  const root = `${path.sep}${path.basename(taskRoot)}${path.sep}`;
+  const places = stackTrace.flatMap((line) => {
+    const [, file] = /^\s+at (?:.*\()?(.+\.[cm]?tsx?:\d+:\d+)\)?$/.exec(line) ?? [];
+    if (!file) return [];
+    const at = file.lastIndexOf(root);
+    return [(at < 0 ? file : file.slice(at + root.length)).replaceAll(path.sep, "/")];
+  });
+  return places.find((place) => !place.startsWith("src/delivery/")) ?? places[0];
+}
+
+/** The line of code at a place, where the file is there. */
+function sourceLine(project: string, place: string): string | undefined {
+  const [, file = "", line] = /^(.+):(\d+):\d+$/.exec(place) ?? [];
+  try {
+    return readFileSync(path.resolve(project, file), "utf8").split("\n")[Number(line) - 1]?.trim();
+  } catch {
+    return undefined;
+  }
+}
+
+function keysOf(messages: readonly { readonly body: string }[]): string[] {
+  return messages.flatMap(({ body }) => {
+    try {
+      return createdObjects(body).map(({ key }) => key);
+    } catch {
+      return ["(a message that is no S3 event)"];
+    }
+  });
+}
+
+/** One image by its key, or several of which any may be meant. */
+function images(keys: readonly string[]): string {
+  if (keys.length <= 1) return keys[0] ?? "a message";
+  const more = keys.length > NAMED ? ", …" : "";
+  return `one of ${keys.length} images (${keys.slice(0, NAMED).join(", ")}${more})`;
+}
+
+function isPowerOfTen(number: number): boolean {
+  return /^10+$/.test(String(number));
+}
+
+function firstLine(text: string): string {
+  return text.split("\n")[0] ?? "";
+}
+
+function lines(stack: unknown): string[] {
+  return Array.isArray(stack) ? stack.map(String) : String(stack ?? "").split("\n");
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}

@@ -1,0 +1,84 @@
+import { keyArn } from "local-aws";
+import { nothingToDo, type ResourceType } from "./provider.ts";
+
+/** Roles, log groups, keys, alarms, dashboards and traces. */
+export const other: Record<string, ResourceType> = {
+  "aws:iam/role:Role": {
+    inputs: ["name", "assumeRolePolicy", "tags.*"],
+    inert: ["description", "forceDetachPolicies", "maxSessionDuration"],
+    provision({ inputs, physicalName }, { identity }) {
+      const name = String(inputs.name ?? physicalName);
+      const arn = identity.createRole(name, String(inputs.assumeRolePolicy));
+      return { id: name, state: { ...inputs, name, arn } };
+    },
+  },
+
+  "aws:iam/rolePolicy:RolePolicy": {
+    inputs: ["name", "role", "policy"],
+    provision({ name, inputs }, { identity }) {
+      identity.addRolePolicy(String(inputs.role), String(inputs.policy));
+      return { id: `${inputs.role}:${name}`, state: inputs };
+    },
+  },
+
+  // A log is kept until its folder is deleted; the functions' logs are written by the sandboxes.
+  "aws:cloudwatch/logGroup:LogGroup": {
+    inputs: ["name", "namePrefix", "retentionInDays", "kmsKeyId", "tags.*"],
+    inert: ["deletionProtectionEnabled", "logGroupClass", "skipDestroy"],
+    provision({ inputs, physicalName }, { region, accountId }) {
+      const suffix = physicalName.slice(physicalName.lastIndexOf("-") + 1);
+      const name = String(
+        inputs.name ?? (inputs.namePrefix ? `${inputs.namePrefix}${suffix}` : physicalName),
+      );
+      return {
+        id: name,
+        state: { ...inputs, name, arn: `arn:aws:logs:${region}:${accountId}:log-group:${name}` },
+      };
+    },
+  },
+
+  // Nothing is encrypted here but by the disk's owner; whether a service may use the key is judged all the same.
+  "aws:kms/key:Key": {
+    inputs: ["description", "enableKeyRotation", "tags.*"],
+    inert: ["*"],
+    provision({ inputs, physicalName }, { region, accountId }) {
+      return {
+        id: physicalName,
+        state: {
+          ...inputs,
+          keyId: physicalName,
+          arn: keyArn(physicalName, `arn:aws:kms:${region}:${accountId}`),
+        },
+      };
+    },
+  },
+  "aws:kms/keyPolicy:KeyPolicy": {
+    inputs: ["keyId", "policy"],
+    provision({ inputs }, { identity, region, accountId }) {
+      const id = String(inputs.keyId);
+      identity.setResourcePolicy(keyArn(id, `arn:aws:kms:${region}:${accountId}`), String(inputs.policy));
+      return { id, state: inputs };
+    },
+  },
+
+  // Nothing is measured here: the person is watching.
+  "aws:cloudwatch/metricAlarm:MetricAlarm": nothingToDo([
+    "namespace",
+    "metricName",
+    "dimensions.*",
+    "metricQueries.*",
+    "statistic",
+    "period",
+    "threshold",
+    "comparisonOperator",
+    "datapointsToAlarm",
+    "evaluationPeriods",
+    "treatMissingData",
+    "alarmDescription",
+    "alarmActions",
+    "okActions",
+    "tags.*",
+  ]),
+  "aws:cloudwatch/dashboard:Dashboard": nothingToDo(["dashboardName", "dashboardBody"]),
+  "aws:xray/resourcePolicy:ResourcePolicy": nothingToDo(["policyName", "policyDocument"]),
+};

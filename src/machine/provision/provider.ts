@@ -1,0 +1,100 @@
+import type { SNSClient } from "@aws-sdk/client-sns";
+import type { SQSClient } from "@aws-sdk/client-sqs";
+import type { Identity, LambdaService, ObjectStore } from "local-aws";
+import type { ProvisionedResource } from "../program.ts";
+import { ProgramError } from "../program-error.ts";
+import { type Declared, takenAsDeclared } from "./declared.ts";
+
+/** The services that resources are provisioned in. */
+export interface Services {
+  readonly endpoint: string;
+  readonly region: string;
+  readonly accountId: string;
+  readonly store: ObjectStore;
+  readonly sns: SNSClient;
+  readonly sqs: SQSClient;
+  readonly lambda: LambdaService;
+  readonly identity: Identity;
+  readonly omitted: Omitted;
+  /** The names of what has been made, by type and ARN. */
+  readonly arns: Map<string, string>;
+}
+
+/** One resource type that is run here: the inputs that it knows, and how it comes to be. */
+export interface ResourceType {
+  /**
+   * Inputs that are done here, or need no doing, with dots between levels and without list indices, for example
+   * `topics.events`. `.*` at the end stands for the names of a map: `environment.variables.*`.
+   */
+  readonly inputs: readonly string[];
+  /**
+   * Inputs that are not done here and change nothing of what happens here. The person is told of them. `*` is every
+   * one that is not in `inputs`; without it any other is refused.
+   */
+  readonly inert?: readonly string[];
+  readonly provision: (
+    resource: Declared,
+    services: Services,
+  ) => Promise<ProvisionedResource> | ProvisionedResource;
+}
+
+/** A type that needs no doing on this computer: whatever is asked of it, nothing changes here. */
+export function nothingToDo(inputs: readonly string[]): ResourceType {
+  return { inputs, inert: ["*"], provision: (resource, services) => takenAsDeclared(resource, services) };
+}
+
+/** What a program declares and this computer does not run. */
+export class Omitted {
+  readonly #counts = new Map<string, number>();
+  readonly #strict: boolean;
+
+  /** @param strict refuses it instead */
+  constructor(strict = false) {
+    this.#strict = strict;
+  }
+
+  /**
+   * Takes one of them down.
+   * @param what stands in the list
+   * @param refusal is the sentence if it is refused
+   * @throws {ProgramError}
+   */
+  add(what: string, refusal: string): void {
+    if (this.#strict) throw new ProgramError(refusal);
+    this.#counts.set(what, (this.#counts.get(what) ?? 0) + 1);
+  }
+
+  /** A line for each, in alphabetical order: `not run here: aws:dynamodb/table:Table (2)`. */
+  get lines(): string[] {
+    return [...this.#counts].sort().map(([what, count]) => `not run here: ${what} (${count})`);
+  }
+}
+
+/**
+ * The inputs that are not among the known ones, so that nothing a program asks for is ignored. What is no plain object
+ * or list, an archive say, counts as one value.
+ */
+export function unknownInputs(inputs: Record<string, unknown>, known: readonly string[]): string[] {
+  const unknown = new Set<string>();
+  const visit = (value: unknown, path: string): void => {
+    if (
+      known.includes(path) ||
+      known.some((name) => name.endsWith(".*") && path.startsWith(name.slice(0, -1)))
+    ) {
+      return;
+    }
+    if (Array.isArray(value)) {
+      for (const item of value) visit(item, path);
+    } else if (isPlainObject(value)) {
+      for (const [name, inner] of Object.entries(value)) visit(inner, path ? `${path}.${name}` : name);
+    } else if (value !== undefined) {
+      unknown.add(path);
+    }
+  };
+  visit(inputs, "");
+  return [...unknown];
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+}

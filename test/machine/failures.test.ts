@@ -1,0 +1,194 @@
+import { expect } from "chai";
+import { Activity, type BatchInvocation, type FailureKind, InvocationError } from "local-aws";
+import { Failures } from "../../src/machine/failures.ts";
+import { s3Record } from "../support/events.ts";
+
+const LOG = "/state/logs/grey-function-1.log";
+
+const WORKERS = [
+  {
+    ...{ name: "grey", queue: "", deadLetterQueue: "", function: "grey-function-1", prefix: "grey" },
+    ...{ source: "", results: "" },
+  },
+];
+
+/** An invocation of grey's function for some images, whose messages have the keys for identifiers. */
+const batch = (...keys: string[]): BatchInvocation => ({
+  functionName: "grey-function-1",
+  timeout: 120,
+  memorySize: 1769,
+  taskRoot: "/state/functions/grey-function-1",
+  logFile: LOG,
+  messages: keys.map((key) => ({ messageId: key, body: JSON.stringify({ Records: [s3Record(key)] }) })),
+});
+
+/** What delivery logs of a message that failed. */
+const logged = (messageId: string, message = "it broke", place = "handlers/grey.ts:5:51") => ({
+  level: "ERROR",
+  message: "failed",
+  messageId,
+  seconds: 20,
+  error: {
+    name: "TypeError",
+    message,
+    stack: `TypeError: ${message}\n    at Sharp.toBuffer (/project/node_modules/sharp/lib/output.js:1:2)\n    at #x (/state/functions/grey-function-1/src/delivery/delivery.ts:1:1)\n    at operation (/state/functions/grey-function-1/${place})`,
+  },
+});
+
+function watched(options: { images?: number; watching?: boolean } = {}) {
+  const activity = new Activity();
+  const said: string[] = [];
+  const failures = new Failures(activity, {
+    project: "/nowhere",
+    say: (text) => said.push(text),
+    ...options,
+  });
+  const fails = (kind: FailureKind, message: string, ...keys: string[]) => {
+    const invocation = batch(...keys);
+    activity.emit("begun", invocation);
+    activity.emit("failed", invocation, new InvocationError(kind, message));
+  };
+  const logs = (key: string, ...rest: string[]) => {
+    activity.emit("begun", batch(key));
+    activity.emit("logged", "grey-function-1", logged(key, ...rest));
+  };
+  return { activity, said, failures, fails, logs };
+}
+
+describe("what is said of functions that fail", () => {
+  it("is worker, image, message and place, once for each kind, whatever the message", () => {
+    const { said, failures, logs } = watched();
+    failures.nameWorkers(WORKERS);
+
+    for (const key of ["a b.png", "b.png", "c.png"]) logs(key, `it broke ${key}`);
+    logs("d.png", "it broke", "handlers/grey.ts:7:1");
+
+    expect(said).to.have.length(2);
+    expect(said[0]).to.equal(
+      `grey failed with a b.png: TypeError: it broke a b.png\n    at handlers/grey.ts:5:51\n    Tried again in 20 s; repeats are counted. Its log: ${LOG}`,
+    );
+    expect(failures.kinds.map(({ place, times }) => [place, times])).to.deep.equal([
+      ["handlers/grey.ts:5:51", 3],
+      ["handlers/grey.ts:7:1", 1],
+    ]);
+  });
+
+  const sentences: [FailureKind, string, RegExp][] = [
+    ["init", "Error: no start", /^grey cannot be loaded, so that it can process nothing: Error: no start$/m],
+    [
+      "timeout",
+      "Task timed out after 120.00 seconds",
+      /^grey was ended at one of 4 images \(a, b, c, …\): it took longer than its timeout of 120 s \(workers\.timeout\)\.$/m,
+    ],
+    [
+      "memory",
+      "",
+      /^grey was ended at .*: it took more than its 1769 MB of memory \(workers\.memorySize\)\.$/m,
+    ],
+    ["exit", "Runtime exited with error: exit status 3", /^grey ended itself at .*: .*exit status 3$/m],
+    [
+      "answer",
+      '"nonsense"',
+      /^grey gave a bad answer for .*: "nonsense"\. Lambda takes nothing, or \{ batch/m,
+    ],
+    ["thrown", "Error: it broke", /^grey failed with one of 4 images .*: Error: it broke$/m],
+  ];
+  for (const [kind, message, sentence] of sentences) {
+    it(`is a sentence of its own for "${kind}"`, () => {
+      const { said, failures, fails } = watched();
+      failures.nameWorkers(WORKERS);
+
+      fails(kind, message, "a", "b", "c", "d");
+
+      expect(said.join("\n")).to.match(sentence);
+    });
+  }
+
+  it("says how often it has been at ten, a hundred and so on", () => {
+    const { said, failures, logs } = watched();
+    failures.nameWorkers(WORKERS);
+
+    for (let image = 0; image < 150; image++) logs(String(image));
+
+    expect(said.slice(1)).to.deep.equal([
+      "grey has failed in this way 10 times: TypeError: it broke (handlers/grey.ts:5:51)",
+      "grey has failed in this way 100 times: TypeError: it broke (handlers/grey.ts:5:51)",
+    ]);
+  });
+
+  it("waits until it is known which worker it is of", () => {
+    const { said, failures, logs } = watched({ watching: true });
+    logs("a.png");
+    expect(said).to.deep.equal([]);
+
+    failures.nameWorkers(WORKERS);
+
+    expect(said.join()).to.match(/^grey failed with a\.png.*or as soon as a source is saved;/s);
+  });
+
+  it("tells what a worker is still at that has not made anything yet", async () => {
+    const activity = new Activity();
+    const said = await new Promise<string>((say) => {
+      new Failures(activity, { project: "/nowhere", say, slowAfter: 1 }).nameWorkers(WORKERS);
+      activity.emit("begun", batch("a.png"));
+    });
+
+    expect(said).to.equal("grey has been at a.png for 0.001 s; it is ended after 120 s, its timeout.");
+  });
+
+  it("finds a key in the line where it is there", () => {
+    const { activity, said, failures } = watched();
+    failures.nameWorkers(WORKERS);
+    activity.emit("begun", batch("first.png"));
+
+    activity.emit("logged", "grey-function-1", { ...logged("first.png"), key: "second of its message.png" });
+
+    expect(said[0]).to.match(/^grey failed with second of its message\.png:/);
+  });
+});
+
+describe("a worker is hopeless", () => {
+  const hopeless = (act: (of: ReturnType<typeof watched>) => void, images = 100) => {
+    const all = watched({ images });
+    all.failures.nameWorkers(WORKERS);
+    act(all);
+    return all.failures.hopeless("grey") !== undefined;
+  };
+  const five = ["1", "2", "3", "4", "5"];
+
+  it("when it fails in the same way with five images", () => {
+    expect(hopeless(({ logs }) => five.slice(1).forEach((key) => void logs(key)))).to.equal(false);
+    expect(hopeless(({ logs }) => five.forEach((key) => void logs(key)))).to.equal(true);
+  });
+
+  it("when it fails with each of fewer images", () => {
+    expect(hopeless(({ logs }) => logs("1"), 2)).to.equal(false);
+    expect(hopeless(({ logs }) => logs("1"), 1)).to.equal(true);
+  });
+
+  it("at once when it cannot be loaded, and after two images that took too long", () => {
+    expect(hopeless(({ fails }) => fails("init", "Error: no start", "1"))).to.equal(true);
+    expect(hopeless(({ fails }) => fails("timeout", "", "1"))).to.equal(false);
+    expect(hopeless(({ fails }) => fails("timeout", "", "1", "2"))).to.equal(true);
+  });
+
+  it("not when one image fails again and again", () => {
+    expect(hopeless(({ logs }) => five.forEach(() => void logs("1")))).to.equal(false);
+  });
+
+  it("not when it fails in different ways", () => {
+    const act = ({ logs }: ReturnType<typeof watched>) =>
+      five.forEach((key) => void logs(key, "it broke", `handlers/grey.ts:${key}:1`));
+
+    expect(hopeless(act)).to.equal(false);
+  });
+
+  it("not when it has ever succeeded", () => {
+    expect(
+      hopeless(({ failures, logs }) => {
+        failures.succeeded("grey");
+        for (const key of five) logs(key);
+      }),
+    ).to.equal(false);
+  });
+});
