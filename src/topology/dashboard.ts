@@ -21,7 +21,7 @@ const HEIGHT = 6;
  * One dashboard that reads from left to right, line by line, as an image travels. A worker is a line in each graph.
  * @see https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
  */
-export function dashboardBody({ topicArn, stack, workers }: Shown) {
+function dashboardBody({ topicArn, stack, workers }: Shown) {
   const topic = topicArn.split(":").at(-1) ?? "";
   const all = Object.entries(workers);
   const ofTopic = (metric: string, label: string): Line => [

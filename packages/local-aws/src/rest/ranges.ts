@@ -32,7 +32,7 @@ export function checksumOf(
 }
 
 /** One range; anything else in the header is ignored, as HTTP wants it. */
-export function parseRange(header: string, size: number): ByteRange | undefined {
+function parseRange(header: string, size: number): ByteRange | undefined {
   const [, from = "", to = ""] = /^bytes=(\d*)-(\d*)$/.exec(header.trim()) ?? [];
   if (from === "" && to === "") return undefined;
   const start = from === "" ? Math.max(0, size - Number(to)) : Number(from);
