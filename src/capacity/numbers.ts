@@ -183,9 +183,9 @@ const TABLE = {
     source: "assumed: START, END, REPORT and one line of metrics",
   },
   metricsPerWorker: {
-    value: 7,
+    value: 9,
     unit: "custom metrics of a worker",
-    source: "this project: processed, duplicate, superseded, rejected, failed, bytes, ms",
+    source: "this project: processed, duplicate, superseded, rejected, failed, repaired, dropped, bytes, ms",
   },
 } as const satisfies Record<string, Sourced>;
 

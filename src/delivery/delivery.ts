@@ -3,7 +3,7 @@ import { type Metrics, MetricUnit } from "@aws-lambda-powertools/metrics";
 import type { S3Client } from "@aws-sdk/client-s3";
 import { ChangeMessageVisibilityBatchCommand, type SQSClient } from "@aws-sdk/client-sqs";
 import type { SQSRecord } from "aws-lambda";
-import { type ImageOperation, ImageRejected } from "image-turn";
+import { type ImageOperation, ImageRejected, type Notes } from "image-turn";
 import { type CreatedObject, createdObjects, identity, isFolderMarker, UnknownMessage } from "./envelope.ts";
 import { type Rejection, reject } from "./rejection.ts";
 import { type Written, writeResult } from "./result.ts";
@@ -183,18 +183,24 @@ export class Delivery {
       const result = await worker
         .operation(bytes, { pixels: worker.pixelLimit, seconds })
         .finally(() => share.worked());
+      checkResult(result);
       const target = { bucket: worker.resultsBucket, key };
       const written = await writeResult(worker.s3, target, source, result, share.signal);
 
       const ms = worker.now() - started;
       const { outcome } = written;
+      const notes = told(result.notes);
       worker.logger.info(outcome, {
         ...named(source),
         ms,
         bytesIn: bytes.length,
         bytesOut: result.body.length,
+        ...notes,
       });
       worker.metrics.addMetric(outcome, MetricUnit.Count, 1);
+      for (const what of ["repaired", "dropped"] as const) {
+        if (outcome === "processed" && notes[what]) worker.metrics.addMetric(what, MetricUnit.Count, 1);
+      }
       worker.metrics.addMetric("bytes", MetricUnit.Bytes, bytes.length);
       worker.metrics.addMetric("ms", MetricUnit.Milliseconds, ms);
       return written;
@@ -264,6 +270,32 @@ function receives(message: SQSRecord): number {
 /** The fields by which a log's reader finds an object. */
 function named(source: CreatedObject | undefined) {
   return { bucket: source?.bucket, key: source?.key, versionId: source?.versionId };
+}
+
+/** Of the notes on an image, those that say something. */
+function told({ exact, repaired = [], dropped = [] }: Partial<Notes> = {}): Partial<Notes> {
+  return {
+    ...(exact !== undefined && { exact }),
+    ...(repaired.length > 0 && { repaired }),
+    ...(dropped.length > 0 && { dropped }),
+  };
+}
+
+/** @throws TypeError unless it is what an operation has to return: not every handler is compiled with its types */
+function checkResult(result: unknown): void {
+  const { body, contentType } = (result ?? {}) as Record<string, unknown>;
+  if (body instanceof Uint8Array && typeof contentType === "string") return;
+  const fields =
+    body === undefined && contentType === undefined
+      ? kindOf(result)
+      : `{ body: ${kindOf(body)}, contentType: ${kindOf(contentType)} }`;
+  throw new TypeError(`The processor returned ${fields}, not { body: Buffer, contentType: string }.`);
+}
+
+/** A value's class, or its type where it has none. */
+function kindOf(value: unknown): string {
+  if (value === null) return "null";
+  return typeof value === "object" ? (value.constructor?.name ?? "object") : typeof value;
 }
 
 function rejection(source: CreatedObject, code: string, reason: string): Rejection {

@@ -219,6 +219,7 @@ export class ImageWorker extends pulumi.ComponentResource {
           environment: {
             variables: withVariables(`ImageWorker "${name}": environment`, environment, {
               WORKER: name,
+              DAMAGED: settings.damaged,
               STACK: fanOut.stack,
               RESULTS_BUCKET: fanOut.results.bucket,
               QUEUE_URL: this.queue.url,

@@ -38,6 +38,12 @@ export interface WorkerSettings {
   readonly logRetentionInDays?: number;
 
   /**
+   * What becomes of an image that is damaged although all its pixels are there, as far as the worker's handler can tell:
+   * turned as viewers show it, which its log says, or rejected. @default repair
+   */
+  readonly damaged?: "repair" | "reject";
+
+  /**
    * How fast the queue is emptied: up to a maximum and free of charge, or by pollers that are paid by the hour.
    * @default Lambda's own scaling, up to 1,250 batches at once
    */
@@ -69,7 +75,7 @@ export interface ProvisionedScaling {
 }
 
 /**
- * Whole numbers that every worker has. Bounds are AWS's, but for the receive count's, which is its advice, and the
+ * What every worker has, whole numbers first. Bounds are AWS's, but for the receive count's, which is its advice, and the
  * minimum of memory: in less than 180 MB there is no room for any image beside the runtime (docs/images.md).
  */
 export const WORKER_CHOICES = {
@@ -79,6 +85,7 @@ export const WORKER_CHOICES = {
   maximumBatchingWindowInSeconds: { minimum: 0, maximum: 300, unit: "seconds", default: 0 },
   maxReceiveCount: { minimum: 5, maximum: 1000, unit: "", default: 5 },
   logRetentionInDays: { minimum: 1, maximum: 3653, unit: "days", default: 30 },
+  damaged: ["repair", "reject"],
 } as const satisfies Choices;
 
 /** Whole numbers that a worker has where somebody says so. */

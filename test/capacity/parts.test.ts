@@ -108,7 +108,7 @@ describe("cost", () => {
     expect(items["SNS publishes"]).to.be.closeTo(0.5, 1e-6);
     expect(items["SQS requests"]).to.be.at.least(0.8);
     // Two workers' metrics in one hour.
-    expect(items["CloudWatch metrics"]).to.be.closeTo((2 * 7 * 0.3) / 730, 1e-9);
+    expect(items["CloudWatch metrics"]).to.be.closeTo((2 * 9 * 0.3) / 730, 1e-9);
   });
 
   it("of standing still is that of pollers, polls of empty queues, alarms, dashboards and keys", () => {

@@ -18,11 +18,16 @@ const IMAGE = readFileSync("samples/cat.jpg");
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** What S3 says where nothing is wrong. */
-const fine: Answer = (request, response) => {
-  const source = request.method === "GET" || request.method === "HEAD";
-  response.writeHead(200, source ? { etag: '"e"', "content-length": IMAGE.length } : { etag: '"r"' });
-  response.end(request.method === "GET" ? IMAGE : undefined);
-};
+const giving =
+  (image: Buffer): Answer =>
+  (request, response) => {
+    const source = request.method === "GET" || request.method === "HEAD";
+    response.writeHead(200, source ? { etag: '"e"', "content-length": image.length } : { etag: '"r"' });
+    response.end(request.method === "GET" ? image : undefined);
+  };
+const fine = giving(IMAGE);
+/** All pixels are there, only the end marker is not. */
+const damaged = giving(IMAGE.subarray(0, -2));
 
 const refusal =
   (code: string, status: number, headers: Record<string, string> = {}): Answer =>
@@ -50,7 +55,7 @@ async function serving<T>(listener: RequestListener, use: (url: string) => Promi
 /** Runs the bundle that a worker's function gets, in a process of its own, on one message. */
 async function deliver(
   answer: Answer,
-  { body = { Records: [s3Record("a.jpg")] } as unknown, timeout = 20 } = {},
+  { body = { Records: [s3Record("a.jpg")] } as unknown, timeout = 20, environment = {} } = {},
 ) {
   const told = { puts: 0, deadLetters: 0, log: "", comesAgain: false };
   const listener: RequestListener = async (request, response) => {
@@ -95,10 +100,12 @@ async function deliver(
               WORKER: "turn",
               STACK: "test",
               ANGLE: "90",
+              DAMAGED: "repair",
               RESULTS_BUCKET: "results",
               AWS_ENDPOINT_URL: url,
             },
             ...{ QUEUE_URL: `${url}/queue`, DEAD_LETTER_QUEUE_URL: `${url}/dead-letters` },
+            ...environment,
             PATH: process.env.PATH ?? "",
           },
         },
@@ -135,6 +142,13 @@ describe("the bundle of a worker's function, against an S3 that answers as AWS d
   });
   const cases: [string, Answer, object, Parameters<typeof deliver>[1]?][] = [
     ["writes the result", fine, { ...done, puts: 1 }],
+    ["turns an image that is damaged and has all its pixels", damaged, { ...done, puts: 1 }],
+    [
+      "rejects such an image where the worker's settings say so",
+      damaged,
+      { ...done, deadLetters: 1 },
+      { environment: { DAMAGED: "reject" } },
+    ],
     ["waits for a version that is not found yet", ofSource(refusal("NoSuchKey", 404)), again],
     ["is done with a version that is gone", ofSource(refusal("NoSuchVersion", 404)), done],
     [

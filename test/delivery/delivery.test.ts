@@ -90,6 +90,59 @@ describe("the delivery of a message", () => {
     expect(lines.map(({ outcome }) => outcome)).to.deep.equal(["processed"]);
   });
 
+  it("says in log and metrics what the operation says of the image", async () => {
+    const notes = { exact: true, repaired: ["the trailer is missing"], dropped: ["a film", "a thumbnail"] };
+    const { s3, deliver, metrics, lines } = bench(async (source, limits) => ({
+      ...(await reverse(source, limits)),
+      notes,
+    }));
+    s3.put("source", "a", Buffer.from("abc"));
+
+    await deliver(message(s3Record("a")));
+    // A second delivery of the same image counts nothing twice.
+    await deliver(message(s3Record("a")));
+
+    expect(lines[0]?.fields).to.deep.include(notes);
+    expect(metrics).to.include({ processed: 1, duplicate: 1, repaired: 1, dropped: 1 });
+  });
+
+  it("says nothing of repairs where there were none, or of exactness where the operation does not", async () => {
+    const { s3, deliver, metrics, lines } = bench(async (source, limits) => ({
+      ...(await reverse(source, limits)),
+      notes: { repaired: [], dropped: [] },
+    }));
+    s3.put("source", "a", Buffer.from("abc"));
+
+    await deliver(message(s3Record("a")));
+
+    expect(lines[0]?.fields).to.not.have.any.keys("exact", "repaired", "dropped");
+    expect(metrics).to.have.all.keys("processed", "bytes", "ms");
+  });
+
+  for (const [what, returned] of [
+    ["undefined", undefined],
+    ["null", null],
+    ["Buffer", Buffer.from("abc")],
+    ["{ body: string, contentType: string }", { body: "abc", contentType: "image/test" }],
+    ["{ body: Buffer, contentType: undefined }", { body: Buffer.from("abc") }],
+  ] as const) {
+    it(`fails in words, and comes again, where the operation returns ${what}`, async () => {
+      const { s3, deliver, metrics, lines, visibility } = bench(async () => returned as never);
+      s3.put("source", "a", Buffer.from("abc"));
+
+      const error = await failure(deliver(message(s3Record("a"))));
+
+      expect(error).to.be.instanceOf(TypeError);
+      expect((error as Error).message).to.equal(
+        `The processor returned ${what}, not { body: Buffer, contentType: string }.`,
+      );
+      expect(lines.map(({ outcome }) => outcome)).to.deep.equal(["failed"]);
+      expect(metrics).to.deep.equal({ failed: 1 });
+      expect(s3.requests).to.deep.equal(["GET source/a"]);
+      expect(visibility).to.have.length(1);
+    });
+  }
+
   it("processes every record of a message", async () => {
     const { s3, deliver } = bench();
     for (const key of ["a", "b"]) s3.put("source", key, Buffer.from(key));

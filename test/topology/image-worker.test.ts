@@ -208,6 +208,7 @@ describe("ImageWorker", () => {
       tags: TAGS,
     });
     expect(environment.variables).to.deep.equal({
+      DAMAGED: "repair",
       WORKER: "grey",
       STACK: "machine-test",
       RESULTS_BUCKET: "images-results",
@@ -290,6 +291,17 @@ describe("RotationWorker", () => {
     });
     return find(resources, "Function", "turn-function").environment.variables.ANGLE;
   }
+
+  it("takes no damaged images where its settings or the fan-out's say so", async () => {
+    const resources = await registered(() => {
+      const fanOut = new ImageFanOut("images", { workers: { damaged: "reject" } });
+      new RotationWorker("strict", { fanOut, angle: 90 });
+      new RotationWorker("lenient", { fanOut, angle: 90, damaged: "repair" });
+    });
+
+    expect(find(resources, "Function", "strict-function").environment.variables.DAMAGED).to.equal("reject");
+    expect(find(resources, "Function", "lenient-function").environment.variables.DAMAGED).to.equal("repair");
+  });
 
   it("is an ImageWorker with a type of its own", async () => {
     const resources = await registered(() => {

@@ -56,6 +56,7 @@ describe("the settings of a worker", () => {
       /is either maximumConcurrency or/,
     ],
     [{ scaling: { pollers: 5 } }, /scaling\.pollers is not known/],
+    [{ damaged: "mend" }, /^W: damaged is "mend", but must be repair or reject\.$/],
     [{ reservedConcurrency: 1 }, /reservedConcurrency is 1, but .* from 2 to 100000/],
     [
       { reservedConcurrency: 10, scaling: { maximumConcurrency: 11 } },
@@ -82,6 +83,7 @@ describe("the settings of a worker", () => {
     },
     { memorySize: 10_240, timeout: 900, batchSize: 1, maximumBatchingWindowInSeconds: 300 },
     { timeout: 84 },
+    { damaged: "reject" },
     { scaling: { maximumConcurrency: 2 }, reservedConcurrency: 2 },
     { scaling: { maximumConcurrency: 1000 } },
     { scaling: { minimumPollers: 2, maximumPollers: 2 }, reservedConcurrency: 20 },
