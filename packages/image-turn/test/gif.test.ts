@@ -12,6 +12,11 @@ function still(width: number, height: number, interlaced = false): Buffer {
   return gif({ width, height, palette, frames: [{ left: 0, top: 0, width, height, indices, interlaced }] });
 }
 
+/** The file with the beginning of another block in place of its trailer. */
+function appended(file: Buffer, bytes: readonly number[]): Buffer {
+  return Buffer.concat([file.subarray(0, -1), Buffer.from(bytes)]);
+}
+
 describe("a GIF", () => {
   for (const interlaced of [false, true]) {
     it(`${interlaced ? "that is interlaced " : ""}is turned exactly, with its palette as it was`, async () => {
@@ -90,6 +95,56 @@ describe("a GIF", () => {
     const result = await turned(Buffer.concat([source.subarray(0, 61), extension, source.subarray(61)]), 90);
     expect(result.toString("latin1")).to.include('tiff:Orientation="1"').and.include('dc:source="drawn"');
     expect((await decodeFrames(result)).length).to.equal(1);
+  });
+
+  for (const [words, where, cut] of [
+    ["the trailer is missing", "", (file: Buffer) => file.subarray(0, -1)],
+    // The terminator of the last frame's pixels, and with it the end of its codes.
+    ["its last block is cut off", "in the terminator of its pixels", (file: Buffer) => file.subarray(0, -2)],
+    ["its last block is cut off", "in the end of its codes", (file: Buffer) => file.subarray(0, -3)],
+    ["its last block is cut off", "in a comment", (file: Buffer) => appended(file, [0x21, 0xfe, 9, 65])],
+    ["its last block is cut off", "in an extension's label", (file: Buffer) => appended(file, [0x21])],
+    [
+      "its last block is cut off",
+      "in a frame's header",
+      (file: Buffer) => appended(file, [0x2c, 0, 0, 0, 0, 8, 0, 8]),
+    ],
+    [
+      "its last block is cut off",
+      "before a frame's pixels",
+      (file: Buffer) => appended(file, [0x2c, 0, 0, 0, 0, 8, 0, 8, 0, 0, 8]),
+    ],
+    ["3 bytes are behind its end", "", (file: Buffer) => Buffer.concat([file, Buffer.alloc(3)])],
+  ] as const) {
+    it(`of which ${`${words} ${where}`.trim()} is turned where its frames are complete, and says so`, async () => {
+      for (const sound of [still(37, 23), animatedGif()]) {
+        for (const angle of [90, 45]) {
+          const { body, notes } = await rotate({ angle })(cut(sound), limits);
+          expect(notes?.repaired).to.deep.equal([words]);
+          expect(body.equals(await turned(sound, angle))).to.equal(true);
+          const strict = rotate({ angle, damaged: "reject" });
+          const failure = await strict(cut(sound), limits).catch((error) => error);
+          expect([failure.code, failure.message]).to.deep.equal(["corrupt", `The GIF is damaged: ${words}.`]);
+          expect((await strict(sound, limits)).notes?.repaired).to.deep.equal([]);
+        }
+      }
+    });
+  }
+
+  it("whose last frame has too few pixels is rejected at any angle", async () => {
+    for (const sound of [still(37, 23), animatedGif()]) {
+      for (const angle of [90, 45]) {
+        for (const missing of [10, 30]) {
+          const cut = sound.subarray(0, -missing);
+          const failure = await rotate({ angle })(cut, limits).catch((error) => error);
+          expect([failure.code, failure.message]).to.deep.equal([
+            "corrupt",
+            "The GIF is damaged: a frame has too few pixels.",
+          ]);
+        }
+      }
+    }
+    expect(await rejection(still(37, 23).subarray(0, 61), "corrupt")).to.include("ends too early");
   });
 
   it("with a frame outside its canvas is rejected", async () => {

@@ -1,4 +1,5 @@
 import { ImageRejected } from "../../contract.ts";
+import { readable } from "../../exif.ts";
 import { turnFrames } from "../../frames.ts";
 import {
   isQuarter,
@@ -29,6 +30,8 @@ interface Frame {
 
 /** A GIF in its parts: extensions stay bytes, with their introducer and terminator. */
 interface Gif {
+  /** What the decoder gets: the source, or where its end is missing, what there is with an end. */
+  readonly file: Buffer;
   readonly canvas: Size;
   /** Version, screen descriptor and global palette. */
   readonly head: Buffer;
@@ -52,8 +55,13 @@ export async function turnGif(source: Buffer, job: Job): Promise<Buffer> {
   if (isQuarter(turn)) {
     return turnIndices(gif, turn, job);
   }
-  const { delay, loop } = await open(job, source).metadata();
-  const { width, height, pages, pixels } = await turnFrames(source, turn, job);
+  const last = gif.parts.findLast((part): part is Frame => !Buffer.isBuffer(part));
+  if (gif.file !== source && last !== undefined) {
+    // The decoder does not mind pixels that are missing from the last frame.
+    decodeFrame(last);
+  }
+  const { delay, loop } = await open(job, gif.file).metadata();
+  const { width, height, pages, pixels } = await turnFrames(gif.file, turn, job);
   const raw = { width, height: height * pages, channels: 4, pageHeight: height } as const;
   const animation = pages > 1 && delay !== undefined ? { delay, loop: loop ?? 0 } : {};
   const joined = open(job, pixels, { raw, limitInputPixels: false });
@@ -76,8 +84,13 @@ function turnIndices({ canvas, head, parts }: Gif, turn: Turn, job: Job): Buffer
   return Buffer.concat([...pieces, Buffer.from([introducer.trailer])]);
 }
 
-function turnFrame({ part, flags, palette, codeSize, blocks }: Frame, canvas: Size, turn: Turn): Buffer {
-  const decoded = decodeLzw(codeSize, joinBlocks(blocks), part.width * part.height);
+function decodeFrame({ part, codeSize, blocks }: Frame): Uint8Array {
+  return decodeLzw(codeSize, joinBlocks(blocks), part.width * part.height);
+}
+
+function turnFrame(frame: Frame, canvas: Size, turn: Turn): Buffer {
+  const { part, flags, palette, codeSize } = frame;
+  const decoded = decodeFrame(frame);
   const straight = flags & interlacing ? deinterlaced(decoded, part) : decoded;
   const place = turnedRectangle(turn, canvas, part);
   const turned = turnedRaster(turn, part, straight);
@@ -99,34 +112,64 @@ function parse(source: Buffer, turn: Turn, job: Job): Gif {
   const head = source.subarray(0, at);
   const parts: (Frame | Buffer)[] = [];
   let frames = 0;
+  const finished = (file: Buffer): Gif => {
+    checkPixels(job, new Array<Size>(frames).fill(canvas), weight("gif", isQuarter(turn)));
+    return { file, canvas, head, parts };
+  };
+  /** The file's end is missing, but no pixel that was begun: viewers show the frames that there are. */
+  const unfinished = (what: string, rest = source.subarray(0, at)): Gif => {
+    if (frames === 0) {
+      throw new ImageRejected("corrupt", "The GIF is damaged: it ends too early.");
+    }
+    job.notes.repaired.push(what);
+    return finished(Buffer.concat([rest, Buffer.from([introducer.trailer])]));
+  };
   for (;;) {
+    if (at >= source.length) {
+      return unfinished("the trailer is missing");
+    }
     const kind = source.readUInt8(at);
     if (kind === introducer.trailer) {
-      checkPixels(job, new Array<Size>(frames).fill(canvas), weight("gif", isQuarter(turn)));
-      return { canvas, head, parts };
+      if (at + 1 < source.length) {
+        job.notes.repaired.push(`${source.length - at - 1} bytes are behind its end`);
+      }
+      return finished(source);
     }
     if (kind === introducer.extension) {
-      const end = endOfBlocks(source, at + 2);
+      const end = readable(() => endOfBlocks(source, at + 2));
+      if (end === undefined) {
+        return unfinished("its last block is cut off");
+      }
       const extension = source.subarray(at, end);
-      if (source.readUInt8(at + 1) !== plainText) {
+      if (source.readUInt8(at + 1) === plainText) {
+        job.notes.dropped.push("a plain text extension");
+      } else {
         parts.push(extension.includes("XMP DataXMP", 3, "latin1") ? turnedXmp(extension) : extension);
       }
       at = end;
     } else if (kind === introducer.frame) {
+      const flags = source[at + 9] ?? 0;
+      const data = at + 10 + paletteBytes(flags);
+      if (data + 1 >= source.length) {
+        return unfinished("its last block is cut off");
+      }
       frames += 1;
       if (frames > mostFrames) {
         throw new ImageRejected("too-many-pixels", `The GIF has more than ${mostFrames} frames.`);
       }
-      const flags = source.readUInt8(at + 9);
-      const data = at + 10 + paletteBytes(flags);
-      const end = endOfBlocks(source, data + 1);
+      const end = readable(() => endOfBlocks(source, data + 1));
+      const blocks =
+        end === undefined ? endedBlocks(source.subarray(data + 1)) : source.subarray(data + 1, end);
       parts.push({
         part: partOf(source, at + 1, canvas),
         flags,
         palette: source.subarray(at + 10, data),
         codeSize: source.readUInt8(data),
-        blocks: source.subarray(data + 1, end),
+        blocks,
       });
+      if (end === undefined) {
+        return unfinished("its last block is cut off", Buffer.concat([source.subarray(0, data + 1), blocks]));
+      }
       at = end;
     } else {
       throw new ImageRejected("corrupt", "The GIF is damaged: it has a block of no known kind.");
@@ -159,6 +202,18 @@ function endOfBlocks(source: Buffer, at: number): number {
     end += 1 + length;
   }
   return end + 1;
+}
+
+/** Sub-blocks that the file's end cuts off, what there is of them, with a terminator. */
+function endedBlocks(blocks: Buffer): Buffer {
+  const ended = Buffer.concat([blocks, Buffer.alloc(1)]);
+  let last = 0;
+  while (last + 1 + (ended[last] as number) < blocks.length) {
+    last += 1 + (ended[last] as number);
+  }
+  const length = Math.min(ended[last] as number, Math.max(0, blocks.length - last - 1));
+  ended[last] = length;
+  return ended.subarray(0, length === 0 ? last + 1 : ended.length);
 }
 
 function joinBlocks(blocks: Buffer): Uint8Array {
