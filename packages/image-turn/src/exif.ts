@@ -102,13 +102,18 @@ class Block {
   }
 }
 
-/** The orientation that an Exif block states, 1 to 8; 1 where it states none. Damaged blocks state none. */
+/** The orientation that an Exif block states, 1 to 8; 1 where it states none. */
 export function exifOrientation(exif: Buffer | undefined): number {
+  return statedOrientation(exif) ?? 1;
+}
+
+/** The orientation that an Exif block states, 1 to 8; undefined where it states none. Damaged blocks state none. */
+export function statedOrientation(exif: Buffer | undefined): number | undefined {
   const stated = readable(() => {
     const block = new Block(exif ?? Buffer.alloc(0));
     return block.number(block.directory(block.u32(4)).fields.get(tag.orientation));
   });
-  return stated !== undefined && stated >= 1 && stated <= 8 ? stated : 1;
+  return stated !== undefined && stated >= 1 && stated <= 8 ? stated : undefined;
 }
 
 /** Whether an Exif block has a second directory, which is its thumbnail's. */
@@ -130,6 +135,7 @@ export type TurnThumbnail = (thumbnail: Buffer) => Promise<Buffer>;
  * turned too, or unlinked where it cannot be. A block without a readable directory is dropped: undefined.
  *
  * @param most Bytes that the block may have. @default 65527, what fits into a JPEG segment
+ * @param orientation What it says of its orientation afterwards, where that was not applied.
  */
 export async function turnedExif(
   exif: Buffer,
@@ -137,6 +143,7 @@ export async function turnedExif(
   size: Size,
   turnThumbnail: TurnThumbnail,
   most = 65527,
+  orientation: (stated: number) => number = () => 1,
 ): Promise<Buffer | undefined> {
   const block = readable(() => new Block(Buffer.from(exif)));
   const first = readable(() => block?.directory(block.u32(4)));
@@ -145,7 +152,7 @@ export async function turnedExif(
   }
   const pointer = block.number(first.fields.get(tag.exifDirectory));
   const details = readable(() => (pointer === undefined ? undefined : block.directory(pointer).fields));
-  block.setNumber(first.fields.get(tag.orientation), 1);
+  block.setNumber(first.fields.get(tag.orientation), orientation(exifOrientation(exif)));
   block.setNumber(first.fields.get(tag.imageWidth), size.width);
   block.setNumber(first.fields.get(tag.imageLength), size.height);
   block.setNumber(details?.get(tag.pixelXDimension), size.width);

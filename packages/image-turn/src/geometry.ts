@@ -40,6 +40,17 @@ export function turnFrom(orientation: number, angle: number): Turn {
   return { flop: first.flop, degrees: (((first.degrees + (angle % 360)) % 360) + 360) % 360 };
 }
 
+/**
+ * What an orientation becomes that was not applied, as only some viewers follow it: they show the turned pixels by it, and
+ * what they show is turned as well. A rotation may come after the turn as well as before. After a mirroring, a quarter
+ * turn would go the other way, so that the mirroring is exchanged for the one that makes up for it; at angles for which there
+ * is none, it stays.
+ */
+export function unappliedOrientation(orientation: number, angle: number): number {
+  const exchanged: Readonly<Record<number, number>> = { 2: 4, 4: 2, 5: 7, 7: 5 };
+  return Math.abs(angle % 180) === 90 ? (exchanged[orientation] ?? orientation) : orientation;
+}
+
 /** Whether pixels only change places and none is computed. */
 export function isQuarter({ degrees }: Turn): boolean {
   return degrees % 90 === 0;

@@ -5,15 +5,22 @@ import type { Size } from "./geometry.ts";
  * An XMP packet whose image was turned upright: its orientation is 1; its thumbnails, which show the image as it
  * was, and its word that a gain map follows where none does, are blanked. The length stays the same, so that a packet can
  * be changed where it is.
+ *
+ * @param orientation What it says of its orientation afterwards, where that was not applied.
  */
-export function turnedXmp(packet: Buffer, gainMap = false): Buffer {
+export function turnedXmp(
+  packet: Buffer,
+  gainMap = false,
+  orientation: (stated: number) => number = () => 1,
+): Buffer {
+  const restated = (_: string, before: string, stated: string) => `${before}${orientation(Number(stated))}`;
   const text = packet
     .toString("latin1")
-    .replace(/(\btiff:Orientation\s{0,9}=\s{0,9}["'])[2-8](?=["'])/g, "$11")
+    .replace(/(\btiff:Orientation\s{0,9}=\s{0,9}["'])([2-8])(?=["'])/g, restated)
     .replace(/\bhdrgm:Version\s{0,9}=\s{0,9}["'][\d.]{1,9}["']/g, (version) =>
       gainMap ? version : " ".repeat(version.length),
     )
-    .replace(/(<tiff:Orientation>\s{0,9})[2-8](?=\s{0,9}<)/g, "$11");
+    .replace(/(<tiff:Orientation>\s{0,9})([2-8])(?=\s{0,9}<)/g, restated);
   return Buffer.from(blanked(text, "<xmp:Thumbnails", "</xmp:Thumbnails>"), "latin1");
 }
 

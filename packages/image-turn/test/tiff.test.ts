@@ -264,7 +264,7 @@ describe("a TIFF", () => {
       expect(result.get(282)?.readUInt32LE(0)).to.equal(150);
       expect(result.get(283)?.readUInt32LE(0)).to.equal(300);
       expect(result.get(315)?.toString()).to.equal("A. Person\0");
-      expect(result.get(700)?.toString()).to.include('tiff:Orientation="1"');
+      expect(result.get(700)?.toString()).to.include('dc:source="drawn"');
       expect(result.get(33723)?.equals(iptc())).to.equal(true);
       expect(result.get(34377)?.includes("A corner that is dark")).to.equal(true);
       expect(result.get(34675)?.equals(profile as Buffer)).to.equal(true);
@@ -318,6 +318,16 @@ describe("a TIFF", () => {
     expect(await rejection(tiff([{ ...page, photometric: 8 }]), "unsupported-format")).to.include("kind 8");
     const float = { ...page, width: 4, bits: [32, 32, 32], fields: [[339, 3, [3, 3, 3]]] as Field[] };
     expect(await rejection(tiff([float]), "unsupported-format")).to.include("32 bits");
+  });
+
+  it("in old-style JPEG compression is rejected as not supported, whichever page is", async () => {
+    const page = pageOf(picture(16, 16));
+    const old = { ...page, fields: [[compression, 3, [6]]] as Field[] };
+    for (const pages of [[old], [page, old]]) {
+      expect(await rejection(tiff(pages), "unsupported-format")).to.equal(
+        "The file is a TIFF in old-style JPEG compression, which is not turned here.",
+      );
+    }
   });
 
   it("whose pages have no end is rejected", async () => {

@@ -3,22 +3,13 @@ import sharp from "sharp";
 import { vp8Quality } from "../src/formats/webp/webp-quality.ts";
 import { exif, xmp } from "./corpus/exif.ts";
 import { difference, oriented, photograph, picture, quarters, type Raster } from "./corpus/raster.ts";
-import { animatedWebp, type Chunk, chunksOf, file } from "./corpus/webp.ts";
+import { animatedWebp, type Chunk, chunksOf, file, withChunks } from "./corpus/webp.ts";
 import { decode, decodeFrames, turned, turnedAround } from "./tools.ts";
 
 function webp({ width, height, channels, data }: Raster, lossless: boolean, quality = 90): Promise<Buffer> {
   return sharp(data, { raw: { width, height, channels } })
     .webp({ lossless, exact: true, quality })
     .toBuffer();
-}
-
-function withChunks(source: Buffer, flags: number, added: readonly Chunk[]): Buffer {
-  const header = Buffer.alloc(10);
-  header.writeUInt8(flags, 0);
-  header.writeUIntLE(36, 4, 3);
-  header.writeUIntLE(22, 7, 3);
-  const pictures = chunksOf(source).filter(({ type }) => type !== "VP8X");
-  return file([{ type: "VP8X", data: header }, ...pictures, ...added]);
 }
 
 function chunk(webp: Buffer, type: string): Buffer | undefined {

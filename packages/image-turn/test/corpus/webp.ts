@@ -59,6 +59,16 @@ export function file(chunks: readonly Chunk[]): Buffer {
   return Buffer.concat([head, body]);
 }
 
+/** A still picture of 37 × 23 with an extended header, and chunks behind it. */
+export function withChunks(source: Buffer, flags: number, added: readonly Chunk[]): Buffer {
+  const header = Buffer.alloc(10);
+  header.writeUInt8(flags, 0);
+  header.writeUIntLE(36, 4, 3);
+  header.writeUIntLE(22, 7, 3);
+  const pictures = chunksOf(source).filter(({ type }) => type !== "VP8X");
+  return file([{ type: "VP8X", data: header }, ...pictures, ...added]);
+}
+
 function encode({ type, data }: Chunk): Buffer {
   const chunk = Buffer.alloc(8 + data.length + (data.length % 2));
   chunk.write(type, 0, "latin1");

@@ -1,3 +1,4 @@
+import { carriedXmp, noteDropped } from "../../carried.ts";
 import { ImageRejected } from "../../contract.ts";
 import { readable } from "../../exif.ts";
 import { turnFrames } from "../../frames.ts";
@@ -12,7 +13,6 @@ import {
   turnedSize,
   turnFrom,
 } from "../../geometry.ts";
-import { turnedXmp } from "../../metadata.ts";
 import { checkPixels, type Job, open, secondsLeft } from "../../pixels.ts";
 import { weight } from "../../weights.ts";
 import { decodeLzw, encodeLzw } from "./gif-lzw.ts";
@@ -65,7 +65,14 @@ export async function turnGif(source: Buffer, job: Job): Promise<Buffer> {
   const raw = { width, height: height * pages, channels: 4, pageHeight: height } as const;
   const animation = pages > 1 && delay !== undefined ? { delay, loop: loop ?? 0 } : {};
   const joined = open(job, pixels, { raw, limitInputPixels: false });
-  return joined.gif({ ...animation, keepDuplicateFrames: true }).toBuffer();
+  const encoded = await joined.gif({ ...animation, keepDuplicateFrames: true }).toBuffer();
+  const extensions = gif.parts.filter((part) => Buffer.isBuffer(part)).filter((part) => !isAnimation(part));
+  const begin = 13 + paletteBytes(encoded.readUInt8(10));
+  return Buffer.concat([
+    encoded.subarray(0, begin),
+    ...extensions.map((extension) => carriedExtension(extension, { width, height }, turn, job)),
+    encoded.subarray(begin),
+  ]);
 }
 
 function turnIndices({ canvas, head, parts }: Gif, turn: Turn, job: Job): Buffer {
@@ -79,7 +86,9 @@ function turnIndices({ canvas, head, parts }: Gif, turn: Turn, job: Job): Buffer
   const pieces: Buffer[] = [screen];
   for (const part of parts) {
     secondsLeft(job);
-    pieces.push(Buffer.isBuffer(part) ? part : turnFrame(part, canvas, turn));
+    pieces.push(
+      Buffer.isBuffer(part) ? carriedExtension(part, size, turn, job) : turnFrame(part, canvas, turn),
+    );
   }
   return Buffer.concat([...pieces, Buffer.from([introducer.trailer])]);
 }
@@ -142,9 +151,9 @@ function parse(source: Buffer, turn: Turn, job: Job): Gif {
       }
       const extension = source.subarray(at, end);
       if (source.readUInt8(at + 1) === plainText) {
-        job.notes.dropped.push("a plain text extension");
+        noteDropped(job, "plain text");
       } else {
-        parts.push(extension.includes("XMP DataXMP", 3, "latin1") ? turnedXmp(extension) : extension);
+        parts.push(extension);
       }
       at = end;
     } else if (kind === introducer.frame) {
@@ -175,6 +184,17 @@ function parse(source: Buffer, turn: Turn, job: Job): Gif {
       throw new ImageRejected("corrupt", "The GIF is damaged: it has a block of no known kind.");
     }
   }
+}
+
+/** XMP is no sub-blocks, but text: its length may change. */
+function carriedExtension(extension: Buffer, size: Size, turn: Turn, job: Job): Buffer {
+  const isXmp = extension.includes("XMP DataXMP", 3, "latin1");
+  return isXmp ? carriedXmp(extension, { turn, size, oriented: false, job }) : extension;
+}
+
+/** Whether an extension says how a frame is shown, or how often all of them: what a new encoding has, too. */
+function isAnimation(extension: Buffer): boolean {
+  return extension[1] === 0xf9 || /^(NETSCAPE2\.0|ANIMEXTS1\.0)/.test(extension.toString("latin1", 3, 14));
 }
 
 function paletteBytes(flags: number): number {

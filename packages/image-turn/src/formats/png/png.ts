@@ -1,6 +1,7 @@
 import { crc32 } from "node:zlib";
+import { type Carried, carriedExif, carriedXmp, noteDropped, secondOrientation } from "../../carried.ts";
 import { ImageRejected } from "../../contract.ts";
-import { exifOrientation, turnedExif } from "../../exif.ts";
+import { statedOrientation } from "../../exif.ts";
 import {
   isQuarter,
   type Rectangle,
@@ -12,10 +13,9 @@ import {
   turnedSize,
   turnFrom,
 } from "../../geometry.ts";
-import { turnedXmp } from "../../metadata.ts";
 import { checkPixels, type Job, keepSpace, open, secondsLeft, turnPixels } from "../../pixels.ts";
 import { weight } from "../../weights.ts";
-import { turnJpegThumbnail } from "../jpeg/jpeg.ts";
+import { decodeProfile, encodeProfile } from "./png-profile.ts";
 import { bytesOf, decodeRaster, encodeRaster, isFiltered, type PngHeader } from "./png-raster.ts";
 
 interface Chunk {
@@ -53,6 +53,11 @@ const bound: readonly string[] = ["sBIT", "bKGD", "hIST"];
 /** Those that come before a palette. */
 const early: readonly string[] = ["cHRM", "gAMA", "iCCP", "sRGB", "cICP", "mDCV", "cLLI", "sBIT"];
 
+/** What an animation is made of besides the still image. */
+const animated: readonly string[] = ["acTL", "fcTL", "fdAT"];
+/** Known chunks that viewers do without where their checksum is wrong; no pixel depends on them. */
+const dispensable: readonly string[] = [...portable, "acTL", "fcTL"];
+
 const xmpKeyword = "XML:com.adobe.xmp\0\0";
 
 /**
@@ -61,12 +66,14 @@ const xmpKeyword = "XML:com.adobe.xmp\0\0";
  * parts of the canvas that they are.
  */
 export async function turnPng(source: Buffer, job: Job): Promise<Buffer> {
-  const chunks = parse(source);
-  const header = headerOf(chunks);
+  const read = readChunks(source, job);
+  const header = headerOf(read);
+  const chunks = soundAnimation(read, header, job);
   const frames = chunks.filter(({ type }) => type === "fcTL").length;
 
   const pages = new Array<Size>(Math.max(1, frames)).fill(header);
-  const turn = turnFrom(exifOrientation(chunks.find(({ type }) => type === "eXIf")?.data), job.angle);
+  const orientation = statedOrientation(chunks.find(({ type }) => type === "eXIf")?.data);
+  const turn = turnFrom(orientation ?? 1, job.angle);
   checkPixels(job, pages, weight(header.depth === 16 ? "png16" : "png8", isQuarter(turn)));
   if (frames > 0 && !isQuarter(turn)) {
     throw new ImageRejected(
@@ -77,16 +84,20 @@ export async function turnPng(source: Buffer, job: Job): Promise<Buffer> {
 
   const palette = chunks.filter(({ type }) => type === "PLTE" || type === "tRNS");
   checkPalette(header, palette);
-  const file = isPlain(chunks) ? source : undefined;
+  const file = job.notes.repaired.length === 0 && isPlain(chunks) ? source : undefined;
   const still = await turnPicture({ header, palette, data: only(chunks, "IDAT"), file }, turn, job);
   const same = still.header.colour === header.colour && still.header.depth === header.depth;
+  const carried = { turn, size: still.header, oriented: orientation !== undefined, job };
   const metadata: Chunk[] = [];
-  for (const chunk of chunks) {
-    if (!critical.includes(chunk.type) && isPortable(chunk.type) && (same || !bound.includes(chunk.type))) {
-      const turned = await turnedChunk(chunk, turn, still.header, job);
+  for (const chunk of chunks.filter(({ type }) => !critical.includes(type))) {
+    secondsLeft(job);
+    if (isPortable(chunk.type) && (same || !bound.includes(chunk.type))) {
+      const turned = await turnedChunk(chunk, carried);
       if (turned !== undefined) {
         metadata.push(turned);
       }
+    } else {
+      noteDropped(job, bound.includes(chunk.type) ? `the chunk ${chunk.type}` : "private chunks");
     }
   }
   const animation = frames > 0 ? await turnFrames(chunks, header, still, turn, job) : still.data;
@@ -97,7 +108,7 @@ export async function turnPng(source: Buffer, job: Job): Promise<Buffer> {
       ...still.palette,
       ...metadata.filter(({ type }) => !early.includes(type)),
       ...animation,
-      chunkOf("IEND", Buffer.alloc(0)),
+      chunkOf("IEND"),
     ],
     still.file,
   );
@@ -126,13 +137,101 @@ function only(chunks: readonly Chunk[], type: string): Chunk[] {
   return chunks.filter((chunk) => chunk.type === type);
 }
 
-/** @param trusted Whether the file is the encoder's, whose checksums are right. */
-function parse(source: Buffer, trusted = false): Chunk[] {
+/** The chunks of an image, without those that viewers do without; the notes say what was wrong. */
+function readChunks(source: Buffer, { notes }: Job): Chunk[] {
+  const { chunks, end } = parse(source);
+  if (end === undefined) {
+    notes.repaired.push("its end is missing");
+  } else if (end < source.length) {
+    notes.repaired.push(`${source.length - end} bytes are behind its end`);
+  }
+  // The decoder checks image data itself.
+  const sound = chunks.filter((chunk) => chunk.type === "IDAT" || isSound(chunk));
+  if (sound.length === chunks.length) {
+    return chunks;
+  }
+  const kept = new Set(sound);
+  const wrong = new Set(chunks.filter((chunk) => !kept.has(chunk)).map(({ type }) => type));
+  for (const type of wrong) {
+    if (!dispensable.includes(type)) {
+      throw new ImageRejected("corrupt", "The PNG is damaged: a checksum is wrong.");
+    }
+    notes.repaired.push(`the checksum of a chunk ${type} is wrong`);
+    if (!animated.includes(type)) {
+      notes.dropped.push(`a chunk ${type}`);
+    }
+  }
+  return sound;
+}
+
+/** The chunks without their animation where it contradicts itself: viewers then show the still image. */
+function soundAnimation(chunks: Chunk[], header: PngHeader, { notes }: Job): Chunk[] {
+  const how = contradiction(chunks, header);
+  if (how === undefined) {
+    return chunks;
+  }
+  notes.repaired.push(`its animation contradicts itself: ${how}`);
+  notes.dropped.push("the animation");
+  return chunks.filter(({ type }) => !animated.includes(type));
+}
+
+/** What is wrong with how an animation is put together (PNG third edition, 4.9 and 11.3.6). */
+function contradiction(chunks: readonly Chunk[], canvas: PngHeader): string | undefined {
+  const parts = chunks.filter(({ type }) => animated.includes(type));
+  const controls = only(parts, "acTL");
+  const [control] = controls;
+  const frames = only(parts, "fcTL");
+  if (parts.length === 0) {
+    return undefined;
+  }
+  if (control === undefined || controls.length > 1) {
+    return control === undefined ? "it has frames and no animation" : "it is announced twice";
+  }
+  if (chunks.indexOf(control) > chunks.findIndex(({ type }) => type === "IDAT")) {
+    return "it is announced behind the still image";
+  }
+  if (control.data.length !== 8 || control.data.readUInt32BE(0) !== frames.length) {
+    return `it has ${frames.length} frames and says otherwise`;
+  }
+  const numbered = parts.filter((part) => part !== control);
+  if (numbered.some(({ data }, index) => data.length < 4 || data.readUInt32BE(0) !== index)) {
+    return "its parts are not in their order";
+  }
+  const begin = chunks.findIndex(({ type }) => type === "fcTL" || type === "IDAT");
+  const pictures = groups(chunks.slice(begin));
+  if (pictures[0]?.type !== "IDAT") {
+    return "the still image is not its first";
+  }
+  for (const { control: frame, type } of pictures) {
+    if (frame === undefined ? type !== "IDAT" : frame.length !== 26 || type === undefined) {
+      return "a frame is incomplete";
+    }
+    const part = frame && partOf(frame);
+    if (part && !isInside(part, canvas)) {
+      return "a frame lies outside its canvas";
+    }
+    if (part && type === "IDAT" && (part.width !== canvas.width || part.height !== canvas.height)) {
+      return "the still image is a frame of another size";
+    }
+  }
+  return undefined;
+}
+
+const lastChunk = Buffer.from("\0\0\0\0IEND\xae\x42\x60\x82", "latin1");
+
+/** A file's chunks, and where the last one ends: undefined where nothing but that one is missing. */
+function parse(source: Buffer): { chunks: Chunk[]; end: number | undefined } {
   const chunks: Chunk[] = [];
   let at = signature.length;
   while (chunks.at(-1)?.type !== "IEND") {
     if (chunks.length === mostChunks) {
       throw new ImageRejected("corrupt", `The PNG has more than ${mostChunks} chunks.`);
+    }
+    const rest = source.subarray(at);
+    const isCut = rest.length < lastChunk.length && rest.equals(lastChunk.subarray(0, rest.length));
+    // An animation that ends so may have had more frames.
+    if (isCut && chunks.some(({ type }) => type === "IDAT") && !chunks.some(({ type }) => type === "acTL")) {
+      return { chunks: [...chunks, chunkOf("IEND")], end: undefined };
     }
     const end = at + 8 + source.readUInt32BE(at);
     if (end + 4 > source.length) {
@@ -142,22 +241,15 @@ function parse(source: Buffer, trusted = false): Chunk[] {
     if (!/^[a-z][A-Za-z]{3}$/.test(type) && !critical.includes(type)) {
       throw new ImageRejected("corrupt", "The PNG is damaged: it has a chunk of no known kind.");
     }
-    const chunk = { type, data: source.subarray(at + 8, end), bytes: source.subarray(at, end + 4) };
-    // The decoder checks image data itself.
-    if (!trusted && type !== "IDAT") {
-      check(chunk);
-    }
-    chunks.push(chunk);
+    chunks.push({ type, data: source.subarray(at + 8, end), bytes: source.subarray(at, end + 4) });
     at = end + 4;
   }
-  return chunks;
+  return { chunks, end: at };
 }
 
-function check({ bytes }: Chunk): void {
+function isSound({ bytes }: Chunk): boolean {
   const end = bytes.length - 4;
-  if (bytes.readUInt32BE(end) !== crc32(bytes.subarray(4, end))) {
-    throw new ImageRejected("corrupt", "The PNG is damaged: a checksum is wrong.");
-  }
+  return bytes.readUInt32BE(end) === crc32(bytes.subarray(4, end));
 }
 
 /** Refuses a palette or transparency that the pixels cannot have, which no reader would accept in the result. */
@@ -226,7 +318,9 @@ async function turnPicture(picture: Picture, turn: Turn, job: Job): Promise<Pict
   const { header, palette, data } = picture;
   const keyed = palette.some(({ type }) => type === "tRNS");
   if (isQuarter(turn) && (header.depth < 8 || header.colour === 3 || keyed)) {
-    data.forEach(check);
+    if (!data.every(isSound)) {
+      throw new ImageRejected("corrupt", "The PNG is damaged: a checksum is wrong.");
+    }
     const raster = turnedRaster(turn, header, decodeRaster(header, concatenated(data)), bytesOf(header));
     const turned = { ...header, ...turnedSize(turn, header) };
     return { header: turned, palette, data: [chunkOf("IDAT", encodeRaster(turned, raster))] };
@@ -234,13 +328,13 @@ async function turnPicture(picture: Picture, turn: Turn, job: Job): Promise<Pict
   const alpha = header.colour >= 4 || keyed;
   const grey = header.colour === 0 || header.colour === 4;
   const space = header.depth === 16 ? (grey ? "grey16" : "rgb16") : grey ? "b-w" : "srgb";
-  const end = chunkOf("IEND", Buffer.alloc(0));
+  const end = chunkOf("IEND");
   const bare = picture.file ?? join([encodeHeader(header), ...palette, ...data, end]);
   const turned = turnPixels(keepSpace(open(job, bare), space), turn, alpha, job.background);
   const file = await turned
     .png({ progressive: header.interlaced, adaptiveFiltering: isFiltered(header, data[0]?.data ?? bare) })
     .toBuffer();
-  const result = parse(file, true);
+  const result = parse(file).chunks;
   return { header: headerOf(result), palette: [], data: only(result, "IDAT"), file };
 }
 
@@ -252,13 +346,9 @@ async function turnFrames(
   turn: Turn,
   job: Job,
 ): Promise<Chunk[]> {
-  const control = chunks.find(({ type }) => type === "acTL");
   const begin = chunks.findIndex(({ type }) => type === "fcTL" || type === "IDAT");
-  if (control === undefined) {
-    throw new ImageRejected("corrupt", "The PNG is damaged: it has frames and no animation.");
-  }
   const palette = chunks.filter(({ type }) => type === "PLTE" || type === "tRNS");
-  const encoded: Chunk[] = [control];
+  const encoded = only(chunks, "acTL");
   let sequence = 0;
   const numbered = (type: string, data: Buffer) => {
     const number = Buffer.alloc(4);
@@ -270,7 +360,7 @@ async function turnFrames(
     if (frame !== undefined) {
       secondsLeft(job);
       const moved = Buffer.from(frame.subarray(4));
-      const part = partOf(frame, canvas);
+      const part = partOf(frame);
       const place = turnedRectangle(turn, canvas, part);
       for (const [field, value] of [place.width, place.height, place.left, place.top].entries()) {
         moved.writeUInt32BE(value, 4 * field);
@@ -309,18 +399,17 @@ function groups(chunks: readonly Chunk[]) {
   return found;
 }
 
-function partOf(frame: Buffer, canvas: Size): Rectangle {
-  const part = {
+function partOf(frame: Buffer): Rectangle {
+  return {
     width: frame.readUInt32BE(4),
     height: frame.readUInt32BE(8),
     left: frame.readUInt32BE(12),
     top: frame.readUInt32BE(16),
   };
-  const inside = part.left + part.width <= canvas.width && part.top + part.height <= canvas.height;
-  if (!inside || part.width === 0 || part.height === 0) {
-    throw new ImageRejected("corrupt", "The PNG is damaged: a frame lies outside its canvas.");
-  }
-  return part;
+}
+
+function isInside({ left, top, width, height }: Rectangle, canvas: Size): boolean {
+  return width > 0 && height > 0 && left + width <= canvas.width && top + height <= canvas.height;
 }
 
 function isPortable(type: string): boolean {
@@ -329,17 +418,22 @@ function isPortable(type: string): boolean {
 }
 
 /** A metadata chunk as it is in the result, or undefined where it cannot be right. */
-async function turnedChunk(chunk: Chunk, turn: Turn, size: Size, job: Job): Promise<Chunk | undefined> {
+async function turnedChunk(chunk: Chunk, carried: Carried): Promise<Chunk | undefined> {
   const { type, data } = chunk;
   if (type === "eXIf") {
-    const exif = await turnedExif(data, turn, size, (jpeg) => turnJpegThumbnail(jpeg, turn, job), 0x7fffffff);
+    const exif = await carriedExif(data, carried);
     return exif && chunkOf(type, exif);
   }
-  if (type === "pHYs" && swapsSides(turn) && data.length === 9) {
+  if (type === "tEXt" || type === "zTXt") {
+    const profile = decodeProfile(type, data);
+    const exif = profile && (await carriedExif(profile.exif, carried, secondOrientation(carried)));
+    return profile ? exif && chunkOf(type, encodeProfile(type, profile, exif)) : chunk;
+  }
+  if (type === "pHYs" && swapsSides(carried.turn) && data.length === 9) {
     return chunkOf(type, data.subarray(4, 8), data.subarray(0, 4), data.subarray(8));
   }
   if (type === "iTXt" && data.toString("latin1", 0, xmpKeyword.length) === xmpKeyword) {
-    return chunkOf(type, turnedXmp(data));
+    return chunkOf(type, carriedXmp(data, carried));
   }
   return chunk;
 }

@@ -1,8 +1,9 @@
 import type { TiffOptions } from "sharp";
+import { type Carried, carriedXmp, noteDropped } from "../../carried.ts";
 import { ImageRejected } from "../../contract.ts";
 import { readable } from "../../exif.ts";
-import { isQuarter, type Size, swapsSides, type Turn, turnFrom } from "../../geometry.ts";
-import { turnedResources, turnedXmp } from "../../metadata.ts";
+import { isQuarter, swapsSides, type Turn, turnFrom } from "../../geometry.ts";
+import { turnedResources } from "../../metadata.ts";
 import { checkPixels, inspect, type Job, keepSpace, open, secondsLeft, turnPixels } from "../../pixels.ts";
 import { weight } from "../../weights.ts";
 import { tablesQuality } from "../jpeg/jpeg.ts";
@@ -10,8 +11,13 @@ import { type Directory, type Field, type NewField, TiffReader, TiffWriter, type
 import { type Layout, longs, type Stored, structural, tag } from "./tiff-page.ts";
 import { bareSamples, turnSamples } from "./tiff-raster.ts";
 
-/** Tags that point to what is not carried along: other directories, unused space. */
-const dropped: readonly number[] = [tag.subDirectories, 288, 289];
+/** Tags of what is not carried along, by its name: what lies in other directories, layers as they lay, unused space. */
+const dropped: Readonly<Record<number, string | undefined>> = {
+  [tag.subDirectories]: "sub-images (SubIFDs)",
+  [tag.layers]: "Photoshop's layers",
+  [tag.freeOffsets]: undefined,
+  [tag.freeBytes]: undefined,
+};
 const directories: readonly number[] = [tag.exif, tag.gps, tag.interoperability];
 
 /** TIFF's numbers for compressions, by the encoder's names. */
@@ -21,7 +27,6 @@ const compressions: Readonly<Record<number, NonNullable<TiffOptions["compression
   3: "ccittfax4",
   4: "ccittfax4",
   5: "lzw",
-  6: "jpeg",
   7: "jpeg",
   8: "deflate",
   32773: "packbits",
@@ -44,14 +49,16 @@ export async function turnTiff(source: Buffer, job: Job): Promise<Buffer> {
   const writer = new TiffWriter();
   for (const [index, page] of pages.entries()) {
     secondsLeft(job);
-    const turn = turnFrom(reader.first(page, tag.orientation) ?? 1, job.angle);
+    const orientation = reader.first(page, tag.orientation);
+    const turn = turnFrom(orientation ?? 1, job.angle);
     const layout = layouts[index] as Layout;
     const samples = isQuarter(turn) ? bareSamples(reader, page, layout) : undefined;
     const { fields, size } = samples
       ? turnSamples(samples, reader, page, layout, turn, writer)
       : movedPixels(await turnPage(bare?.holding(page) ?? source, reader, page, layout, turn, job), writer);
     const others = [...page.values()].filter((field) => !structural.includes(field.tag));
-    writer.addPage([...fields, ...carriedFields(reader, others, size, turn, 0)]);
+    const carried = { turn, size, oriented: orientation !== undefined, job };
+    writer.addPage([...fields, ...carriedFields(reader, others, carried, 0)]);
   }
   return writer.toBuffer();
 }
@@ -71,6 +78,9 @@ function layoutOf(reader: TiffReader, page: Directory): Layout {
   const preview = (first(tag.subfileType, 0) & 1) !== 0 && page.has(tag.subDirectories);
   if (page.has(tag.dngVersion) || preview) {
     throw rejected("a camera's raw file");
+  }
+  if (layout.compression === 6) {
+    throw rejected("a TIFF in old-style JPEG compression");
   }
   if (compressions[layout.compression] === undefined) {
     throw rejected(`a TIFF compressed by method ${layout.compression}`);
@@ -191,8 +201,7 @@ function movedPixels(encoded: Buffer, writer: TiffWriter): Stored {
 function carriedFields(
   reader: TiffReader,
   fields: Iterable<Field>,
-  size: Size,
-  turn: Turn,
+  carried: Carried,
   depth: number,
 ): NewField[] {
   const kept: NewField[] = [];
@@ -201,18 +210,24 @@ function carriedFields(
       const at = field.count === 1 ? reader.number(field.value) : 0;
       const inner = depth < 2 ? readable(() => reader.directoryAt(at).directory.values()) : undefined;
       if (inner !== undefined) {
-        const value = carriedFields(reader, inner, size, turn, depth + 1);
+        const value = carriedFields(reader, inner, carried, depth + 1);
         kept.push({ tag: field.tag, type: type.long, count: 1, value });
       }
-    } else if (!dropped.includes(field.tag) && field.type <= type.directory) {
-      kept.push(turnedField(reader, field, size, turn));
+    } else if (field.tag in dropped) {
+      const what = dropped[field.tag];
+      if (what !== undefined) {
+        noteDropped(carried.job, what);
+      }
+    } else if (field.type <= type.directory) {
+      kept.push(turnedField(reader, field, carried));
     }
   }
   return kept;
 }
 
-function turnedField(reader: TiffReader, field: Field, size: Size, turn: Turn): NewField {
-  const swapped = swapsSides(turn);
+function turnedField(reader: TiffReader, field: Field, carried: Carried): NewField {
+  const { size } = carried;
+  const swapped = swapsSides(carried.turn);
   const bytes = (value: Buffer) => ({ tag: field.tag, type: type.undefined, count: value.length, value });
   switch (field.tag) {
     case tag.orientation:
@@ -221,10 +236,17 @@ function turnedField(reader: TiffReader, field: Field, size: Size, turn: Turn): 
       return longs(field.tag, [size.width]);
     case tag.pixelYDimension:
       return longs(field.tag, [size.height]);
-    case tag.xmp:
-      return { ...field, value: turnedXmp(reader.littleEndian(field)) };
-    case tag.photoshop:
-      return bytes(turnedResources(field.value, swapped));
+    case tag.xmp: {
+      const value = carriedXmp(reader.littleEndian(field), carried);
+      return { tag: field.tag, type: type.byte, count: value.length, value };
+    }
+    case tag.photoshop: {
+      const resources = turnedResources(field.value, swapped);
+      if (resources.length < field.value.length) {
+        noteDropped(carried.job, "Photoshop's thumbnail");
+      }
+      return bytes(resources);
+    }
     case tag.iptc:
       // Bytes, though many writers call them numbers: their order is not the file's.
       return bytes(field.value);

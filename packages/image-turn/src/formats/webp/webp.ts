@@ -1,12 +1,11 @@
 import type { Sharp } from "sharp";
+import { type Carried, carriedExif, carriedXmp, noteDropped } from "../../carried.ts";
 import { ImageRejected } from "../../contract.ts";
-import { exifOrientation, turnedExif } from "../../exif.ts";
+import { statedOrientation } from "../../exif.ts";
 import { type Frames, turnFrames } from "../../frames.ts";
 import { isQuarter, type Rectangle, type Size, type Turn, turnFrom } from "../../geometry.ts";
-import { turnedXmp } from "../../metadata.ts";
 import { checkPixels, type Job, open, secondsLeft, turnPixels } from "../../pixels.ts";
 import { weight } from "../../weights.ts";
-import { turnJpegThumbnail } from "../jpeg/jpeg.ts";
 import { vp8Quality } from "./webp-quality.ts";
 
 interface Chunk {
@@ -17,6 +16,7 @@ interface Chunk {
 /** Flags of the extended header (WebP container specification, VP8X). */
 const flag = { animation: 0x02, xmp: 0x04, exif: 0x08, alpha: 0x10, profile: 0x20 } as const;
 const pictureChunks: readonly string[] = ["ALPH", "VP8 ", "VP8L"];
+const known: readonly string[] = [...pictureChunks, "VP8X", "ANIM", "ANMF", "ICCP", "EXIF", "XMP "];
 
 /**
  * Turns a WebP. Lossless pictures stay lossless, lossy ones keep their quality. An animation is turned as it looks:
@@ -24,6 +24,10 @@ const pictureChunks: readonly string[] = ["ALPH", "VP8 ", "VP8L"];
  */
 export async function turnWebp(source: Buffer, job: Job): Promise<Buffer> {
   const chunks = parse(source);
+  const behind = source.length - (8 + source.readUInt32LE(4));
+  if (behind > 0) {
+    job.notes.repaired.push(`${behind} bytes are behind its end`);
+  }
   const extended = chunks.find(({ type }) => type === "VP8X")?.data;
   const flags = extended?.readUInt8(0) ?? 0;
   const animated = (flags & flag.animation) !== 0;
@@ -33,7 +37,8 @@ export async function turnWebp(source: Buffer, job: Job): Promise<Buffer> {
       ? pictureSize(chunks)
       : { width: extended.readUIntLE(4, 3) + 1, height: extended.readUIntLE(7, 3) + 1 };
 
-  const turn = turnFrom(exifOrientation(exifOf(chunks)), job.angle);
+  const orientation = statedOrientation(exifOf(chunks));
+  const turn = turnFrom(orientation ?? 1, job.angle);
   const exact = (flags & flag.alpha) !== 0 || chunks.some(({ type }) => type === "VP8L");
   const cost = animated
     ? frameWeight(frames.length, turn)
@@ -48,7 +53,11 @@ export async function turnWebp(source: Buffer, job: Job): Promise<Buffer> {
 
   const profile = chunks.filter(({ type }) => type === "ICCP").slice(0, 1);
   const xmp = chunks.filter(({ type }) => type === "XMP ").slice(0, 1);
-  const exif = await turnedExifOf(chunks, turn, turned.size, job);
+  const carried = { turn, size: turned.size, oriented: orientation !== undefined, job };
+  const exif = await turnedExifOf(chunks, carried);
+  if (chunks.some(({ type }) => !known.includes(type))) {
+    noteDropped(job, "unknown chunks");
+  }
   const features =
     (animated ? flag.animation : 0) |
     (turned.alpha ? flag.alpha : 0) |
@@ -60,7 +69,7 @@ export async function turnWebp(source: Buffer, job: Job): Promise<Buffer> {
     ...profile,
     ...turned.chunks,
     ...exif,
-    ...xmp.map(({ type, data }) => ({ type, data: turnedXmp(data) })),
+    ...xmp.map(({ type, data }) => ({ type, data: carriedXmp(data, carried) })),
   ]);
 }
 
@@ -260,9 +269,8 @@ function exifOf(chunks: readonly Chunk[]): Buffer | undefined {
   return data?.toString("latin1", 0, 6) === "Exif\0\0" ? data.subarray(6) : data;
 }
 
-async function turnedExifOf(chunks: readonly Chunk[], turn: Turn, size: Size, job: Job): Promise<Chunk[]> {
+async function turnedExifOf(chunks: readonly Chunk[], carried: Carried): Promise<Chunk[]> {
   const exif = exifOf(chunks);
-  const turnThumbnail = (jpeg: Buffer) => turnJpegThumbnail(jpeg, turn, job);
-  const data = exif && (await turnedExif(exif, turn, size, turnThumbnail, 0x7fffffff));
+  const data = exif && (await carriedExif(exif, carried));
   return data === undefined ? [] : [{ type: "EXIF", data }];
 }
