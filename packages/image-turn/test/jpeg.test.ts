@@ -174,8 +174,9 @@ describe("a JPEG", () => {
     expect(result?.length).to.equal(block.length);
   });
 
-  it("keeps XMP, with orientation 1 and without thumbnails", async () => {
-    const source = withSegments(await jpeg(picture(64, 48)), [xmpSegment(xmp(6))]);
+  it("keeps XMP, with orientation 1 where Exif's was applied, and without thumbnails", async () => {
+    const applied = exifSegment(exif({ orientation: 6, size: [64, 48] }));
+    const source = withSegments(await jpeg(picture(64, 48)), [applied, xmpSegment(xmp(6))]);
     const result = metadataOf(await turned(source, 90), "http://ns.adobe.com/xap/1.0/\0")?.toString();
     expect(result).to.include('tiff:Orientation="1"').and.include('dc:source="drawn"');
     expect(result).not.to.include("Thumbnails");

@@ -3,6 +3,7 @@ import { expect } from "chai";
 import sharp from "sharp";
 import { exif, xmp } from "./corpus/exif.ts";
 import { gif, palette } from "./corpus/gif.ts";
+import { jpeg, withSegments, xmpSegment } from "./corpus/jpeg.ts";
 import { chunksOf, palettePng, pngOf } from "./corpus/png.ts";
 import { difference, oriented, picture, quarters, type Raster } from "./corpus/raster.ts";
 import { fieldsOf, pageOf, tiff } from "./corpus/tiff.ts";
@@ -129,6 +130,21 @@ describe("an orientation that not every viewer follows", () => {
       }
     });
   }
+
+  it("(XMP in a JPEG) is neither applied nor lost", async () => {
+    const raster = picture(64, 48);
+    const bare = await jpeg(raster, { quality: 95, chromaSubsampling: "4:4:4" });
+    const stored = await decode(bare);
+    for (let orientation = 2; orientation <= 8; orientation += 1) {
+      for (const angle of [90, 180, -90]) {
+        const result = await turned(withSegments(bare, [xmpSegment(packet(orientation))]), angle);
+        const shown = oriented(await decode(result), inXmp(result));
+        const expected = quarters(oriented(stored, orientation), angle / 90);
+        // Decoders round each block as it lies.
+        expect(difference(shown, expected).mean, `${orientation} by ${angle}`).to.be.below(1);
+      }
+    }
+  });
 
   it("is 1 where Exif states one, which was applied", async () => {
     for (const orientation of [1, 6]) {

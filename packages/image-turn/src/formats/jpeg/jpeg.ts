@@ -1,6 +1,7 @@
+import { type Carried, secondOrientation } from "../../carried.ts";
 import { ImageRejected } from "../../contract.ts";
-import { exifOrientation, hasThumbnail, turnedExif } from "../../exif.ts";
-import { isQuarter, type Size, swapsSides, type Turn, turnFrom } from "../../geometry.ts";
+import { exifOrientation, hasThumbnail, statedOrientation, turnedExif } from "../../exif.ts";
+import { isQuarter, swapsSides, type Turn, turnFrom } from "../../geometry.ts";
 import { resizedXmp, turnedResources, turnedXmp } from "../../metadata.ts";
 import { checkPixels, type Job, keepSpace, open, turnPixels } from "../../pixels.ts";
 import { weight } from "../../weights.ts";
@@ -111,9 +112,10 @@ async function turnAllMetadata(
   job: Job,
 ): Promise<Segment[]> {
   const size = findFrame(result.segments);
+  const oriented = statedOrientation(findExif(segments)) !== undefined;
   const metadata: Segment[] = [];
   for (const segment of segments) {
-    const turned = await turnedMetadata(segment, turn, size, gainMap, job);
+    const turned = await turnedMetadata(segment, { turn, size, job, oriented }, gainMap);
     if (turned !== undefined) {
       metadata.push(turned);
     }
@@ -215,11 +217,10 @@ function findExif(segments: readonly Segment[]): Buffer | undefined {
 /** A metadata segment as it is in the result, or undefined where it does not belong there. */
 async function turnedMetadata(
   segment: Segment,
-  turn: Turn,
-  size: Size,
+  carried: Carried,
   gainMap: number | undefined,
-  job: Job,
 ): Promise<Segment | undefined> {
+  const { turn, size, job } = carried;
   const { marker: code, data } = segment;
   const { dropped } = job.notes;
   const changed = (text: Buffer, rest: Buffer) => ({ marker: code, data: Buffer.concat([text, rest]) });
@@ -240,7 +241,8 @@ async function turnedMetadata(
         return exif && changed(signature.exif, exif);
       }
       if (startsWith(segment, signature.xmp)) {
-        const packet = turnedXmp(data.subarray(signature.xmp.length), gainMap !== undefined);
+        const xmp = data.subarray(signature.xmp.length);
+        const packet = turnedXmp(xmp, gainMap !== undefined, secondOrientation(carried));
         const resized = resizedXmp(withoutClaims(packet, gainMap), size);
         // Longer numbers may find no room in a segment that is full.
         return changed(signature.xmp, resized.length + signature.xmp.length <= 65_533 ? resized : packet);
