@@ -1,22 +1,8 @@
 /** Metadata that a format carries in blocks of its own: turned along, and what is lost of them goes to the notes. */
 import { hasThumbnail, turnedExif } from "./exif.ts";
 import { turnJpegThumbnail } from "./formats/jpeg/jpeg.ts";
-import { type Size, type Turn, unappliedOrientation } from "./geometry.ts";
-import { resizedXmp, turnedXmp } from "./metadata.ts";
+import { type Carried, resizedXmp, secondOrientation, turnedXmp } from "./metadata.ts";
 import type { Job } from "./pixels.ts";
-
-/** What metadata must agree with. */
-export interface Carried {
-  /** How the pixels were turned, and their size now. */
-  readonly turn: Turn;
-  readonly size: Size;
-  /**
-   * Whether the orientation that every viewer follows, Exif's or TIFF's own, is stated, and so was applied. Otherwise what
-   * others state was not.
-   */
-  readonly oriented: boolean;
-  readonly job: Job;
-}
 
 /** Says that something of the source is not in the result: once, however often it is there. */
 export function noteDropped({ notes }: Job, what: string): void {
@@ -51,9 +37,4 @@ export function carriedXmp(packet: Buffer, carried: Carried): Buffer {
     noteDropped(carried.job, "XMP's thumbnails");
   }
   return resizedXmp(turnedXmp(packet, false, secondOrientation(carried)), carried.size);
-}
-
-/** What an orientation becomes that counts only where the one that every viewer follows is not stated. */
-export function secondOrientation({ turn, oriented }: Carried): (stated: number) => number {
-  return (stated) => (oriented ? 1 : unappliedOrientation(stated, turn.degrees));
 }

@@ -1,5 +1,24 @@
 /** Metadata other than Exif that a turn makes wrong: XMP packets and Photoshop's image resources. */
-import type { Size } from "./geometry.ts";
+import { type Size, type Turn, unappliedOrientation } from "./geometry.ts";
+import type { Job } from "./pixels.ts";
+
+/** What metadata must agree with. */
+export interface Carried {
+  /** How the pixels were turned, and their size now. */
+  readonly turn: Turn;
+  readonly size: Size;
+  /**
+   * Whether the orientation that every viewer follows, Exif's or TIFF's own, is stated, and so was applied. Otherwise what
+   * others state was not.
+   */
+  readonly oriented: boolean;
+  readonly job: Job;
+}
+
+/** What an orientation becomes that counts only where the one that every viewer follows is not stated. */
+export function secondOrientation({ turn, oriented }: Carried): (stated: number) => number {
+  return (stated) => (oriented ? 1 : unappliedOrientation(stated, turn.degrees));
+}
 
 /**
  * An XMP packet whose image was turned upright: its orientation is 1; its thumbnails, which show the image as it

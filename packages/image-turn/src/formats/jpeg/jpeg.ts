@@ -1,8 +1,7 @@
-import { type Carried, secondOrientation } from "../../carried.ts";
 import { ImageRejected } from "../../contract.ts";
 import { exifOrientation, hasThumbnail, statedOrientation, turnedExif } from "../../exif.ts";
 import { isQuarter, swapsSides, type Turn, turnFrom } from "../../geometry.ts";
-import { resizedXmp, turnedResources, turnedXmp } from "../../metadata.ts";
+import { type Carried, resizedXmp, secondOrientation, turnedResources, turnedXmp } from "../../metadata.ts";
 import { checkPixels, type Job, keepSpace, open, turnPixels } from "../../pixels.ts";
 import { weight } from "../../weights.ts";
 import {
