@@ -8,9 +8,6 @@ export interface CostItem {
   readonly dollars: number;
 }
 
-/** Messages of one receive or delete. */
-const MESSAGES_PER_REQUEST = 10;
-
 const HOURS_PER_MONTH = 730;
 const SECONDS_PER_HOUR = 3600;
 
@@ -25,8 +22,8 @@ export function runCost({ accepted, queued, workers }: Simulation, numbers: Numb
   const invocations = sum(({ usage }) => usage.invocations);
   const tries = sum(({ usage }) => usage.tries);
   const results = sum((worker) => worker.results);
-  const deletes = sum((worker) => Math.ceil(worker.results / MESSAGES_PER_REQUEST));
-  const messages = published * workers.length + sum(({ usage }) => usage.polls) + deletes;
+  // What one request receives of a batch, one deletes or gives back: messages of several batches never share any.
+  const requests = published * workers.length + 2 * sum(({ usage }) => usage.polls);
   const hours = Math.ceil(accepted.length / SECONDS_PER_HOUR);
   const logged = invocations * numbers.logBytesPerInvocation + tries * numbers.logBytesPerImage;
   return [
@@ -40,7 +37,7 @@ export function runCost({ accepted, queued, workers }: Simulation, numbers: Numb
     { item: "S3 results", dollars: results * million * numbers.priceS3Puts },
     { item: "S3 reads", dollars: tries * million * numbers.priceS3Gets },
     { item: "SNS publishes", dollars: published * million * numbers.priceSnsPublishes },
-    { item: "SQS requests", dollars: messages * million * numbers.priceSqsRequests },
+    { item: "SQS requests", dollars: requests * million * numbers.priceSqsRequests },
     { item: "CloudWatch logs", dollars: logged * 1e-9 * numbers.priceLogsGb },
     {
       item: "CloudWatch metrics",

@@ -1,3 +1,5 @@
+import { secondsOfLargest } from "../delivery/limits.ts";
+import { imagesFor, secondsFor } from "../delivery/share.ts";
 import type { NumberName, Numbers } from "./numbers.ts";
 import { type Plan, type ProvisionedScaling, pollersOf, type WorkerPlan } from "./plan.ts";
 import { list } from "./words.ts";
@@ -65,6 +67,8 @@ export function leversOf({ plan, numbers }: State): Lever[] {
       service: "lambda",
       code: "L-B99A9384",
     }),
+    // Images of a batch come again together: no more of them than all the rest leaves necessary.
+    ...groups.map((group) => batchSize(group, numbers)),
   ];
 }
 
@@ -180,6 +184,29 @@ function minimumPollers({ worker, names }: Group, numbers: Numbers): Lever {
     },
     ask: generous,
     raises: (to) => [raise("scaling.minimumPollers", names, given ? from : "standard mode", to)],
+  };
+}
+
+/** How many messages one poll brings; the time of an invocation grows with them, as it does by default. */
+function batchSize({ worker, names }: Group, numbers: Numbers): Lever {
+  const { batchSize: from, timeout, memorySize } = worker;
+  const work = secondsOfLargest(memorySize);
+  const timeoutFor = (size: number) => Math.max(timeout, secondsFor(work, size));
+  const set = (state: State, size: number) =>
+    changed(state, { worker, names }, () =>
+      size === from ? { batchSize: from, timeout } : { batchSize: size, timeout: timeoutFor(size) },
+    );
+  return {
+    kind: "setting",
+    least: from,
+    most: Math.max(from, Math.min(numbers.pollBatch, imagesFor(work, numbers.timeoutMost))),
+    set,
+    keep: (state) => set(state, from),
+    ask: (least) => least,
+    raises: (to) => [
+      raise("batchSize", names, from, to),
+      ...(timeoutFor(to) === timeout ? [] : [raise("timeout", names, timeout, timeoutFor(to))]),
+    ],
   };
 }
 

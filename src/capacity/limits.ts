@@ -47,16 +47,16 @@ export function limitInWords(
   { plan, numbers }: { plan: Plan; numbers: Numbers },
 ): string {
   const workers = waits.flatMap(({ worker }) => worker ?? []);
-  const most = plan.workers
-    .filter(({ name }) => workers.includes(name))
-    .map((worker) => mostAtOnce(worker, numbers));
+  const waiting = plan.workers.filter(({ name }) => workers.includes(name));
+  const most = waiting.map((worker) => mostAtOnce(worker, numbers));
+  const sizes = [...new Set(waiting.map(({ batchSize }) => count(batchSize)))];
   const words: Record<Limit, string> = {
     sourceWrites: `the source bucket: S3 takes ${count(numbers.s3WritesPerSecond)} uploads a second per partition, and it has ${count(numbers.s3SourcePartitions)}`,
     sourceReads: `the source bucket: S3 gives ${count(numbers.s3ReadsPerSecond)} objects a second per partition, and it has ${count(numbers.s3SourcePartitions)}`,
     resultWrites: `the results bucket: S3 takes ${count(numbers.s3WritesPerSecond)} results a second per partition, and it has ${count(numbers.s3ResultsPartitions)}`,
     publishes: `the topic: SNS takes ${count(numbers.snsPublishesPerSecond)} messages a second in this region`,
     inFlight: `the queue: SQS hands out ${count(numbers.sqsInFlight)} messages at once`,
-    polls: "the pollers: each takes only so many messages a second",
+    polls: `the pollers: each asks ${count(numbers.pollerPollsPerSecond)} times a second for a batch of ${list(sizes)}`,
     ramp: "the event source mapping, which grows only so fast",
     mapping: `the event source mapping, which runs a maximum of ${list([...new Set(most.map(count))])} batches at once`,
     reserved: "the function's reserved concurrency",

@@ -25,7 +25,9 @@ export class Mapping {
         numbers;
       this.#concurrency = pollers.minimumPollers * pollerConcurrency;
       this.#perSecond = numbers.provisionedPerMinute / 60;
-      const perPoller = Math.min(pollerPollsPerSecond * pollBatch, pollerBytesPerSecond / messageBytes);
+      // A poll brings no more than one batch: where batches are small, polls are what is short.
+      const perPoll = Math.min(pollBatch, worker.batchSize);
+      const perPoller = Math.min(pollerPollsPerSecond * perPoll, pollerBytesPerSecond / messageBytes);
       this.#messagesPerInvocation = perPoller / pollerConcurrency;
     } else {
       this.#concurrency = Math.min(numbers.standardStart, this.most);

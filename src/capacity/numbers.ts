@@ -127,6 +127,7 @@ const TABLE = {
     unit: "new environments/s of a function, refilled continuously",
     source: "lambda/latest/dg/scaling-behavior.html: 1,000 every 10 seconds",
   },
+  timeoutMost: { value: 900, unit: "s that a function may take, maximum", source: LIMITS },
   memoryPerCpu: {
     value: 1769,
     unit: "MB that come with one vCPU",

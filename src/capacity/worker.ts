@@ -81,7 +81,7 @@ export class WorkerState {
     const left = queue.visible - held;
     if (left <= 0) return undefined;
     if (started >= most && environments.free(second, limit) > 0) {
-      return { limit: inFlight < polls ? "inFlight" : "polls", messages: left };
+      return { limit: inFlight < polls ? "inFlight" : this.#growing("polls"), messages: left };
     }
     return { limit: this.#slots(second, allowed, left), messages: left };
   }
@@ -111,7 +111,7 @@ export class WorkerState {
     this.work.usage.extraPollerHours += Math.max(0, pollers - own.minimumPollers) / 3600;
   }
 
-  /** Why no more batches run at once. The mapping grows as long as it is the reason. */
+  /** Why no more batches run at once. */
   #slots(second: number, allowed: readonly Bound[], left: number): Limit {
     const { mapping, environments } = this;
     const outside = least(allowed);
@@ -123,7 +123,13 @@ export class WorkerState {
       return outside.limit;
     }
     if (environments.possible < mapping.concurrency) return "environments";
-    if (mapping.concurrency >= mapping.most) return "mapping";
+    return this.#growing("mapping");
+  }
+
+  /** The mapping grows as long as messages wait for it. @returns what they wait for: `grown` once it cannot grow more */
+  #growing(grown: Limit): Limit {
+    const { mapping } = this;
+    if (mapping.concurrency >= mapping.most) return grown;
     mapping.grow();
     return "ramp";
   }

@@ -3,6 +3,8 @@ import { advise } from "../../src/capacity/advice.ts";
 import { arrivals } from "../../src/capacity/arrivals.ts";
 import { preflight } from "../../src/capacity/preflight.ts";
 import { simulate } from "../../src/capacity/simulation.ts";
+import { secondsOfLargest } from "../../src/delivery/limits.ts";
+import { secondsFor } from "../../src/delivery/share.ts";
 import { planWith, plenty, workerPlan } from "./support.ts";
 
 const load = (images = 60_000) => ({
@@ -13,6 +15,23 @@ const load = (images = 60_000) => ({
 describe("the advice", () => {
   it("asks for nothing where all is done in time", () => {
     expect(advise(planWith({}), load(), plenty(), 90).raises).to.deep.equal([]);
+  });
+
+  it("raises the batch, and its time, no further than pollers need who ask only so often", () => {
+    const pollers = { minimumPollers: 20, maximumPollers: 20 };
+
+    const { raises } = advise(
+      planWith({ batchSize: 1, scaling: pollers }),
+      { ...load(), secondsPerImage: () => 0.05 },
+      plenty(),
+      90,
+    );
+
+    // 60,000 images in 90 seconds are 667 a second; 20 pollers ask 200 times a second.
+    expect(raises.map(({ what, from, to }) => [what, from, to])).to.deep.equal([
+      ["batchSize of worker", 1, 4],
+      ["timeout of worker", 120, secondsFor(secondsOfLargest(1769), 4)],
+    ]);
   });
 
   it("names the one quota that is short, by code, and a value that is enough and not much more", () => {

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { expect } from "chai";
 import { arrivals, arrivalsFromCsv } from "../../src/capacity/arrivals.ts";
 import { runCost, standingCost, total } from "../../src/capacity/cost.ts";
@@ -38,6 +39,19 @@ describe("durations", () => {
       expect(seconds[index]).to.be.closeTo(expected, 1e-9);
     }
     expect(cpuSeconds(0.0001)).to.be.within(0.001, 0.01);
+  });
+
+  it("are those of the table in docs/images.md, of JPEGs as cameras write them", () => {
+    const table = readFileSync("docs/images.md", "utf8");
+    const perSecond = (row: string) =>
+      Number(new RegExp(`^\\| ${row} \\| ([\\d.]+) \\|`, "m").exec(table)?.[1]);
+    const detail = perSecond("JPEG 12 MP") / perSecond("JPEG 12 MP of 3 MB");
+
+    expect(cpuSeconds(12)).to.be.closeTo(12 / perSecond("JPEG 12 MP of 3 MB"), 1e-9);
+    for (const megapixels of [2, 48]) {
+      const plain = megapixels / perSecond(`JPEG ${megapixels} MP`);
+      expect(cpuSeconds(megapixels)).to.be.closeTo(plain * detail, 1e-9);
+    }
   });
 
   it("double where there is half a vCPU, and do not fall where there are two", () => {
@@ -109,6 +123,21 @@ describe("cost", () => {
     expect(items["SQS requests"]).to.be.at.least(0.8);
     // Two workers' metrics in one hour.
     expect(items["CloudWatch metrics"]).to.be.closeTo((2 * 9 * 0.3) / 730, 1e-9);
+  });
+
+  it("counts requests by the batch: SQS receives and deletes, and Lambda runs, as often for one as for ten", () => {
+    const numbers = plenty();
+    const scaling = { maximumConcurrency: 100 };
+    const costOf = (batchSize: number) => {
+      const run = simulate(planWith({ batchSize, scaling }), atOnce(1_000_000, 0.01), numbers);
+      return Object.fromEntries(runCost(run, numbers).map(({ item, dollars }) => [item, dollars]));
+    };
+
+    // Every message is sent alone, and received and deleted with its batch.
+    expect(costOf(1)["SQS requests"]).to.be.closeTo(3 * 0.4, 1e-3);
+    expect(costOf(1)["Lambda requests"]).to.be.closeTo(0.2, 1e-3);
+    expect(costOf(10)["SQS requests"]).to.be.closeTo(1.2 * 0.4, 1e-3);
+    expect(costOf(10)["Lambda requests"]).to.be.closeTo(0.02, 1e-3);
   });
 
   it("of standing still is that of pollers, polls of empty queues, alarms, dashboards and keys", () => {

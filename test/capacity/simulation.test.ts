@@ -75,6 +75,15 @@ describe("the simulation", () => {
       expect(sum(running.slice(1, 61))).to.be.closeTo(integral, 0.02 * integral);
     });
 
+    it("gets more pollers also where those that there are ask as often as they may", () => {
+      const pollers = { minimumPollers: 2, maximumPollers: 50 };
+
+      const run = simulate(planWith({ batchSize: 1, scaling: pollers }), atOnce(20_000, 0.1), plenty());
+
+      expect(run.workers[0]?.mapping.at(-1)).to.equal(500);
+      expect(run.waits.map(({ limit }) => limit)).to.have.members(["ramp", "polls"]);
+    });
+
     it("splits a bucket's partitions in two after it has refused requests for long enough", () => {
       const numbers = plenty({ s3SourcePartitions: 1, s3SplitSeconds: 60 });
 
@@ -108,6 +117,8 @@ describe("the simulation", () => {
         { pollerPollsPerSecond: 0.1 },
         100,
       ],
+      // A poller asks ten times a second, and a batch of one is one message.
+      ["polls", { batchSize: 1, scaling: { minimumPollers: 10, maximumPollers: 10 } }, {}, 100],
       ["mapping", { scaling: { maximumConcurrency: 50 } }, {}, 100],
       ["mapping", { scaling: { minimumPollers: 5, maximumPollers: 5 } }, {}, 100],
       ["reserved", { reservedConcurrency: 50 }, {}, 100],
