@@ -25,9 +25,11 @@ export function thumbnail({ longestSide, format }: ThumbnailOptions): ImageOpera
         failOn: "warning",
         sequentialRead: true,
       });
-      const { format: found } = await image.metadata();
-      if (!READ.has(found)) {
-        throw new ImageRejected("unsupported-format", `There are no thumbnails of ${found} files.`);
+      const { format: found, compression } = await image.metadata();
+      // The container of HEIC is read, but there is no decoder for what is in it.
+      const name = compression === "hevc" ? "HEIC" : found;
+      if (!READ.has(name)) {
+        throw new ImageRejected("unsupported-format", `There are no thumbnails of ${name} files.`);
       }
       const small = image
         .autoOrient()

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { expect } from "chai";
 import { ImageRejected } from "image-turn";
 import sharp from "sharp";
+import { heif, phonePhoto } from "../packages/image-turn/test/corpus/heif.ts";
 import { type ThumbnailOptions, thumbnail } from "../src/thumbnail.ts";
 
 const LIMITS = { pixels: 50_000_000, seconds: 10 };
@@ -49,6 +50,10 @@ describe("thumbnail", () => {
       ([red, , blue]: number[]) => Number(red) > 200 && Number(blue) < 60,
     );
     expect((await sharp(body).metadata()).orientation).to.equal(undefined);
+  });
+
+  it("rejects a HEIC as what it is, not as damaged", async () => {
+    expect(await codeOf(make(heif(phonePhoto)))).to.equal("unsupported-format");
   });
 
   it("leaves small images as small as they are", async () => {

@@ -2,7 +2,7 @@
 import { ImageRejected } from "./contract.ts";
 
 /** The formats that are turned, by the name that their media type has. */
-export type Format = "jpeg" | "png" | "webp" | "gif" | "tiff" | "avif";
+export type Format = "jpeg" | "png" | "webp" | "gif" | "tiff" | "avif" | "heic";
 
 /** How the formats that are turned begin. */
 const supported: readonly [RegExp, Format][] = [
@@ -50,10 +50,11 @@ const others: readonly [RegExp, string][] = [
 /** Brands of ISO base media files (ISO/IEC 14496-12, ftyp), those that say most first. */
 const brandedImages: readonly [RegExp, string][] = [
   [/^avis/, "an animated AVIF image"],
-  [/^(hei[cxms]|hev[cxms])/, "a HEIC image"],
+  [/^hev[cxms]/, "an animated HEIC image"],
   [/^crx /, "a camera's raw file"],
   [/^(mif1|msf1|mif2)/, "a HEIF image"],
 ];
+const heic = /^hei[cxms]/;
 const brandedOthers: readonly [RegExp, string][] = [
   [/^qt {2}/, "a QuickTime video"],
   [/^M4A/, "a sound"],
@@ -75,6 +76,10 @@ export function identify(source: Buffer): Format {
   if (major === "avif" || (/^mi[af]/.test(major) && compatible.includes("avif"))) {
     return "avif";
   }
+  // The major brand may be that of any HEIF image; those behind it say how the images are coded.
+  if (heic.test(major) || (/^m(if|sf)\d/.test(major) && compatible.some((brand) => heic.test(brand)))) {
+    return "heic";
+  }
   const raw = images[0]?.[0].test(start);
   const format = supported.find(([pattern]) => pattern.test(start))?.[1];
   if (format !== undefined && !raw) {
@@ -84,7 +89,7 @@ export function identify(source: Buffer): Format {
   const other = named(brandedOthers, brands) ?? named(others, [start]) ?? "no image that is known here";
   throw new ImageRejected(
     image === undefined ? "not-an-image" : "unsupported-format",
-    `The file is ${image ?? other}; JPEG, PNG, WebP, GIF, TIFF and AVIF are turned here.`,
+    `The file is ${image ?? other}; JPEG, PNG, WebP, GIF, TIFF, AVIF and HEIC are turned here.`,
   );
 }
 

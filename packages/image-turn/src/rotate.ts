@@ -1,6 +1,7 @@
 import { type ImageOperation, ImageRejected } from "./contract.ts";
 import { type Format, identify } from "./format.ts";
 import { turnAvif } from "./formats/avif/avif.ts";
+import { turnHeic } from "./formats/avif/heic.ts";
 import { turnGif } from "./formats/gif/gif.ts";
 import { turnJpeg } from "./formats/jpeg/jpeg.ts";
 import { turnPng } from "./formats/png/png.ts";
@@ -32,6 +33,7 @@ const turners: Record<Format, (source: Buffer, job: Job) => Promise<Buffer>> = {
   gif: turnGif,
   tiff: turnTiff,
   avif: turnAvif,
+  heic: turnHeic,
 };
 
 /**
@@ -74,7 +76,15 @@ function isColour({ r, g, b, alpha }: Colour): boolean {
 }
 
 function damagedFile(format: Format): string {
-  const name = { jpeg: "JPEG", png: "PNG", webp: "WebP", gif: "GIF", tiff: "TIFF", avif: "AVIF" }[format];
+  const name = {
+    jpeg: "JPEG",
+    png: "PNG",
+    webp: "WebP",
+    gif: "GIF",
+    tiff: "TIFF",
+    avif: "AVIF",
+    heic: "HEIC",
+  }[format];
   return `The ${name} is damaged`;
 }
 

@@ -29,9 +29,20 @@ describe("a file's format", () => {
     expect(identify(iso("mif1", "avif", "miaf"))).to.equal("avif");
   });
 
+  it("is told by its brands: HEIC", () => {
+    for (const brands of [
+      ["heic", "mif1"],
+      ["heix", "mif1"],
+      ["mif1", "miaf", "heic"],
+      ["msf1", "heic"],
+    ]) {
+      expect(identify(iso(...brands))).to.equal("heic");
+    }
+  });
+
   for (const [name, file, code] of [
-    ["a HEIC image", iso("heic", "mif1", "heic"), "unsupported-format"],
-    ["a HEIC image", iso("mif1", "heic"), "unsupported-format"],
+    ["an animated HEIC image", iso("hevc", "msf1"), "unsupported-format"],
+    ["a HEIF image", iso("mif1", "miaf"), "unsupported-format"],
     ["an animated AVIF image", iso("avis", "avif", "msf1"), "unsupported-format"],
     ["an MP4 video", iso("isom", "iso2", "mp41"), "not-an-image"],
     ["a QuickTime video", iso("qt  "), "not-an-image"],

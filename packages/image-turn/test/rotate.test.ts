@@ -113,7 +113,8 @@ describe("the rotation", () => {
   });
 
   it("rejects an image over the limit, saying how large it is and how large it may be", async () => {
-    for (const [name, source] of await files()) {
+    const decoded = [...(await files())].filter(([name]) => name !== "heic");
+    for (const [name, source] of decoded) {
       const message = await rejection(source, "too-many-pixels", { ...limits, pixels: 100 });
       expect(message, name).to.match(
         /\d+ × \d+ pixels, which count as .* megapixels.*; the maximum is 0\.0\.$/,

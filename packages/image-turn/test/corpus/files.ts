@@ -2,6 +2,7 @@ import sharp from "sharp";
 import { codedPicture, encoded } from "./coefficients.ts";
 import { exif, resources, xmp } from "./exif.ts";
 import { animatedGif } from "./gif.ts";
+import { heif, phonePhoto } from "./heif.ts";
 import { cmykJpeg, exifSegment, jpeg, photoshopSegment, withSegments, xmpSegment } from "./jpeg.ts";
 import { animatedPng, palettePng, pngOf } from "./png.ts";
 import { photograph, picture } from "./raster.ts";
@@ -84,5 +85,6 @@ export async function files(): Promise<ReadonlyMap<string, Buffer>> {
         .avif({ effort: 0 })
         .toBuffer(),
     ],
+    ["heic", heif(phonePhoto)],
   ]);
 }
