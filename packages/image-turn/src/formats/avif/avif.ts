@@ -4,7 +4,6 @@ import { checkPixels, inspect, type Job, keepSpace, open, turnPixels } from "../
 import { weight } from "../../weights.ts";
 import { readContainer, turnContainer } from "./heif.ts";
 
-
 /**
  * Turns an AVIF. A quarter turn is one of the format's own properties, which every reader has to apply: it is set,
  * and no pixel is touched. The pixels are decoded all the same, so that a damaged image is not passed on. Any other

@@ -1,8 +1,8 @@
 import { ImageRejected } from "../../contract.ts";
 import { isQuarter, turnFrom } from "../../geometry.ts";
+import type { Job } from "../../pixels.ts";
 import { type Container, find, partsOf, readContainer, turnContainer } from "./heif.ts";
 import { boxes } from "./isobmff.ts";
-import type { Job } from "../../pixels.ts";
 
 /**
  * Turns a HEIC by quarters, with the format's own property, which every reader has to apply. No pixel is decoded, for

@@ -2,6 +2,7 @@
 
 import { turnedExif } from "../../exif.ts";
 import { type Size, swapsSides, type Turn, turnedSize } from "../../geometry.ts";
+import { turnedXmp } from "../../metadata.ts";
 import {
   type Association,
   associationsOf,
@@ -15,7 +16,6 @@ import {
   type Reference,
   references,
 } from "./isobmff.ts";
-import { turnedXmp } from "../../metadata.ts";
 
 /** What a HEIF file says of its images. */
 export interface Container {
