@@ -148,7 +148,7 @@ function saidLast(error: Error): string {
 /** How far a result may be from its source. */
 function toleranceFor(source: Buffer, format: string, exact: boolean): Tolerance {
   if (exact || format === "avif") {
-    return toleranceOf("moved");
+    return toleranceOf(format === "jpeg" ? "coefficients" : "planes");
   }
   const stored =
     ["png", "gif"].includes(format) ||

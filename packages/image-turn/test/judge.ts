@@ -81,10 +81,11 @@ function difference(source: Picture, turned: Picture, angle: 90 | -90): Toleranc
  * What may differ. Nothing, where samples are moved and stored as they are. Where coefficients are moved, or planes with
  * coarser chroma, decoders interpolate and round from another side. Where the image was encoded anew, it is a little softer.
  */
-export function toleranceOf(kind: "stored" | "moved" | "encoded"): Tolerance {
+export function toleranceOf(kind: "stored" | "coefficients" | "planes" | "encoded"): Tolerance {
   return {
     stored: { mean: 0, largest: 0 },
-    moved: { mean: 3, largest: 128 },
+    coefficients: { mean: 0.5, largest: 16 },
+    planes: { mean: 3, largest: 128 },
     encoded: { mean: 8, largest: 255 },
   }[kind];
 }
