@@ -42,6 +42,17 @@ export class OutOfTime extends Error {
   override readonly name = "OutOfTime";
 }
 
+/** Uploads kept coming in the middle of writing: the message comes again, and begins with the version that is there then. */
+export class Overtaken extends Error {
+  override readonly name = "Overtaken";
+}
+
+/**
+ * Maximum number of current versions that are made in one delivery because of one record. The second needs an upload
+ * just while the first one's result was written, and so on.
+ */
+const MAX_OWED = 3;
+
 /** S3's own bound on a key, in bytes of UTF-8. */
 const LONGEST_KEY = 1024;
 
@@ -66,6 +77,8 @@ export class Delivery {
   readonly #worker: Worker;
   readonly #sources = new Map<SQSRecord, CreatedObject[] | UnknownMessage>();
   readonly #shares: Shares;
+  /** Failures before which nothing can have been written. */
+  readonly #unwritten = new WeakSet<Error>();
   readonly #failed: { readonly message: SQSRecord; readonly seconds: number }[] = [];
 
   /** @param messages all of the invocation, which share its time */
@@ -98,7 +111,7 @@ export class Delivery {
       for (const [index, source] of sources.entries()) {
         begun = source;
         const share = this.#shares.next();
-        const rejection = await this.#process(source, share, receives(message) > 1).catch((error) => {
+        const rejection = await this.#process(source, share, receives(message)).catch((error) => {
           this.#shares.skip(sources.length - index - 1);
           throw error;
         });
@@ -143,19 +156,43 @@ export class Delivery {
 
   /**
    * Does what one record asks for. Gives back why it can never be done, where that is so.
-   * @param again whether this was tried before: then the current version goes first, which has all of the time
+   * @param times how often its message was received: from the second time on, the current version goes first, which has
+   * all of the time
    */
-  async #process(source: CreatedObject, share: Share, again: boolean): Promise<Rejection | undefined> {
-    const newer = again ? await this.#newer(source, share) : undefined;
+  async #process(source: CreatedObject, share: Share, times: number): Promise<Rejection | undefined> {
+    const newer = times > 1 ? await this.#newer(source, share) : undefined;
     if (newer) this.#superseded(source, "A newer version is there.");
     const outcome = await this.#attempt(newer ?? source, share);
     if ("code" in outcome) return newer ? undefined : outcome;
-    for (let { owed } = outcome; owed; ) {
-      const written = await this.#attempt(owed, this.#shares.extra());
-      // If that version must be rejected, its own event's message does so.
-      owed = "code" in written ? undefined : written.owed;
-    }
+    const { owed, wrote } = outcome;
+    if (owed && !(newer && !wrote)) await this.#pay(owed, times > 1 || wrote);
     return undefined;
+  }
+
+  /**
+   * Makes a version that was seen to be the current one. One that is seen after it was uploaded later than that, so that
+   * its own message comes later, too, and finds whatever stands by then: it is owed only if something was written since,
+   * which it may have come before. docs/delivery.md has the proof.
+   * @param must whether this message may have written what stands: otherwise the version's own message makes it
+   */
+  async #pay(owed: CreatedObject, must: boolean): Promise<void> {
+    let next: CreatedObject | undefined = owed;
+    for (let paid = 0; next; paid++) {
+      if (paid === MAX_OWED) {
+        throw new Overtaken(`${next.key} was overwritten each time that a result was written for it.`);
+      }
+      const version: CreatedObject = next;
+      const written: Written | Rejection | undefined = await this.#attempt(
+        version,
+        this.#shares.extra(),
+      ).catch((error) => {
+        if (must || paid > 0 || !this.#unwritten.has(error)) throw error;
+        this.#worker.logger.warn("left to its own message", { ...named(version), error });
+        return undefined;
+      });
+      // If that version must be rejected, its own event's message does so.
+      next = written && !("code" in written) && written.wrote ? written.owed : undefined;
+    }
   }
 
   /** The source's current version, where that is another one. Whatever fails here fails again where it matters. */
@@ -168,6 +205,11 @@ export class Delivery {
     const worker = this.#worker;
     const started = worker.now();
     let work = 0;
+    let writing = false;
+    const unwritten = (error: unknown) => {
+      if (!writing && error instanceof Error) this.#unwritten.add(error);
+      return error;
+    };
     try {
       const key = `${worker.name}/${source.key}`;
       if (Buffer.byteLength(key) > LONGEST_KEY) {
@@ -185,6 +227,7 @@ export class Delivery {
         .finally(() => share.worked());
       checkResult(result);
       const target = { bucket: worker.resultsBucket, key };
+      writing = true;
       const written = await writeResult(worker.s3, target, source, result, share.signal);
 
       const ms = worker.now() - started;
@@ -207,16 +250,16 @@ export class Delivery {
     } catch (error) {
       if (error instanceof SourceGone) {
         this.#superseded(source, error.message);
-        return { outcome: "superseded", owed: undefined };
+        return { outcome: "superseded", owed: undefined, wrote: false };
       }
       if (error instanceof SourceRejected) return rejection(source, error.code, error.message);
       if (error instanceof ImageRejected) {
         if (error.code !== "too-slow") return rejection(source, error.code, error.message);
         // Less than it was promised, because its download or another image took longer: it is not at fault.
-        if (work < this.#shares.promised) throw new OutOfTime(error.message, { cause: error });
+        if (work < this.#shares.promised) throw unwritten(new OutOfTime(error.message, { cause: error }));
         return rejection(source, error.code, `${error.message} ${LONGER}`);
       }
-      throw error;
+      throw unwritten(error);
     }
   }
 

@@ -9,6 +9,8 @@ export interface Written {
   readonly outcome: "processed" | "duplicate" | "superseded";
   /** The source's current version where it may have no result yet: the caller must process it. */
   readonly owed: CreatedObject | undefined;
+  /** Whether the result that stands may have been written here. */
+  readonly wrote: boolean;
 }
 
 /** How often a write that lost a race is tried again before the message goes back to the queue. */
@@ -31,6 +33,7 @@ export async function writeResult(
   result: { body: Buffer; contentType: string },
   signal: Signal,
 ): Promise<Written> {
+  let unsure = false;
   const put = async (condition: { IfNoneMatch: string } | { IfMatch: string }): Promise<boolean> => {
     const abortSignal = signal();
     const command = new PutObjectCommand({
@@ -46,29 +49,32 @@ export async function writeResult(
       await until(abortSignal, s3.send(command, { abortSignal, requestTimeout: 0 }));
       return true;
     } catch (error) {
-      if (lostRace(error)) return false;
-      throw error;
+      if (!lostRace(error)) throw error;
+      // One that was made again may have been refused because of itself, its first answer lost.
+      unsure ||= (error.$metadata.attempts ?? 1) > 1;
+      return false;
     }
   };
 
-  if (await put({ IfNoneMatch: "*" })) return { outcome: "processed", owed: undefined };
+  if (await put({ IfNoneMatch: "*" })) return { outcome: "processed", owed: undefined, wrote: true };
   for (let attempt = 1; attempt < ATTEMPTS; attempt++) {
     const existing = await existingResult(s3, target, signal);
     if (!existing) {
-      if (await put({ IfNoneMatch: "*" })) return { outcome: "processed", owed: undefined };
+      if (await put({ IfNoneMatch: "*" })) return { outcome: "processed", owed: undefined, wrote: true };
       continue;
     }
     const current = await currentSource(s3, source, signal);
     if (existing.source === identity(source)) {
-      return { outcome: "duplicate", owed: unless(identity(source), current) };
+      return { outcome: "duplicate", owed: unless(identity(source), current), wrote: unsure };
     }
     if (!current || identity(current) !== identity(source)) {
-      return { outcome: "superseded", owed: unless(existing.source, current) };
+      return { outcome: "superseded", owed: unless(existing.source, current), wrote: false };
     }
     if (await put({ IfMatch: existing.eTag })) {
       return {
         outcome: "processed",
         owed: unless(identity(source), await currentSource(s3, source, signal)),
+        wrote: true,
       };
     }
   }
@@ -81,7 +87,7 @@ function unless(existing: string, current: CreatedObject | undefined): CreatedOb
 }
 
 /** 412: somebody else's result stands. 409: somebody else is writing. 404: what we wanted to replace is gone. */
-function lostRace(error: unknown): boolean {
+function lostRace(error: unknown): error is S3ServiceException {
   return (
     error instanceof S3ServiceException &&
     [404, 409, 412].includes(error.$metadata.httpStatusCode ?? 0) &&

@@ -2,7 +2,14 @@ import { ChangeMessageVisibilityBatchCommand, SendMessageCommand, type SQSClient
 import type { SQSRecord } from "aws-lambda";
 import { expect } from "chai";
 import { type ImageOperation, ImageRejected } from "image-turn";
-import { backoff, backoffOfMissing, Delivery, OutOfTime, type Worker } from "../../src/delivery/delivery.ts";
+import {
+  backoff,
+  backoffOfMissing,
+  Delivery,
+  OutOfTime,
+  Overtaken,
+  type Worker,
+} from "../../src/delivery/delivery.ts";
 import { s3Record, sqsRecord } from "../support/events.ts";
 import { FakeS3, s3Error } from "../support/fake-s3.ts";
 
@@ -330,6 +337,74 @@ describe("the delivery of a message", () => {
       await deliver(message(s3Record("a")));
 
       expect(s3.current("results", "clockwise/a")?.body.toString()).to.equal("fed");
+    });
+
+    /** A worker for which each image takes so many milliseconds, and something happens meanwhile. */
+    const during = (happens: (all: Bench) => void, milliseconds = 1000) => {
+      let attempts = 0;
+      const all = bench(async (source, limits) => {
+        if (++attempts > 30) throw new Error("It goes on for ever.");
+        happens(all);
+        all.clock.remaining -= Math.min(milliseconds, limits.seconds * 1000);
+        if (limits.seconds * 1000 < milliseconds) throw new ImageRejected("too-slow", "It takes too long.");
+        return reverse(source, limits);
+      });
+      all.s3.put("source", "a", Buffer.from("0"));
+      all.s3.put("results", "clockwise/a", Buffer.from("standing"), { "source-version": "v0" });
+      return { ...all, attempts: () => attempts };
+    };
+
+    for (const receives of [1, 2, 5]) {
+      it(`makes one more at most where uploads come faster than it works, at receive ${receives}`, async () => {
+        let uploads = 0;
+        const { s3, deliver, attempts, codes } = during(() => {
+          s3.put("source", "a", Buffer.from(`${++uploads}`));
+        });
+
+        const outcomes = await deliver(sqsRecord({ Records: [s3Record("a")] }, receives));
+
+        expect(outcomes).to.deep.equal([undefined]);
+        expect(attempts()).to.be.at.most(2);
+        expect(codes()).to.deep.equal([]);
+        // Whatever came last has a message of its own, which finds what stands.
+        await deliver(message(s3Record("a", { versionId: `v${uploads + 1}` })));
+      });
+    }
+
+    it("leaves the current version to its own message where there is no time for it, and nothing was written", async () => {
+      let uploaded = false;
+      const { s3, deliver, lines } = during(() => {
+        if (!uploaded) s3.put("source", "a", Buffer.from("1"));
+        uploaded = true;
+      }, 30_000);
+
+      expect(await deliver(message(s3Record("a")))).to.deep.equal([undefined]);
+
+      expect(lines.map(({ outcome }) => outcome)).to.deep.equal(["superseded", "left to its own message"]);
+    });
+
+    it("comes again where there is no time for the current version after something was written", async () => {
+      const { s3, deliver } = during(() => {}, 30_000);
+      s3.before = (request) => {
+        const puts = s3.requests.filter((each) => each === "PUT results/clockwise/a").length;
+        if (request === "PUT results/clockwise/a" && puts === 2) s3.put("source", "a", Buffer.from("1"));
+      };
+
+      expect(await failure(deliver(message(s3Record("a"))))).to.be.instanceOf(OutOfTime);
+    });
+
+    it("stops, and comes again, where an upload falls into the middle of each of its writes", async () => {
+      let uploads = 0;
+      const { s3, deliver, attempts } = during(() => {});
+      s3.before = (request) => {
+        if (request.startsWith("PUT") && s3.requests.at(-2) === "HEAD source/a") {
+          s3.put("source", "a", Buffer.from(`${++uploads}`));
+        }
+      };
+
+      expect(await failure(deliver(message(s3Record("a"))))).to.be.instanceOf(Overtaken);
+
+      expect(attempts()).to.equal(4);
     });
 
     it("never overwrites what another handler wrote while it was deciding", async () => {
