@@ -4,12 +4,19 @@ import type { S3Client } from "@aws-sdk/client-s3";
 import { ChangeMessageVisibilityBatchCommand, type SQSClient } from "@aws-sdk/client-sqs";
 import type { SQSRecord } from "aws-lambda";
 import { type ImageOperation, ImageRejected, type Notes } from "image-turn";
-import { type CreatedObject, createdObjects, identity, isFolderMarker, UnknownMessage } from "./envelope.ts";
+import { type CreatedObject, eachRecord, identity, isFolderMarker, UnknownMessage } from "./envelope.ts";
 import { type Rejection, reject } from "./rejection.ts";
 import { type Written, writeResult } from "./result.ts";
-import { until } from "./send.ts";
+import { type Signal, until } from "./send.ts";
 import { type Share, Shares } from "./share.ts";
-import { currentSource, readSource, SourceGone, SourceMissing, SourceRejected } from "./source.ts";
+import {
+  currentSource,
+  FOUND_AFTER,
+  readSource,
+  SourceGone,
+  SourceMissing,
+  SourceRejected,
+} from "./source.ts";
 
 /** What a worker needs to deliver. Nothing in here reads the environment, the clock or chance by itself. */
 export interface Worker {
@@ -59,11 +66,14 @@ const LONGEST_KEY = 1024;
 /** Longest wait before a failed message is tried again, in seconds. */
 const LONGEST_BACKOFF = 900;
 
-/**
- * Milliseconds after which S3 finds every new object: 15 minutes after versioning was enabled for the first time
- * (https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketVersioning.html), and some more.
- */
-const FOUND_AFTER = 20 * 60_000;
+/** Longest time that SQS keeps a message from being received, in seconds from when it was; a minute is for the work. */
+const LONGEST_WAIT = 43_200 - 900 - 60;
+
+/** The receive from which on a key that may not be used is taken to be a fault of the image. */
+const KEY_DENIED_FROM = 3;
+
+/** Milliseconds by which an image may miss its promise: clocks have fractions. */
+const SLACK = 1;
 
 /** Maximum number of messages in one request, set by SQS. */
 const MAX_MESSAGES = 10;
@@ -75,7 +85,7 @@ const MAX_MESSAGES = 10;
  */
 export class Delivery {
   readonly #worker: Worker;
-  readonly #sources = new Map<SQSRecord, CreatedObject[] | UnknownMessage>();
+  readonly #sources = new Map<SQSRecord, (CreatedObject | UnknownMessage)[]>();
   readonly #shares: Shares;
   /** Failures before which nothing can have been written. */
   readonly #unwritten = new WeakSet<Error>();
@@ -88,38 +98,45 @@ export class Delivery {
     for (const message of messages) {
       const sources = sourcesOf(message);
       this.#sources.set(message, sources);
-      images += Array.isArray(sources) ? sources.length : 1;
+      images += sources.length;
     }
     this.#shares = new Shares(invocation.remainingMilliseconds, images);
   }
 
   async deliver(message: SQSRecord): Promise<void> {
     const sources = this.#sources.get(message) ?? sourcesOf(message);
+    const times = receives(message);
     let begun: CreatedObject | undefined;
+    // Rejections wait until nothing can send the message round again, so that each is told once.
+    const rejections: [Rejection, Signal][] = [];
+    const failures: [CreatedObject, unknown][] = [];
+    for (const source of sources) {
+      const share = this.#shares.next();
+      // One that waited for others may have no share left.
+      const signal = sources.length > 1 ? this.#shares.signal : share.signal;
+      if (source instanceof UnknownMessage) {
+        rejections.push([unknown(source, message.body), signal]);
+        continue;
+      }
+      try {
+        const rejection = await this.#process(source, share, times);
+        if (rejection) rejections.push([rejection, signal]);
+      } catch (error) {
+        failures.push([source, error]);
+      }
+    }
     try {
-      if (!Array.isArray(sources)) {
-        const rejection = {
-          code: "unknown-message",
-          reason: sources.message,
-          source: undefined,
-          body: message.body,
-        };
-        return await this.#reject(rejection, this.#shares.next());
+      const [first, ...others] = failures;
+      for (const [source, error] of others) {
+        this.#worker.logger.warn("failed, too", { ...named(source), error: error as Error });
       }
-      // Rejections wait until nothing can send the message round again, so that each is told once.
-      const rejections: [Rejection, Share][] = [];
-      for (const [index, source] of sources.entries()) {
-        begun = source;
-        const share = this.#shares.next();
-        const rejection = await this.#process(source, share, receives(message)).catch((error) => {
-          this.#shares.skip(sources.length - index - 1);
-          throw error;
-        });
-        if (rejection) rejections.push([rejection, share]);
+      if (first) {
+        begun = first[0];
+        throw first[1];
       }
-      for (const [rejection, share] of rejections) {
+      for (const [rejection, signal] of rejections) {
         begun = rejection.source;
-        await this.#reject(rejection, share);
+        await this.#reject(rejection, signal);
       }
     } catch (error) {
       this.#fail(message, begun, error);
@@ -134,6 +151,11 @@ export class Delivery {
   async giveBack(): Promise<void> {
     const { sqs, queueUrl, logger } = this.#worker;
     while (this.#failed.length > 0) {
+      if (this.#shares.over) {
+        const messageIds = this.#failed.map(({ message }) => message.messageId);
+        logger.warn("backoff not set", { messageIds, error: new Error("There was no time left.") });
+        return;
+      }
       const batch = this.#failed.splice(0, MAX_MESSAGES);
       const command = new ChangeMessageVisibilityBatchCommand({
         QueueUrl: queueUrl,
@@ -162,10 +184,10 @@ export class Delivery {
   async #process(source: CreatedObject, share: Share, times: number): Promise<Rejection | undefined> {
     const newer = times > 1 ? await this.#newer(source, share) : undefined;
     if (newer) this.#superseded(source, "A newer version is there.");
-    const outcome = await this.#attempt(newer ?? source, share);
+    const outcome = await this.#attempt(newer ?? source, share, times);
     if ("code" in outcome) return newer ? undefined : outcome;
     const { owed, wrote } = outcome;
-    if (owed && !(newer && !wrote)) await this.#pay(owed, times > 1 || wrote);
+    if (owed && !(newer && !wrote)) await this.#pay(owed, times, times > 1 || wrote);
     return undefined;
   }
 
@@ -175,7 +197,7 @@ export class Delivery {
    * which it may have come before. docs/delivery.md has the proof.
    * @param must whether this message may have written what stands: otherwise the version's own message makes it
    */
-  async #pay(owed: CreatedObject, must: boolean): Promise<void> {
+  async #pay(owed: CreatedObject, times: number, must: boolean): Promise<void> {
     let next: CreatedObject | undefined = owed;
     for (let paid = 0; next; paid++) {
       if (paid === MAX_OWED) {
@@ -185,6 +207,7 @@ export class Delivery {
       const written: Written | Rejection | undefined = await this.#attempt(
         version,
         this.#shares.extra(),
+        times,
       ).catch((error) => {
         if (must || paid > 0 || !this.#unwritten.has(error)) throw error;
         this.#worker.logger.warn("left to its own message", { ...named(version), error });
@@ -197,11 +220,13 @@ export class Delivery {
 
   /** The source's current version, where that is another one. Whatever fails here fails again where it matters. */
   async #newer(source: CreatedObject, share: Share): Promise<CreatedObject | undefined> {
-    const current = await currentSource(this.#worker.s3, source, share.signal).catch(() => undefined);
+    const current = await currentSource(this.#worker.s3, source, share.signal, this.#worker.now).catch(
+      () => undefined,
+    );
     return current && identity(current) !== identity(source) ? current : undefined;
   }
 
-  async #attempt(source: CreatedObject, share: Share): Promise<Written | Rejection> {
+  async #attempt(source: CreatedObject, share: Share, times: number): Promise<Written | Rejection> {
     const worker = this.#worker;
     const started = worker.now();
     let work = 0;
@@ -219,7 +244,9 @@ export class Delivery {
           `The result's key would have more than ${LONGEST_KEY} bytes.`,
         );
       }
-      const bytes = await readSource(worker.s3, source, worker.byteLimit, share.signal);
+      const bytes = await readSource(worker.s3, source, worker.byteLimit, share.signal, worker.now);
+      // An event need not say how large it is.
+      if (isFolderMarker({ key: source.key, size: bytes.length })) return NOTHING;
       work = share.work;
       const seconds = Math.max(100, Math.floor(work / 100) * 100) / 1000;
       const result = await worker
@@ -228,7 +255,7 @@ export class Delivery {
       checkResult(result);
       const target = { bucket: worker.resultsBucket, key };
       writing = true;
-      const written = await writeResult(worker.s3, target, source, result, share.signal);
+      const written = await writeResult(worker.s3, target, source, result, share.signal, worker.now);
 
       const ms = worker.now() - started;
       const { outcome } = written;
@@ -250,13 +277,18 @@ export class Delivery {
     } catch (error) {
       if (error instanceof SourceGone) {
         this.#superseded(source, error.message);
-        return { outcome: "superseded", owed: undefined, wrote: false };
+        return NOTHING;
       }
+      // Grants take seconds until they hold everywhere.
+      const early = error instanceof SourceRejected && error.code === "key-denied" && times < KEY_DENIED_FROM;
+      if (early) throw unwritten(error);
       if (error instanceof SourceRejected) return rejection(source, error.code, error.message);
       if (error instanceof ImageRejected) {
         if (error.code !== "too-slow") return rejection(source, error.code, error.message);
         // Less than it was promised, because its download or another image took longer: it is not at fault.
-        if (work < this.#shares.promised) throw unwritten(new OutOfTime(error.message, { cause: error }));
+        if (work < this.#shares.promised - SLACK) {
+          throw unwritten(new OutOfTime(`${error.message} ${LESS}`, { cause: error }));
+        }
         return rejection(source, error.code, `${error.message} ${LONGER}`);
       }
       throw unwritten(error);
@@ -268,9 +300,9 @@ export class Delivery {
     this.#worker.metrics.addMetric("superseded", MetricUnit.Count, 1);
   }
 
-  async #reject(rejection: Rejection, share: Share): Promise<void> {
+  async #reject(rejection: Rejection, signal: Signal): Promise<void> {
     const worker = this.#worker;
-    await reject(worker.sqs, worker.deadLetterQueueUrl, worker.name, rejection, share.signal());
+    await reject(worker.sqs, worker.deadLetterQueueUrl, worker.name, rejection, signal());
     const { source, code, reason } = rejection;
     worker.logger.warn("rejected", { ...named(source), code, reason });
     worker.metrics.addMetric("rejected", MetricUnit.Count, 1);
@@ -292,18 +324,31 @@ export class Delivery {
   }
 }
 
+/** What became of a source of which there is nothing to write. */
+const NOTHING: Written = { outcome: "superseded", owed: undefined, wrote: false };
+
 /** What is to be done where an image was too slow. */
 const LONGER =
   "Raise the worker's timeout or memorySize, or lower its batchSize, and send the dead letter again.";
 
+/** The same where it may have been another's fault. */
+const LESS =
+  "Its download, or another image, left it less than it was promised: if that happens time and again, raise the worker's timeout or lower its batchSize.";
+
 /** What a message tells of, but for folder markers, which are no images. */
-function sourcesOf(message: SQSRecord): CreatedObject[] | UnknownMessage {
-  try {
-    return createdObjects(message.body).filter((source) => !isFolderMarker(source));
-  } catch (error) {
-    if (error instanceof UnknownMessage) return error;
-    throw error;
-  }
+function sourcesOf(message: SQSRecord): (CreatedObject | UnknownMessage)[] {
+  return eachRecord(message.body).filter(
+    (source) => source instanceof UnknownMessage || !isFolderMarker(source),
+  );
+}
+
+function unknown({ message, record }: UnknownMessage, body: string): Rejection {
+  return {
+    code: "unknown-message",
+    reason: message,
+    source: undefined,
+    body: record === undefined ? body : JSON.stringify({ Records: [record] }),
+  };
 }
 
 function receives(message: SQSRecord): number {
@@ -361,6 +406,6 @@ export function backoff(receives: number, random: number): number {
  */
 export function backoffOfMissing(receives: number, random: number, age: number): number {
   const rest = Math.max(0, Math.ceil((FOUND_AFTER - age) / 1000));
-  const wait = receives > 2 && rest > 0 ? rest + Math.round(60 * random) : 0;
+  const wait = receives > 2 && rest > 0 ? Math.min(LONGEST_WAIT, rest + Math.round(60 * random)) : 0;
   return Math.max(wait, backoff(receives, random));
 }

@@ -22,6 +22,13 @@ export interface CreatedObject {
 /** A message of a shape that this machine does not know. It is never dropped: it goes to the dead-letter queue. */
 export class UnknownMessage extends Error {
   override readonly name = "UnknownMessage";
+  /** The record that is meant, where the others of its message may be good. */
+  readonly record: unknown;
+
+  constructor(message: string, record?: unknown) {
+    super(message);
+    this.record = record;
+  }
 }
 
 /**
@@ -29,12 +36,38 @@ export class UnknownMessage extends Error {
  * @throws {UnknownMessage}
  */
 export function createdObjects(body: string): CreatedObject[] {
+  return eachRecord(body).map((object) => {
+    if (object instanceof UnknownMessage) throw object;
+    return object;
+  });
+}
+
+/** The same, with what is wrong with a record in its place. One that is wrong as a whole has that alone. */
+export function eachRecord(body: string): (CreatedObject | UnknownMessage)[] {
+  try {
+    return recordsOf(body).map((record) => orUnknown(() => createdObject(record), record));
+  } catch (error) {
+    if (error instanceof UnknownMessage) return [error];
+    throw error;
+  }
+}
+
+function recordsOf(body: string): unknown[] {
   const event = unwrapped(parsed(body));
   if (event.Event === "s3:TestEvent") return [];
   if (!Array.isArray(event.Records) || event.Records.length === 0) {
     throw new UnknownMessage("The message is not an S3 event: it has no Records.");
   }
-  return event.Records.map(createdObject);
+  return event.Records;
+}
+
+function orUnknown<T>(read: () => T, record: unknown): T | UnknownMessage {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof UnknownMessage) return new UnknownMessage(error.message, record);
+    throw error;
+  }
 }
 
 function parsed(json: string): Record<string, unknown> {

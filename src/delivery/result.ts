@@ -32,6 +32,7 @@ export async function writeResult(
   source: CreatedObject,
   result: { body: Buffer; contentType: string },
   signal: Signal,
+  now: () => number,
 ): Promise<Written> {
   let unsure = false;
   const put = async (condition: { IfNoneMatch: string } | { IfMatch: string }): Promise<boolean> => {
@@ -63,7 +64,7 @@ export async function writeResult(
       if (await put({ IfNoneMatch: "*" })) return { outcome: "processed", owed: undefined, wrote: true };
       continue;
     }
-    const current = await currentSource(s3, source, signal);
+    const current = await currentSource(s3, source, signal, now);
     if (existing.source === identity(source)) {
       return { outcome: "duplicate", owed: unless(identity(source), current), wrote: unsure };
     }
@@ -73,7 +74,7 @@ export async function writeResult(
     if (await put({ IfMatch: existing.eTag })) {
       return {
         outcome: "processed",
-        owed: unless(identity(source), await currentSource(s3, source, signal)),
+        owed: unless(identity(source), await currentSource(s3, source, signal, now)),
         wrote: true,
       };
     }

@@ -13,6 +13,10 @@ const RESERVE = { always: 2000, perImage: 10 };
 const REQUESTS = 5000;
 const PART = 1 / 5;
 
+/** Milliseconds that the shortest request is given, and that remain behind the last one. */
+const SHORTEST = 100;
+const MARGIN = 200;
+
 /**
  * Milliseconds at the end of an invocation in which no image is worked on: what failed is given back in batches of
  * ten, one after the other, which take up to 100 ms each.
@@ -81,7 +85,7 @@ export class Shares {
   /** The next image's share begins. */
   next(): Share {
     const share = new Share(this.#remaining, this.#open / Math.max(1, this.#left));
-    this.skip(1);
+    this.#left = Math.max(0, this.#left - 1);
     return share;
   }
 
@@ -90,13 +94,13 @@ export class Shares {
     return new Share(this.#remaining, this.#open - this.#left * this.#first);
   }
 
-  /** Images that nobody will begin any more. */
-  skip(images: number): void {
-    this.#left = Math.max(0, this.#left - images);
+  /** Whether there is no time for any request. */
+  get over(): boolean {
+    return this.#remaining() - MARGIN < SHORTEST;
   }
 
   /** Ends one of the last requests. */
-  readonly signal = (): AbortSignal => timeout(Math.min(REQUESTS, this.#remaining() - 200));
+  readonly signal = (): AbortSignal => timeout(Math.min(REQUESTS, this.#remaining() - MARGIN));
 
   get #open(): number {
     return this.#remaining() - this.#reserve;
@@ -134,5 +138,5 @@ export class Share {
 }
 
 function timeout(milliseconds: number): AbortSignal {
-  return AbortSignal.timeout(Math.max(100, Math.round(milliseconds)));
+  return AbortSignal.timeout(Math.max(SHORTEST, Math.round(milliseconds)));
 }

@@ -8,6 +8,12 @@ import {
 import { type CreatedObject, versionOf } from "./envelope.ts";
 import { type Signal, until } from "./send.ts";
 
+/**
+ * Milliseconds after which S3 finds every new object: 15 minutes after versioning was enabled for the first time
+ * (https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketVersioning.html), and some more.
+ */
+export const FOUND_AFTER = 20 * 60_000;
+
 /** The source is not what the event told of any more. There is nothing to do: a newer event tells of what is there now. */
 export class SourceGone extends Error {
   override readonly name = "SourceGone";
@@ -24,7 +30,7 @@ export class SourceMissing extends Error {
 /** The source can never be read as it is. The message is a sentence for the person who uploaded it. */
 export class SourceRejected extends Error {
   override readonly name = "SourceRejected";
-  readonly code: "too-large" | "archived" | "customer-key" | "key-denied";
+  readonly code: "too-large" | "archived" | "customer-key" | "key-denied" | "unknown-version";
 
   constructor(code: SourceRejected["code"], message: string, options?: ErrorOptions) {
     super(message, options);
@@ -43,6 +49,7 @@ export async function readSource(
   source: CreatedObject,
   limit: number,
   signal: Signal,
+  now: () => number,
 ): Promise<Buffer> {
   if ((source.size ?? 0) > limit) throw tooLarge(source.size ?? 0, limit);
   const abortSignal = signal();
@@ -68,7 +75,7 @@ export async function readSource(
     return Buffer.from(await until(abortSignal, Body.transformToByteArray()));
   } catch (error) {
     if (!(error instanceof S3ServiceException)) throw error;
-    if (isGone(error, source)) {
+    if (isGone(error, source, now())) {
       throw new SourceGone(`The version is gone (${error.name}).`, { cause: error });
     }
     if (isNotFound(error)) throw missing(source, error);
@@ -77,13 +84,15 @@ export async function readSource(
 }
 
 /**
- * The source as it is now, which may be another version than the event told of; undefined where it was deleted.
+ * The source as it is now, which may be another version than the event told of; undefined where it was deleted, or where
+ * its uploader keeps the key to it, so that it cannot be read.
  * @throws {SourceMissing} Any other error may pass when tried again, too.
  */
 export async function currentSource(
   s3: S3Client,
   source: CreatedObject,
   signal: Signal,
+  now: () => number,
 ): Promise<CreatedObject | undefined> {
   const abortSignal = signal();
   try {
@@ -96,26 +105,31 @@ export async function currentSource(
       versionId: versionOf(head.VersionId),
       eTag: head.ETag?.replaceAll('"', ""),
       size: head.ContentLength,
+      createdAt: head.LastModified ?? source.createdAt,
       record: undefined,
     };
   } catch (error) {
     if (!(error instanceof S3ServiceException)) throw error;
-    if (isGone(error, source)) return undefined;
+    if (isGone(error, source, now())) return undefined;
     if (isNotFound(error)) throw missing(source, error);
+    // HEAD has no codes: 400 may be anything.
+    if (error.$metadata.httpStatusCode === 400 && (await needsCustomerKey(s3, source, signal)))
+      return undefined;
     throw error;
   }
 }
 
 /**
  * Whether S3 says that there was such an object. A bucket that never kept versions has no other way to say it than that
- * the key is not there; any other bucket has delete markers, and codes for versions. HEAD has no codes.
+ * the key is not there; it may be a young one that keeps versions, where the object is young. Any other bucket has delete markers, and codes for versions. HEAD has no codes.
  * https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
  */
-function isGone(error: S3ServiceException, source: CreatedObject): boolean {
+function isGone(error: S3ServiceException, source: CreatedObject, now: number): boolean {
+  const young = source.createdAt && now - source.createdAt.getTime() < FOUND_AFTER;
   return (
     ["NoSuchVersion", "PreconditionFailed", "MethodNotAllowed"].includes(error.name) ||
     error.$response?.headers["x-amz-delete-marker"] === "true" ||
-    (isNotFound(error) && source.versionId === undefined)
+    (isNotFound(error) && source.versionId === undefined && !young)
   );
 }
 
@@ -125,6 +139,28 @@ function isNotFound(error: S3ServiceException): boolean {
 
 function missing({ key }: CreatedObject, cause: Error): SourceMissing {
   return new SourceMissing(`S3 does not find ${key} (yet), and does not say that it was deleted.`, { cause });
+}
+
+/** Of a GET, nothing else is invalid. */
+function isCustomerKey(error: unknown): boolean {
+  return (
+    error instanceof S3ServiceException &&
+    error.name === "InvalidRequest" &&
+    error.$metadata.httpStatusCode === 400
+  );
+}
+
+/** Whether the current version cannot be read without its uploader's key. */
+async function needsCustomerKey(s3: S3Client, source: CreatedObject, signal: Signal): Promise<boolean> {
+  const abortSignal = signal();
+  const get = new GetObjectCommand({ Bucket: source.bucket, Key: source.key });
+  try {
+    const { Body } = await until(abortSignal, s3.send(get, { abortSignal }));
+    (Body as { destroy?: () => void } | undefined)?.destroy?.();
+    return false;
+  } catch (error) {
+    return isCustomerKey(error);
+  }
 }
 
 /** KMS says that a key is disabled, waits for its deletion, is gone or is of no use here. */
@@ -145,8 +181,14 @@ async function rejected(
       { cause: error },
     );
   }
-  // Of a GET without conditions and ranges, nothing else is invalid.
-  if (error.name === "InvalidRequest" && error.$metadata.httpStatusCode === 400) {
+  if (error.name === "InvalidArgument" && /version id/i.test(error.message)) {
+    return new SourceRejected(
+      "unknown-version",
+      `The event names the version ${source.versionId}, which is none of S3's: send an event with the versionId that S3 gave.`,
+      { cause: error },
+    );
+  }
+  if (isCustomerKey(error)) {
     return new SourceRejected(
       "customer-key",
       "The file is encrypted with a key that its uploader keeps (SSE-C): upload it without one.",
@@ -154,7 +196,7 @@ async function rejected(
     );
   }
   const denied = error.name === "AccessDenied";
-  const key = UNUSABLE_KEY.test(error.name) || (denied && /\bkms:/i.test(error.message));
+  const key = UNUSABLE_KEY.test(error.name) || (denied && /\bperform: kms:/i.test(error.message));
   if (!key && !(denied && (await mayBeRead(s3, source, signal)))) return undefined;
   return new SourceRejected(
     "key-denied",

@@ -41,6 +41,8 @@ const ABANDONED_UPLOAD_DAYS = 7;
 export class ImageBucket extends pulumi.ComponentResource {
   /** The bucket itself. It is ready for objects once the whole component is. */
   readonly bucket: aws.s3.Bucket;
+  /** What makes it keep versions: an event about an object that came before names none. */
+  readonly versioning: aws.s3.BucketVersioning;
 
   constructor(name: string, args: ImageBucketArgs, opts?: pulumi.ComponentResourceOptions) {
     super("image-machine:index:ImageBucket", name, {}, opts);
@@ -53,7 +55,7 @@ export class ImageBucket extends pulumi.ComponentResource {
     );
     const bucket = this.bucket.bucket;
 
-    const versioning = new aws.s3.BucketVersioning(
+    this.versioning = new aws.s3.BucketVersioning(
       `${name}-versioning`,
       ...transformed(
         transform.versioning,
@@ -137,7 +139,7 @@ export class ImageBucket extends pulumi.ComponentResource {
           ],
         },
         // A rule about noncurrent versions means nothing before there are versions.
-        { ...parent, dependsOn: versioning },
+        { ...parent, dependsOn: this.versioning },
       ),
     );
 

@@ -86,7 +86,8 @@ export class ImageFanOut extends pulumi.ComponentResource {
     this.encryptionKeyArn = settings.customerManagedKey === "retire" ? undefined : this.keyArn;
 
     const bucket = { ...bucketArgs, keyArn: this.encryptionKeyArn, tags };
-    this.source = new ImageBucket(`${name}-source`, { ...bucket, transform: transform.source }, kept).bucket;
+    const source = new ImageBucket(`${name}-source`, { ...bucket, transform: transform.source }, kept);
+    this.source = source.bucket;
     this.results = new ImageBucket(
       `${name}-results`,
       { ...bucket, transform: transform.results },
@@ -141,8 +142,9 @@ export class ImageFanOut extends pulumi.ComponentResource {
           bucket: this.source.bucket,
           topics: [{ id: "created", topicArn: this.topic.arn, events: ["s3:ObjectCreated:*"] }],
         },
-        // S3 tries the topic when it is told of it, and refuses one that it may not publish to.
-        { parent: this, dependsOn: topicPolicy },
+        // S3 tries the topic when it is told of it, and refuses one that it may not publish to. What is uploaded before
+        // there are versions must not be told of: S3 may not find it for a while, and cannot say that it is not deleted.
+        { parent: this, dependsOn: [topicPolicy, source.versioning] },
       ),
     );
 

@@ -204,6 +204,17 @@ describe("the delivery of a message", () => {
     expect(metrics).to.deep.equal({ superseded: 1 });
   });
 
+  it("waits for one without a version while it is young: its bucket may just have begun to keep versions", async () => {
+    const { deliver, metrics, visibility, worker } = bench();
+    Object.assign(worker, { now: () => Date.parse("2026-01-01T00:19:59Z") });
+
+    const error = await failure(deliver(message(s3Record("a", { versionId: undefined }))));
+
+    expect((error as Error).name).to.equal("SourceMissing");
+    expect(metrics).to.deep.equal({ failed: 1 });
+    expect(visibility).to.have.length(1);
+  });
+
   it("waits for a version that S3 does not find yet, and is not done with it", async () => {
     const { s3, deliver, metrics, visibility, worker } = bench();
     s3.before = () => {
@@ -232,6 +243,29 @@ describe("the delivery of a message", () => {
       expect(metrics).to.deep.equal(Object.keys(headers).length > 0 ? metrics : { failed: 1 });
       expect(metrics.superseded).to.equal(Object.keys(headers).length > 0 ? 1 : undefined);
     }
+  });
+
+  it("takes a folder marker whose event says no size for neither an image nor a fault", async () => {
+    const { s3, deliver, metrics, deadLetters } = bench();
+    s3.put("source", "holiday/", Buffer.alloc(0));
+
+    const record = s3Record("holiday/", { size: undefined });
+    expect(await deliver(message(record))).to.deep.equal([undefined]);
+
+    expect(s3.requests).to.deep.equal(["GET source/holiday/"]);
+    expect([...deadLetters, ...Object.keys(metrics)]).to.deep.equal([]);
+  });
+
+  it("rejects a version id that is none of S3's, in words", async () => {
+    const { s3, deliver, codes, deadLetters } = bench();
+    s3.before = () => {
+      throw s3Error("InvalidArgument", 400, {}, "Invalid version id specified");
+    };
+
+    await deliver(message(s3Record("a")));
+
+    expect(codes()).to.deep.equal(["unknown-version"]);
+    expect(deadLetters[0]?.MessageAttributes?.Reason?.StringValue).to.contain("the version v1");
   });
 
   it("takes a folder marker for neither an image nor a fault", async () => {
@@ -304,6 +338,31 @@ describe("the delivery of a message", () => {
 
       expect(s3.versions("results", "clockwise/a")).to.equal(1);
       expect(metrics.duplicate).to.equal(1);
+    });
+
+    it("is superseded where the current version is one whose key its uploader keeps, and owes nothing", async () => {
+      const { s3, deliver, metrics, codes } = standing("v0", "v2");
+      s3.before = (request) => {
+        if (request === "HEAD source/a") throw s3Error("400", 400);
+        // The version that the event names can be read, the current one cannot.
+        const current = s3.requests.at(-2) === "HEAD source/a";
+        if (request === "GET source/a" && current) throw s3Error("InvalidRequest", 400);
+      };
+
+      expect(await deliver(message(s3Record("a")))).to.deep.equal([undefined]);
+
+      expect(metrics).to.deep.include({ superseded: 1 });
+      expect(codes()).to.deep.equal([]);
+      expect(s3.current("results", "clockwise/a")?.body.toString()).to.equal("standing");
+    });
+
+    it("fails where HEAD says 400 for another reason", async () => {
+      const { s3, deliver } = standing("v0", "v2");
+      s3.before = (request) => {
+        if (request === "HEAD source/a") throw s3Error("400", 400);
+      };
+
+      await failure(deliver(message(s3Record("a"))));
     });
 
     it("makes the current version's where it is not that one and another one's stands", async () => {
@@ -546,6 +605,40 @@ describe("the delivery of a message", () => {
       expect(deadLetters[0]?.MessageAttributes?.Key?.StringValue).to.equal("a\u{FFFD}b");
     });
 
+    it("keeps none of the other records of its message from being processed", async () => {
+      const { s3, deliver, deadLetters } = bench();
+      s3.put("source", "good", Buffer.from("good"));
+      const bad = s3Record("a", { key: "%E0%A4%A" });
+
+      await deliver(message(bad, s3Record("good")));
+
+      expect(s3.versions("results", "clockwise/good")).to.equal(1);
+      expect(deadLetters).to.have.length(1);
+      expect(deadLetters[0]?.MessageBody).to.equal(JSON.stringify({ Records: [bad] }));
+      expect(deadLetters[0]?.MessageAttributes?.Code?.StringValue).to.equal("unknown-message");
+    });
+
+    it("is sent with time of its own where it waited for others", async () => {
+      const all = bench(async (source, limits) => {
+        if (source.includes("bad")) return rejecting(source, limits);
+        all.clock.remaining -= 50_000;
+        return reverse(source, limits);
+      }, 60_000);
+      const { s3, deliver, deadLetters, worker } = all;
+      for (const key of ["bad", "good"]) s3.put("source", key, Buffer.from(key));
+      const { send } = worker.sqs;
+      worker.sqs.send = (async (command: unknown, { abortSignal }: { abortSignal: AbortSignal }) => {
+        // Longer than the shortest time that a request is given.
+        await new Promise((resolve) => setTimeout(resolve, 130));
+        abortSignal.throwIfAborted();
+        return (send as (command: unknown) => Promise<unknown>)(command);
+      }) as typeof send;
+
+      expect(await deliver(message(s3Record("bad"), s3Record("good")))).to.deep.equal([undefined]);
+
+      expect(deadLetters).to.have.length(1);
+    });
+
     it("is told once, though another record sends the message round again", async () => {
       const { s3, deliver, deadLetters } = bench(rejecting);
       s3.put("source", "bad", Buffer.from("bad"));
@@ -578,6 +671,45 @@ describe("the delivery of a message", () => {
       expect(metrics).to.deep.equal({ failed: 1 });
       const { fields } = lines.at(-1) ?? { fields: {} };
       expect(fields).to.include({ receives: 2, seconds: 60, bucket: "source", key: "a", versionId: "v1" });
+    });
+
+    it("does not keep the other records of its message from being tried", async () => {
+      const { s3, deliver, lines } = bench();
+      s3.put("source", "good", Buffer.from("good"));
+      s3.before = (request) => {
+        if (request === "GET source/busy") throw s3Error("SlowDown", 503);
+      };
+
+      const error = await failure(deliver(message(s3Record("busy"), s3Record("good"))));
+
+      expect((error as Error).name).to.equal("SlowDown");
+      expect(s3.versions("results", "clockwise/good")).to.equal(1);
+      expect(lines.at(-1)?.fields).to.include({ key: "busy" });
+    });
+
+    it("is left to the queue's own time where a queue that never answers has taken all there was", async () => {
+      const all = bench();
+      const { s3, deliver, lines, worker, clock } = all;
+      s3.before = () => {
+        throw s3Error("SlowDown", 503);
+      };
+      let asked = 0;
+      worker.sqs.send = () => {
+        asked++;
+        clock.remaining = 299;
+        return new Promise<never>(() => {});
+      };
+      clock.remaining = 310;
+
+      await deliver(
+        ...Array.from({ length: 25 }, (_, index) =>
+          sqsRecord({ Records: [s3Record(`${index}`)] }, 1, `m${index}`),
+        ),
+      );
+
+      expect(asked).to.equal(1);
+      const told = lines.filter(({ outcome }) => outcome === "backoff not set");
+      expect(told.map(({ fields }) => (fields.messageIds as string[]).length)).to.deep.equal([10, 15]);
     });
 
     it("gives messages back ten at a time, with one request for each ten", async () => {
@@ -638,11 +770,19 @@ describe("the delivery of a message", () => {
       ["customer-key", () => s3Error("InvalidRequest", 400)],
       ["key-denied", kms],
       ["key-denied", () => s3Error("KMS.DisabledException", 400)],
+      ["key-denied", () => s3Error("KMS.KMSInvalidStateException", 400)],
     ] as const) {
-      it(`is rejected at once as ${code} for ${error().message.slice(-40)}`, async () => {
+      it(`is rejected as ${code} for ${error().message.slice(-40)}`, async () => {
         const { deliver, codes, deadLetters, visibility } = refused(error);
 
-        expect(await deliver(message(s3Record("a")))).to.deep.equal([undefined]);
+        // Grants take seconds until they hold everywhere: a key is tried three times, all others once.
+        for (const receives of code === "key-denied" ? [1, 2] : []) {
+          await failure(deliver(sqsRecord({ Records: [s3Record("a")] }, receives)));
+        }
+        expect(codes()).to.deep.equal([]);
+        visibility.length = 0;
+        const receives = code === "key-denied" ? 3 : 1;
+        expect(await deliver(sqsRecord({ Records: [s3Record("a")] }, receives))).to.deep.equal([undefined]);
 
         expect(codes()).to.deep.equal([code]);
         expect(deadLetters[0]?.MessageAttributes?.Reason?.StringValue).to.match(/^The file is .*\.$/);
@@ -654,7 +794,7 @@ describe("the delivery of a message", () => {
       const all = refused(denied);
       all.s3.encryption = "aws:kms";
 
-      await all.deliver(message(s3Record("a")));
+      await all.deliver(sqsRecord({ Records: [s3Record("a")] }, 3));
 
       expect(all.codes()).to.deep.equal(["key-denied"]);
     });
@@ -668,6 +808,25 @@ describe("the delivery of a message", () => {
 
       expect(codes()).to.deep.equal([]);
       expect(visibility).to.have.length(1);
+    });
+
+    it("does not take a role whose name begins with kms: for a key that is denied", async () => {
+      const { deliver, codes } = refused(
+        () =>
+          s3Error(
+            "AccessDenied",
+            403,
+            {},
+            "User: role/kms:reader is not authorized to perform: s3:GetObject",
+          ),
+        () => {
+          throw s3Error("403", 403);
+        },
+      );
+
+      await failure(deliver(sqsRecord({ Records: [s3Record("a")] }, 3)));
+
+      expect(codes()).to.deep.equal([]);
     });
 
     it("comes again where KMS is only busy", async () => {
@@ -725,6 +884,7 @@ describe("the delivery of a message", () => {
       const [first, second] = await deliver(message(s3Record("a")), message(s3Record("b")));
 
       expect(first).to.be.instanceOf(OutOfTime);
+      expect((first as Error).message).to.match(/timeout or lower its batchSize/);
       expect(second).to.equal(undefined);
       expect(codes()).to.deep.equal([]);
     });
@@ -784,6 +944,12 @@ describe("the backoff of what S3 does not find", () => {
       }
       expect(tries.filter((at) => at >= 20 * 60)).to.have.length(2);
       expect(tries[1]).to.be.at.most(30);
+    }
+  });
+
+  it("is never longer than SQS takes, though the clock that an event was made by is days ahead", () => {
+    for (const random of [0, 0.999]) {
+      expect(backoffOfMissing(3, random, -3 * 86_400_000)).to.be.within(40_000, 43_200 - 900);
     }
   });
 

@@ -58,7 +58,7 @@ describe("the requests of a worker", function () {
     const result = { body: Buffer.alloc(64 * 2 ** 20), contentType: "image/test" };
 
     const written = await withS3(slowly, (s3) =>
-      writeResult(s3, { bucket: "results", key: "a" }, source, result, signal),
+      writeResult(s3, { bucket: "results", key: "a" }, source, result, signal, Date.now),
     );
 
     expect(written.outcome).to.equal("processed");
@@ -72,7 +72,7 @@ describe("the requests of a worker", function () {
       if (++requests > 1) response.writeHead(200, { etag: '"e"' }).end("abc");
     };
 
-    const bytes = await withS3(second, (s3) => readSource(s3, source, 1000, signal));
+    const bytes = await withS3(second, (s3) => readSource(s3, source, 1000, signal, Date.now));
 
     expect(bytes.toString()).to.equal("abc");
     expect(requests).to.equal(2);

@@ -56,6 +56,8 @@ describe("a key that is switched on", function () {
         const topic = resources.find(({ name }) => name === "images-created")?.urn;
 
         expect(one("aws:s3/bucketNotification:BucketNotification").dependencies).to.include(topic);
+        const versioning = resources.find(({ name }) => name === "images-source-versioning")?.urn;
+        expect(one("aws:s3/bucketNotification:BucketNotification").dependencies).to.include(versioning);
         for (const { type, dependencies } of resources) {
           if (!type.endsWith(":TopicSubscription")) continue;
           expect(dependencies).to.include(topic);
