@@ -508,6 +508,79 @@ describe("the delivery of a message", () => {
       expect(s3.current("results", "clockwise/a")?.body.toString()).to.equal("cba");
     });
 
+    it("writes again in the same delivery when S3 says conflict once", async () => {
+      for (const version of [undefined, "v0"]) {
+        const { s3, deliver, metrics } = version ? standing(version) : bench();
+        if (!version) s3.put("source", "a", Buffer.from("abc"));
+        let conflicts = 0;
+        s3.before = (request) => {
+          if (request.startsWith("PUT") && ++conflicts === 1)
+            throw s3Error("ConditionalRequestConflict", 409);
+        };
+
+        expect(await deliver(message(s3Record("a")))).to.deep.equal([undefined]);
+
+        expect(s3.current("results", "clockwise/a")?.body.toString()).to.equal("cba");
+        expect(metrics.processed).to.equal(1);
+      }
+    });
+
+    it("looks again when another handler writes between a HEAD that found nothing and the PUT", async () => {
+      const { s3, deliver, metrics } = standing("v0", "v2");
+      s3.before = (request) => {
+        if (request.startsWith("HEAD results") && s3.requests.length === 3)
+          s3.delete("results", "clockwise/a");
+        if (request.startsWith("PUT") && s3.requests.length === 4) {
+          s3.put("results", "clockwise/a", Buffer.from("newer"), { "source-version": "v2" });
+        }
+      };
+
+      expect(await deliver(message(s3Record("a")))).to.deep.equal([undefined]);
+
+      expect(s3.requests.slice(3)).to.deep.equal([
+        "PUT results/clockwise/a",
+        "HEAD results/clockwise/a",
+        "HEAD source/a",
+      ]);
+      expect(s3.current("results", "clockwise/a")?.body.toString()).to.equal("newer");
+      expect(metrics).to.deep.include({ superseded: 1 });
+    });
+
+    it("takes a duplicate for its own where its write was made again, and makes what came meanwhile", async () => {
+      for (const [attempts, made] of [
+        [1, "fed"],
+        [2, "ihg"],
+      ] as const) {
+        const { s3, deliver } = standing("v0", "v2");
+        s3.before = (request) => {
+          // While the current version is written in place of the event's: its result stands, and a newer one comes.
+          if (request !== "PUT results/clockwise/a" || !s3.requests.includes("HEAD source/a")) return;
+          if (s3.versions("source", "a") > 2) return;
+          s3.put("results", "clockwise/a", Buffer.from("fed"), { "source-version": "v2" });
+          s3.put("source", "a", Buffer.from("ghi"));
+          throw Object.assign(s3Error("PreconditionFailed", 412), {
+            $metadata: { httpStatusCode: 412, attempts },
+          });
+        };
+
+        expect(await deliver(message(s3Record("a")))).to.deep.equal([undefined]);
+
+        expect(s3.current("results", "clockwise/a")?.body.toString(), `${attempts}`).to.equal(made);
+      }
+    });
+
+    it("leaves it to the current version's own message to reject that one", async () => {
+      const { s3, deliver, deadLetters, metrics } = standing("v0", "v2");
+      s3.before = (request) => {
+        if (request.startsWith("GET")) throw s3Error("InvalidObjectState", 403);
+      };
+
+      expect(await deliver(sqsRecord({ Records: [s3Record("a")] }, 2))).to.deep.equal([undefined]);
+
+      expect(deadLetters).to.deep.equal([]);
+      expect(metrics).to.deep.equal({ superseded: 1 });
+    });
+
     it("gives the message back when S3 says conflict time and again", async () => {
       const { s3, deliver, visibility } = standing("v0");
       s3.before = (request) => {
@@ -586,6 +659,33 @@ describe("the delivery of a message", () => {
       await deliver(message(s3Record("a", { size: undefined })));
 
       expect(deadLetters[0]?.MessageAttributes?.Code?.StringValue).to.equal("too-large");
+    });
+
+    it("is not downloaded where S3 says that it is too large", async () => {
+      const { deliver, worker } = bench();
+      let destroyed = 0;
+      let read = 0;
+      const Body = { destroy: () => destroyed++, transformToByteArray: () => read++ };
+      Object.assign(worker.s3, { send: async () => ({ ContentLength: 1001, Body }) });
+
+      await deliver(message(s3Record("a", { size: undefined })));
+
+      expect({ destroyed, read }).to.deep.equal({ destroyed: 1, read: 0 });
+    });
+
+    it("comes again where the dead-letter queue never answers", async () => {
+      const { s3, deliver, worker, visibility, metrics } = bench(rejecting, 400);
+      s3.put("source", "bad", Buffer.from("bad"));
+      const { send } = worker.sqs;
+      worker.sqs.send = ((command: unknown) =>
+        command instanceof SendMessageCommand
+          ? new Promise(() => {})
+          : (send as (command: unknown) => Promise<unknown>)(command)) as typeof send;
+
+      expect(String(await failure(deliver(message(s3Record("bad")))))).to.contain("longer than the time");
+
+      expect(metrics).to.deep.equal({ failed: 1 });
+      expect(visibility).to.have.length(1);
     });
 
     it("is rejected where the result's key would be longer than S3 allows", async () => {

@@ -152,7 +152,7 @@ describe("an invocation's time", function () {
                 batchSize: 12,
                 maximumBatchingWindowInSeconds: 1,
               },
-              batch: Array.from({ length: 12 }, () => [
+              batch: Array.from({ length: 3 }, () => [
                 { kind: "never" as const, work: 0, download: 0.99999999999999 },
               ]),
             },
