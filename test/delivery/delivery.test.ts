@@ -452,6 +452,23 @@ describe("the delivery of a message", () => {
       expect(await failure(deliver(message(s3Record("a"))))).to.be.instanceOf(OutOfTime);
     });
 
+    it("comes again where a second version is owed, and fails, after the first one's result was written", async () => {
+      let uploads = 0;
+      const { s3, deliver } = during(() => {
+        if (++uploads === 1) s3.put("source", "a", Buffer.from("1"));
+      });
+      s3.before = (request) => {
+        const { length } = s3.requests.filter((each) => each.startsWith("GET"));
+        if (length === 3) throw s3Error("SlowDown", 503);
+        // In the middle of writing the second version's result.
+        if (length === 2 && request.startsWith("PUT") && s3.requests.at(-2) === "HEAD source/a") {
+          s3.put("source", "a", Buffer.from("2"));
+        }
+      };
+
+      expect(((await failure(deliver(message(s3Record("a"))))) as Error).name).to.equal("SlowDown");
+    });
+
     it("stops, and comes again, where an upload falls into the middle of each of its writes", async () => {
       let uploads = 0;
       const { s3, deliver, attempts } = during(() => {});
