@@ -6,6 +6,7 @@ import { UsageError } from "../machine/inputs.ts";
 import { dealWithDeadLetters, type Group } from "../operations/dead-letters.ts";
 import { parsedArguments } from "./arguments.ts";
 import {
+  counted,
   notShown,
   openOperator,
   STACK_OPTIONS,
@@ -56,7 +57,9 @@ async function main(argv: string[]): Promise<void> {
         signal: interruption.signal,
       },
       async ({ groups, count, unseen }) => {
-        console.log(`${worker}: ${count} dead letters${groups.map(described).join("")}`);
+        console.log(
+          `${worker}: ${counted(count, "dead letter", "dead letters")}${groups.map(described).join("")}`,
+        );
         if (unseen > 0) console.error(`${worker}: ${notShown(unseen)}`);
         if (count === 0 || !(redrive || drop)) return false;
         const what = redrive ? "Send them to the queue again" : "Delete them for good";

@@ -6,6 +6,7 @@ import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { S3Client } from "@aws-sdk/client-s3";
 import { SQSClient } from "@aws-sdk/client-sqs";
+import { ACCOUNT_ID } from "local-aws";
 import { UsageError } from "../machine/inputs.ts";
 import { parseStack, type Stack } from "../operations/stack.ts";
 
@@ -29,9 +30,14 @@ export const STACK_USAGE = `  --stack NAME        a stack on AWS, whose outputs 
 export const WORKER_OPTION = { worker: { type: "string" } } as const;
 export const WORKER_USAGE = "  --worker NAME       this worker alone (default: every worker)";
 
+/** A number with its noun. */
+export function counted(count: number, one: string, many: string): string {
+  return `${count} ${count === 1 ? one : many}`;
+}
+
 /** Says of dead letters that SQS did not show why that may be. */
 export function notShown(count: number): string {
-  return `about ${count} dead letters are not shown: somebody looks at them or has just done so, or they are more than the 120,000 that SQS shows at once.`;
+  return `about ${counted(count, "dead letter is", "dead letters are")} not shown: somebody looks at them or has just done so, they came meanwhile, or they are more than the 120,000 that SQS shows at once.`;
 }
 
 export interface Operator extends Disposable {
@@ -42,6 +48,8 @@ export interface Operator extends Disposable {
   readonly sqs: SQSClient;
   /** Where the stack is; undefined where its outputs do not say so. */
   readonly region: string | undefined;
+  /** Whether it is a machine on this computer. */
+  readonly local: boolean;
   /** The folder with the functions' logs, of a machine on this computer. */
   readonly logs: string | undefined;
 }
@@ -74,6 +82,7 @@ export async function openOperator(
     s3,
     sqs,
     region,
+    local: stack.topic?.split(":")[4] === ACCOUNT_ID,
     logs: logsBeside(file),
     [Symbol.dispose]() {
       for (const each of [s3, sqs]) each.destroy();

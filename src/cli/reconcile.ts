@@ -3,6 +3,7 @@ import { Reconciliation, type Tally } from "../operations/reconcile.ts";
 import { Repairs } from "../operations/repair.ts";
 import { parsedArguments } from "./arguments.ts";
 import {
+  counted,
   notShown,
   type Operator,
   openOperator,
@@ -21,13 +22,17 @@ deleted). It changes nothing, unless it is told to repair.
   --repair            sends what is missing or stale through the worker's queue again;
                       for a new worker that is everything
   --rate N            maximum of messages sent a second (default: 100)
-  --grace MINUTES     younger images count as in flight, not as missing (default: 15)
+  --grace MINUTES     younger images count as in flight, not as missing (default: 15;
+                      0 on this computer, where events come at once)
   --start-after KEY   goes on behind this key, with --worker
 ${STACK_USAGE}
 ${WORKER_USAGE}
   --help              prints this
 
 Exit code: 0 all accounted for or sent, 1 something is missing or stale, 2 wrong usage.`;
+
+/** The time that S3, SNS, SQS and Lambda may take with an image on AWS. */
+const GRACE_MINUTES = 15;
 
 /** Milliseconds between two lines of progress. */
 const LINE_EVERY_MS = 2000;
@@ -54,13 +59,14 @@ async function main(argv: string[]): Promise<number> {
 
 /** @returns how many results are owed and were not sent for */
 async function reconcile(
-  { stack, s3, sqs }: Operator,
+  { stack, s3, sqs, local }: Operator,
   worker: string,
   values: ReturnType<typeof parseArguments>,
 ): Promise<number> {
   let last = values["start-after"];
+  const grace = values.grace ?? (local ? 0 : GRACE_MINUTES);
   let lastLine = performance.now();
-  const goOn = () => `To go on from here: --worker ${worker} --start-after ${JSON.stringify(last ?? "")}`;
+  const goOn = () => `To go on from here: --worker ${worker} --start-after ${JSON.stringify(last)}`;
   // Dead letters that are looked at are hidden from others, until they are let go of.
   const interrupted = () => interruption.abort(new Error("Interrupted."));
   process.once("SIGINT", interrupted);
@@ -74,7 +80,7 @@ async function reconcile(
       worker,
       startAfter: last,
       signal: interruption.signal,
-      before: new Date(Date.now() - values.grace * 60_000),
+      before: new Date(Date.now() - grace * 60_000),
       onKey: (key, tally) => {
         // What was found is sent in batches: only up to what was sent is there nothing left to do.
         if (repairs.waiting === 0) last = key;
@@ -90,27 +96,35 @@ async function reconcile(
       if (values.repair && finding.kind !== "orphaned") await repairs.add(finding);
     }
     await repairs.flush();
-    console.log(summary(worker, reconciliation.tally, repairs.sent));
+    console.log(summary(worker, reconciliation.tally, repairs.sent, grace));
     const { unseenDeadLetters } = reconciliation;
     if (unseenDeadLetters > 0) {
       console.error(`${worker}: ${notShown(unseenDeadLetters)} What they are about counts as missing.`);
     }
     return reconciliation.tally.missing + reconciliation.tally.stale - repairs.sent;
   } catch (error) {
-    console.error(goOn());
+    if (last !== undefined) console.error(goOn());
     throw error;
   } finally {
     process.off("SIGINT", interrupted);
   }
 }
 
-function summary(worker: string, tally: Tally, sent: number): string {
+function summary(worker: string, tally: Tally, sent: number, grace: number): string {
   const { created, results, rejected, superseded, inFlight, missing, stale, orphaned, queued } = tally;
   const owed = missing + stale > 0 ? ` + ${missing} missing + ${stale} stale` : "";
+  const minutes = counted(grace, "minute", "minutes");
   const further = [
-    ...(orphaned > 0 ? [`${orphaned} results are orphaned`] : []),
-    ...(queued > 0 ? [`about ${queued} messages are in the queue, and what they are about is not lost`] : []),
-    ...(sent > 0 ? [`${sent} were sent to the queue`] : []),
+    ...(inFlight > 0
+      ? [
+          `${counted(inFlight, "is", "are")} younger than ${minutes}: --grace 0 counts what has no result as missing`,
+        ]
+      : []),
+    ...(orphaned > 0 ? [`${counted(orphaned, "result is", "results are")} orphaned`] : []),
+    ...(queued > 0
+      ? [`about ${counted(queued, "message is", "messages are")} in the queue, and what is in it is not lost`]
+      : []),
+    ...(sent > 0 ? [`${counted(sent, "was", "were")} sent to the queue`] : []),
   ];
   return [
     `${worker}: ${created} created = ${results} results + ${rejected} rejected + ${superseded} superseded + ${inFlight} in flight${owed}`,
@@ -121,7 +135,7 @@ function summary(worker: string, tally: Tally, sent: number): string {
 function parseArguments(argv: string[]) {
   const values = parsed(argv);
   const rate = numberOf("--rate", values.rate, 1, 100_000);
-  const grace = numberOf("--grace", values.grace, 0, 100_000);
+  const grace = values.grace === undefined ? undefined : numberOf("--grace", values.grace, 0, 100_000);
   if (values["start-after"] !== undefined && values.worker === undefined) {
     throw new UsageError("--start-after is a key of one worker's pass: say which with --worker.");
   }
@@ -137,7 +151,7 @@ function parsed(argv: string[]) {
         ...WORKER_OPTION,
         repair: { type: "boolean", default: false },
         rate: { type: "string", default: "100" },
-        grace: { type: "string", default: "15" },
+        grace: { type: "string" },
         "start-after": { type: "string" },
         help: { type: "boolean", short: "h", default: false },
       },

@@ -8,6 +8,7 @@ import {
   type SQSClient,
 } from "@aws-sdk/client-sqs";
 import { type CreatedObject, createdObjects, UnknownMessage } from "../delivery/envelope.ts";
+import { reached } from "./stack.ts";
 
 /** A message that a worker could not process. */
 export interface DeadLetter {
@@ -34,7 +35,7 @@ export interface Look {
   /** By their codes, the most frequent first. */
   readonly groups: readonly Group[];
   readonly count: number;
-  /** Letters that SQS did not show, approximately. */
+  /** Letters that SQS did not show, approximately, or that came while the others were looked at. */
   readonly unseen: number;
 }
 
@@ -82,6 +83,8 @@ export async function withDeadLetters<T>(
 ): Promise<T> {
   const receipts = new Map<string, string>();
   const begun = now();
+  const meanwhile = new Set<string>();
+  let newest = begun;
 
   /** @returns whether there was anything new among them */
   const takeBatch = async (): Promise<boolean> => {
@@ -104,7 +107,11 @@ export async function withDeadLetters<T>(
       const isKnown = receipts.has(id);
       receipts.set(id, ReceiptHandle);
       // What arrives meanwhile may have been sent round, and would be sent round for ever.
-      if (isKnown || Number(Attributes?.SentTimestamp) > begun) continue;
+      if (isKnown) continue;
+      if (Number(Attributes?.SentTimestamp) > newest) {
+        meanwhile.add(id);
+        continue;
+      }
       isNew = true;
       look(toDeadLetter(message), id, Body);
     }
@@ -112,12 +119,13 @@ export async function withDeadLetters<T>(
   };
 
   try {
-    const { hidden } = await numbersOf(sqs, queueUrl);
+    const { hidden, time } = await reached(`The dead-letter queue ${queueUrl}`, numbersOf(sqs, queueUrl));
+    if (time !== undefined) newest = time;
     await settled(async () => {
       while (await takeBatch());
     });
     const all = receipts.size < MAX_TAKEN && now() - begun < HIDDEN * 1000;
-    const unseen = hidden + (all ? 0 : (await numbersOf(sqs, queueUrl)).visible);
+    const unseen = hidden + meanwhile.size + (all ? 0 : (await numbersOf(sqs, queueUrl)).visible);
     return await then({ receipts, unseen });
   } finally {
     await inBatches([...receipts.values()], async (batch) => {
@@ -207,15 +215,31 @@ export async function dealWithDeadLetters(
   });
 }
 
-/** How many messages are in a queue, approximately. */
-async function numbersOf(sqs: SQSClient, queueUrl: string): Promise<{ visible: number; hidden: number }> {
-  const { Attributes = {} } = await sqs.send(
-    new GetQueueAttributesCommand({
-      QueueUrl: queueUrl,
-      AttributeNames: ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
-    }),
+/**
+ * How many messages are in a queue, approximately, and by when, by the clock that stamps them: this computer's may be
+ * minutes slow. The time is undefined where the answer does not say it.
+ */
+async function numbersOf(
+  sqs: SQSClient,
+  queueUrl: string,
+): Promise<{ visible: number; hidden: number; time: number | undefined }> {
+  const command = new GetQueueAttributesCommand({
+    QueueUrl: queueUrl,
+    AttributeNames: ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+  });
+  let date = Number.NaN;
+  command.middlewareStack.add(
+    (next) => async (args) => {
+      const answer = await next(args);
+      date = Date.parse((answer.response as { headers?: Record<string, string> }).headers?.date ?? "");
+      return answer;
+    },
+    { step: "deserialize" },
   );
+  const { Attributes = {} } = await sqs.send(command);
   return {
+    // It is in whole seconds, of which the last has not ended.
+    time: Number.isNaN(date) ? undefined : date + 999,
     visible: Number(Attributes.ApproximateNumberOfMessages ?? 0),
     hidden: Number(Attributes.ApproximateNumberOfMessagesNotVisible ?? 0),
   };

@@ -11,7 +11,7 @@ import {
   type SourceVersion,
   sourceKeys,
 } from "./listings.ts";
-import type { Stack } from "./stack.ts";
+import { reached, type Stack } from "./stack.ts";
 
 /** What became of the versions of the source bucket with one worker. All but `orphaned` and `queued` add up to `created`. */
 export interface Tally {
@@ -96,7 +96,7 @@ export class Reconciliation {
   async *findings(): AsyncGenerator<Finding> {
     const { s3, sqs, stack, worker, startAfter, before, onKey } = this.#options;
     const { queue = "", deadLetterQueue = "" } = stack.workers[worker] ?? {};
-    this.tally.queued = await queued(sqs, queue);
+    this.tally.queued = await reached(`The queue of ${worker}`, queued(sqs, queue));
     const rejected = new Set<string>();
     const { signal, now } = this.#options;
     await withDeadLetters(
@@ -148,8 +148,13 @@ export class Reconciliation {
     if (only && result.modified >= current.modified) return { source, result, agrees: true };
     const { s3, stack } = this.#options;
     const head = new HeadObjectCommand({ Bucket: stack.resultsBucket, Key: `${this.#prefix}/${result.key}` });
-    const { Metadata = {} } = await s3.send(head);
-    return { source, result, agrees: resultOf(Metadata) === identity(current) };
+    const standing = await s3.send(head).catch((error) => {
+      // It was deleted since it was listed.
+      if (error?.$metadata?.httpStatusCode === 404) return undefined;
+      throw error;
+    });
+    if (!standing) return { source, result: undefined, agrees: false };
+    return { source, result, agrees: resultOf(standing.Metadata ?? {}) === identity(current) };
   }
 }
 

@@ -10,7 +10,7 @@ import {
 import { GetQueueAttributesCommand, type SQSClient } from "@aws-sdk/client-sqs";
 import sharp, { type Sharp } from "sharp";
 import { type DeadLetter, dealWithDeadLetters } from "./dead-letters.ts";
-import type { Stack, StackWorker } from "./stack.ts";
+import { reached, type Stack, type StackWorker } from "./stack.ts";
 
 export interface SmokeOptions {
   readonly s3: S3Client;
@@ -80,18 +80,6 @@ export async function smoke(
   );
   told({ name: "removed", seconds: since(removing), ...removed });
   return { key, failed, removed: removed.ok };
-}
-
-async function reached<T>(what: string, answer: Promise<T>): Promise<T> {
-  try {
-    return await answer;
-  } catch (error) {
-    const { message, name } = error as Error;
-    throw new Error(
-      `${what} cannot be used: ${message || name}. Is the machine running, and are these credentials its account's?`,
-      { cause: error },
-    );
-  }
 }
 
 interface Outcome {

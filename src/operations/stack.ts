@@ -49,6 +49,23 @@ export function parseStack(json: string): Stack {
   return outputs as Stack;
 }
 
+/**
+ * The answer to a command's first request.
+ * @param what is asked, to begin a sentence with
+ * @throws Error in a sentence where the machine cannot be reached
+ */
+export async function reached<T>(what: string, answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    const { message, name } = error as Error;
+    throw new Error(
+      `${what} cannot be used: ${message || name}. Is the machine running, and are these credentials its account's?`,
+      { cause: error },
+    );
+  }
+}
+
 function isText(value: unknown): boolean {
   return typeof value === "string" && value !== "";
 }

@@ -154,9 +154,10 @@ describe("dead letters", function () {
       }
     };
 
-    const { count, done } = await deal(sqs, { action: { redriveTo: "queue" } });
+    const { count, done, unseen } = await deal(sqs, { action: { redriveTo: "queue" } });
 
     expect({ count, done }).to.deep.equal({ count: 25, done: 25 });
+    expect(unseen).to.be.above(0);
     expect(sqs.requests).to.be.below(200);
   });
 

@@ -9,6 +9,7 @@ import { SendMessageCommand } from "@aws-sdk/client-sqs";
 import { expect } from "chai";
 import sharp from "sharp";
 import { type Machine, startMachine } from "../../src/machine/machine.ts";
+import { dealWithDeadLetters, type Look } from "../../src/operations/dead-letters.ts";
 import { runCommand } from "../support/command.ts";
 import { withFolder } from "../support/machine.ts";
 import { quiet } from "../support/quiet.ts";
@@ -82,7 +83,7 @@ describe("operating a machine", function () {
       "stale     clockwise  often.png",
     ];
     const tally =
-      "clockwise: 7 created = 1 results + 1 rejected + 3 superseded + 0 in flight + 1 missing + 1 stale; 1 results are orphaned";
+      "clockwise: 7 created = 1 results + 1 rejected + 3 superseded + 0 in flight + 1 missing + 1 stale; 1 result is orphaned";
     expect(found.stdout.trim().split("\n")).to.deep.equal([...lines, tally]);
     expect(found.exitCode).to.equal(1);
 
@@ -107,17 +108,35 @@ describe("operating a machine", function () {
 
     const { stdout, exitCode } = await command(
       "reconcile",
-      ...["--worker", "clockwise", "--start-after", "köln/+.png"],
+      ...["--worker", "clockwise", "--start-after", "köln/+.png", "--grace", "15"],
     );
 
-    expect(stdout).to.equal("clockwise: 3 created = 0 results + 0 rejected + 2 superseded + 1 in flight\n");
+    expect(stdout).to.equal(
+      "clockwise: 3 created = 0 results + 0 rejected + 2 superseded + 1 in flight; 1 is younger than 15 minutes: --grace 0 counts what has no result as missing\n",
+    );
     expect(exitCode).to.equal(0);
+
+    const here = await command("reconcile", "--worker", "clockwise", "--start-after", "köln/+.png");
+    expect(here.stdout).to.contain("0 in flight + 1 missing");
+    expect(here.exitCode).to.equal(1);
+  });
+
+  it("has its dead letters shown whatever time it is on the computer that looks", async () => {
+    const { deadLetterQueue: queueUrl = "" } = machine.outputs.workers.clockwise ?? {};
+    const looks: Look[] = [];
+
+    await dealWithDeadLetters(
+      { sqs: machine.sqs, queueUrl, now: () => Date.now() - 3_600_000 },
+      (look) => looks.push(look) < 0,
+    );
+
+    expect(looks[0]).to.include({ count: 1, unseen: 0 });
   });
 
   it("shows dead letters by reason, and leaves them where they are", async () => {
     const shown = await command("dead-letters", "--worker", "clockwise");
 
-    expect(shown.stdout).to.match(/^clockwise: 1 dead letters\n {2}not-an-image {2}1\n {6}bad\.png: .+\.\n$/);
+    expect(shown.stdout).to.match(/^clockwise: 1 dead letter\n {2}not-an-image {2}1\n {6}bad\.png: .+\.\n$/);
     expect(await command("dead-letters", "--worker", "clockwise")).to.deep.equal(shown);
   });
 
@@ -142,7 +161,7 @@ describe("operating a machine", function () {
 
     // The dead letter is about a version that was overwritten since: its bytes are still no image.
     const left = await command("dead-letters", ...only);
-    expect(left.stdout).to.match(/^clockwise: 1 dead letters\n {2}not-an-image/);
+    expect(left.stdout).to.match(/^clockwise: 1 dead letter\n {2}not-an-image/);
   });
 
   it("reads the outputs from standard input, and asks nothing there", async () => {
@@ -157,6 +176,21 @@ describe("operating a machine", function () {
     expect(redriven.exitCode).to.equal(0);
     await quiet(machine);
   });
+
+  for (const name of ["reconcile", "dead-letters", "smoke"]) {
+    it(`asks whether the machine is running where it cannot be reached: ${name}`, async () => {
+      const stopped = "http://127.0.0.1:1";
+      const { stderr, exitCode } = await runCommand(machine, name, "--outputs", "-", {
+        input: JSON.stringify(machine.outputs).replaceAll(machine.endpoint, stopped),
+        environment: { AWS_ENDPOINT_URL: stopped, AWS_MAX_ATTEMPTS: "1" },
+      });
+
+      expect(stderr).to.match(
+        /^The .*queue .* cannot be used: connect ECONNREFUSED .* Is the machine running, and are .*\?\n$/,
+      );
+      expect(exitCode).to.equal(1);
+    });
+  }
 
   for (const [args, message] of [
     [["--rate", "0"], /--rate is 0, but must be a number from 1/],

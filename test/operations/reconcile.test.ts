@@ -134,6 +134,25 @@ describe("the reconciliation", function () {
     expect(reconciliation.tally).to.include({ created: 5, results: 1, superseded: 3, stale: 1 });
   });
 
+  it("takes a result that was deleted since it was listed for none", async () => {
+    const clients = buckets({
+      versions: once([
+        { ...single("a"), version: "2" },
+        { key: "a", version: "1", latest: false },
+        single("b"),
+      ]),
+      results: (page) => (page === 0 ? ["a", "b"] : []),
+      standing: () => {
+        throw Object.assign(new Error("NotFound"), { $metadata: { httpStatusCode: 404 } });
+      },
+    });
+
+    const { found, reconciliation } = await findings(clients);
+
+    expect(found.map(({ kind, key }) => `${kind} ${key}`)).to.deep.equal(["missing a"]);
+    expect(reconciliation.tally).to.include({ created: 3, results: 1, missing: 1 });
+  });
+
   it("counts folders nowhere", async () => {
     const clients = buckets({
       versions: once([single("a"), { ...single("holiday/"), size: 0 }, single("holiday/b")]),
