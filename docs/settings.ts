@@ -12,6 +12,7 @@ import {
   FAN_OUT_CHOICES,
   MAXIMUM_TAGS,
   OBJECTIVE_RANGES,
+  OLDEST_MESSAGE_SECONDS,
 } from "../src/topology/fan-out-settings.ts";
 import { RESERVED_CONCURRENCY, SCALING_RANGES, WORKER_CHOICES } from "../src/topology/worker-settings.ts";
 
@@ -31,7 +32,11 @@ const CHOICES: Readonly<Record<string, Choice>> = {
   ...prefixed("workers.", { ...WORKER_CHOICES, reservedConcurrency: RESERVED_CONCURRENCY }),
   ...prefixed("workers.scaling.", SCALING_RANGES),
   ...prefixed("buckets.", BUCKET_CHOICES),
-  ...prefixed("alarms.", { ...ALARM_CHOICES, email: { text: "one address" } }),
+  ...prefixed("alarms.", {
+    ...ALARM_CHOICES,
+    oldestMessageSeconds: OLDEST_MESSAGE_SECONDS,
+    email: { text: "one address" },
+  }),
   ...prefixed("objective.", OBJECTIVE_RANGES),
   ...FAN_OUT_CHOICES,
   tags: { minimum: 0, maximum: MAXIMUM_TAGS, unit: "tags" },

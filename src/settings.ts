@@ -1,5 +1,7 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { checkFanOutSettings, type FanOutSettings } from "./topology/fan-out-settings.ts";
+import { checkFanOutSettings, FAN_OUT_KEYS, type FanOutSettings } from "./topology/fan-out-settings.ts";
 
 /**
  * What the stack decides: the configuration of Pulumi.STACK.yaml, which is read here and nowhere else. Each key,
@@ -7,7 +9,7 @@ import { checkFanOutSettings, type FanOutSettings } from "./topology/fan-out-set
  *
  *     pulumi config set --path workers.memorySize 3008
  *
- * @throws {pulumi.RunError} in a sentence that names key, value and range, before anything is registered: the program
+ * @throws {pulumi.RunError} in a sentence that names file, key, value and range, before anything is registered: the program
  *   is not to blame, so that no stack trace follows
  */
 export function readSettings(): FanOutSettings {
@@ -16,12 +18,33 @@ export function readSettings(): FanOutSettings {
     .filter((key) => key.startsWith(`${config.name}:`))
     .map((key) => key.slice(config.name.length + 1));
   const settings = Object.fromEntries(keys.map((key) => [key, parsed(config.require(key))]));
+  const file = `Pulumi.${pulumi.getStack()}.yaml: `;
   try {
-    checkFanOutSettings("Setting ", settings);
+    checkNamespaces(file, config.name);
+    checkFanOutSettings(`${file}Setting `, settings);
   } catch (error) {
     throw new pulumi.RunError((error as Error).message, { cause: error });
   }
   return settings;
+}
+
+/**
+ * Finds settings of this program under another name than the project's, which would do nothing: most likely a slip of the
+ * pen, or the name that the project had before.
+ * @throws RangeError where there is one, and the name is not of a package that this project uses, such as a provider
+ */
+function checkNamespaces(file: string, project: string): void {
+  const { dependencies = {}, devDependencies = {} } = JSON.parse(
+    readFileSync(path.join(import.meta.dirname, "../package.json"), "utf8"),
+  );
+  const packages = Object.keys({ ...dependencies, ...devDependencies }).map((name) => name.split("/").at(-1));
+  for (const full of Object.keys(pulumi.runtime.allConfig())) {
+    const [namespace = "", key = ""] = full.split(":", 2);
+    if (namespace === project || packages.includes(namespace) || !FAN_OUT_KEYS.includes(key)) continue;
+    throw new RangeError(
+      `${file}${full} does nothing, as the project is ${project}: rename it to ${project}:${key}.`,
+    );
+  }
 }
 
 /** Configuration is text; all but names is JSON. */

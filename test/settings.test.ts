@@ -34,7 +34,7 @@ async function settingsOf(config: Record<string, string>) {
 const messageOf = (key: string, value: string): Promise<string> =>
   settingsOf({ [`machine:${key}`]: value }).then(
     () => "accepted",
-    (error: Error) => error.message,
+    (error: Error) => error.message.replace(/^Pulumi\.test\.yaml: /, ""),
   );
 
 describe("the settings", () => {
@@ -114,6 +114,27 @@ describe("the settings", () => {
     });
   }
 
+  it("are told with the file of the stack where they are refused", async () => {
+    const error = await settingsOf({ "machine:tracng": "true" }).catch((thrown: Error) => thrown);
+
+    expect(error)
+      .to.have.property("message")
+      .that.matches(/^Pulumi\.test\.yaml: Setting tracng is not known/);
+  });
+
+  it("are refused under a name that is nearly the project's, and left to providers under theirs", async () => {
+    const error = await settingsOf({ "machin:workers": '{"memorySize":512}' }).catch(
+      (thrown: Error) => thrown,
+    );
+
+    expect(error)
+      .to.have.property("message")
+      .that.equals(
+        "Pulumi.test.yaml: machin:workers does nothing, as the project is machine: rename it to machine:workers.",
+      );
+    expect(await settingsOf({ "aws:tags": "{}", "pulumi:tags": "{}", "other:key": "1" })).to.deep.equal({});
+  });
+
   for (const stack of ["dev", "prod"]) {
     it(`of ${stack} are accepted`, async () => {
       const { config, project } = readStackConfig(process.cwd(), stack);
@@ -152,7 +173,7 @@ describe("the settings", () => {
     expect(keys).to.have.members([
       ...keysOf("", { ...FAN_OUT_CHOICES, tags: [] }),
       ...keysOf("buckets.", BUCKET_CHOICES),
-      ...keysOf("alarms.", { ...ALARM_CHOICES, email: "" }),
+      ...keysOf("alarms.", { ...ALARM_CHOICES, email: "", oldestMessageSeconds: "" }),
       ...keysOf("workers.", { ...WORKER_CHOICES, reservedConcurrency: RESERVED_CONCURRENCY }),
       ...keysOf("workers.scaling.", SCALING_RANGES),
       ...keysOf("objective.", OBJECTIVE_RANGES),

@@ -51,6 +51,11 @@ export function judgeLikeTheEngine({ refused, outputs }: EngineEvents): void {
       const urn = monitor.newUrn(parent, type, name);
       if (seen.has(urn)) {
         const owner = /([^:$]+)::([^:]+)$/.exec(parent.includes("pulumi:pulumi:Stack") ? "" : parent);
+        const [module, , kind] = type.split(":");
+        if (module !== "aws" && !owner) {
+          const sentence = `${kind} "${name}": the program declares two of this name, which must be the only one in the whole program. Give one of them another name.`;
+          return refused(new ProgramError(sentence));
+        }
         const where = owner ? ` in ${owner[1]} "${owner[2]}"` : "";
         const sentence = `${type} "${name}": the program declares two of this type and name${where}. Give one of them another name.`;
         return refused(new ProgramError(sentence));

@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { inspect } from "node:util";
@@ -30,6 +31,13 @@ export function programError(error: unknown, file: string): Error {
     const where = location ? `${location.file}:${location.line}:${location.column + 1}` : path.basename(file);
     return new ProgramError(`${where}: ${text}`, { cause: error });
   }
+  const unresolved = /^Cannot find (module|package) '(.+?)' imported from (.+?)(?:\?.*)?$/.exec(
+    error.message,
+  );
+  if (unresolved) {
+    const [, what = "", name = "", importer = ""] = unresolved;
+    return new ProgramError(importMessage(root, what, name, importer), { cause: error });
+  }
   const places = placesIn(error.stack ?? "", root);
   const program = path.basename(file);
   const called = places.find((place) => place.startsWith(`${program}:`));
@@ -43,6 +51,20 @@ export function programError(error: unknown, file: string): Error {
   const explained = error instanceof RangeError;
   const inside = called && thrown !== called && !explained ? ` (thrown at ${thrown})` : "";
   return new ProgramError(`${called ?? thrown ?? program}: ${message}${inside}`, { cause: error });
+}
+
+/** Says which import is meant: Node's loader knows the file that it is in, and not the line. */
+function importMessage(root: string, what: string, name: string, importer: string): string {
+  const file = importer.startsWith("file:") ? fileURLToPath(importer) : importer;
+  const last = name.split(/[\\/]/).at(-1) ?? name;
+  const lines = existsSync(file) ? readFileSync(file, "utf8").split("\n") : [];
+  const at = lines.findIndex((line) =>
+    [`${last}"`, `${last}'`, `${last}/`].some(
+      (end) => /\b(?:from|import)\b/.test(line) && line.includes(end),
+    ),
+  );
+  const shown = path.isAbsolute(name) ? path.relative(root, name) : name;
+  return `${path.relative(root, file)}${at < 0 ? "" : `:${at + 1}`}: Cannot find ${what} '${shown}'`;
 }
 
 /** `FILE:LINE:COLUMN` of the lines of a stack that are in the project's own files, the innermost first. */

@@ -1,6 +1,5 @@
 import type { cloudwatch } from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
-import type { CheckedFanOutSettings } from "./fan-out-settings.ts";
 
 /** What an alarm watches, and what it tells the person whom it wakes. */
 export interface Watched {
@@ -59,7 +58,7 @@ export function workerAlarms(
   worker: string,
   stack: string,
   names: Record<"queue" | "deadLetterQueue" | "function", pulumi.Input<string>>,
-  settings: CheckedFanOutSettings["alarms"],
+  settings: { readonly oldestMessageSeconds: number; readonly rejectedImages: number },
 ): Record<string, Watched> {
   const queue = { namespace: "AWS/SQS", dimensions: { QueueName: names.queue } };
   const lambda = { namespace: "AWS/Lambda", dimensions: { FunctionName: names.function } };

@@ -1,7 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { keyPolicy } from "./policies.ts";
-import { type Transform, transformed } from "./transform.ts";
+import { checkTransform, type Transform, transformed } from "./transform.ts";
 
 export interface EncryptionKeyArgs {
   /** How the names of the log groups that the key may be used for begin. */
@@ -18,6 +18,12 @@ export interface EncryptionKeyTransform {
   readonly policy?: Transform<aws.kms.KeyPolicyArgs>;
 }
 
+/** All that can be transformed. */
+const TRANSFORMS: Record<keyof EncryptionKeyTransform, true> = {
+  key: true,
+  policy: true,
+};
+
 /**
  * A KMS key for all that a machine stores, which its owner can rotate, watch and take away.
  *
@@ -28,6 +34,7 @@ export class EncryptionKey extends pulumi.ComponentResource {
   readonly arn: pulumi.Output<string>;
 
   constructor(name: string, args: EncryptionKeyArgs, opts?: pulumi.ComponentResourceOptions) {
+    checkTransform(`EncryptionKey "${name}"`, args.transform ?? {}, TRANSFORMS);
     super("image-machine:index:EncryptionKey", name, {}, opts);
     const options = { parent: this, retainOnDelete: opts?.retainOnDelete ?? false };
     const { logGroups, tags, transform = {} } = args;

@@ -60,8 +60,9 @@ export interface AlarmSettings {
   readonly email?: string;
 
   /**
-   * Seconds, 60 to 1,209,600, that a message may wait before it is an alarm. The default is above the 720 after which
-   * a batch that was lost in a crash comes again. @default 900
+   * Seconds, 60 to 1,209,600, that a message may wait before it is an alarm. A batch that was lost in a crash comes
+   * again after the visibility timeout, and one such batch is none.
+   * @default 900, or 180 above the worker's visibility timeout where that is more
    */
   readonly oldestMessageSeconds?: number;
 
@@ -93,15 +94,22 @@ export const BUCKET_CHOICES = {
 
 export const ALARM_CHOICES = {
   enabled: true,
-  oldestMessageSeconds: { minimum: 60, maximum: 1_209_600, unit: "seconds", default: 900 },
   rejectedImages: { minimum: 0, maximum: 1_000_000, unit: "images", default: 10 },
 } as const satisfies Choices;
+
+/** Of `alarms.oldestMessageSeconds`, whose default is each worker's own. */
+export const OLDEST_MESSAGE_SECONDS = { minimum: 60, maximum: 1_209_600, unit: "seconds" } as const;
 
 export const FAN_OUT_CHOICES = {
   dashboard: true,
   customerManagedKey: [false, true, "retire"],
   tracing: false,
 } as const satisfies Choices;
+
+const GROUPS = ["buckets", "workers", "alarms", "objective", "tags"];
+
+/** All that a stack can set. */
+export const FAN_OUT_KEYS: readonly string[] = [...Object.keys(FAN_OUT_CHOICES), ...GROUPS];
 
 const WEEK_MINUTES = 7 * 24 * 60;
 
@@ -124,15 +132,22 @@ export const MAXIMUM_TAGS = 40;
 export function checkFanOutSettings(prefix: string, given: FanOutSettings) {
   const { buckets = {}, workers = {}, alarms = {}, tags = {} } = given;
   const checked = {
-    ...choose(prefix, given, FAN_OUT_CHOICES, ["buckets", "workers", "alarms", "objective", "tags"]),
+    ...choose(prefix, given, FAN_OUT_CHOICES, GROUPS),
     buckets: choose(`${prefix}buckets.`, buckets, BUCKET_CHOICES),
-    alarms: { ...choose(`${prefix}alarms.`, alarms, ALARM_CHOICES, ["email"]), email: alarms.email },
+    alarms: {
+      ...choose(`${prefix}alarms.`, alarms, ALARM_CHOICES, ["email", "oldestMessageSeconds"]),
+      email: alarms.email,
+      oldestMessageSeconds: alarms.oldestMessageSeconds,
+    },
     workers,
     objective: given.objective,
     tags,
   };
   checkWorkerSettings(`${prefix}workers.`, workers);
-  const { email } = alarms;
+  const { email, oldestMessageSeconds } = alarms;
+  if (oldestMessageSeconds !== undefined) {
+    checkInteger(`${prefix}alarms.oldestMessageSeconds`, oldestMessageSeconds, OLDEST_MESSAGE_SECONDS);
+  }
   if (email !== undefined && !/^[^\s@]+@[^\s@]+$/.test(email)) {
     throw new RangeError(`${prefix}alarms.email is ${JSON.stringify(email)}, but must be one mail address.`);
   }

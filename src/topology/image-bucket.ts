@@ -1,7 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { bucketPolicy } from "./policies.ts";
-import { type Transform, transformed } from "./transform.ts";
+import { checkTransform, type Transform, transformed } from "./transform.ts";
 
 export interface ImageBucketArgs {
   /** Whether `pulumi destroy` deletes a bucket that still holds objects. */
@@ -29,6 +29,17 @@ export interface ImageBucketTransform {
   readonly lifecycle?: Transform<aws.s3.BucketLifecycleConfigurationArgs>;
 }
 
+/** All that can be transformed. */
+const TRANSFORMS: Record<keyof ImageBucketTransform, true> = {
+  bucket: true,
+  versioning: true,
+  publicAccess: true,
+  ownership: true,
+  encryption: true,
+  policy: true,
+  lifecycle: true,
+};
+
 /** Days until the parts of an upload that was never completed are removed. */
 const ABANDONED_UPLOAD_DAYS = 7;
 
@@ -45,6 +56,7 @@ export class ImageBucket extends pulumi.ComponentResource {
   readonly versioning: aws.s3.BucketVersioning;
 
   constructor(name: string, args: ImageBucketArgs, opts?: pulumi.ComponentResourceOptions) {
+    checkTransform(`ImageBucket "${name}"`, args.transform ?? {}, TRANSFORMS);
     super("image-machine:index:ImageBucket", name, {}, opts);
     const parent = { parent: this, retainOnDelete: opts?.retainOnDelete ?? false };
     const { keyArn, tags, transform = {} } = args;

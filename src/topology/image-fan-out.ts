@@ -9,7 +9,7 @@ import { EncryptionKey, type EncryptionKeyTransform } from "./encryption-key.ts"
 import { type CheckedFanOutSettings, checkFanOutSettings, type FanOutSettings } from "./fan-out-settings.ts";
 import { ImageBucket, type ImageBucketTransform } from "./image-bucket.ts";
 import * as policies from "./policies.ts";
-import { type Transform, transformed } from "./transform.ts";
+import { checkTransform, type Transform, transformed } from "./transform.ts";
 import type { WorkerOutputs } from "./worker-outputs.ts";
 import type { CheckedWorkerSettings } from "./worker-settings.ts";
 
@@ -31,6 +31,21 @@ export interface ImageFanOutTransform {
   readonly alarm?: Transform<aws.cloudwatch.MetricAlarmArgs>;
   readonly dashboard?: Transform<aws.cloudwatch.DashboardArgs>;
 }
+
+/** All that can be transformed. */
+const TRANSFORMS: Record<keyof ImageFanOutTransform, true> = {
+  key: true,
+  source: true,
+  results: true,
+  topic: true,
+  topicPolicy: true,
+  tracingPolicy: true,
+  notification: true,
+  layer: true,
+  alarmTopic: true,
+  alarm: true,
+  dashboard: true,
+};
 
 /**
  * What all workers share: the bucket that images are dropped into, the topic that tells every worker of each
@@ -69,6 +84,7 @@ export class ImageFanOut extends pulumi.ComponentResource {
   constructor(name: string, args: ImageFanOutArgs = {}, opts?: pulumi.ComponentResourceOptions) {
     checkName("ImageFanOut", name);
     const { transform = {}, ...given } = args;
+    checkTransform(`ImageFanOut "${name}"`, transform, TRANSFORMS);
     const settings = checkFanOutSettings(`ImageFanOut "${name}": `, given);
     super("image-machine:index:ImageFanOut", name, {}, opts);
     const parent = { parent: this };

@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import path from "node:path";
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { bundleHandler } from "../packaging/bundle.ts";
@@ -5,7 +7,13 @@ import { alarmArgs, workerAlarms } from "./alarms.ts";
 import { checkName } from "./checks.ts";
 import type { ImageFanOut } from "./image-fan-out.ts";
 import { lambdaTrustPolicy, queuePolicy, workerPolicy } from "./policies.ts";
-import { type Transform, transformed, transformedFunction, withVariables } from "./transform.ts";
+import {
+  checkTransform,
+  type Transform,
+  transformed,
+  transformedFunction,
+  withVariables,
+} from "./transform.ts";
 import { checkWorkerSettings, type WorkerSettings } from "./worker-settings.ts";
 
 export interface ImageWorkerArgs extends WorkerSettings {
@@ -36,6 +44,22 @@ export interface ImageWorkerTransform {
   readonly mapping?: Transform<aws.lambda.EventSourceMappingArgs>;
   readonly alarm?: Transform<aws.cloudwatch.MetricAlarmArgs>;
 }
+
+/** All that can be transformed. */
+const TRANSFORMS: Record<keyof ImageWorkerTransform, true> = {
+  deadLetterQueue: true,
+  queue: true,
+  redriveAllow: true,
+  queuePolicy: true,
+  deadLetterPolicy: true,
+  subscription: true,
+  logGroup: true,
+  role: true,
+  rolePolicy: true,
+  function: true,
+  mapping: true,
+  alarm: true,
+};
 
 const IMAGE_WORKER = "image-machine:index:ImageWorker";
 
@@ -70,9 +94,15 @@ export class ImageWorker extends pulumi.ComponentResource {
   ) {
     checkName("ImageWorker", name);
     const { fanOut, handler, environment, transform = {}, ...own } = args;
+    checkTransform(`ImageWorker "${name}"`, transform, TRANSFORMS);
     if (fanOut.workers[name]) {
       throw new RangeError(
         `ImageWorker "${name}": the fan-out has a worker of that name already, whose results are under "${name}/". Give one of them another name.`,
+      );
+    }
+    if (!existsSync(path.resolve(handler))) {
+      throw new RangeError(
+        `ImageWorker "${name}": handler is ${JSON.stringify(handler)}, but there is no such file in ${process.cwd()}.`,
       );
     }
     const { tracing, alarms, ...shared } = fanOut.settings;
@@ -261,7 +291,9 @@ export class ImageWorker extends pulumi.ComponentResource {
         deadLetterQueue: this.deadLetterQueue.name,
         function: this.function.name,
       };
-      for (const [what, watched] of Object.entries(workerAlarms(name, fanOut.stack, names, alarms))) {
+      const oldestMessageSeconds = alarms.oldestMessageSeconds ?? lateSeconds(settings);
+      const watchedOf = workerAlarms(name, fanOut.stack, names, { ...alarms, oldestMessageSeconds });
+      for (const [what, watched] of Object.entries(watchedOf)) {
         new aws.cloudwatch.MetricAlarm(
           `${name}-${what}-alarm`,
           ...transformed(transform.alarm, alarmArgs(watched, fanOut.alarmTopic.arn, tags), parent),
@@ -292,6 +324,11 @@ export class ImageWorker extends pulumi.ComponentResource {
  */
 function visibilityTimeout(settings: { timeout: number; maximumBatchingWindowInSeconds: number }): number {
   return 6 * settings.timeout + settings.maximumBatchingWindowInSeconds;
+}
+
+/** Seconds that a message must wait to be late, where nobody says: one batch that crashed once is not. */
+function lateSeconds(settings: Parameters<typeof visibilityTimeout>[0]): number {
+  return Math.max(900, visibilityTimeout(settings) + 180);
 }
 
 /** The mapping's side of `scaling`: one of the two modes, or Lambda's own way. */

@@ -1,5 +1,6 @@
 import type * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import { choose } from "./checks.ts";
 
 /**
  * The way out where a component has no argument for what is wanted of one of its resources: properties that
@@ -7,6 +8,16 @@ import * as pulumi from "@pulumi/pulumi";
  * environment variables, are added to the component's own.
  */
 export type Transform<Args> = Partial<Args> | ((args: Args, opts: pulumi.CustomResourceOptions) => void);
+
+/**
+ * Checks that transforms are of resources that there are.
+ * @param component whose they are: its class and name
+ * @param known names of all resources that have one
+ * @throws RangeError where one is of none, and would do nothing
+ */
+export function checkTransform(component: string, given: object, known: Record<string, true>): void {
+  choose(`${component}: transform.`, given, {}, Object.keys(known));
+}
 
 /** A resource's arguments and options after its transform, to be spread into its constructor. */
 export function transformed<Args extends object>(

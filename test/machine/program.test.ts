@@ -62,10 +62,24 @@ describe("a program that throws", () => {
        bundleHandler("handlers/nowhere.ts");`,
       /^index\.ts: Could not resolve ".*nowhere\.ts"$/,
     ],
+    ["for an import", 'import "./nowhere.ts";', "index.ts:3: Cannot find module 'nowhere.ts'"],
     [
-      "for an import",
-      'import "./nowhere.ts";',
-      /^index\.ts: Cannot find module '.*nowhere\.ts' imported from .*index\.ts$/,
+      "for an import of a package",
+      'import a from "nowhere-at-all";',
+      "index.ts:3: Cannot find package 'nowhere-at-all'",
+    ],
+    [
+      "a worker's handler that is not there, with the worker",
+      `import { ImageWorker } from ${JSON.stringify(import.meta.resolve("../../src/topology/image-worker.ts"))};
+new ImageWorker("grey", { fanOut: { workers: {} }, handler: "handlers/gray.ts" });`,
+      `index.ts:4:1: ImageWorker "grey": handler is "handlers/gray.ts", but there is no such file in ${process.cwd()}.`,
+    ],
+    [
+      "two workers of one name, in two fan-outs",
+      `import { ImageFanOut } from ${JSON.stringify(import.meta.resolve("../../src/topology/image-fan-out.ts"))};
+import { RotationWorker } from ${JSON.stringify(import.meta.resolve("../../src/topology/rotation-worker.ts"))};
+for (const name of ["one", "two"]) new RotationWorker("turn", { fanOut: new ImageFanOut(name), angle: 90 });`,
+      'RotationWorker "turn": the program declares two of this name, which must be the only one in the whole program. Give one of them another name.',
     ],
   ];
   for (const [what, lines, message] of mistakes) {

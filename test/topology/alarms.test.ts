@@ -169,6 +169,19 @@ describe("the alarms", () => {
     ).to.deep.equal({ topic: TOPIC, protocol: "email", endpoint: "a@b.example" });
   });
 
+  it("do not ring for one batch that comes again, its visibility timeout over", async () => {
+    const found = await registered(() => {
+      const fanOut = new ImageFanOut("images");
+      new RotationWorker("clockwise", { fanOut, angle: 90, batchSize: 5 });
+    });
+
+    const { visibilityTimeoutSeconds } = find(found, "Queue", "clockwise-queue");
+    expect(visibilityTimeoutSeconds).to.be.above(900);
+    expect(find(found, "MetricAlarm", "clockwise-late-alarm").threshold).to.equal(
+      visibilityTimeoutSeconds + 180,
+    );
+  });
+
   it("have the objectives that are set", async () => {
     const strict = await machine({ oldestMessageSeconds: 60, rejectedImages: 0 });
 

@@ -1,6 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
 import { expect } from "chai";
-import { ImageFanOut, type ImageFanOutArgs } from "../../src/topology/image-fan-out.ts";
+import type { EncryptionKeyTransform } from "../../src/topology/encryption-key.ts";
+import type { ImageBucketTransform } from "../../src/topology/image-bucket.ts";
+import {
+  ImageFanOut,
+  type ImageFanOutArgs,
+  type ImageFanOutTransform,
+} from "../../src/topology/image-fan-out.ts";
 import { ImageWorker, type ImageWorkerTransform } from "../../src/topology/image-worker.ts";
 import { RotationWorker } from "../../src/topology/rotation-worker.ts";
 import { find, type Registered, registered } from "../support/mocks.ts";
@@ -97,6 +103,39 @@ describe("transform", () => {
       2,
     );
   });
+
+  const unknown: [string, () => void][] = [
+    [
+      'ImageWorker "grey": transform.fnction is not known, only deadLetterQueue, queue, ',
+      () => {
+        const transform = { fnction: { memorySize: 512 } } as ImageWorkerTransform;
+        new RotationWorker("grey", { fanOut: new ImageFanOut("images"), angle: 90, transform });
+      },
+    ],
+    [
+      'ImageFanOut "images": transform.bucket is not known, only key, source, results, ',
+      () => new ImageFanOut("images", { transform: { bucket: {} } as ImageFanOutTransform }),
+    ],
+    [
+      'ImageBucket "images-source": transform.tags is not known, only bucket, ',
+      () => new ImageFanOut("images", { transform: { source: { tags: {} } as ImageBucketTransform } }),
+    ],
+    [
+      'EncryptionKey "images-key": transform.alias is not known, only key, policy.',
+      () =>
+        new ImageFanOut("images", {
+          customerManagedKey: true,
+          transform: { key: { alias: {} } as EncryptionKeyTransform },
+        }),
+    ],
+  ];
+  for (const [sentence, make] of unknown) {
+    it(`is refused where there is no such resource: ${sentence}`, async () => {
+      await registered(() => {
+        expect(make).to.throw(RangeError).with.property("message").that.contains(sentence);
+      });
+    });
+  }
 
   it("adds tags to the component's own, for every child", async () => {
     const tags = { Team: "pictures", Stack: "mine" };
@@ -266,7 +305,7 @@ describe("two of one name", () => {
 
   it("are refused under mocks as by Pulumi's engine", async () => {
     expect(await said(() => new ImageFanOut("images"))).to.equal(
-      'image-machine:index:ImageFanOut "images": the program declares two of this type and name. Give one of them another name.',
+      'ImageFanOut "images": the program declares two of this name, which must be the only one in the whole program. Give one of them another name.',
     );
     expect(await said(() => new ImageFanOut("others"))).to.equal("accepted");
   });
