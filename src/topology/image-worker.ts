@@ -100,13 +100,13 @@ export class ImageWorker extends pulumi.ComponentResource {
         `ImageWorker "${name}": the fan-out has a worker of that name already, whose results are under "${name}/". Give one of them another name.`,
       );
     }
+    const { tracing, alarms, ...shared } = fanOut.settings;
+    const settings = checkWorkerSettings(`ImageWorker "${name}": `, { ...shared.workers, ...own });
     if (!existsSync(path.resolve(handler))) {
       throw new RangeError(
         `ImageWorker "${name}": handler is ${JSON.stringify(handler)}, but there is no such file in ${process.cwd()}.`,
       );
     }
-    const { tracing, alarms, ...shared } = fanOut.settings;
-    const settings = checkWorkerSettings(`ImageWorker "${name}": `, { ...shared.workers, ...own });
     // A worker that gets a class of its own stays the same worker, and keeps its queues and what is in them.
     super(type, name, {}, pulumi.mergeOptions(opts, { aliases: [{ type: IMAGE_WORKER }] }));
     const parent = { parent: this };
