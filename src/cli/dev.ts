@@ -25,6 +25,9 @@ const SOURCES = ["index.ts", "src", "packages", "handlers", "layers/sharp/packag
 /** Milliseconds for which nothing must change before the machine starts anew: editors write in several steps. */
 const SETTLE_MS = 200;
 
+/** How often, in milliseconds, it is looked whether npm is still there. */
+const LOOK_EVERY_MS = 500;
+
 try {
   await main(process.argv.slice(2));
 } catch (error) {
@@ -73,10 +76,17 @@ async function main(argv: string[]): Promise<void> {
   );
   const end = () => {
     ending = true;
+    clearInterval(orphaned);
     clearTimeout(settling);
     for (const watcher of watchers) watcher.close();
     child?.send("stop");
   };
+  // A signal ends npm, and the shell between it and this; neither passes it on.
+  const parent = process.ppid;
+  const orphaned =
+    process.env.npm_lifecycle_event === "dev"
+      ? setInterval(() => process.ppid !== parent && end(), LOOK_EVERY_MS)
+      : undefined;
   process.once("SIGINT", end);
   process.once("SIGTERM", end);
   start();

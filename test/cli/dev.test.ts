@@ -127,6 +127,27 @@ describe("npm run dev", function () {
     });
   });
 
+  it("ends with npm, whose shell does not pass the signal on", async () => {
+    await withFolder(async (folder) => {
+      const args = `--port ${await freePort()} --folder '${path.join(folder, "state")}'`;
+      const shell = spawn("sh", ["-c", `'${process.execPath}' src/cli/dev.ts ${args}; true`], {
+        stdio: ["ignore", "pipe", "pipe"],
+        detached: true,
+        env: { ...process.env, npm_lifecycle_event: "dev" },
+      });
+      running.push(shell);
+      let said = "";
+      shell.stdout.on("data", (text) => (said += text));
+      await until("the start", () => (said.includes("Workers:") ? true : undefined));
+      // It ends when nobody is left who could write to it.
+      const allGone = once(shell.stdout, "close").then(() => true);
+
+      shell.kill("SIGTERM");
+
+      expect(await Promise.race([allGone, setTimeout(20_000, false, { ref: false })])).to.equal(true);
+    });
+  });
+
   it("finishes after kill -9 what it had accepted before", async () => {
     await withFolder(async (folder) => {
       const port = await freePort();
