@@ -6,7 +6,6 @@ import { UsageError } from "../machine/inputs.ts";
 import { dealWithDeadLetters, type Group } from "../operations/dead-letters.ts";
 import { parsedArguments } from "./arguments.ts";
 import {
-  counted,
   notShown,
   openOperator,
   STACK_OPTIONS,
@@ -14,6 +13,7 @@ import {
   WORKER_OPTION,
   WORKER_USAGE,
 } from "./operator.ts";
+import { counted } from "./words.ts";
 
 const USAGE = `Usage: npm run dead-letters -- [--redrive | --drop] [OPTION]...
 

@@ -7,18 +7,23 @@ import { type Machine, startMachine } from "../machine/machine.ts";
 import { endWith, exitCodeOf } from "./arguments.ts";
 
 /**
- * The process that `npm run dev` runs the machine in: PORT, STACK, FOLDER and perhaps "strict" are its arguments, "stop"
- * ends it. It exits 2 where the program or its configuration is refused.
+ * The process that `npm run dev` runs the machine in: PORT, STACK, FOLDER, "strict" or nothing, and what an earlier
+ * one last sent as told are its arguments; "stop" ends it. It exits 2 where the program or its configuration is refused.
  */
 
 const PROJECT = path.join(import.meta.dirname, "../..");
-const [port = "", stack = "", folder = "", strict] = process.argv.slice(2);
+const [port = "", stack = "", folder = "", strict, earlier] = process.argv.slice(2);
 
 /** How often, in milliseconds, dead-letter queues are looked at. */
 const LOOK_EVERY_MS = 1000;
 
 /** Milliseconds that batches in work have to come to an end: what is not finished by then is begun again. */
 const GRACE_MS = 10_000;
+
+/** What was told already, which is not told again after a change. */
+const told: { introduction: string; rejected: Record<string, number> } = earlier
+  ? JSON.parse(earlier)
+  : { introduction: "", rejected: {} };
 
 const stopping = new AbortController();
 process.on("message", () => stopping.abort());
@@ -68,7 +73,7 @@ function print(machine: Machine, failures: Failures): void {
   const sources = new Set(workers.map(({ source }) => source));
   const results = new Set(workers.map(({ results }) => results));
   for (const line of machine.notRun) console.log(line);
-  console.log(`
+  const introduction = `
 The machine is running. In another terminal:
 
   export AWS_ENDPOINT_URL=${endpoint} AWS_REGION=${region} AWS_DEFAULT_REGION=${region}
@@ -76,8 +81,13 @@ The machine is running. In another terminal:
 ${[...sources].map((bucket) => `  aws s3 cp samples/cat.jpg s3://${bucket}/`).join("\n")}
 ${[...results].map((bucket) => `  aws s3 cp s3://${bucket}/ out/ --recursive`).join("\n")}
 
-Workers: ${workers.map(({ name }) => name).join(", ")}. Buckets are folders of ${path.join(folder, "buckets")}, logs files of ${machine.lambda.logs}.
-`);
+Buckets are folders of ${path.join(folder, "buckets")}, logs files of ${machine.lambda.logs}.
+`;
+  if (introduction === told.introduction) console.log("The machine is running again.");
+  else console.log(introduction);
+  console.log(`Workers: ${workers.map(({ name }) => name).join(", ")}.`);
+  told.introduction = introduction;
+  passOn();
   machine.store.on("created", ({ bucket, key, size }) => {
     const where = sources.has(bucket) ? "in " : results.has(bucket) ? "out" : undefined;
     if (where) console.log(`${where}  ${key}  ${(size / 1000).toFixed(0)} kB`);
@@ -85,9 +95,13 @@ Workers: ${workers.map(({ name }) => name).join(", ")}. Buckets are folders of $
   });
 }
 
+/** Lets the next one know what was told. */
+function passOn(): void {
+  if (process.connected) process.send?.(JSON.stringify(told));
+}
+
 /** Says when a worker has rejected something more. */
 async function tellRejections(machine: Machine): Promise<void> {
-  const told = new Map<string, number>();
   while (!stopping.signal.aborted) {
     for (const { name: worker, deadLetterQueue } of machine.workers) {
       const { Attributes } = await machine.sqs.send(
@@ -97,10 +111,12 @@ async function tellRejections(machine: Machine): Promise<void> {
         }),
       );
       const waiting = Number(Attributes?.ApproximateNumberOfMessages);
-      if (waiting > (told.get(worker) ?? 0)) {
+      const known = told.rejected[worker] ?? 0;
+      if (waiting > known) {
         console.log(`${worker} has rejected ${waiting}: npm run dead-letters says what and why`);
       }
-      told.set(worker, waiting);
+      told.rejected[worker] = waiting;
+      if (waiting !== known) passOn();
     }
     await setTimeout(LOOK_EVERY_MS, undefined, { signal: stopping.signal }).catch(() => {});
   }

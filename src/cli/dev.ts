@@ -47,10 +47,14 @@ async function main(argv: string[]): Promise<void> {
   let child: ChildProcess | undefined;
   let ending = false;
   let starts = 0;
+  let told = "";
   const start = () => {
-    const args = [String(port), stack, folder, ...(strict ? ["strict"] : [])];
+    const args = [String(port), stack, folder, strict ? "strict" : "", told];
     child = fork(path.join(import.meta.dirname, "dev-machine.ts"), args, { cwd: PROJECT });
     starts++;
+    child.on("message", (message) => {
+      told = String(message);
+    });
     child.once("exit", (code, signal) => {
       child = undefined;
       if (ending) return;

@@ -9,6 +9,7 @@ import { SQSClient } from "@aws-sdk/client-sqs";
 import { ACCOUNT_ID } from "local-aws";
 import { UsageError } from "../machine/inputs.ts";
 import { parseStack, type Stack } from "../operations/stack.ts";
+import { counted } from "./words.ts";
 
 /** The options with which a command says which stack it is about, for `parseArgs`. */
 export const STACK_OPTIONS = {
@@ -29,11 +30,6 @@ export const STACK_USAGE = `  --stack NAME        a stack on AWS, whose outputs 
 /** The option with which a command is about one worker, and what it means. */
 export const WORKER_OPTION = { worker: { type: "string" } } as const;
 export const WORKER_USAGE = "  --worker NAME       this worker alone (default: every worker)";
-
-/** A number with its noun. */
-export function counted(count: number, one: string, many: string): string {
-  return `${count} ${count === 1 ? one : many}`;
-}
 
 /** Says of dead letters that SQS did not show why that may be. */
 export function notShown(count: number): string {

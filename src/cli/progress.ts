@@ -1,5 +1,6 @@
 import { SingleBar } from "cli-progress";
 import type { Progress } from "../machine/run.ts";
+import { counted } from "./words.ts";
 
 /**
  * Shows how far a run is: a bar on a terminal, elsewhere a line now and then where there is something new.
@@ -17,7 +18,7 @@ export function progressDisplay(
 } {
   const bar = new SingleBar({
     stream,
-    format: "{bar} {value} of {total} results, {uploaded} images uploaded",
+    format: "{bar} {value} of {total} results, {uploaded} uploaded",
     barCompleteChar: "━",
     barIncompleteChar: "─",
     hideCursor: true,
@@ -34,7 +35,7 @@ export function progressDisplay(
         bar.update(done, { uploaded });
       } else if (performance.now() - lastLine >= lineEvery) {
         lastLine = performance.now();
-        const text = `${uploaded} of ${images} images uploaded, ${done} of ${expected} results\n`;
+        const text = `${uploaded} of ${counted(images, "image", "images")} uploaded, ${done} of ${counted(expected, "result", "results")}\n`;
         if (text !== lastText && uploaded + done > 0) stream.write(text);
         lastText = text;
       }

@@ -3,7 +3,6 @@ import { Reconciliation, type Tally } from "../operations/reconcile.ts";
 import { Repairs } from "../operations/repair.ts";
 import { parsedArguments } from "./arguments.ts";
 import {
-  counted,
   notShown,
   type Operator,
   openOperator,
@@ -12,6 +11,7 @@ import {
   WORKER_OPTION,
   WORKER_USAGE,
 } from "./operator.ts";
+import { counted } from "./words.ts";
 
 const USAGE = `Usage: npm run reconcile -- [--repair] [OPTION]...
 

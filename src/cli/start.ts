@@ -1,5 +1,5 @@
 import { createWriteStream, type WriteStream } from "node:fs";
-import { copyFile, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { Activity, chaos, Faults } from "local-aws";
@@ -9,6 +9,7 @@ import { type Machine, startMachine } from "../machine/machine.ts";
 import { type Outcome, run, type Summary } from "../machine/run.ts";
 import { endWith, exitCodeOf, parsedArguments } from "./arguments.ts";
 import { progressDisplay } from "./progress.ts";
+import { counted } from "./words.ts";
 
 const PROJECT = path.join(import.meta.dirname, "../..");
 
@@ -111,18 +112,32 @@ async function runOnce(options: {
     await rm(folder, { recursive: true, force: true });
     await new Promise<void>((resolve) => (report ? report.end(resolve) : resolve()));
   };
+  let isInterrupted = false;
   const interrupted = () => {
     process.off("SIGINT", interrupted);
+    isInterrupted = true;
+    display.stop();
+    console.error("Interrupted: the results so far are not kept.");
+    // Uploads break off, which the SDK warns of.
+    console.warn = () => {};
     stop().finally(() => process.exit(130));
   };
   process.on("SIGINT", interrupted);
+  const say = (text: string) => {
+    if (!isInterrupted) display.say(text);
+  };
   try {
     const faults = seed === undefined ? undefined : new Faults(chaos(seed, LARGE_IMAGE_SECONDS));
     const activity = new Activity();
     // What goes wrong on purpose is told in the end.
     const failures = faults
       ? undefined
-      : new Failures(activity, { project: PROJECT, say: display.say, images: count });
+      : new Failures(activity, {
+          project: PROJECT,
+          say,
+          images: count,
+          keptLog: (worker) => near(logIn(out, worker)),
+        });
     starting = startMachine({
       project: PROJECT,
       stack,
@@ -131,10 +146,12 @@ async function runOnce(options: {
       activity,
       ...(faults
         ? { faults }
-        : { report: (error) => display.say(error instanceof Error ? error.message : JSON.stringify(error)) }),
+        : { report: (error) => say(error instanceof Error ? error.message : JSON.stringify(error)) }),
     });
     const machine = await starting;
     for (const line of machine.notRun) console.log(line);
+    // What an earlier run left would contradict this one.
+    for (const { name } of machine.workers) await rm(logIn(out, name), { force: true });
     failures?.nameWorkers(machine.workers);
     const onOutcome = report && ((outcome: Outcome) => report.write(`${JSON.stringify(outcome)}\n`));
     const summary = await run(machine, inputs, out, (progress) => display.update(progress, count), {
@@ -144,8 +161,13 @@ async function runOnce(options: {
     display.stop();
     if (faults) console.log(`went wrong: ${inWords(faults.counts)}`);
     const logs = await keepLogs(failures?.kinds ?? [], out);
-    print(summary, failures?.kinds ?? [], { out, logs, report: options.report });
+    const earlier = await earlierFiles(summary, out);
+    print(summary, failures?.kinds ?? [], { out, logs, earlier, report: options.report });
     return summary;
+  } catch (error) {
+    // It follows from the end, which is told already; what ends this process is under way.
+    if (isInterrupted) await new Promise(() => {});
+    throw error;
   } finally {
     process.off("SIGINT", interrupted);
     await stop();
@@ -167,7 +189,7 @@ async function keepLogs(kinds: readonly Failure[], out: string): Promise<Map<str
   const logs = new Map<string, string>();
   for (const { worker, logFile } of kinds) {
     if (logs.has(worker)) continue;
-    const copy = path.join(out, `${worker}.log`);
+    const copy = logIn(out, worker);
     await mkdir(out, { recursive: true });
     await copyFile(logFile, copy);
     logs.set(worker, copy);
@@ -175,11 +197,37 @@ async function keepLogs(kinds: readonly Failure[], out: string): Promise<Map<str
   return logs;
 }
 
-/** @param kept where results, the logs of workers that failed and the report are */
+/** Where a run keeps the log of a worker that failed. */
+function logIn(out: string, worker: string): string {
+  return path.join(out, `${worker}.log`);
+}
+
+/** Counts the files in each worker's folder that are not of this run. */
+async function earlierFiles({ results }: Summary, out: string): Promise<Map<string, number>> {
+  const earlier = new Map<string, number>();
+  for (const [worker, count] of Object.entries(results)) {
+    const options = { recursive: true, withFileTypes: true } as const;
+    const entries = await readdir(path.join(out, worker), options).catch(() => []);
+    earlier.set(worker, entries.filter((entry) => entry.isFile()).length - count);
+  }
+  return earlier;
+}
+
+/** @param kept where results, the logs of workers that failed and the report are, and how many results are of earlier runs */
 function print(
   { images, results, rejections, lost, givenUp, seconds }: Summary,
   kinds: readonly Failure[],
-  { out, logs, report }: { out: string; logs: ReadonlyMap<string, string>; report: string | undefined },
+  {
+    out,
+    logs,
+    earlier,
+    report,
+  }: {
+    out: string;
+    logs: ReadonlyMap<string, string>;
+    earlier: ReadonlyMap<string, number>;
+    report: string | undefined;
+  },
 ): void {
   const listed = <T>(items: T[], line: (item: T) => string) => {
     const most = report === undefined ? items.length : LISTED;
@@ -205,12 +253,14 @@ function print(
     );
   }
   for (const [worker, count] of Object.entries(results)) {
-    console.log(`${near(path.join(out, worker))}${path.sep}  ${count}`);
+    const others = earlier.get(worker) ?? 0;
+    const note = others > 0 ? ` (${others} more from an earlier run)` : "";
+    console.log(`${near(path.join(out, worker))}${path.sep}  ${count}${note}`);
   }
   const total = Object.values(results).reduce((sum, count) => sum + count, 0);
   const undone = givenUp.reduce((sum, { keys }) => sum + keys.length, 0);
   console.log(
-    `${images} ${images === 1 ? "image" : "images"}, ${total} results, ${rejections.length} rejected, ${lost.length} lost${undone > 0 ? `, ${undone} not done` : ""} in ${seconds.toFixed(1)} s: ${(images / seconds).toFixed(1)} images a second`,
+    `${counted(images, "image", "images")}, ${counted(total, "result", "results")}, ${rejections.length} rejected, ${lost.length} lost${undone > 0 ? `, ${undone} not done` : ""} in ${seconds.toFixed(1)} s: ${(images / seconds).toFixed(1)} images a second`,
   );
 }
 

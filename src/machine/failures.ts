@@ -42,6 +42,8 @@ export interface FailuresOptions {
   readonly watching?: boolean;
   /** How many images there are in all: a worker that fails with each is hopeless, however few they are. */
   readonly images?: number;
+  /** Where a worker's log is kept, whose own file goes with the machine. @default where it is written */
+  readonly keptLog?: (worker: string) => string;
   /** Milliseconds after which it is said what a worker is still at. */
   readonly slowAfter?: number;
 }
@@ -206,14 +208,14 @@ export class Failures {
 
   /** How the first failure of a kind is told. */
   #told({ worker, place, logFile }: Failure, sentence: string, seconds: number | undefined): string {
-    const { project, watching } = this.#options;
+    const { project, watching, keptLog } = this.#options;
     const line = place && sourceLine(project, place);
     const when = seconds === undefined ? "after the queue's visibility timeout" : `in ${seconds} s`;
     return [
       `${worker} ${sentence}`,
       ...(place ? [`    at ${place}`] : []),
       ...(line ? [`       ${line}`] : []),
-      `    Tried again ${when}${watching ? ", or as soon as a source is saved" : ""}; repeats are counted. Its log: ${logFile}`,
+      `    Tried again ${when}${watching ? ", or as soon as a source is saved" : ""}; repeats are counted. Its log: ${keptLog ? `${keptLog(worker)}, when this is over` : logFile}`,
     ].join("\n");
   }
 }

@@ -113,10 +113,17 @@ describe("npm run dev", function () {
       const machine = await dev(folder, await freePort());
       await put(machine, "before.png");
       await results(machine, "before.png");
+      await machine.s3.send(new PutObjectCommand({ Bucket: machine.source, Key: "no image", Body: "no" }));
+      await until("both rejections", () =>
+        machine.said().split(" has rejected 1:").length > 2 ? true : undefined,
+      );
 
       const now = new Date();
       await utimes("index.ts", now, now);
       await until("the restart", () => (machine.said().split("Workers:").length > 2 ? true : undefined));
+      expect(machine.said().split("AWS_ENDPOINT_URL")).to.have.length(2);
+      expect(machine.said()).to.contain("The machine is running again.\nWorkers: clockwise,");
+      expect(machine.said().match(/clockwise has rejected 1:/g)).to.have.length(2);
       await put(machine, "after.png");
       await results(machine, "after.png");
 

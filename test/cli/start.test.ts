@@ -1,7 +1,9 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { text } from "node:stream/consumers";
+import { setTimeout } from "node:timers/promises";
 import { expect } from "chai";
 import sharp from "sharp";
 import { withFolder } from "../support/machine.ts";
@@ -113,6 +115,7 @@ describe("npm start", function () {
       expect(stderr).to.match(
         /^unloadable cannot be loaded, .*: RangeError: no start\n {4}at handlers\/unloadable\.ts:1:7$/m,
       );
+      expect(stderr).to.match(/ Its log: out\/grey\.log, when this is over$/m);
       for (const worker of ["grey", "unloadable"]) {
         expect(stdout).to.match(new RegExp(`^failed    ${worker}, .*; its log is out/${worker}\\.log$`, "m"));
         expect(stdout).to.match(
@@ -136,6 +139,46 @@ describe("npm start", function () {
       expect(note).to.include({ bytes: 16 });
       expect(note?.reason).to.match(/\.$/);
       expect(note?.milliseconds).to.be.above(0);
+    });
+  });
+
+  it("says what is of an earlier run, and leaves no log of it", async () => {
+    await withFolder(async (folder) => {
+      await mkdir(path.join(folder, "out/clockwise/trip"), { recursive: true });
+      for (const old of ["clockwise.log", "clockwise/old.png", "clockwise/trip/old.png", "clockwise/one.png"])
+        await writeFile(path.join(folder, "out", old), "old");
+      await writeFile(path.join(folder, "one.png"), await image());
+
+      const { stdout } = await start(folder, "one.png");
+
+      expect(stdout).to.match(/^out\/clockwise\/ {2}1 \(2 more from an earlier run\)$/m);
+      expect(stdout).to.match(/^out\/counter-clockwise\/ {2}1$/m);
+      expect(await readdir(path.join(folder, "out"))).to.have.members(["clockwise", "counter-clockwise"]);
+    });
+  });
+
+  it("says that it was interrupted, and nothing of what follows from it", async () => {
+    await withFolder(async (folder) => {
+      await mkdir(path.join(folder, "many"));
+      // Large enough that some are always on their way.
+      const large = Buffer.alloc(8 * 2 ** 20);
+      for (let each = 0; each < 40; each++) await writeFile(path.join(folder, `many/${each}.jpg`), large);
+      const child = spawn(process.execPath, ["src/cli/start.ts", "--report", "report", "many"], {
+        stdio: ["ignore", "pipe", "pipe"],
+        env: { ...process.env, INIT_CWD: folder, TMPDIR: folder },
+      });
+      const exited = once(child, "exit");
+      const said = text(child.stderr);
+      // The first image is done with.
+      while (!(await readFile(path.join(folder, "report"), "utf8").catch(() => ""))) await setTimeout(5);
+
+      child.kill("SIGINT");
+
+      expect((await exited)[0]).to.equal(130);
+      expect((await said).replace(/^\d+ of 40 images uploaded, .*\n/gm, "")).to.equal(
+        "Interrupted: the results so far are not kept.\n",
+      );
+      expect(await readdir(folder)).to.have.members(["many", "report"]);
     });
   });
 
