@@ -296,6 +296,7 @@ async function usage<T>(read: () => T | Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
-    throw new UsageError((error as Error).message);
+    // A setting is told with its stack's file, in whose place another may have been given.
+    throw new UsageError((error as Error).message.replace(/^(Pulumi\.\S+\.yaml): /, "$1 with --config: "));
   }
 }
