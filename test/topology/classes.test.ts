@@ -9,7 +9,9 @@ import { runInPulumiRuntime } from "../support/pulumi-runtime.ts";
 /** The constructor call of a class in the page that tells how to come by a processor of one's own. */
 function fromTheDocs(type: string): string {
   const page = readFileSync("docs/own-processor.md", "utf8");
-  const blocks = [...page.matchAll(/```ts\n([^`]*)```/g)].map(([, code = ""]) => code);
+  const blocks = [...page.matchAll(/```ts\n([^`]*)```/g)].map(([, code = ""]) =>
+    code.replace(/^import .*\n+/gm, ""),
+  );
   const found = blocks.find((code) => code.startsWith(`new ${type}("thumbnail"`));
   if (!found) throw new Error(`docs/own-processor.md has no block that begins with new ${type}`);
   return found;
