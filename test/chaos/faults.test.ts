@@ -9,7 +9,7 @@ import {
 import { expect } from "chai";
 import { Activity, Faults, type Plan, type RequestFault } from "local-aws";
 import { type Machine, startMachine } from "../../src/machine/machine.ts";
-import { withFolder } from "../support/machine.ts";
+import { heldForFile, withFolder } from "../support/machine.ts";
 import { projectIn } from "../support/project.ts";
 import { quiet } from "../support/quiet.ts";
 import { pixelsOf, type TwoPixels, twoPixels } from "./images.ts";
@@ -52,31 +52,21 @@ describe("a machine on which something goes wrong", function () {
   let faults: Faults;
   let images: TwoPixels[];
   let reported: string[];
-  let done: () => void;
-  let closed: Promise<void>;
 
   before(async () => {
     images = await twoPixels();
-    const started = Promise.withResolvers<void>();
-    closed = withFolder(async (folder) => {
-      faults = new Faults(QUICK);
-      const report = (error: unknown) => reported.push(String(error));
-      const activity = new Activity();
-      activity.on("failed", (_, error) => report(error));
-      const project = await projectIn(folder, {}, { "Pulumi.dev.yaml": inBatches });
-      machine = await startMachine({ project, folder, faults, activity, report });
-      started.resolve();
-      await new Promise<void>((resolve) => {
-        done = resolve;
-      });
-      await machine.stop();
-    });
-    await Promise.race([started.promise, closed]);
-  });
-
-  after(async () => {
-    done();
-    await closed;
+    faults = new Faults(QUICK);
+    const report = (error: unknown) => reported.push(String(error));
+    const activity = new Activity();
+    activity.on("failed", (_, error) => report(error));
+    machine = await heldForFile((hold) =>
+      withFolder(async (folder) => {
+        const project = await projectIn(folder, {}, { "Pulumi.dev.yaml": inBatches });
+        const started = await startMachine({ project, folder, faults, activity, report });
+        await hold(started);
+        await started.stop();
+      }),
+    );
   });
 
   beforeEach(() => {

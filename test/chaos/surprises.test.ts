@@ -3,7 +3,7 @@ import { GetQueueAttributesCommand } from "@aws-sdk/client-sqs";
 import { expect } from "chai";
 import { Faults, SEQUENCERS } from "local-aws";
 import { type Machine, startMachine } from "../../src/machine/machine.ts";
-import { withFolder } from "../support/machine.ts";
+import { heldForFile, withFolder } from "../support/machine.ts";
 import { quiet } from "../support/quiet.ts";
 import { pixelsOf, type TwoPixels, twoPixels } from "./images.ts";
 
@@ -15,27 +15,17 @@ describe("a machine on an AWS that surprises", function () {
   let machine: Machine;
   let faults: Faults;
   let images: TwoPixels[];
-  let done: () => void;
-  let closed: Promise<void>;
 
   before(async () => {
     images = await twoPixels();
-    const started = Promise.withResolvers<void>();
-    closed = withFolder(async (folder) => {
-      faults = new Faults(QUICK);
-      machine = await startMachine({ project: process.cwd(), folder, faults });
-      started.resolve();
-      await new Promise<void>((resolve) => {
-        done = resolve;
-      });
-      await machine.stop();
-    });
-    await Promise.race([started.promise, closed]);
-  });
-
-  after(async () => {
-    done();
-    await closed;
+    faults = new Faults(QUICK);
+    machine = await heldForFile((hold) =>
+      withFolder(async (folder) => {
+        const started = await startMachine({ project: process.cwd(), folder, faults });
+        await hold(started);
+        await started.stop();
+      }),
+    );
   });
 
   const put = (Key: string, index: number) => {

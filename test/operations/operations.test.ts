@@ -11,7 +11,7 @@ import sharp from "sharp";
 import { type Machine, startMachine } from "../../src/machine/machine.ts";
 import { dealWithDeadLetters, type Look } from "../../src/operations/dead-letters.ts";
 import { runCommand } from "../support/command.ts";
-import { withFolder } from "../support/machine.ts";
+import { heldForFile, withFolder } from "../support/machine.ts";
 import { quiet } from "../support/quiet.ts";
 
 const image = (red: number) =>
@@ -22,31 +22,21 @@ const image = (red: number) =>
 describe("operating a machine", function () {
   this.timeout(60_000);
   let machine: Machine;
-  let done: () => void;
   let folder: string;
-  let closed: Promise<void>;
 
   before(async () => {
-    const started = Promise.withResolvers<void>();
-    closed = withFolder(async (made) => {
-      folder = made;
-      machine = await startMachine({ project: process.cwd(), folder });
-      started.resolve();
-      await new Promise<void>((resolve) => {
-        done = resolve;
-      });
-      await machine.stop();
-    });
-    await Promise.race([started.promise, closed]);
+    machine = await heldForFile((hold) =>
+      withFolder(async (made) => {
+        folder = made;
+        const started = await startMachine({ project: process.cwd(), folder });
+        await hold(started);
+        await started.stop();
+      }),
+    );
     for (const key of ["a b.png", "köln/+.png", "deleted.png"]) await put(key, await image(0));
     for (const red of [0, 1, 2]) await put("often.png", await image(red));
     await put("bad.png", Buffer.from("no image"));
     await quiet(machine);
-  });
-
-  after(async () => {
-    done();
-    await closed;
   });
 
   const put = (Key: string, Body: Buffer) =>

@@ -9,7 +9,7 @@ import type { Machine } from "../../src/machine/machine.ts";
 import { logOf } from "../../src/operations/logs.ts";
 import { judge } from "../../src/operations/smoke.ts";
 import { type CommandOptions, runCommand } from "../support/command.ts";
-import { withFolder, withMachine } from "../support/machine.ts";
+import { heldForFile, withFolder, withMachine } from "../support/machine.ts";
 
 const url = (file: string) => JSON.stringify(pathToFileURL(path.resolve(file)).href);
 const source = (file: string) => JSON.stringify(path.resolve(file));
@@ -48,32 +48,19 @@ describe("npm run smoke", function () {
   let machine: Machine;
   let outputs: string;
   let folder: string;
-  let done: () => void;
-  let closed: Promise<void>;
 
   before(async () => {
-    const started = Promise.withResolvers<void>();
-    closed = withFolder(async (made) => {
-      folder = made;
-      const [program, handler] = [path.join(made, "index.ts"), path.join(made, "moody.ts")];
-      await writeFile(program, PROGRAM(handler));
-      await writeFile(handler, HANDLER(path.join(made, "mood")));
-      const state = path.join(made, "state");
-      await withMachine({ program, folder: state }, async (running) => {
-        machine = running;
+    machine = await heldForFile((hold) =>
+      withFolder(async (made) => {
+        folder = made;
+        const [program, handler] = [path.join(made, "index.ts"), path.join(made, "moody.ts")];
+        await writeFile(program, PROGRAM(handler));
+        await writeFile(handler, HANDLER(path.join(made, "mood")));
+        const state = path.join(made, "state");
         outputs = path.join(state, "outputs.json");
-        started.resolve();
-        await new Promise<void>((resolve) => {
-          done = resolve;
-        });
-      });
-    });
-    await Promise.race([started.promise, closed]);
-  });
-
-  after(async () => {
-    done();
-    await closed;
+        await withMachine({ program, folder: state }, hold);
+      }),
+    );
   });
 
   beforeEach(() => feel("well"));

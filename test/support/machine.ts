@@ -5,6 +5,7 @@ import { Activity } from "local-aws";
 import type { Input } from "../../src/machine/inputs.ts";
 import { type Machine, type MachineOptions, startMachine } from "../../src/machine/machine.ts";
 import { run, type Summary } from "../../src/machine/run.ts";
+import { afterFile } from "./cleanup.ts";
 
 /** A folder that is there for one test, and nothing of it afterwards. */
 export async function withFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
@@ -40,6 +41,26 @@ export async function withMachine<T>(
       await machine.stop();
     }
   });
+}
+
+/**
+ * Holds what `open` gives to its function until the last test of the file that runs is over, whatever becomes of them.
+ * @returns what it gives, as soon as it does
+ */
+export async function heldForFile<T>(open: (hold: (held: T) => Promise<void>) => Promise<void>): Promise<T> {
+  const started = Promise.withResolvers<T>();
+  const over = Promise.withResolvers<void>();
+  const closed = open((held) => {
+    started.resolve(held);
+    return over.promise;
+  });
+  afterFile(() => {
+    over.resolve();
+    return closed;
+  });
+  // Where it cannot be opened, that is the error.
+  await Promise.race([started.promise, closed]);
+  return started.promise;
 }
 
 /** Puts files through a machine. The results are in `out`. */
