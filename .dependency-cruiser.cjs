@@ -43,7 +43,7 @@ module.exports = {
       from: { path: "^(src|handlers|index\\.ts)" },
       to: {
         path: "^packages/[^/]+/src/",
-        pathNot: "^packages/(image-turn/src/(index|weights)|local-aws/src/index)\\.ts$",
+        pathNot: "^packages/(image-turn/src/(index|weights)|local-aws/src/(index|arn))\\.ts$",
       },
     },
     only(

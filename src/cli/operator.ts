@@ -6,7 +6,7 @@ import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { S3Client } from "@aws-sdk/client-s3";
 import { SQSClient } from "@aws-sdk/client-sqs";
-import { ACCOUNT_ID } from "local-aws";
+import { ACCOUNT_ID } from "local-aws/arn";
 import { UsageError } from "../machine/inputs.ts";
 import { parseStack, type Stack } from "../operations/stack.ts";
 import { counted } from "./words.ts";

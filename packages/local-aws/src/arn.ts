@@ -1,3 +1,6 @@
+/** The account that all is in: fauxqs gives it to every queue and topic. */
+export const ACCOUNT_ID = "000000000000";
+
 /** The ARN of a queue, by the last part of its URL. */
 export function queueArn(
   { region, accountId }: { readonly region: string; readonly accountId: string },

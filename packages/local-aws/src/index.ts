@@ -3,7 +3,7 @@
 export * from "./arn.ts";
 export { Faults } from "./faults/faults.ts";
 export { chaos, type Plan, type RequestFault, SEQUENCERS } from "./faults/plan.ts";
-export { ACCOUNT_ID, type Credentials, type Identity } from "./iam/identity.ts";
+export type { Credentials, Identity } from "./iam/identity.ts";
 export { Activity, type BatchInvocation } from "./lambda/activity.ts";
 export { LocalFunction } from "./lambda/function.ts";
 export { type FailureKind, type FunctionError, InvocationError } from "./lambda/sandbox.ts";

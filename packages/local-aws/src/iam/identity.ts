@@ -6,9 +6,6 @@ import { type AccessRequest, type Decision, evaluate, type Principal } from "./d
 import { checkPolicy, type Policy } from "./policy.ts";
 import type { Credential } from "./signature.ts";
 
-/** The account that all is in: fauxqs gives it to every queue and topic. */
-export const ACCOUNT_ID = "000000000000";
-
 /** What a client signs its requests with. */
 export interface Credentials {
   readonly accessKeyId: string;

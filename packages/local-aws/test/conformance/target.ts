@@ -17,9 +17,10 @@ import { SQSClient } from "@aws-sdk/client-sqs";
 import { SignatureV4 } from "@smithy/signature-v4";
 import type { Endpoint } from "@smithy/types";
 import { afterFile } from "../../../../test/support/cleanup.ts";
+import { ACCOUNT_ID } from "../../src/arn.ts";
 import { openGateway } from "../../src/gateway/gateway.ts";
 import { s3Service } from "../../src/gateway/s3.ts";
-import { ACCOUNT_ID, Identity } from "../../src/iam/identity.ts";
+import { Identity } from "../../src/iam/identity.ts";
 import { openMessaging } from "../../src/messaging/messaging.ts";
 import { ObjectStore } from "../../src/store/object-store.ts";
 

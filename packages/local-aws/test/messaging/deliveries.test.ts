@@ -2,7 +2,8 @@ import path from "node:path";
 import { expect } from "chai";
 import { afterTest } from "../../../../test/support/cleanup.ts";
 import { withFolder } from "../../../../test/support/machine.ts";
-import { ACCOUNT_ID, Identity } from "../../src/iam/identity.ts";
+import { ACCOUNT_ID } from "../../src/arn.ts";
+import { Identity } from "../../src/iam/identity.ts";
 import { type Messaging, openMessaging } from "../../src/messaging/messaging.ts";
 
 const S3 = "s3.amazonaws.com";

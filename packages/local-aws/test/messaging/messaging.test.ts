@@ -2,7 +2,8 @@ import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect } from "chai";
 import { withFolder } from "../../../../test/support/machine.ts";
-import { ACCOUNT_ID, Identity } from "../../src/iam/identity.ts";
+import { ACCOUNT_ID } from "../../src/arn.ts";
+import { Identity } from "../../src/iam/identity.ts";
 import { type Messaging, openMessaging } from "../../src/messaging/messaging.ts";
 
 /** As it starts again after each `close`; what it loses is an error. */

@@ -1,7 +1,8 @@
 import { expect } from "chai";
 import { XMLParser } from "fast-xml-parser";
+import { ACCOUNT_ID } from "../../src/arn.ts";
 import { ActionError } from "../../src/iam/actions.ts";
-import { ACCOUNT_ID, Identity } from "../../src/iam/identity.ts";
+import { Identity } from "../../src/iam/identity.ts";
 import { type Messaging, openMessaging } from "../../src/messaging/messaging.ts";
 import { fromQuery, toQuery } from "../../src/messaging/sqs-query.ts";
 
