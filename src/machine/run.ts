@@ -17,6 +17,7 @@ import {
   type Message,
   ReceiveMessageCommand,
 } from "@aws-sdk/client-sqs";
+import pMap from "p-map";
 import { createdObjects, isFolderMarker } from "../delivery/envelope.ts";
 import type { Failure, Failures } from "./failures.ts";
 import type { Input } from "./inputs.ts";
@@ -127,7 +128,7 @@ export async function run(
   };
   machine.store.on("created", onCreated);
   try {
-    await eachAtOnce(inputs(), UPLOADS_AT_ONCE, async ({ file, key }) => {
+    const uploadOne = async ({ file, key }: Input) => {
       const { size } = await stat(file);
       // No worker owes anything for a folder.
       if (isFolderMarker({ key, size })) return upload(machine, file, key, size);
@@ -138,7 +139,8 @@ export async function run(
       await upload(machine, file, key, size);
       uploaded++;
       tell();
-    });
+    };
+    await pMap(inputs(), uploadOne, { concurrency: UPLOADS_AT_ONCE });
 
     let quietSince = performance.now();
     let last = -1;
@@ -287,7 +289,7 @@ async function download(machine: Machine, worker: Worker, out: string): Promise<
       for (const { Key } of Contents) if (Key) yield Key;
     }
   };
-  await eachAtOnce(keys(), DOWNLOADS_AT_ONCE, async (Key) => {
+  const download = async (Key: string) => {
     const file = path.join(out, Key);
     await mkdir(path.dirname(file), { recursive: true });
     const { Body } = await machine.s3.send(new GetObjectCommand({ Bucket, Key }));
@@ -296,7 +298,8 @@ async function download(machine: Machine, worker: Worker, out: string): Promise<
     await pipeline(Body as Readable, createWriteStream(partial));
     await rename(partial, file);
     count++;
-  });
+  };
+  await pMap(keys(), download, { concurrency: DOWNLOADS_AT_ONCE });
   return count;
 }
 
@@ -316,17 +319,4 @@ async function findMissing(
     }
   }
   return missing;
-}
-
-/** Does something for each of many, a few at a time; stops at the first that fails. */
-async function eachAtOnce<T>(
-  items: AsyncIterable<T>,
-  atOnce: number,
-  work: (item: T) => Promise<void>,
-): Promise<void> {
-  const iterator = items[Symbol.asyncIterator]();
-  const lane = async () => {
-    for (let next = await iterator.next(); !next.done; next = await iterator.next()) await work(next.value);
-  };
-  await Promise.all(Array.from({ length: atOnce }, lane));
 }

@@ -1,5 +1,6 @@
 import { HeadObjectCommand, type S3Client } from "@aws-sdk/client-s3";
 import { GetQueueAttributesCommand, type SQSClient } from "@aws-sdk/client-sqs";
+import { pMapIterable } from "p-map";
 import { identity } from "../delivery/envelope.ts";
 import { resultOf } from "../delivery/result.ts";
 import { withDeadLetters } from "./dead-letters.ts";
@@ -113,7 +114,9 @@ export class Reconciliation {
       resultKeys(s3, stack.resultsBucket, this.#prefix, startAfter),
     );
     const { tally } = this;
-    for await (const { source, result, agrees } of ahead(pairs, AHEAD, (pair) => this.#compared(pair))) {
+    for await (const { source, result, agrees } of pMapIterable(pairs, (pair) => this.#compared(pair), {
+      concurrency: AHEAD,
+    })) {
       signal?.throwIfAborted();
       const key = source?.key ?? result?.key ?? "";
       const current = source?.current;
@@ -175,22 +178,4 @@ async function queued(sqs: SQSClient, queueUrl: string): Promise<number> {
 /** One version of a key, in an event as in a listing. */
 function nameOf(key: string, version: Parameters<typeof identity>[0]): string {
   return `${identity(version)} ${key}`;
-}
-
-/** Does something for each of many, some of them ahead, and gives what comes of it in their order. */
-async function* ahead<T, R>(
-  items: AsyncIterable<T>,
-  most: number,
-  work: (item: T) => Promise<R>,
-): AsyncGenerator<R> {
-  const begun: Promise<R>[] = [];
-  for await (const item of items) {
-    const promise = work(item);
-    // Whoever waits for it is told; until then nobody is.
-    promise.catch(() => {});
-    begun.push(promise);
-    const first = begun.length >= most ? begun.shift() : undefined;
-    if (first) yield await first;
-  }
-  for (const promise of begun) yield await promise;
 }
