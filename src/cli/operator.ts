@@ -8,7 +8,8 @@ import { S3Client } from "@aws-sdk/client-s3";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import { ACCOUNT_ID } from "local-aws/arn";
 import { UsageError } from "../machine/inputs.ts";
-import { parseStack, type Stack } from "../operations/stack.ts";
+import { parseStack } from "../operations/stack.ts";
+import type { StackOutputs } from "../stack-outputs.ts";
 import { counted } from "./words.ts";
 
 /** The options with which a command says which stack it is about, for `parseArgs`. */
@@ -37,7 +38,7 @@ export function notShown(count: number): string {
 }
 
 export interface Operator extends Disposable {
-  readonly stack: Stack;
+  readonly stack: StackOutputs;
   /** Names of the workers that are meant. */
   readonly workers: readonly string[];
   readonly s3: S3Client;
@@ -135,7 +136,7 @@ async function outputsFromPulumi(stack: string): Promise<string> {
 }
 
 /** Where the stack is: its topic's ARN says so. */
-function regionOf({ topic = "" }: Stack): string | undefined {
+function regionOf({ topic = "" }: StackOutputs): string | undefined {
   return topic.split(":")[3] || undefined;
 }
 

@@ -3,7 +3,7 @@ import path from "node:path";
 import { UsageError } from "../machine/inputs.ts";
 import { logOf } from "../operations/logs.ts";
 import { type Step, smoke } from "../operations/smoke.ts";
-import type { StackWorker } from "../operations/stack.ts";
+import type { WorkerOutputs } from "../stack-outputs.ts";
 import { parsedArguments } from "./arguments.ts";
 import { openOperator, STACK_OPTIONS, STACK_USAGE } from "./operator.ts";
 
@@ -49,7 +49,12 @@ async function main(argv: string[]): Promise<number> {
   });
   const { logs: folder, region } = operator;
   for (const worker of failed) {
-    const lines = await logOf(operator.stack.workers[worker] as StackWorker, { folder, region, key, since });
+    const lines = await logOf(operator.stack.workers[worker] as WorkerOutputs, {
+      folder,
+      region,
+      key,
+      since,
+    });
     console.log(`\n${worker}: ${lines.join("\n")}`);
   }
   const seconds = ((Date.now() - since) / 1000).toFixed(1);

@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { type LocalAws, type LocalAwsOptions, startLocalAws } from "local-aws";
+import type { StackOutputs, WorkerOutputs } from "../stack-outputs.ts";
 import { type DeclaredResource, runProgram } from "./program.ts";
 import { Omitted } from "./provision/provider.ts";
 import { provision } from "./provision/provision.ts";
@@ -18,22 +19,6 @@ export interface MachineOptions extends Omit<LocalAwsOptions, "region"> {
   readonly strict?: boolean;
   /** Called when a resource stands, before those that need it are begun: something may happen to the machine meanwhile. */
   readonly provisioned?: (resource: DeclaredResource, store: LocalAws["store"]) => Promise<void>;
-}
-
-/** What index.ts exports about one worker. */
-export interface WorkerOutputs {
-  readonly queue: string;
-  readonly deadLetterQueue: string;
-  readonly function: string;
-  readonly prefix: string;
-}
-
-/** What index.ts exports. */
-export interface StackOutputs {
-  readonly sourceBucket: string;
-  readonly resultsBucket: string;
-  readonly topic: string;
-  readonly workers: Record<string, WorkerOutputs>;
 }
 
 /** A worker of any of the program's fan-outs: what its component registers. */
@@ -102,5 +87,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
 
 /** Tells a worker from other components. */
 function isWorker(outputs: object): outputs is Worker {
-  return ["name", "source", "results", "queue", "deadLetterQueue", "prefix"].every((name) => name in outputs);
+  return ["name", "source", "results", "queue", "deadLetterQueue", "function", "prefix"].every(
+    (name) => name in outputs,
+  );
 }

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import type { StackWorker } from "./stack.ts";
+import type { WorkerOutputs } from "../stack-outputs.ts";
 
 /** How an SDK is loaded that is no dependency; replaced in tests. */
 export type Load = (name: string) => Promise<Record<string, new (input: object) => unknown>>;
@@ -26,7 +26,7 @@ const LAST = 20;
  * @param load loads the package that is needed on AWS, and for this alone
  */
 export async function logOf(
-  worker: StackWorker,
+  worker: WorkerOutputs,
   { folder, region, key, since }: LogQuestion,
   load: Load = (name) => import(name) as ReturnType<Load>,
 ): Promise<string[]> {
@@ -35,7 +35,6 @@ export async function logOf(
     const log = await readFile(file, "utf8").catch(() => "");
     return [`${file}:`, ...telling(log.split("\n"), key)];
   }
-  if (worker.logGroup === undefined) return ["The outputs do not name its log group."];
   const minutes = Math.ceil((Date.now() - since) / 60_000) + 1;
   const command = `aws logs tail ${worker.logGroup} --since ${minutes}m${region ? ` --region ${region}` : ""}`;
   try {

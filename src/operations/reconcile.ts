@@ -3,6 +3,7 @@ import { GetQueueAttributesCommand, type SQSClient } from "@aws-sdk/client-sqs";
 import { pMapIterable } from "p-map";
 import { identity } from "../delivery/envelope.ts";
 import { resultOf } from "../delivery/result.ts";
+import type { StackOutputs } from "../stack-outputs.ts";
 import { withDeadLetters } from "./dead-letters.ts";
 import {
   merged,
@@ -12,7 +13,7 @@ import {
   type SourceVersion,
   sourceKeys,
 } from "./listings.ts";
-import { reached, type Stack } from "./stack.ts";
+import { reached } from "./stack.ts";
 
 /** What became of the versions of the source bucket with one worker. All but `orphaned` and `queued` add up to `created`. */
 export interface Tally {
@@ -44,7 +45,7 @@ export type Finding =
 export interface ReconcileOptions {
   readonly s3: S3Client;
   readonly sqs: SQSClient;
-  readonly stack: Stack;
+  readonly stack: StackOutputs;
   /** Name of the worker. */
   readonly worker: string;
   /** Only keys behind this one. @default all */

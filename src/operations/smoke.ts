@@ -9,13 +9,14 @@ import {
 } from "@aws-sdk/client-s3";
 import { GetQueueAttributesCommand, type SQSClient } from "@aws-sdk/client-sqs";
 import sharp, { type Sharp } from "sharp";
+import type { StackOutputs, WorkerOutputs } from "../stack-outputs.ts";
 import { type DeadLetter, dealWithDeadLetters } from "./dead-letters.ts";
-import { reached, type Stack, type StackWorker } from "./stack.ts";
+import { reached } from "./stack.ts";
 
 export interface SmokeOptions {
   readonly s3: S3Client;
   readonly sqs: SQSClient;
-  readonly stack: Stack;
+  readonly stack: StackOutputs;
   /** A JPEG. */
   readonly sample: Buffer;
   /** Seconds from the upload that a result may take. */
@@ -96,7 +97,7 @@ async function outcome(
   seconds: () => number,
 ): Promise<Outcome> {
   const { s3, sqs, stack, timeout, signal } = options;
-  const { prefix, deadLetterQueue, angle } = stack.workers[worker] as StackWorker;
+  const { prefix, deadLetterQueue, angle } = stack.workers[worker] as WorkerOutputs;
   let known = deadLetters;
   try {
     for (;;) {

@@ -1,52 +1,30 @@
-/** Where one worker takes its messages and leaves its results. */
-export interface StackWorker {
-  /** URL of the queue. */
-  readonly queue: string;
-  /** URL of the dead-letter queue. */
-  readonly deadLetterQueue: string;
-  /** First segment of the keys of its results. */
-  readonly prefix: string;
-  /** Name of the function. */
-  readonly function?: string;
-  /** Name of the log group that the function writes to. */
-  readonly logGroup?: string;
-  /** Degrees clockwise that it turns images by; undefined for a worker that does something else. */
-  readonly angle?: number;
-}
+import type { StackOutputs, WorkerOutputs } from "../stack-outputs.ts";
 
-/** The outputs of the program that operations need. */
-export interface Stack {
-  readonly sourceBucket: string;
-  readonly resultsBucket: string;
-  /** ARN of the topic. */
-  readonly topic?: string;
-  readonly workers: Readonly<Record<string, StackWorker>>;
-}
+const OF_STACK = ["sourceBucket", "resultsBucket", "topic"] as const;
+const OF_WORKERS = ["queue", "deadLetterQueue", "function", "logGroup", "prefix"] as const;
 
 /**
  * Reads what `pulumi stack output --json` prints.
  * @throws Error in a sentence where it is something else
  */
-export function parseStack(json: string): Stack {
-  let outputs: Partial<Stack> | null;
+export function parseStack(json: string): StackOutputs {
+  let outputs: Partial<StackOutputs> | null;
   try {
     outputs = JSON.parse(json);
   } catch {
     throw new Error("The outputs are no JSON: give what `pulumi stack output --json` prints.");
   }
   const missing = [
-    ...["sourceBucket", "resultsBucket"].filter((name) => !isText(outputs?.[name as keyof Stack])),
+    ...OF_STACK.filter((name) => !isText(outputs?.[name])),
     ...(outputs?.workers ? [] : ["workers"]),
-    ...Object.entries(outputs?.workers ?? {}).flatMap(([name, worker]) =>
-      ["queue", "deadLetterQueue", "prefix"]
-        .filter((field) => !isText(worker?.[field as keyof StackWorker]))
-        .map((field) => `workers.${name}.${field}`),
+    ...Object.entries<Partial<WorkerOutputs> | null>(outputs?.workers ?? {}).flatMap(([name, worker]) =>
+      OF_WORKERS.filter((field) => !isText(worker?.[field])).map((field) => `workers.${name}.${field}`),
     ),
   ];
   if (missing.length > 0) {
     throw new Error(`The outputs lack ${missing.join(", ")}: are they those of this program's stack?`);
   }
-  return outputs as Stack;
+  return outputs as StackOutputs;
 }
 
 /**

@@ -1,13 +1,13 @@
 import * as pulumi from "@pulumi/pulumi";
+import type { DeclaredOutputs, WorkerOutputs } from "../stack-outputs.ts";
 import { placeOf } from "./arn.ts";
-import type { WorkerOutputs } from "./worker-outputs.ts";
 
 /** What the dashboard shows, resolved. */
 export interface Shown {
   readonly topicArn: string;
   /** PROJECT-STACK, which tells the machine's own metrics from those of other stacks. */
   readonly stack: string;
-  readonly workers: Readonly<Record<string, pulumi.Unwrap<WorkerOutputs>>>;
+  readonly workers: Readonly<Record<string, WorkerOutputs>>;
 }
 
 /** A line: namespace, metric, names and values of its dimensions in turn, and how it is drawn. */
@@ -117,7 +117,7 @@ function dashboardBody({ topicArn, stack, workers }: Shown) {
 export function bodyOfAll(
   topicArn: pulumi.Output<string>,
   stack: string,
-  attached: Readonly<Record<string, WorkerOutputs>>,
+  attached: Readonly<Record<string, DeclaredOutputs>>,
 ): pulumi.Output<string> {
   const workers = new Promise<typeof attached>((resolve) => {
     setImmediate(() => resolve(attached));

@@ -1,6 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { sharpLayer } from "../packaging/sharp-layer.ts";
+import type { DeclaredOutputs } from "../stack-outputs.ts";
 import { AlarmTopic } from "./alarm-topic.ts";
 import { alarmArgs, undeliveredAlarm } from "./alarms.ts";
 import { checkName } from "./checks.ts";
@@ -10,7 +11,6 @@ import { type CheckedFanOutSettings, checkFanOutSettings, type FanOutSettings } 
 import { ImageBucket, type ImageBucketTransform } from "./image-bucket.ts";
 import * as policies from "./policies.ts";
 import { checkTransform, type Transform, transformed } from "./transform.ts";
-import type { WorkerOutputs } from "./worker-outputs.ts";
 import type { CheckedWorkerSettings } from "./worker-settings.ts";
 
 export interface ImageFanOutArgs extends FanOutSettings {
@@ -77,7 +77,7 @@ export class ImageFanOut extends pulumi.ComponentResource {
   /** How the names of the workers' log groups begin. */
   readonly logGroups = `/aws/lambda/${this.stack}-`;
   /** The workers attached so far, by name. */
-  readonly workers: Record<string, WorkerOutputs> = {};
+  readonly workers: Record<string, DeclaredOutputs> = {};
   /** Their settings, by name, with all defaults. */
   readonly workerSettings: Record<string, CheckedWorkerSettings> = {};
 

@@ -5,7 +5,7 @@ import path from "node:path";
 import { S3Client } from "@aws-sdk/client-s3";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import type { Credentials } from "local-aws";
-import type { StackOutputs } from "../../src/machine/machine.ts";
+import type { StackOutputs } from "../../src/stack-outputs.ts";
 
 /** How the machine's process is. */
 export interface State {

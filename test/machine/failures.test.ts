@@ -7,7 +7,14 @@ const LOG = "/state/logs/grey-function-1.log";
 
 const WORKERS = [
   {
-    ...{ name: "grey", queue: "", deadLetterQueue: "", function: "grey-function-1", prefix: "grey" },
+    ...{
+      name: "grey",
+      function: "grey-function-1",
+      prefix: "grey",
+      queue: "",
+      deadLetterQueue: "",
+      logGroup: "",
+    },
     ...{ source: "", results: "" },
   },
 ];

@@ -80,11 +80,17 @@ describe("dead letters", function () {
       const s3 = {
         send: async ({ input }: { input: object }) => ("Prefix" in input ? {} : { Versions }),
       } as unknown as S3Client;
-      const queues = { queue: "queue", deadLetterQueue: "letters", prefix: "clockwise" };
+      const clockwise = {
+        queue: "queue",
+        deadLetterQueue: "letters",
+        function: "f",
+        logGroup: "l",
+        prefix: "p",
+      };
       const reconciliation = new Reconciliation({
         s3,
         sqs: sqs.client,
-        stack: { sourceBucket: "source", resultsBucket: "results", workers: { clockwise: queues } },
+        stack: { sourceBucket: "source", resultsBucket: "results", topic: "topic", workers: { clockwise } },
         worker: "clockwise",
         before: new Date(),
         now: () => sqs.time,

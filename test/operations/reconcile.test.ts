@@ -8,12 +8,22 @@ import { GetQueueAttributesCommand, type SendMessageBatchCommand, type SQSClient
 import { expect } from "chai";
 import { type Finding, Reconciliation } from "../../src/operations/reconcile.ts";
 import { Repairs } from "../../src/operations/repair.ts";
-import { parseStack, type Stack } from "../../src/operations/stack.ts";
+import { parseStack } from "../../src/operations/stack.ts";
+import type { StackOutputs } from "../../src/stack-outputs.ts";
 
-const stack: Stack = {
+const stack: StackOutputs = {
   sourceBucket: "source",
   resultsBucket: "results",
-  workers: { clockwise: { queue: "queue", deadLetterQueue: "dead letters", prefix: "clockwise" } },
+  topic: "topic",
+  workers: {
+    clockwise: {
+      queue: "queue",
+      deadLetterQueue: "dead letters",
+      function: "function",
+      logGroup: "log group",
+      prefix: "clockwise",
+    },
+  },
 };
 const MODIFIED = new Date("2026-01-01T00:00:00Z");
 const encoded = (key: string) => encodeURIComponent(key).replaceAll("%20", "+");
@@ -245,15 +255,15 @@ describe("repairs", () => {
 
 describe("the outputs of a stack", () => {
   it("are taken as Pulumi prints them", () => {
-    expect(parseStack(JSON.stringify({ ...stack, topic: "arn" }))).to.deep.include(stack);
+    expect(parseStack(JSON.stringify({ ...stack, alarmTopic: null }))).to.deep.include(stack);
   });
 
   for (const [json, message] of [
     ["hello", /no JSON/],
-    ["null", /lack sourceBucket, resultsBucket, workers:/],
+    ["null", /lack sourceBucket, resultsBucket, topic, workers:/],
     [
-      '{"sourceBucket":"a","resultsBucket":"b","workers":{"c":{"queue":"q","prefix":"p"}}}',
-      /lack workers\.c\.deadLetterQueue/,
+      '{"sourceBucket":"a","resultsBucket":"b","topic":"t","workers":{"c":{"queue":"q","function":"f","prefix":"p"}}}',
+      /lack workers\.c\.deadLetterQueue, workers\.c\.logGroup:/,
     ],
   ] as const) {
     it(`are refused where they are ${json.slice(0, 20)}`, () => {

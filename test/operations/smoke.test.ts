@@ -202,14 +202,20 @@ describe("the judgement of a result", () => {
 });
 
 describe("a worker's log", () => {
-  const worker = { queue: "q", deadLetterQueue: "d", prefix: "left", logGroup: "/aws/lambda/left-1" };
+  const worker = {
+    queue: "q",
+    deadLetterQueue: "d",
+    function: "left-0",
+    logGroup: "/aws/lambda/left-1",
+    prefix: "left",
+  };
   const question = { folder: undefined, region: "eu-west-1", key: "smoke/1.jpg", since: Date.now() };
 
   it("is a file here, of which the lines about the key are shown", async () => {
     await withFolder(async (folder) => {
       await writeFile(path.join(folder, "left-0.log"), 'START\n{"key":"smoke/1.jpg"}\nEND\n');
 
-      expect(await logOf({ ...worker, function: "left-0" }, { ...question, folder })).to.deep.equal([
+      expect(await logOf(worker, { ...question, folder })).to.deep.equal([
         `${path.join(folder, "left-0.log")}:`,
         '  {"key":"smoke/1.jpg"}',
       ]);

@@ -1,0 +1,29 @@
+import type * as pulumi from "@pulumi/pulumi";
+
+/** Where a worker takes its messages and leaves its results. */
+export interface WorkerOutputs {
+  /** URL of the queue. */
+  readonly queue: string;
+  /** URL of the dead-letter queue. */
+  readonly deadLetterQueue: string;
+  /** Name of the function. */
+  readonly function: string;
+  /** Name of the log group that the function writes to. */
+  readonly logGroup: string;
+  /** First segment of the keys of its results. */
+  readonly prefix: string;
+  /** Degrees clockwise that it turns images by; undefined for a worker that does something else. */
+  readonly angle?: number;
+}
+
+/** The same while the program runs: what AWS decides is not known yet. */
+export type DeclaredOutputs = { readonly [Name in keyof WorkerOutputs]: pulumi.Input<WorkerOutputs[Name]> };
+
+/** What index.ts exports, as far as anybody reads it: the machine on this computer, and whoever operates a stack. */
+export interface StackOutputs {
+  readonly sourceBucket: string;
+  readonly resultsBucket: string;
+  /** ARN of the topic. */
+  readonly topic: string;
+  readonly workers: Readonly<Record<string, WorkerOutputs>>;
+}
