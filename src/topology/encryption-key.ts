@@ -56,7 +56,9 @@ export class EncryptionKey extends pulumi.ComponentResource {
       ...transformed(
         transform.policy,
         {
-          keyId: key.arn,
+          // By its ARN, the provider would find another id at every up, and change the policy:
+          // https://github.com/hashicorp/terraform-provider-aws/issues/46432
+          keyId: key.id,
           policy: key.arn.apply((keyArn) => JSON.stringify(keyPolicy({ keyArn, logGroups }))),
         },
         options,

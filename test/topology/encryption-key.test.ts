@@ -48,7 +48,7 @@ describe("a machine with a key of its own", () => {
     const use = ["kms:Decrypt", "kms:GenerateDataKey*"];
     const account = { "aws:SourceAccount": "123456789012" };
 
-    expect(keyId).to.equal(KEY);
+    expect(keyId).to.equal("images-key-id");
     expect(JSON.parse(policy)).to.deep.equal({
       Version: "2012-10-17",
       Statement: [
