@@ -4,7 +4,7 @@ import { createInterface } from "node:readline/promises";
 import { ReadStream } from "node:tty";
 import { UsageError } from "../machine/inputs.ts";
 import { dealWithDeadLetters, type Group } from "../operations/dead-letters.ts";
-import { parsedArguments } from "./arguments.ts";
+import { HELP_OPTION, Interrupted, runCommand } from "./arguments.ts";
 import {
   notShown,
   openOperator,
@@ -28,32 +28,34 @@ ${STACK_USAGE}
 ${WORKER_USAGE}
   --help              prints this`;
 
-try {
-  await main(process.argv.slice(2));
-} catch (error) {
-  console.error(`${error instanceof Error ? error.message : error}`);
-  process.exitCode = error instanceof UsageError ? 2 : 1;
-}
+const OPTIONS = {
+  ...STACK_OPTIONS,
+  ...WORKER_OPTION,
+  redrive: { type: "boolean", default: false },
+  drop: { type: "boolean", default: false },
+  reason: { type: "string" },
+  yes: { type: "boolean", default: false },
+  ...HELP_OPTION,
+} as const;
 
-async function main(argv: string[]): Promise<void> {
-  const { redrive, drop, reason, yes, help, ...stackOptions } = parseArguments(argv);
-  if (help) return console.log(USAGE);
+await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
+  const { redrive, drop, reason, yes } = values;
+  if (redrive && drop) throw new UsageError("Give --redrive or --drop, not both.");
   // Before standard input is read for the outputs, and before anything is looked at.
   const asks = (redrive || drop) && !yes;
-  using input = asks ? answersFrom(stackOptions.outputs === "-") : undefined;
-  using operator = await openOperator(stackOptions);
+  using input = asks ? answersFrom(values.outputs === "-") : undefined;
+  using operator = await openOperator(values);
   const { stack, workers, sqs } = operator;
   const interruption = new AbortController();
-  process.once("SIGINT", () => interruption.abort(new Error("Interrupted: the other letters stay.")));
+  process.once("SIGINT", () => interruption.abort(new Interrupted("Interrupted: the other letters stay.")));
   for (const worker of workers) {
-    const queues = stack.workers[worker];
-    if (!queues) continue;
+    const { queue = "", deadLetterQueue = "" } = stack.workers[worker] ?? {};
     const done = await dealWithDeadLetters(
       {
         sqs,
-        queueUrl: queues.deadLetterQueue,
+        queueUrl: deadLetterQueue,
         only: ({ code }) => reason === undefined || code === reason,
-        action: redrive ? { redriveTo: queues.queue } : drop ? "drop" : undefined,
+        action: redrive ? { redriveTo: queue } : drop ? "drop" : undefined,
         signal: interruption.signal,
       },
       async ({ groups, count, unseen }) => {
@@ -68,7 +70,8 @@ async function main(argv: string[]): Promise<void> {
     );
     if (done > 0) console.log(`${worker}: ${done} ${redrive ? "sent again" : "deleted"}`);
   }
-}
+  return 0;
+});
 
 function described({ code, count, examples }: Group): string {
   const lines = examples.map(({ key, reason }) => `\n      ${key}: ${reason}`);
@@ -107,28 +110,4 @@ function openTerminal(): ReadStream {
       "The outputs come from standard input, and there is no terminal to ask for confirmation: --yes does not ask.",
     );
   }
-}
-
-function parseArguments(argv: string[]) {
-  const values = parsed(argv);
-  if (values.redrive && values.drop) throw new UsageError("Give --redrive or --drop, not both.");
-  return values;
-}
-
-function parsed(argv: string[]) {
-  return parsedArguments(
-    {
-      args: argv,
-      options: {
-        ...STACK_OPTIONS,
-        ...WORKER_OPTION,
-        redrive: { type: "boolean", default: false },
-        drop: { type: "boolean", default: false },
-        reason: { type: "string" },
-        yes: { type: "boolean", default: false },
-        help: { type: "boolean", short: "h", default: false },
-      },
-    },
-    USAGE,
-  ).values;
 }

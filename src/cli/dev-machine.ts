@@ -4,14 +4,14 @@ import { GetQueueAttributesCommand } from "@aws-sdk/client-sqs";
 import { Activity } from "local-aws";
 import { Failures } from "../machine/failures.ts";
 import { type Machine, startMachine } from "../machine/machine.ts";
-import { endWith, exitCodeOf } from "./arguments.ts";
+import { endWith } from "./arguments.ts";
+import { PROJECT } from "./words.ts";
 
 /**
  * The process that `npm run dev` runs the machine in: PORT, STACK, FOLDER, "strict" or nothing, and what an earlier
  * one last sent as told are its arguments; "stop" ends it. It exits 2 where the program or its configuration is refused.
  */
 
-const PROJECT = path.join(import.meta.dirname, "../..");
 const [port = "", stack = "", folder = "", strict, earlier] = process.argv.slice(2);
 
 /** How often, in milliseconds, dead-letter queues are looked at. */
@@ -56,8 +56,7 @@ try {
   await machine.stop();
   clearTimeout(late);
 } catch (error) {
-  console.error(`${error instanceof Error ? error.message : error}`);
-  endWith(exitCodeOf(error));
+  endWith(error);
 }
 process.disconnect?.();
 

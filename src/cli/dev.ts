@@ -2,10 +2,8 @@ import { type ChildProcess, fork } from "node:child_process";
 import { watch } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
-import { UsageError } from "../machine/inputs.ts";
-import { exitCodeOf, parsedArguments } from "./arguments.ts";
-
-const PROJECT = path.join(import.meta.dirname, "../..");
+import { HELP_OPTION, numberOption, runCommand } from "./arguments.ts";
+import { fromHere, PROJECT } from "./words.ts";
 
 const USAGE = `Usage: npm run dev -- [--port PORT] [--stack NAME] [--folder DIR] [--strict]
 
@@ -28,29 +26,34 @@ const SETTLE_MS = 200;
 /** How often, in milliseconds, it is looked whether npm is still there. */
 const LOOK_EVERY_MS = 500;
 
-try {
-  await main(process.argv.slice(2));
-} catch (error) {
-  console.error(`${error instanceof Error ? error.message : error}`);
-  process.exitCode = exitCodeOf(error);
-}
+const OPTIONS = {
+  port: { type: "string", default: "4566" },
+  stack: { type: "string", default: "dev" },
+  folder: { type: "string" },
+  strict: { type: "boolean", default: false },
+  ...HELP_OPTION,
+} as const;
+
+await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
+  const port = numberOption("--port", values.port, { min: 1, max: 65_535, whole: true });
+  const { stack, strict } = values;
+  const folder = values.folder ? fromHere(values.folder) : path.join(PROJECT, ".machine", stack);
+  await checkPort(port);
+  keepRunning(stack, [String(port), stack, folder, strict ? "strict" : ""]);
+  return 0;
+});
 
 /**
- * Runs the machine in a process of its own, and another one after each change: Node can not forget modules, and a
+ * Runs the machine in a process of its own, and another one after each change: Node cannot forget modules, and a
  * program that does not start must not take this down.
  */
-async function main(argv: string[]): Promise<void> {
-  const { port, stack, folder, strict, help } = parseArguments(argv);
-  if (help) return console.log(USAGE);
-  await checkPort(port);
-
+function keepRunning(stack: string, machine: readonly string[]): void {
   let child: ChildProcess | undefined;
   let ending = false;
   let starts = 0;
   let told = "";
   const start = () => {
-    const args = [String(port), stack, folder, strict ? "strict" : "", told];
-    child = fork(path.join(import.meta.dirname, "dev-machine.ts"), args, { cwd: PROJECT });
+    child = fork(path.join(import.meta.dirname, "dev-machine.ts"), [...machine, told], { cwd: PROJECT });
     starts++;
     child.on("message", (message) => {
       told = String(message);
@@ -94,35 +97,6 @@ async function main(argv: string[]): Promise<void> {
   process.once("SIGINT", end);
   process.once("SIGTERM", end);
   start();
-}
-
-function parseArguments(argv: string[]) {
-  const { values } = parsed(argv);
-  const port = Number(values.port);
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-    throw new UsageError(`--port is ${values.port}, but must be a whole number from 1 to 65535.`);
-  }
-  const { stack, strict, help } = values;
-  const folder = values.folder
-    ? path.resolve(process.env.INIT_CWD ?? process.cwd(), values.folder)
-    : path.join(PROJECT, ".machine", stack);
-  return { port, stack, folder, strict, help };
-}
-
-function parsed(argv: string[]) {
-  return parsedArguments(
-    {
-      args: argv,
-      options: {
-        port: { type: "string", default: "4566" },
-        stack: { type: "string", default: "dev" },
-        folder: { type: "string" },
-        strict: { type: "boolean", default: false },
-        help: { type: "boolean", short: "h", default: false },
-      },
-    },
-    USAGE,
-  );
 }
 
 /** @throws Error where something else listens there, another machine perhaps with the same folder */

@@ -10,7 +10,7 @@ import { ACCOUNT_ID } from "local-aws/arn";
 import { UsageError } from "../machine/inputs.ts";
 import { parseStack } from "../operations/stack.ts";
 import type { StackOutputs } from "../stack-outputs.ts";
-import { counted } from "./words.ts";
+import { counted, fromHere, PROJECT } from "./words.ts";
 
 /** The options with which a command says which stack it is about, for `parseArgs`. */
 export const STACK_OPTIONS = {
@@ -51,7 +51,6 @@ export interface Operator extends Disposable {
   readonly logs: string | undefined;
 }
 
-const PROJECT = path.join(import.meta.dirname, "../..");
 /** Where npm run dev keeps the machine. */
 const LOCAL = path.join(PROJECT, ".machine/dev/outputs.json");
 
@@ -99,8 +98,7 @@ async function outputsOf({
     throw new UsageError("Give --stack or --outputs, not both.");
   if (stack !== undefined) return { json: await outputsFromPulumi(stack) };
   if (outputs === "-") return { json: await text(process.stdin) };
-  // npm runs this in the project's folder; a path that is given is meant from where the person is.
-  const file = outputs === undefined ? LOCAL : path.resolve(process.env.INIT_CWD ?? "", outputs);
+  const file = outputs === undefined ? LOCAL : fromHere(outputs);
   const json = await readFile(file, "utf8").catch(() => undefined);
   if (outputs !== undefined) {
     if (json !== undefined) return { json, file };

@@ -1,7 +1,7 @@
 import { UsageError } from "../machine/inputs.ts";
 import { Reconciliation, type Tally } from "../operations/reconcile.ts";
 import { Repairs } from "../operations/repair.ts";
-import { parsedArguments } from "./arguments.ts";
+import { HELP_OPTION, Interrupted, numberOption, runCommand } from "./arguments.ts";
 import {
   notShown,
   type Operator,
@@ -37,42 +37,53 @@ const GRACE_MINUTES = 15;
 /** Milliseconds between two lines of progress. */
 const LINE_EVERY_MS = 2000;
 
-const interruption = new AbortController();
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
-  console.error(`${error instanceof Error ? error.message : error}`);
-  process.exitCode = interruption.signal.aborted ? 130 : error instanceof UsageError ? 2 : 1;
-}
+const OPTIONS = {
+  ...STACK_OPTIONS,
+  ...WORKER_OPTION,
+  repair: { type: "boolean", default: false },
+  rate: { type: "string", default: "100" },
+  grace: { type: "string" },
+  "start-after": { type: "string" },
+  ...HELP_OPTION,
+} as const;
 
-async function main(argv: string[]): Promise<number> {
-  const values = parseArguments(argv);
-  if (values.help) {
-    console.log(USAGE);
-    return 0;
+await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
+  const rate = numberOption("--rate", values.rate, { min: 1, max: 100_000 });
+  const grace =
+    values.grace === undefined ? undefined : numberOption("--grace", values.grace, { min: 0, max: 100_000 });
+  const after = values["start-after"];
+  if (after !== undefined && values.worker === undefined) {
+    throw new UsageError("--start-after is a key of one worker's pass: say which with --worker.");
   }
   using operator = await openOperator(values);
   let open = 0;
-  for (const worker of operator.workers) open += await reconcile(operator, worker, values);
+  for (const worker of operator.workers) {
+    open += await reconcile(operator, worker, {
+      repair: values.repair,
+      rate,
+      grace: grace ?? (operator.local ? 0 : GRACE_MINUTES),
+      after,
+    });
+  }
   return open > 0 ? 1 : 0;
-}
+});
 
 /** @returns how many results are owed and were not sent for */
 async function reconcile(
-  { stack, s3, sqs, local }: Operator,
+  { stack, s3, sqs }: Operator,
   worker: string,
-  values: ReturnType<typeof parseArguments>,
+  { repair, rate, grace, after }: { repair: boolean; rate: number; grace: number; after: string | undefined },
 ): Promise<number> {
-  let last = values["start-after"];
-  const grace = values.grace ?? (local ? 0 : GRACE_MINUTES);
+  const interruption = new AbortController();
+  let last = after;
   let lastLine = performance.now();
   const goOn = () => `To go on from here: --worker ${worker} --start-after ${JSON.stringify(last)}`;
   // Dead letters that are looked at are hidden from others, until they are let go of.
-  const interrupted = () => interruption.abort(new Error("Interrupted."));
+  const interrupted = () => interruption.abort(new Interrupted("Interrupted."));
   process.once("SIGINT", interrupted);
   try {
     const { queue: queueUrl = "" } = stack.workers[worker] ?? {};
-    const repairs = new Repairs(sqs, { bucket: stack.sourceBucket, queueUrl, rate: values.rate });
+    const repairs = new Repairs(sqs, { bucket: stack.sourceBucket, queueUrl, rate });
     const reconciliation = new Reconciliation({
       s3,
       sqs,
@@ -93,7 +104,7 @@ async function reconcile(
     });
     for await (const finding of reconciliation.findings()) {
       console.log(`${finding.kind.padEnd(8)}  ${worker}  ${finding.key}`);
-      if (values.repair && finding.kind !== "orphaned") await repairs.add(finding);
+      if (repair && finding.kind !== "orphaned") await repairs.add(finding);
     }
     await repairs.flush();
     console.log(summary(worker, reconciliation.tally, repairs.sent, grace));
@@ -130,38 +141,4 @@ function summary(worker: string, tally: Tally, sent: number, grace: number): str
     `${worker}: ${created} created = ${results} results + ${rejected} rejected + ${superseded} superseded + ${inFlight} in flight${owed}`,
     ...further,
   ].join("; ");
-}
-
-function parseArguments(argv: string[]) {
-  const values = parsed(argv);
-  const rate = numberOf("--rate", values.rate, 1, 100_000);
-  const grace = values.grace === undefined ? undefined : numberOf("--grace", values.grace, 0, 100_000);
-  if (values["start-after"] !== undefined && values.worker === undefined) {
-    throw new UsageError("--start-after is a key of one worker's pass: say which with --worker.");
-  }
-  return { ...values, rate, grace };
-}
-
-function parsed(argv: string[]) {
-  return parsedArguments(
-    {
-      args: argv,
-      options: {
-        ...STACK_OPTIONS,
-        ...WORKER_OPTION,
-        repair: { type: "boolean", default: false },
-        rate: { type: "string", default: "100" },
-        grace: { type: "string" },
-        "start-after": { type: "string" },
-        help: { type: "boolean", short: "h", default: false },
-      },
-    },
-    USAGE,
-  ).values;
-}
-
-function numberOf(option: string, given: string, minimum: number, maximum: number): number {
-  const value = Number(given);
-  if (given !== "" && value >= minimum && value <= maximum) return value;
-  throw new UsageError(`${option} is ${given}, but must be a number from ${minimum} to ${maximum}.`);
 }

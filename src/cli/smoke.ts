@@ -1,11 +1,11 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { UsageError } from "../machine/inputs.ts";
 import { logOf } from "../operations/logs.ts";
 import { type Step, smoke } from "../operations/smoke.ts";
 import type { WorkerOutputs } from "../stack-outputs.ts";
-import { parsedArguments } from "./arguments.ts";
+import { HELP_OPTION, numberOption, runCommand } from "./arguments.ts";
 import { openOperator, STACK_OPTIONS, STACK_USAGE } from "./operator.ts";
+import { PROJECT } from "./words.ts";
 
 const USAGE = `Usage: npm run smoke -- [--stack NAME] [OPTION]...
 
@@ -20,26 +20,18 @@ ${STACK_USAGE}
 
 Exit code: 0 all results are right, 1 one is not or something could not be removed, 2 wrong usage.`;
 
-const SAMPLE = path.join(import.meta.dirname, "../../samples/cat.jpg");
+const OPTIONS = { ...STACK_OPTIONS, timeout: { type: "string", default: "180" }, ...HELP_OPTION } as const;
 
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
-  console.error(`${error instanceof Error ? error.message : error}`);
-  process.exitCode = error instanceof UsageError ? 2 : 1;
-}
+const SAMPLE = path.join(PROJECT, "samples/cat.jpg");
 
-async function main(argv: string[]): Promise<number> {
-  const { timeout, ...values } = parseArguments(argv);
-  if (values.help) {
-    console.log(USAGE);
-    return 0;
-  }
+await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
+  const timeout = numberOption("--timeout", values.timeout, { min: 1, max: 86_400, unit: "seconds" });
   using operator = await openOperator(values);
+  const { workers, logs: folder, region } = operator;
   const interrupted = new AbortController();
   process.once("SIGINT", () => interrupted.abort());
   const since = Date.now();
-  const width = Math.max(...["uploaded", ...operator.workers].map((name) => name.length));
+  const width = Math.max(...["uploaded", ...workers].map((name) => name.length));
   const { key, failed, removed } = await smoke({
     ...operator,
     sample: await readFile(SAMPLE),
@@ -47,7 +39,6 @@ async function main(argv: string[]): Promise<number> {
     signal: interrupted.signal,
     told: (step) => console.log(inWords(step, width)),
   });
-  const { logs: folder, region } = operator;
   for (const worker of failed) {
     const lines = await logOf(operator.stack.workers[worker] as WorkerOutputs, {
       folder,
@@ -59,30 +50,10 @@ async function main(argv: string[]): Promise<number> {
   }
   const seconds = ((Date.now() - since) / 1000).toFixed(1);
   if (failed.length > 0) console.log(`\nFailed: ${failed.join(", ")}, in ${seconds} s.`);
-  else
-    console.log(
-      `${operator.workers.length} of ${operator.workers.length} results are right, in ${seconds} s.`,
-    );
+  else console.log(`${workers.length} of ${workers.length} results are right, in ${seconds} s.`);
   return failed.length > 0 || !removed ? 1 : 0;
-}
+});
 
 function inWords({ name, ok, seconds, words }: Step, width: number): string {
   return `${ok ? "ok   " : "WRONG"}  ${name.padEnd(width)}  ${seconds.toFixed(2).padStart(6)} s  ${words}`;
-}
-
-function parseArguments(argv: string[]) {
-  const { values } = parsedArguments(
-    {
-      args: argv,
-      options: {
-        ...STACK_OPTIONS,
-        timeout: { type: "string", default: "180" },
-        help: { type: "boolean", short: "h", default: false },
-      },
-    },
-    USAGE,
-  );
-  const timeout = Number(values.timeout);
-  if (values.timeout !== "" && timeout >= 1 && timeout <= 86_400) return { ...values, timeout };
-  throw new UsageError(`--timeout is ${values.timeout}, but must be a number from 1 to 86400 seconds.`);
 }

@@ -1,3 +1,22 @@
+import path from "node:path";
+
+/** The folder with Pulumi.yaml and the program. */
+export const PROJECT = path.join(import.meta.dirname, "../..");
+
+/** Where the person is: npm runs commands in the project's folder. */
+const HERE = process.env.INIT_CWD ?? process.cwd();
+
+/** A path that a person gave, as it is meant from where they are. */
+export function fromHere(file: string): string {
+  return path.resolve(HERE, file);
+}
+
+/** A path for a person to read: from where they are, if it is below. */
+export function near(file: string): string {
+  const relative = path.relative(HERE, file);
+  return relative.startsWith("..") ? file : relative;
+}
+
 /** A number with its noun or verb. */
 export function counted(count: number, one: string, many: string): string {
   return `${count} ${count === 1 ? one : many}`;

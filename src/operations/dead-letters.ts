@@ -7,7 +7,7 @@ import {
   SendMessageBatchCommand,
   type SQSClient,
 } from "@aws-sdk/client-sqs";
-import { type CreatedObject, createdObjects, UnknownMessage } from "../delivery/envelope.ts";
+import { type CreatedObject, eachRecord, UnknownMessage } from "../delivery/envelope.ts";
 import { reached } from "./stack.ts";
 
 /** A message that a worker could not process. */
@@ -18,15 +18,17 @@ export interface DeadLetter {
   readonly code: string;
   /** A sentence for a person. */
   readonly reason: string;
-  /** What it is about; none where it is no S3 event. */
+  /** What it is about: the records that are those of an S3 event. */
   readonly objects: readonly CreatedObject[];
+  /** Keys that its records name, those of malformed records as they came. */
+  readonly keys: readonly string[];
 }
 
 /** All dead letters of one code. */
 export interface Group {
   readonly code: string;
   count: number;
-  /** A few of the keys, and what was said about each. */
+  /** The keys of a few letters, and what was said about each. */
   readonly examples: { readonly key: string; readonly reason: string }[];
 }
 
@@ -49,170 +51,196 @@ export interface LookOptions {
   readonly now?: () => number;
 }
 
-/** Letters that were taken, and are hidden from others until the look is over. */
-interface Taken {
-  /** The newest receipt of each, by the message's id. */
-  readonly receipts: Map<string, string>;
-  readonly unseen: number;
+/** The newest receipt of each letter that is hidden from others until the look is over, by the message's id. */
+type Receipts = Map<string, string>;
+
+/** Told of each letter, with the message's id and body. */
+type OnLetter = (letter: DeadLetter, id: string, body: string) => void;
+
+/** What is done with letters: they are sent to a queue, or deleted for good. */
+type Action = { readonly redriveTo: string } | "drop";
+
+/** What an action needs of a letter. */
+interface Chosen {
+  readonly id: string;
+  /** Empty where it is not sent anywhere. */
+  readonly body: string;
 }
 
 /**
  * Seconds for which letters that were looked at stay hidden, should whoever looks at them be gone. All that SQS shows
  * have to be looked at before the first is shown again.
  */
-const HIDDEN = 900;
+const HIDDEN_SECONDS = 900;
+/** Maximum of letters whose keys are shown for each code. */
 const EXAMPLES = 3;
-/** Maximum number of messages in one request: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html */
+/** Maximum of messages in one request: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html */
 const BATCH = 10;
-/** Bytes of a batch; SQS takes more, but no client has to. */
+/** Maximum of bytes in one request; SQS takes more, but no client has to. */
 const BATCH_BYTES = 256 * 1024;
-/** Maximum number of messages that SQS lets be looked at: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html */
+/** Maximum of messages that SQS lets be looked at: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html */
 const MAX_TAKEN = 120_000;
 /** Requests at once: 120,000 letters take 12,000 requests, 20 minutes one after the other. */
 const CONCURRENCY = 16;
 
 /**
  * Looks at the letters that are in a dead-letter queue now, each once, and hides them until `then` is done. What is still in
- * `receipts` afterwards is shown to others again. SQS lets at most 120,000 messages be looked at like this.
- * @param look told of each letter, with the message's id and body
+ * `receipts` afterwards is shown to others again. SQS lets a maximum of 120,000 messages be looked at like this.
  */
 export async function withDeadLetters<T>(
-  { sqs, queueUrl, signal, now = Date.now }: LookOptions,
-  look: (letter: DeadLetter, id: string, body: string) => void,
-  then: (taken: Taken) => T | Promise<T>,
+  options: LookOptions,
+  onLetter: OnLetter,
+  then: (receipts: Receipts, unseen: number) => T | Promise<T>,
 ): Promise<T> {
-  const receipts = new Map<string, string>();
-  const begun = now();
-  const meanwhile = new Set<string>();
-  let newest = begun;
-
-  /** @returns whether there was anything new among them */
-  const takeBatch = async (): Promise<boolean> => {
-    signal?.throwIfAborted();
-    const { Messages = [] } = await sqs.send(
-      new ReceiveMessageCommand({
-        QueueUrl: queueUrl,
-        MaxNumberOfMessages: BATCH,
-        MessageAttributeNames: ["All"],
-        MessageSystemAttributeNames: ["SentTimestamp", "DeadLetterQueueSourceArn"],
-        VisibilityTimeout: HIDDEN,
-        // A long poll asks all of a queue's servers, so that an empty answer is the end.
-        WaitTimeSeconds: 1,
-      }),
-    );
-    let isNew = false;
-    for (const message of Messages) {
-      const { MessageId: id = "", ReceiptHandle = "", Body = "", Attributes } = message;
-      // A standard queue may show a message twice, although it is hidden.
-      const isKnown = receipts.has(id);
-      receipts.set(id, ReceiptHandle);
-      // What arrives meanwhile may have been sent round, and would be sent round for ever.
-      if (isKnown) continue;
-      if (Number(Attributes?.SentTimestamp) > newest) {
-        meanwhile.add(id);
-        continue;
-      }
-      isNew = true;
-      look(toDeadLetter(message), id, Body);
-    }
-    return isNew;
-  };
-
+  const receipts: Receipts = new Map();
   try {
-    const { hidden, time } = await reached(`The dead-letter queue ${queueUrl}`, numbersOf(sqs, queueUrl));
-    if (time !== undefined) newest = time;
-    await settled(async () => {
-      while (await takeBatch());
-    });
-    const all = receipts.size < MAX_TAKEN && now() - begun < HIDDEN * 1000;
-    const unseen = hidden + meanwhile.size + (all ? 0 : (await numbersOf(sqs, queueUrl)).visible);
-    return await then({ receipts, unseen });
+    const unseen = await takeAll(options, receipts, onLetter);
+    return await then(receipts, unseen);
   } finally {
-    await inBatches([...receipts.values()], async (batch) => {
-      const Entries = batch.map((ReceiptHandle, index) => ({
-        Id: String(index),
-        ReceiptHandle,
-        VisibilityTimeout: 0,
-      }));
-      await sqs.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl: queueUrl, Entries }));
-    });
+    await letGo(options, receipts);
   }
 }
 
 /**
  * Shows dead letters, and does something with the very letters that were shown where that is agreed to.
- * @param options.action sends them to the worker's queue again, each before it is deleted, so that what breaks off in
- *   between comes twice and is not lost; or deletes them for good
+ * @param options.action what to do; each letter that is sent elsewhere is deleted afterwards, so that what breaks off in
+ *   between comes twice and is not lost
  * @param options.only those that are meant
  * @param agree told what there is; whether to act
  * @returns how many letters are gone from the queue
- * @throws Error where SQS did not take some of them, which stay where they are
+ * @throws Error where SQS refused some of them, which stay where they are
  */
 export async function dealWithDeadLetters(
   options: LookOptions & {
-    readonly action?: { readonly redriveTo: string } | "drop" | undefined;
+    readonly action?: Action | undefined;
     readonly only?: (letter: DeadLetter) => boolean;
   },
   agree: (look: Look) => boolean | Promise<boolean>,
 ): Promise<number> {
-  const { sqs, queueUrl, action, only = () => true, signal } = options;
-  const redriveTo = typeof action === "object" ? action.redriveTo : undefined;
+  const { action, only = () => true } = options;
   const groups = new Map<string, Group>();
-  const letters: { id: string; body: string }[] = [];
-
-  const look = (letter: DeadLetter, id: string, body: string) => {
+  const chosen: Chosen[] = [];
+  const onLetter: OnLetter = (letter, id, body) => {
     if (!only(letter)) return;
-    const { code, reason, objects } = letter;
-    const group = groups.get(code) ?? { code, count: 0, examples: [] };
-    groups.set(code, group);
-    group.count++;
-    if (group.examples.length < EXAMPLES) {
-      group.examples.push({ key: objects[0]?.key ?? "(a message that is no S3 event)", reason });
-    }
-    letters.push({ id, body: redriveTo === undefined ? "" : body });
+    addTo(groups, letter);
+    chosen.push({ id, body: typeof action === "object" ? body : "" });
   };
-
-  return withDeadLetters(options, look, async ({ receipts, unseen }) => {
+  return withDeadLetters(options, onLetter, async (receipts, unseen) => {
     const sorted = [...groups.values()].sort((a, b) => b.count - a.count);
-    if (!(await agree({ groups: sorted, count: letters.length, unseen })) || action === undefined) return 0;
-    let done = 0;
-    const refused: string[] = [];
-    await inBatches(
-      letters,
-      async (batch) => {
-        signal?.throwIfAborted();
-        const entries = batch.map(({ id, body }, index) => ({ Id: String(index), id, body }));
-        const failed = new Map<string | undefined, string>();
-        const note = (each: { Id?: string | undefined; Message?: string | undefined }) =>
-          failed.set(each.Id, each.Message ?? "");
-        if (redriveTo !== undefined) {
-          const Entries = entries.map(({ Id, body }) => ({ Id, MessageBody: body }));
-          const sent = await sqs.send(new SendMessageBatchCommand({ QueueUrl: redriveTo, Entries }));
-          sent.Failed?.forEach(note);
-        }
-        const Entries = entries
-          .filter(({ Id }) => !failed.has(Id))
-          .map(({ Id, id }) => ({ Id, ReceiptHandle: receipts.get(id) ?? "" }));
-        if (Entries.length > 0) {
-          const deleted = await sqs.send(new DeleteMessageBatchCommand({ QueueUrl: queueUrl, Entries }));
-          deleted.Failed?.forEach(note);
-        }
-        for (const { Id, id } of entries) {
-          if (failed.has(Id)) continue;
-          receipts.delete(id);
-          done++;
-        }
-        refused.push(...failed.values());
-      },
-      ({ body }) => Buffer.byteLength(body),
-    );
-    if (refused.length > 0) {
-      throw new Error(
-        `SQS refused ${refused.length} of ${letters.length} dead letters, which stay: ${refused[0]}`,
-      );
-    }
-    return done;
+    const agreed = await agree({ groups: sorted, count: chosen.length, unseen });
+    return agreed && action !== undefined ? act(options, action, chosen, receipts) : 0;
   });
+}
+
+/** @returns how many letters were not taken: SQS did not show them, or they came meanwhile */
+async function takeAll(
+  { sqs, queueUrl, signal, now = Date.now }: LookOptions,
+  receipts: Receipts,
+  onLetter: OnLetter,
+): Promise<number> {
+  const begun = now();
+  const { hidden, time: newest = begun } = await reached(
+    `The dead-letter queue ${queueUrl}`,
+    numbersOf(sqs, queueUrl),
+  );
+  let meanwhile = 0;
+  /** @returns whether there was anything new */
+  const takeBatch = async (): Promise<boolean> => {
+    signal?.throwIfAborted();
+    let isNew = false;
+    for (const message of await receive(sqs, queueUrl)) {
+      const { MessageId: id = "", ReceiptHandle = "", Body = "", Attributes } = message;
+      // A standard queue may show a message twice, although it is hidden.
+      const isKnown = receipts.has(id);
+      receipts.set(id, ReceiptHandle);
+      if (isKnown) continue;
+      // What arrives meanwhile may have been sent round, and would be sent round for ever.
+      if (Number(Attributes?.SentTimestamp) > newest) meanwhile++;
+      else {
+        isNew = true;
+        onLetter(toDeadLetter(message), id, Body);
+      }
+    }
+    return isNew;
+  };
+  await settled(async () => {
+    while (await takeBatch());
+  });
+  const all = receipts.size < MAX_TAKEN && now() - begun < HIDDEN_SECONDS * 1000;
+  return hidden + meanwhile + (all ? 0 : (await numbersOf(sqs, queueUrl)).visible);
+}
+
+async function receive(sqs: SQSClient, queueUrl: string): Promise<Message[]> {
+  const { Messages = [] } = await sqs.send(
+    new ReceiveMessageCommand({
+      QueueUrl: queueUrl,
+      MaxNumberOfMessages: BATCH,
+      MessageAttributeNames: ["All"],
+      MessageSystemAttributeNames: ["SentTimestamp", "DeadLetterQueueSourceArn"],
+      VisibilityTimeout: HIDDEN_SECONDS,
+      // A long poll asks all of a queue's servers, so that an empty answer is the end.
+      WaitTimeSeconds: 1,
+    }),
+  );
+  return Messages;
+}
+
+/** Shows letters to others again. */
+async function letGo({ sqs, queueUrl }: LookOptions, receipts: Receipts): Promise<void> {
+  await inBatches([...receipts.values()], async (batch) => {
+    const Entries = batch.map((ReceiptHandle, index) => ({
+      Id: String(index),
+      ReceiptHandle,
+      VisibilityTimeout: 0,
+    }));
+    await sqs.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl: queueUrl, Entries }));
+  });
+}
+
+/** @returns how many letters are gone, whose receipts are then gone, too */
+async function act(
+  { sqs, queueUrl, signal }: LookOptions,
+  action: Action,
+  letters: readonly Chosen[],
+  receipts: Receipts,
+): Promise<number> {
+  const refused: string[] = [];
+  const actOnBatch = async (batch: readonly Chosen[]) => {
+    signal?.throwIfAborted();
+    const failed = new Map<string | undefined, string>();
+    const note = ({
+      Failed = [],
+    }: {
+      Failed?: { Id?: string | undefined; Message?: string | undefined }[] | undefined;
+    }) => {
+      for (const { Id, Message = "" } of Failed) failed.set(Id, Message);
+    };
+    const open = () =>
+      batch.flatMap((letter, index) => (failed.has(String(index)) ? [] : { ...letter, Id: String(index) }));
+    if (action !== "drop") {
+      const Entries = open().map(({ Id, body }) => ({ Id, MessageBody: body }));
+      note(await sqs.send(new SendMessageBatchCommand({ QueueUrl: action.redriveTo, Entries })));
+    }
+    const Entries = open().map(({ Id, id }) => ({ Id, ReceiptHandle: receipts.get(id) ?? "" }));
+    if (Entries.length > 0)
+      note(await sqs.send(new DeleteMessageBatchCommand({ QueueUrl: queueUrl, Entries })));
+    for (const { id } of open()) receipts.delete(id);
+    refused.push(...failed.values());
+  };
+  await inBatches(letters, actOnBatch, ({ body }) => Buffer.byteLength(body));
+  if (refused.length === 0) return letters.length;
+  throw new Error(
+    `SQS refused ${refused.length} of ${letters.length} dead letters, which stay: ${refused[0]}`,
+  );
+}
+
+function addTo(groups: Map<string, Group>, { code, reason, keys }: DeadLetter): void {
+  const group = groups.get(code) ?? { code, count: 0, examples: [] };
+  groups.set(code, group);
+  group.count++;
+  if (group.examples.length === EXAMPLES) return;
+  const [first = "(a message that names no key)", ...others] = keys;
+  group.examples.push({ key: others.length > 0 ? `${first} and ${others.length} more` : first, reason });
 }
 
 /**
@@ -281,18 +309,17 @@ async function settled(work: () => Promise<void>): Promise<void> {
  */
 function toDeadLetter({ Body = "", MessageAttributes = {}, Attributes = {} }: Message): DeadLetter {
   const { Code, Reason } = MessageAttributes;
-  const objects = objectsOf(Body);
-  if (Code) return { code: Code.StringValue ?? "", reason: Reason?.StringValue ?? "", objects };
+  const records = eachRecord(Body);
+  const objects = records.flatMap((record) => (record instanceof UnknownMessage ? [] : record));
+  const about = { objects, keys: records.flatMap(keyOf) };
+  if (Code) return { code: Code.StringValue ?? "", reason: Reason?.StringValue ?? "", ...about };
   return Attributes.DeadLetterQueueSourceArn
-    ? { code: "failed-too-often", reason: "It failed too often; the function's log says why.", objects }
-    : { code: "undelivered", reason: "The topic could not deliver it to the worker's queue.", objects };
+    ? { code: "failed-too-often", reason: "It failed too often; the function's log says why.", ...about }
+    : { code: "undelivered", reason: "The topic could not deliver it to the worker's queue.", ...about };
 }
 
-function objectsOf(body: string): CreatedObject[] {
-  try {
-    return createdObjects(body);
-  } catch (error) {
-    if (error instanceof UnknownMessage) return [];
-    throw error;
-  }
+function keyOf(record: CreatedObject | UnknownMessage): string | [] {
+  if (!(record instanceof UnknownMessage)) return record.key;
+  const { s3 } = (record.record ?? {}) as { s3?: { object?: { key?: unknown } } };
+  return typeof s3?.object?.key === "string" ? s3.object.key : [];
 }

@@ -106,7 +106,7 @@ export class Reconciliation {
       ({ objects }) => {
         for (const object of objects) rejected.add(nameOf(object.key, object));
       },
-      ({ unseen }) => {
+      (_, unseen) => {
         this.unseenDeadLetters = unseen;
       },
     );

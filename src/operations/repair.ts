@@ -8,8 +8,8 @@ export interface Repair {
   readonly source: SourceVersion;
 }
 
-/** Most messages of one request, a bound of SQS. */
-const MOST_AT_ONCE = 10;
+/** Maximum of messages in one request, SQS's own. */
+const BATCH = 10;
 
 /** Sends sources to a worker's queue, in batches and not faster than a rate. */
 export class Repairs {
@@ -41,10 +41,10 @@ export class Repairs {
 
   async add(repair: Repair): Promise<void> {
     this.#waiting.push(repair);
-    if (this.#waiting.length === MOST_AT_ONCE) await this.flush();
+    if (this.#waiting.length === BATCH) await this.flush();
   }
 
-  /** Sends what is not sent yet. @throws Error where SQS does not take a message */
+  /** Sends what is not sent yet. @throws Error where SQS refuses a message */
   async flush(): Promise<void> {
     if (this.#waiting.length === 0) return;
     await setTimeout(Math.max(0, (this.#sent / this.#rate) * 1000 - (performance.now() - this.#started)));
@@ -55,7 +55,9 @@ export class Repairs {
     const { Failed = [] } = await this.#sqs.send(
       new SendMessageBatchCommand({ QueueUrl: this.#queueUrl, Entries }),
     );
-    if (Failed[0]) throw new Error(`SQS did not take ${Failed.length} messages: ${Failed[0].Message}`);
+    if (Failed[0]) {
+      throw new Error(`SQS refused ${Failed.length} of ${Entries.length} messages: ${Failed[0].Message}`);
+    }
     this.#sent += Entries.length;
     this.#waiting.length = 0;
   }

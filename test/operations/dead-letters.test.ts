@@ -55,6 +55,19 @@ describe("dead letters", function () {
     expect(counts(await deal(sqs))).to.deep.equal({ corrupt: 2, "failed-too-often": 1, undelivered: 1 });
   });
 
+  it("show the keys of all records that name one, beside records that are malformed", async () => {
+    const removed = { ...(s3Record("b.png") as object), eventName: "ObjectRemoved:Delete" };
+    const mixed = letter(1, { body: JSON.stringify({ Records: [{}, removed, s3Record("a b.png")] }) });
+    const none = letter(2, { body: "hello", code: "unknown-message" });
+
+    const { groups } = await deal(new SlowSqs([mixed, none], 100));
+
+    expect(groups.map(({ examples }) => examples[0]?.key)).to.have.members([
+      "b.png and 1 more",
+      "(a message that names no key)",
+    ]);
+  });
+
   describe("120,000 of them, at a tenth of a second a request", () => {
     it("are counted once each, in minutes, and shown to others again", async () => {
       const sqs = new SlowSqs(letters(120_000), 100);

@@ -249,7 +249,7 @@ describe("repairs", () => {
 
     const error = await repairs.flush().catch((thrown: Error) => thrown);
 
-    expect(error).to.be.an("error").with.property("message", "SQS did not take 1 messages: too large");
+    expect(error).to.be.an("error").with.property("message", "SQS refused 1 of 1 messages: too large");
   });
 });
 
