@@ -1,5 +1,5 @@
 import { SingleBar } from "cli-progress";
-import type { Progress } from "../machine/run.ts";
+import type { Progress } from "../machine/tally.ts";
 import { counted } from "./words.ts";
 
 /**

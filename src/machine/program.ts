@@ -40,73 +40,109 @@ export async function runProgram(
   provision: (resource: DeclaredResource) => Promise<ProvisionedResource>,
   onComponent: (outputs: Record<string, unknown>) => void = () => {},
 ): Promise<Record<string, unknown>> {
-  const failed = Promise.withResolvers<never>();
-  let over = false;
-  const fail = (error: unknown) => {
-    over = true;
-    failed.reject(programError(error, file));
+  const first = new FirstError(file);
+  const stopTaking = takeUnhandled(first.fail);
+  try {
+    await setMocks(stack, first, provision);
+    judgeLikeTheEngine({ refused: first.fail, outputs: onComponent });
+    return await first.orElse(outputsOf(file));
+  } finally {
+    stopTaking();
+  }
+}
+
+/** Ends a run with the first error of the program or of what is provisioned, whatever follows from it. */
+class FirstError {
+  readonly #file: string;
+  readonly #failed = Promise.withResolvers<never>();
+  readonly #provisioning = new Set<Promise<unknown>>();
+  #over = false;
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  readonly fail = (error: unknown): void => {
+    this.#over = true;
+    this.#failed.reject(programError(error, this.#file));
   };
-  // After the first error the program gets no answers: nothing more is made, and Pulumi does not say the error again,
-  // in longer words, for every resource that depends on the one that failed.
-  const silence = new Promise<never>(() => {});
-  const provisioning = new Set<Promise<unknown>>();
-  const answered = async <T>(work: () => T | Promise<T>): Promise<T> => {
-    if (over) return silence;
+
+  /**
+   * What `work` answers the program. After the first error the program gets no answers: nothing more is made, and
+   * Pulumi does not say the error again, in longer words, for every resource that depends on the one that failed.
+   */
+  async answer<T>(work: () => T | Promise<T>): Promise<T> {
+    if (this.#over) return SILENCE;
     try {
       const working = Promise.resolve(work());
-      provisioning.add(working);
+      this.#provisioning.add(working);
       const result = await working;
-      return over ? silence : result;
+      return this.#over ? SILENCE : result;
     } catch (error) {
-      fail(error);
-      return silence;
+      this.fail(error);
+      return SILENCE;
     }
-  };
-  // What the program leaves unhandled, in an `apply` say, is an error of its own.
+  }
+
+  /** What the program comes to, unless there is an error first, which is thrown when all is quiet. */
+  async orElse<T>(finished: Promise<T>): Promise<T> {
+    finished.catch(this.fail);
+    try {
+      return await Promise.race([finished.catch(() => SILENCE), this.#failed.promise]);
+    } catch (error) {
+      await Promise.allSettled(this.#provisioning);
+      // What follows from the error, and is told in this turn.
+      await setImmediate();
+      throw error;
+    }
+  }
+}
+
+const SILENCE = new Promise<never>(() => {});
+
+/** Takes what the program leaves unhandled, in an `apply` say: it is an error of its own. @returns what ends that */
+function takeUnhandled(fail: (error: unknown) => void): () => void {
   const ignore = () => {};
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = FRAMES;
   process.on("unhandledRejection", fail).on("uncaughtException", fail).on("rejectionHandled", ignore);
-  const stopTaking = () => {
+  return () => {
     Error.stackTraceLimit = stackTraceLimit;
     process.off("unhandledRejection", fail).off("uncaughtException", fail).off("rejectionHandled", ignore);
   };
+}
 
+/** Has resources provisioned and functions answered here. */
+async function setMocks(
+  stack: StackConfig,
+  first: FirstError,
+  provision: (resource: DeclaredResource) => Promise<ProvisionedResource>,
+): Promise<void> {
   pulumi.runtime.setAllConfig(stack.config);
   await pulumi.runtime.setMocks(
     {
       newResource: ({ type, name, inputs, custom, id }) =>
-        answered<{ id: string; state: Record<string, unknown> }>(() => {
+        first.answer<{ id: string; state: Record<string, unknown> }>(() => {
           // Components are names for what is in them; the stack is one.
           if (!custom) return { id: "", state: inputs };
           return provision({ type, name, inputs, existing: id || undefined });
         }),
-      call: ({ token, inputs }) => answered(() => answer(token, inputs, regionOf(stack))),
+      call: ({ token, inputs }) => first.answer(() => answer(token, inputs, regionOf(stack))),
     },
     stack.project,
     stack.stack,
     false,
   );
-  judgeLikeTheEngine({ refused: fail, outputs: onComponent });
-  const finished = pulumi.runtime
-    .runInPulumiStack(async () => ({ ...(await import(`${pathToFileURL(file).href}?run=${++runs}`)) }))
-    .then(async (outputs) => {
-      // Outputs can be there before resources that none of them depends on.
-      await pulumi.runtime.disconnect();
-      // Node tells of a rejection that nobody handles when everything else of this turn is done.
-      await setImmediate();
-      return outputs as Record<string, unknown>;
-    });
-  try {
-    finished.catch(fail);
-    const outputs = await Promise.race([finished.catch(() => silence), failed.promise]);
-    stopTaking();
-    return outputs;
-  } catch (error) {
-    await Promise.allSettled(provisioning);
-    // What follows from the error, and is told in this turn.
-    await setImmediate();
-    stopTaking();
-    throw error;
-  }
+}
+
+/** Runs the program to its end. @returns what it exports, resolved */
+async function outputsOf(file: string): Promise<Record<string, unknown>> {
+  const outputs = await pulumi.runtime.runInPulumiStack(async () => ({
+    ...(await import(`${pathToFileURL(file).href}?run=${++runs}`)),
+  }));
+  // Outputs can be there before resources that none of them depends on.
+  await pulumi.runtime.disconnect();
+  // Node tells of a rejection that nobody handles when everything else of this turn is done.
+  await setImmediate();
+  return outputs as Record<string, unknown>;
 }

@@ -1,0 +1,127 @@
+import type { Failure, Failures } from "./failures.ts";
+import type { Machine } from "./machine.ts";
+
+/** Something a worker did not make a result of, and why. */
+export interface Rejection {
+  readonly worker: string;
+  readonly key: string;
+  /** A stable identifier to group by. */
+  readonly code: string;
+  readonly reason: string;
+}
+
+/** Of messages that SQS itself put into a dead-letter queue. */
+export const FAILED_TOO_OFTEN = {
+  code: "failed-too-often",
+  reason: "It failed too often; the function's log says why.",
+};
+
+/** What became of one image at one worker. */
+export interface Outcome {
+  readonly key: string;
+  readonly worker: string;
+  /** "created", "lost", "not-done" or a rejection's own. */
+  readonly code: string;
+  /** None where all went well. */
+  readonly reason: string | null;
+  /** From the beginning of the upload; none where it was not uploaded. */
+  readonly milliseconds: number | null;
+  /** Of the uploaded file. */
+  readonly bytes: number | null;
+}
+
+export interface Progress {
+  readonly uploaded: number;
+  /** Results and rejections so far. */
+  readonly done: number;
+  /** Results and rejections that one image gives. */
+  readonly perImage: number;
+}
+
+export interface TallyOptions {
+  /** Knows which workers are to be given up. @default none is */
+  readonly failures?: Pick<Failures, "hopeless" | "succeeded"> | undefined;
+  /** Is told what becomes of each image at each worker. */
+  readonly onOutcome?: ((outcome: Outcome) => void) | undefined;
+}
+
+/** Counts what becomes of the images of one run, worker by worker. */
+export class Tally {
+  /** Images that were given, and of these the uploaded ones: none is uploaded once all workers are given up. */
+  images = 0;
+  uploaded = 0;
+  /** Rejections by `WORKER/KEY`. */
+  readonly rejections = new Map<string, Rejection>();
+  /** Workers that failed with every image in the same way. */
+  readonly givenUp = new Map<string, Failure>();
+  readonly #machine: Pick<Machine, "workers" | "lambda">;
+  readonly #options: TallyOptions;
+  /** Results and rejections by worker. */
+  readonly #done: Map<string, number>;
+  /** Images under way: since when, how large, and how many workers are still to be done with each. */
+  readonly #underWay = new Map<string, { since: number; bytes: number; left: number }>();
+
+  constructor(machine: Pick<Machine, "workers" | "lambda">, options: TallyOptions) {
+    this.#machine = machine;
+    this.#options = options;
+    this.#done = new Map(machine.workers.map(({ name }) => [name, 0]));
+  }
+
+  get progress(): Progress {
+    const done = [...this.#done.values()].reduce((sum, count) => sum + count, 0);
+    return { uploaded: this.uploaded, done, perImage: this.#machine.workers.length };
+  }
+
+  /** Workers that have not made or rejected every uploaded image, and are not given up. */
+  get unfinished(): Machine["workers"] {
+    return this.#machine.workers.filter(
+      ({ name }) => !this.givenUp.has(name) && (this.#done.get(name) ?? 0) < this.uploaded,
+    );
+  }
+
+  /** Takes note that an image's upload begins. */
+  begin(key: string, bytes: number): void {
+    if (!this.#options.onOutcome) return;
+    this.#underWay.set(key, { since: performance.now(), bytes, left: this.#machine.workers.length });
+  }
+
+  created(worker: string, key: string): void {
+    this.#finish(worker);
+    this.#options.failures?.succeeded(worker);
+    this.became(key, worker, "created", null);
+  }
+
+  /** Takes a rejection, of which an image has one however often it is delivered. */
+  rejected(rejection: Rejection): void {
+    const { worker, key, code, reason } = rejection;
+    if (this.rejections.has(`${worker}/${key}`)) return;
+    this.rejections.set(`${worker}/${key}`, rejection);
+    this.#finish(worker);
+    if (code !== FAILED_TOO_OFTEN.code) this.#options.failures?.succeeded(worker);
+    this.became(key, worker, code, reason);
+  }
+
+  /** Gives up the workers that are hopeless. @returns whether none is left */
+  giveUp(): boolean {
+    const { workers, lambda } = this.#machine;
+    for (const { name, function: functionName } of workers) {
+      const failure = this.givenUp.has(name) ? undefined : this.#options.failures?.hopeless(name);
+      if (!failure) continue;
+      this.givenUp.set(name, failure);
+      lambda.abandon(functionName);
+    }
+    return this.givenUp.size === workers.length;
+  }
+
+  /** Tells what became of an image at a worker. */
+  became(key: string, worker: string, code: string, reason: string | null): void {
+    const image = this.#underWay.get(key);
+    if (image && --image.left === 0) this.#underWay.delete(key);
+    const milliseconds = image ? Math.round(performance.now() - image.since) : null;
+    this.#options.onOutcome?.({ key, worker, code, reason, milliseconds, bytes: image?.bytes ?? null });
+  }
+
+  #finish(worker: string): void {
+    this.#done.set(worker, (this.#done.get(worker) ?? 0) + 1);
+  }
+}
