@@ -1,7 +1,8 @@
 import { copyFile, mkdir, readdir } from "node:fs/promises";
 import path from "node:path";
 import type { Failure } from "../machine/failures.ts";
-import type { Rejection, Summary } from "../machine/run.ts";
+import type { Summary } from "../machine/run.ts";
+import type { Rejection } from "../machine/tally.ts";
 import { counted, near } from "./words.ts";
 
 /** Maximum of images that are listed of each kind where a report has all of them, and of a worker that was given up. */
