@@ -1,7 +1,7 @@
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { GetQueueAttributesCommand } from "@aws-sdk/client-sqs";
-import { Activity } from "local-aws";
+import { Events } from "local-aws";
 import { Failures } from "../machine/failures.ts";
 import { type Machine, startMachine } from "../machine/machine.ts";
 import { endWith } from "./arguments.ts";
@@ -33,8 +33,8 @@ process.on("disconnect", () => stopping.abort());
 process.on("SIGINT", () => {});
 
 try {
-  const activity = new Activity();
-  const failures = new Failures(activity, {
+  const events = new Events();
+  const failures = new Failures(events, {
     project: PROJECT,
     say: (text) => console.error(text),
     watching: true,
@@ -45,7 +45,7 @@ try {
     folder,
     port: Number(port),
     durable: true,
-    activity,
+    events,
     strict: strict === "strict",
     report: (fault) => console.error(fault instanceof Error ? fault.message : fault),
   });
@@ -87,7 +87,7 @@ Buckets are folders of ${path.join(folder, "buckets")}, logs files of ${machine.
   console.log(`Workers: ${workers.map(({ name }) => name).join(", ")}.`);
   told.introduction = introduction;
   passOn();
-  machine.store.on("created", ({ bucket, key, size }) => {
+  machine.events.on("put", ({ bucket, key, size }) => {
     const where = sources.has(bucket) ? "in " : results.has(bucket) ? "out" : undefined;
     if (where) console.log(`${where}  ${key}  ${(size / 1000).toFixed(0)} kB`);
     if (where === "out") failures.succeeded(key.slice(0, key.indexOf("/")));

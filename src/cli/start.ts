@@ -2,7 +2,7 @@ import { createWriteStream, type WriteStream } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { Activity, chaos, Faults } from "local-aws";
+import { chaos, Events, Faults } from "local-aws";
 import { Failures } from "../machine/failures.ts";
 import { findInputs, type Input, UsageError } from "../machine/inputs.ts";
 import { type Machine, startMachine } from "../machine/machine.ts";
@@ -157,14 +157,14 @@ function begin(
   images: number,
   say: (text: string) => void,
 ): { starting: Promise<Machine>; failures: Failures | undefined; faults: Faults | undefined } {
-  const activity = new Activity();
-  const shared = { project: PROJECT, stack, strict, folder, activity };
+  const events = new Events();
+  const shared = { project: PROJECT, stack, strict, folder, events };
   if (seed !== undefined) {
     // What goes wrong on purpose is told in the end.
     const faults = new Faults(chaos(seed, LARGE_IMAGE_SECONDS));
     return { starting: startMachine({ ...shared, faults }), failures: undefined, faults };
   }
-  const failures = new Failures(activity, {
+  const failures = new Failures(events, {
     project: PROJECT,
     say,
     images,

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import type { Activity, BatchInvocation, FailureKind, InvocationError } from "local-aws";
+import type { BatchInvocation, Events, FailureKind, InvocationError } from "local-aws";
 import { createdObjects } from "../delivery/envelope.ts";
 import type { Worker } from "./machine.ts";
 
@@ -73,22 +73,22 @@ export class Failures {
   readonly #messages = new Map<string, string>();
   /** The last invocation of each function. */
   readonly #invocations = new Map<string, BatchInvocation>();
-  /** Timers of invocations, by their messages. */
-  readonly #slow = new Map<BatchInvocation["messages"], NodeJS.Timeout>();
+  /** Timers of invocations, by their request IDs. */
+  readonly #slow = new Map<string, NodeJS.Timeout>();
   #names: ReadonlyMap<string, string> | undefined;
   /** What came before the workers' names were known. */
   readonly #early: Occurrence[] = [];
 
-  constructor(activity: Activity, options: FailuresOptions) {
+  constructor(events: Events, options: FailuresOptions) {
     this.#options = options;
-    activity.on("begun", (invocation) => this.#begun(invocation));
-    activity.on("answered", (invocation) => this.#ended(invocation));
-    activity.on("failed", (invocation, error) => {
+    events.on("begun", (invocation) => this.#begun(invocation));
+    events.on("ended", (invocation) => {
       this.#ended(invocation);
-      this.#occurred(batchFailure(invocation, error));
+      if (invocation.error) this.#occurred(batchFailure(invocation, invocation.error));
     });
-    activity.on("logged", (functionName, record) => {
-      const occurrence = this.#messageFailure(functionName, record);
+    events.on("logged", ({ functionName, line }) => {
+      const record = loggedError(line);
+      const occurrence = record && this.#messageFailure(functionName, record);
       if (occurrence) this.#occurred(occurrence);
     });
   }
@@ -131,7 +131,7 @@ export class Failures {
   }
 
   #begun(invocation: BatchInvocation): void {
-    const { functionName, timeout, messages } = invocation;
+    const { requestId, functionName, timeout, messages } = invocation;
     this.#invocations.set(functionName, invocation);
     for (const { messageId, body } of messages) {
       // The last ones are the last to be forgotten, also where they were here before.
@@ -150,12 +150,12 @@ export class Failures {
       const at = `${worker} has been at ${images(keysOf(messages))} for ${slowAfter / 1000} s`;
       this.#options.say(`${at}; it is ended after ${timeout} s, its timeout.`);
     };
-    this.#slow.set(messages, setTimeout(tell, slowAfter).unref());
+    this.#slow.set(requestId, setTimeout(tell, slowAfter).unref());
   }
 
-  #ended({ messages }: BatchInvocation): void {
-    clearTimeout(this.#slow.get(messages));
-    this.#slow.delete(messages);
+  #ended({ requestId }: BatchInvocation): void {
+    clearTimeout(this.#slow.get(requestId));
+    this.#slow.delete(requestId);
   }
 
   /** What delivery logs of a message that must come again. */
@@ -217,6 +217,16 @@ export class Failures {
       ...(line ? [`       ${line}`] : []),
       `    Tried again ${when}${watching ? ", or as soon as a source is saved" : ""}; repeats are counted. Its log: ${keptLog ? `${keptLog(worker)}, when this is over` : logFile}`,
     ].join("\n");
+  }
+}
+
+/** What a function logs as an error, where it does so as JSON, as Powertools and Lambda's own JSON format do. */
+function loggedError(line: string): Record<string, unknown> | undefined {
+  if (!line.startsWith("{") || !line.includes('"level":"ERROR"')) return undefined;
+  try {
+    return JSON.parse(line) as Record<string, unknown>;
+  } catch {
+    return undefined;
   }
 }
 

@@ -76,15 +76,13 @@ export async function run(
 
 /** Counts results as they are created. @returns what ends it */
 function watchResults(machine: Machine, tally: Tally, tell: () => void): () => void {
-  const onCreated = ({ bucket, key }: { bucket: string; key: string }) => {
+  return machine.events.on("put", ({ bucket, key }) => {
     const worker = machine.workers.find(
       ({ results, prefix }) => bucket === results && key.startsWith(`${prefix}/`),
     );
     if (worker) tally.created(worker.name, key.slice(worker.prefix.length + 1));
     tell();
-  };
-  machine.store.on("created", onCreated);
-  return () => machine.store.off("created", onCreated);
+  });
 }
 
 /** Puts a file into the source bucket of every fan-out, unless no worker is left to take it. */

@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 import { PutObjectCommand } from "@aws-sdk/client-s3";
 import { GetQueueAttributesCommand } from "@aws-sdk/client-sqs";
 import { expect } from "chai";
-import { Activity } from "local-aws";
+import { Events } from "local-aws";
 import { simulate } from "../../src/capacity/simulation.ts";
 import type { Machine } from "../../src/machine/machine.ts";
 import { withFolder, withMachine } from "../support/machine.ts";
@@ -46,9 +46,9 @@ describe("the model and the machine on this computer", function () {
       const file = path.join(folder, "index.ts");
       await writeFile(handler, SLEEPER);
       await writeFile(file, program(handler));
-      const activity = new Activity();
-      const watched = watch(activity);
-      await withMachine({ program: file, concurrency: CONCURRENCY, activity }, drain);
+      const events = new Events();
+      const watched = watch(events);
+      await withMachine({ program: file, concurrency: CONCURRENCY, events }, drain);
       return watched;
     });
 
@@ -68,14 +68,14 @@ describe("the model and the machine on this computer", function () {
 });
 
 /** Notes what the machine does, in its order and without a clock: how many messages each batch has, and how many run at once. */
-function watch(activity: Activity) {
+function watch(events: Events) {
   const watched = { sizes: [] as number[], mostAtOnce: 0 };
   let running = 0;
-  activity.on("begun", ({ messages }) => {
+  events.on("begun", ({ messages }) => {
     watched.sizes.push(messages.length);
     watched.mostAtOnce = Math.max(watched.mostAtOnce, ++running);
   });
-  activity.on("answered", () => running--);
+  events.on("ended", () => running--);
   return watched;
 }
 

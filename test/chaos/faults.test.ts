@@ -7,7 +7,7 @@ import {
   SetQueueAttributesCommand,
 } from "@aws-sdk/client-sqs";
 import { expect } from "chai";
-import { Activity, Faults, type Plan, type RequestFault } from "local-aws";
+import { Events, Faults, type Plan, type RequestFault } from "local-aws";
 import { type Machine, startMachine } from "../../src/machine/machine.ts";
 import { heldForFile, withFolder } from "../support/machine.ts";
 import { projectIn } from "../support/project.ts";
@@ -57,12 +57,12 @@ describe("a machine on which something goes wrong", function () {
     images = await twoPixels();
     faults = new Faults(QUICK);
     const report = (error: unknown) => reported.push(String(error));
-    const activity = new Activity();
-    activity.on("failed", (_, error) => report(error));
+    const events = new Events();
+    events.on("ended", ({ error }) => error && report(error));
     machine = await heldForFile((hold) =>
       withFolder(async (folder) => {
         const project = await projectIn(folder, {}, { "Pulumi.dev.yaml": inBatches });
-        const started = await startMachine({ project, folder, faults, activity, report });
+        const started = await startMachine({ project, folder, faults, events, report });
         await hold(started);
         await started.stop();
       }),

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { Activity, chaos, Faults } from "local-aws";
+import { chaos, Events, Faults } from "local-aws";
 import { startMachine } from "../../src/machine/machine.ts";
 
 /**
@@ -10,14 +10,14 @@ const [folder = "", port = "0", seed] = process.argv.slice(2);
 
 const faults = seed === undefined ? undefined : new Faults(chaos(seed));
 const report = process.env.CHAOS_REPORT ? (fault: unknown) => console.error(fault) : () => {};
-const activity = new Activity();
-activity.on("failed", (_, error) => report(error));
+const events = new Events();
+events.on("ended", ({ error }) => error && report(error));
 const machine = await startMachine({
   project: process.cwd(),
   folder,
   port: Number(port),
   durable: true,
-  activity,
+  events,
   report,
   ...(faults ? { faults } : {}),
 });

@@ -1,5 +1,6 @@
+import { randomUUID } from "node:crypto";
 import { expect } from "chai";
-import { Activity, type BatchInvocation, type FailureKind, InvocationError } from "local-aws";
+import { type BatchInvocation, Events, type FailureKind, InvocationError } from "local-aws";
 import { Failures } from "../../src/machine/failures.ts";
 import { s3Record } from "../support/events.ts";
 
@@ -21,6 +22,7 @@ const WORKERS = [
 
 /** An invocation of grey's function for some images, whose messages have the keys for identifiers. */
 const batch = (...keys: string[]): BatchInvocation => ({
+  requestId: randomUUID(),
   functionName: "grey-function-1",
   timeout: 120,
   memorySize: 1769,
@@ -42,24 +44,32 @@ const logged = (messageId: string, message = "it broke", place = "handlers/grey.
   },
 });
 
+/** The line that a function logs. */
+const line = (record: object) => ({
+  functionName: "grey-function-1",
+  requestId: "",
+  line: JSON.stringify(record),
+});
+
 function watched(options: { images?: number; watching?: boolean } = {}) {
-  const activity = new Activity();
+  const events = new Events();
   const said: string[] = [];
-  const failures = new Failures(activity, {
+  const failures = new Failures(events, {
     project: "/nowhere",
     say: (text) => said.push(text),
     ...options,
   });
   const fails = (kind: FailureKind, message: string, ...keys: string[]) => {
     const invocation = batch(...keys);
-    activity.emit("begun", invocation);
-    activity.emit("failed", invocation, new InvocationError(kind, message));
+    events.emit("begun", () => invocation);
+    const error = new InvocationError(kind, message);
+    events.emit("ended", () => ({ ...invocation, failedMessages: keys, error }));
   };
   const logs = (key: string, ...rest: string[]) => {
-    activity.emit("begun", batch(key));
-    activity.emit("logged", "grey-function-1", logged(key, ...rest));
+    events.emit("begun", () => batch(key));
+    events.emit("logged", () => line(logged(key, ...rest)));
   };
-  return { activity, said, failures, fails, logs };
+  return { events, said, failures, fails, logs };
 }
 
 describe("what is said of functions that fail", () => {
@@ -134,21 +144,22 @@ describe("what is said of functions that fail", () => {
   });
 
   it("tells what a worker is still at that has not made anything yet", async () => {
-    const activity = new Activity();
+    const events = new Events();
     const said = await new Promise<string>((say) => {
-      new Failures(activity, { project: "/nowhere", say, slowAfter: 1 }).nameWorkers(WORKERS);
-      activity.emit("begun", batch("a.png"));
+      new Failures(events, { project: "/nowhere", say, slowAfter: 1 }).nameWorkers(WORKERS);
+      events.emit("begun", () => batch("a.png"));
     });
 
     expect(said).to.equal("grey has been at a.png for 0.001 s; it is ended after 120 s, its timeout.");
   });
 
   it("finds a key in the line where it is there", () => {
-    const { activity, said, failures } = watched();
+    const { events, said, failures } = watched();
     failures.nameWorkers(WORKERS);
-    activity.emit("begun", batch("first.png"));
+    events.emit("begun", () => batch("first.png"));
 
-    activity.emit("logged", "grey-function-1", { ...logged("first.png"), key: "second of its message.png" });
+    const key = "second of its message.png";
+    events.emit("logged", () => line({ ...logged("first.png"), key }));
 
     expect(said[0]).to.match(/^grey failed with second of its message\.png:/);
   });

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { Activity } from "local-aws";
+import { Events } from "local-aws";
 import type { Input } from "../../src/machine/inputs.ts";
 import { type Machine, type MachineOptions, startMachine } from "../../src/machine/machine.ts";
 import { run, type Summary } from "../../src/machine/run.ts";
@@ -24,13 +24,13 @@ export async function withMachine<T>(
 ): Promise<T> {
   return withFolder(async (folder) => {
     const faults: unknown[] = [];
-    const activity = new Activity();
-    activity.on("failed", (_, error) => faults.push(error));
+    const events = new Events();
+    events.on("ended", ({ error }) => void (error && faults.push(error)));
     const machine = await startMachine({
       project: process.cwd(),
       folder: path.join(folder, "state"),
       report: (fault) => faults.push(fault),
-      activity,
+      events,
       ...options,
     });
     try {

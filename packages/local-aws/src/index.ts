@@ -1,10 +1,10 @@
 /** S3, SNS, SQS, Lambda and IAM on this computer. README.md says what is there and what is declined. */
 
 export * from "./arn.ts";
+export { type AwsEvent, type BatchInvocation, type EventDetails, type EventKind, Events } from "./events.ts";
 export { Faults } from "./faults/faults.ts";
 export { chaos, type Plan, type RequestFault, SEQUENCERS } from "./faults/plan.ts";
 export type { Credentials, Identity } from "./iam/identity.ts";
-export { Activity, type BatchInvocation } from "./lambda/activity.ts";
 export { LocalFunction } from "./lambda/function.ts";
 export { type FailureKind, type FunctionError, InvocationError } from "./lambda/sandbox.ts";
 export { Semaphore } from "./lambda/semaphore.ts";

@@ -4,12 +4,12 @@ import { S3Client } from "@aws-sdk/client-s3";
 import { SNSClient } from "@aws-sdk/client-sns";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import { ACCOUNT_ID } from "./arn.ts";
+import { Events } from "./events.ts";
 import type { Faults } from "./faults/faults.ts";
 import { type Gateway, openGateway } from "./gateway/gateway.ts";
 import { s3Service } from "./gateway/s3.ts";
 import { s3Arn } from "./iam/actions.ts";
 import { type Credentials, Identity } from "./iam/identity.ts";
-import { Activity } from "./lambda/activity.ts";
 import { LambdaService } from "./lambda/service.ts";
 import { type Messaging, openMessaging } from "./messaging/messaging.ts";
 import { bucketOf } from "./store/events.ts";
@@ -29,8 +29,8 @@ export interface LocalAwsOptions {
   readonly durable?: boolean;
   /** Lets things go wrong. @default nothing does */
   readonly faults?: Faults;
-  /** Is told what happens in functions. */
-  readonly activity?: Activity;
+  /** Told what happens, from the first moment on. @default a stream of its own */
+  readonly events?: Events;
   /** Told of what goes wrong behind the scenes: what is tried again, and what was lost. */
   readonly report?: (error: unknown) => void;
 }
@@ -44,6 +44,8 @@ export interface LocalAws {
   readonly identity: Identity;
   readonly store: ObjectStore;
   readonly lambda: LambdaService;
+  /** Tells what happens to objects, messages, functions and requests. */
+  readonly events: Events;
   /** What a person at this computer signs requests with. */
   readonly administrator: Credentials;
   /** Clients that sign as the administrator. */
@@ -59,6 +61,7 @@ export interface LocalAws {
 /** What the services share while they are opened, each before those that need it. */
 interface Opening {
   readonly options: LocalAwsOptions;
+  readonly events: Events;
   readonly identity: Identity;
   readonly opened: AsyncDisposableStack;
   readonly report: (error: unknown) => void;
@@ -68,15 +71,16 @@ interface Opening {
 
 /** Opens the services, empty but for what `folder` holds. @throws Error where the port is taken */
 export async function startLocalAws(options: LocalAwsOptions): Promise<LocalAws> {
-  const { region, folder, durable } = options;
+  const { region, folder, durable, events = new Events() } = options;
   const identity = new Identity(
     ACCOUNT_ID,
     durable ? path.join(messagesOf(folder), "policies.json") : undefined,
+    events,
   );
   // Closed in the opposite order: what others need is opened first.
   const opened = new AsyncDisposableStack();
   const opening: Opening = {
-    ...{ options, identity, opened, running: identity.resumed },
+    ...{ options, events, identity, opened, running: identity.resumed },
     report: options.report ?? (() => {}),
   };
   try {
@@ -91,7 +95,7 @@ export async function startLocalAws(options: LocalAwsOptions): Promise<LocalAws>
     s3Handler.resolve(s3Service(store, identity, region, opening.report));
     const lambda = openLambda(opening, endpoint);
     return {
-      ...{ endpoint, region, accountId: ACCOUNT_ID, identity, store, lambda, ...clients },
+      ...{ endpoint, region, accountId: ACCOUNT_ID, identity, store, lambda, events, ...clients },
       administrator: identity.administrator,
       start() {
         identity.dropRestored();
@@ -110,10 +114,10 @@ function messagesOf(folder: string): string {
   return path.join(folder, "messages");
 }
 
-async function openQueues({ options, identity, opened, report }: Opening): Promise<Messaging> {
+async function openQueues({ options, events, identity, opened, report }: Opening): Promise<Messaging> {
   const { region, folder, durable, faults } = options;
   const sound = await openMessaging({
-    ...{ region, identity, report },
+    ...{ region, identity, events, report },
     folder: durable ? messagesOf(folder) : undefined,
   });
   opened.defer(() => sound.close());
@@ -149,7 +153,7 @@ function openClients({ options, identity, opened }: Opening, endpoint: string) {
 }
 
 async function openStore(opening: Opening, messaging: Messaging): Promise<ObjectStore> {
-  const { options, opened, report } = opening;
+  const { options, events, opened, report } = opening;
   const { region, folder, faults } = options;
   const store = await ObjectStore.open({
     ...{ root: path.join(folder, "buckets"), region, accountId: ACCOUNT_ID },
@@ -162,19 +166,20 @@ async function openStore(opening: Opening, messaging: Messaging): Promise<Object
       await (faults ? faults.notify(send) : send());
     },
     sequencer: faults && ((sequence) => faults.sequencer(sequence)),
+    ...{ events, report },
   });
   opened.defer(() => store.close());
-  store.on("undelivered", ({ error, notification }) => {
-    if (!(error instanceof Refused)) return report(error);
-    report(new Error(`S3 lost an event of ${bucketOf(notification.message)}: ${error.message}`));
+  events.on("undelivered", ({ lost, error, objects }) => {
+    if (!lost) return report(error);
+    report(new Error(`S3 lost an event of ${objects[0]?.bucket}: ${(error as Error).message}`));
   });
   return store;
 }
 
-function openLambda({ options, identity, opened, report }: Opening, endpoint: string): LambdaService {
-  const { region, folder, faults, concurrency = availableParallelism(), activity = new Activity() } = options;
+function openLambda({ options, events, identity, opened, report }: Opening, endpoint: string): LambdaService {
+  const { region, folder, faults, concurrency = availableParallelism() } = options;
   const lambda = new LambdaService({
-    ...{ folder, endpoint, region, identity, concurrency, activity, report, accountId: ACCOUNT_ID },
+    ...{ folder, endpoint, region, identity, concurrency, events, report, accountId: ACCOUNT_ID },
     timeLimit: faults?.plan.timeLimit,
     throttled: faults && (() => faults.throttled()),
   });

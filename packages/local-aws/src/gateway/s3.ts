@@ -46,6 +46,7 @@ export function s3Service(
           "s3:max-keys": access.maxKeys,
           "s3:VersionId": access.versionId,
         },
+        access.requestId,
       );
       if (!decision.allowed) throw new S3Error(403, "AccessDenied", decision.message);
     },

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { keyArn } from "../arn.ts";
+import { Events } from "../events.ts";
 import { type AccessRequest, type Decision, evaluate, type Principal } from "./decision.ts";
 import { checkPolicy, type Policy } from "./policy.ts";
 import type { Credential } from "./signature.ts";
@@ -26,12 +27,17 @@ export class Identity {
   readonly #resourcePolicies = new Map<string, Policy>();
   readonly #documents = new Map<string, string>();
   readonly #file: string | undefined;
+  readonly #events: Events;
   /** ARNs whose policies are those of an earlier process. */
   readonly #restored: Set<string>;
 
-  /** @param file keeps the policies of resources for the next process; without one they are gone at the end */
-  constructor(accountId: string, file?: string) {
+  /**
+   * @param file keeps the policies of resources for the next process; without one they are gone at the end
+   * @param events is told of every decision
+   */
+  constructor(accountId: string, file?: string, events = new Events()) {
     this.#accountId = accountId;
+    this.#events = events;
     this.#file = file;
     for (const [arn, document] of file && existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : []) {
       this.#setResourcePolicy(arn, document);
@@ -61,10 +67,10 @@ export class Identity {
 
   /** @throws {PolicyError} */
   addRolePolicy(roleName: string, document: string): void {
-    const arn = `arn:aws:iam::${this.#accountId}:role/${roleName}`;
-    this.#identityPolicies
-      .get(arn)
-      ?.push(checkPolicy(document, { kind: "identity", source: `role ${roleName}` }));
+    const policies = this.#identityPolicies.get(`arn:aws:iam::${this.#accountId}:role/${roleName}`);
+    // The source and a statement's Sid or number name it among all statements.
+    const others = policies?.length ? `, policy ${policies.length + 1}` : "";
+    policies?.push(checkPolicy(document, { kind: "identity", source: `role ${roleName}${others}` }));
   }
 
   /** Whether policies of an earlier process are in force: what it ran goes on running, as on AWS. */
@@ -109,7 +115,7 @@ export class Identity {
   /** The access key of a function that runs with this role. @throws Error where Lambda may not assume the role. */
   assumeForFunction(roleArn: string, functionName: string): Credentials {
     const trust = this.#trustPolicies.get(roleArn);
-    const decision = evaluate(
+    const decision = this.#evaluate(
       {
         principal: { type: "service", name: "lambda.amazonaws.com" },
         action: "sts:AssumeRole",
@@ -131,16 +137,20 @@ export class Identity {
     return this.#keys.get(accessKeyId);
   }
 
-  /** What the policies say. A loopback connection counts as secure transport: nobody can listen in between. */
+  /**
+   * What the policies say. A loopback connection counts as secure transport: nobody can listen in between.
+   * @param requestId of the request that asks, where its service gives one
+   */
   judge(
     principal: Principal,
     action: string,
     resource: string,
     context: AccessRequest["context"] = {},
+    requestId?: string,
   ): Decision {
     const own = "arn" in principal ? (this.#identityPolicies.get(principal.arn) ?? []) : [];
     const ofResource = this.#resourcePolicies.get(resource.replace(/^(arn:[^:]*:s3:::[^/]+)\/.*$/s, "$1"));
-    return evaluate(
+    return this.#evaluate(
       {
         principal,
         action,
@@ -149,7 +159,19 @@ export class Identity {
         context: { "aws:SecureTransport": "true", ...context },
       },
       ofResource ? [...own, ofResource] : own,
+      requestId,
     );
+  }
+
+  #evaluate(request: AccessRequest, policies: readonly Policy[], requestId?: string): Decision {
+    const decision = evaluate(request, policies);
+    const { principal, action, resource } = request;
+    this.#events.emit("decided", () => ({
+      ...{ principal, action, resource, requestId, allowed: decision.allowed },
+      statement: decision.allowed ? decision.by : decision.explicit,
+      message: decision.allowed ? undefined : decision.message,
+    }));
+    return decision;
   }
 
   /**

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import {
   DeleteMessageBatchCommand,
@@ -27,11 +28,32 @@ export interface SqsEvent {
   readonly Records: readonly { readonly messageId: string; readonly body: string }[];
 }
 
-/** What becomes of a batch. */
-export interface BatchListener {
-  answered(event: SqsEvent): void;
-  failed(event: SqsEvent, error: InvocationError): void;
+/** What an event source mapping needs to work. */
+export interface EventSourceMappingParts {
+  /** Signs as the function's role, as Lambda does. */
+  readonly sqs: SQSClient;
+  readonly invoke: (event: SqsEvent, requestId: string) => Promise<unknown>;
+  /** Told what became of a batch: which messages failed, and why where all of them did. */
+  readonly ended: (
+    event: SqsEvent,
+    requestId: string,
+    failedMessages: readonly string[],
+    error?: InvocationError,
+  ) => void;
+  /** Told of what the queue refused; polling goes on. */
+  readonly report: (error: unknown) => void;
+  /** @default the time of day */
+  readonly clock?: Clock;
 }
+
+/** Time, which tests replace. */
+export interface Clock {
+  /** Milliseconds. */
+  now(): number;
+  sleep(milliseconds: number): Promise<void>;
+}
+
+const CLOCK: Clock = { now: Date.now, sleep: (milliseconds) => setTimeout(milliseconds) };
 
 /** Seconds of one long poll: short, as it is never aborted, so that stopping need not wait for long. */
 const LONG_POLL = 1;
@@ -47,29 +69,15 @@ const MOST_AT_ONCE = 10;
  */
 export class EventSourceMapping {
   readonly settings: EventSourceMappingSettings;
-  readonly #sqs: SQSClient;
-  readonly #invoke: (event: SqsEvent) => Promise<unknown>;
-  readonly #listener: BatchListener;
-  readonly #report: (error: unknown) => void;
+  readonly #parts: EventSourceMappingParts;
+  readonly #clock: Clock;
   readonly #pollers: Promise<void>[];
   #stopping = false;
 
-  /**
-   * @param sqs signs as the function's role, as Lambda does
-   * @param report is told of what the queue refused; polling goes on
-   */
-  constructor(
-    settings: EventSourceMappingSettings,
-    sqs: SQSClient,
-    invoke: (event: SqsEvent) => Promise<unknown>,
-    listener: BatchListener,
-    report: (error: unknown) => void,
-  ) {
+  constructor(settings: EventSourceMappingSettings, parts: EventSourceMappingParts) {
     this.settings = settings;
-    this.#sqs = sqs;
-    this.#invoke = invoke;
-    this.#listener = listener;
-    this.#report = report;
+    this.#parts = parts;
+    this.#clock = parts.clock ?? CLOCK;
     this.#pollers = Array.from({ length: settings.concurrency }, () => this.#poll());
   }
 
@@ -87,8 +95,8 @@ export class EventSourceMapping {
       } catch (error) {
         // While stopping, the queue itself may be gone already.
         if (this.#stopping) return;
-        this.#report(error);
-        await setTimeout(PAUSE_AFTER_ERROR_MS);
+        this.#parts.report(error);
+        await this.#clock.sleep(PAUSE_AFTER_ERROR_MS);
       }
     }
   }
@@ -97,15 +105,15 @@ export class EventSourceMapping {
   async #batch(): Promise<Message[]> {
     const { batchSize, window } = this.settings;
     const batch = await this.#receive(batchSize, LONG_POLL);
-    const until = Date.now() + window * 1000;
-    while (batch.length > 0 && batch.length < batchSize && !this.#stopping && Date.now() < until) {
+    const until = this.#clock.now() + window * 1000;
+    while (batch.length > 0 && batch.length < batchSize && !this.#stopping && this.#clock.now() < until) {
       batch.push(...(await this.#receive(batchSize - batch.length, Math.min(LONG_POLL, window))));
     }
     return batch;
   }
 
   async #receive(most: number, seconds: number): Promise<Message[]> {
-    const { Messages } = await this.#sqs.send(
+    const { Messages } = await this.#parts.sqs.send(
       new ReceiveMessageCommand({
         QueueUrl: this.settings.queueUrl,
         MaxNumberOfMessages: Math.min(most, MOST_AT_ONCE),
@@ -119,20 +127,22 @@ export class EventSourceMapping {
 
   async #process(batch: Message[]): Promise<void> {
     const event = { Records: batch.map((message) => this.#record(message)) };
+    const requestId = randomUUID();
     let failed: Set<string>;
     try {
-      const answer = await this.#invoke(event);
+      const answer = await this.#parts.invoke(event, requestId);
       failed = this.settings.reportsFailures ? failedMessages(answer, batch) : new Set();
-      this.#listener.answered(event);
+      this.#parts.ended(event, requestId, [...failed]);
     } catch (error) {
       if (!(error instanceof InvocationError)) throw error;
       // Its messages come again after their visibility timeout. It was a try, also where the function was throttled.
-      this.#listener.failed(event, error);
+      const all = event.Records.map(({ messageId }) => messageId);
+      this.#parts.ended(event, requestId, all, error);
       return;
     }
     const done = batch.filter(({ MessageId }) => !failed.has(MessageId ?? ""));
     for (let at = 0; at < done.length; at += MOST_AT_ONCE) {
-      await this.#sqs.send(
+      await this.#parts.sqs.send(
         new DeleteMessageBatchCommand({
           QueueUrl: this.settings.queueUrl,
           Entries: done.slice(at, at + MOST_AT_ONCE).map(({ ReceiptHandle }, index) => ({

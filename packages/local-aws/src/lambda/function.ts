@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { createWriteStream, type WriteStream } from "node:fs";
-import { InvocationError, Sandbox } from "./sandbox.ts";
+import { InvocationError, Sandbox, type SandboxSettings } from "./sandbox.ts";
 import type { Semaphore } from "./semaphore.ts";
 
 export interface FunctionSettings {
@@ -23,15 +23,15 @@ export class LocalFunction {
   readonly #log: WriteStream;
   readonly #sandboxes = new Set<Sandbox>();
   readonly #warm: Sandbox[] = [];
-  readonly #onLine: ((line: string) => void) | undefined;
+  readonly #onLine: SandboxSettings["onLine"];
   /** It takes no more invocations. */
   abandoned = false;
 
   /**
    * @param account bounds the invocations of all functions together, as an account's concurrency does
-   * @param onLine gets each line that the function prints
+   * @param onLine gets each line that the function prints, and the request ID of its invocation
    */
-  constructor(settings: FunctionSettings, account: Semaphore, onLine?: (line: string) => void) {
+  constructor(settings: FunctionSettings, account: Semaphore, onLine?: SandboxSettings["onLine"]) {
     this.settings = settings;
     this.#account = account;
     this.#onLine = onLine;
@@ -39,10 +39,13 @@ export class LocalFunction {
   }
 
   /**
-   * @param onBegin is called when it is this invocation's turn
+   * @param options.onBegin is called when it is this invocation's turn
    * @throws {InvocationError}
    */
-  async invoke(event: unknown, onBegin = () => {}): Promise<unknown> {
+  async invoke(
+    event: unknown,
+    { requestId = randomUUID(), onBegin = () => {} }: { requestId?: string; onBegin?: () => void } = {},
+  ): Promise<unknown> {
     const release = await this.#account.acquire();
     if (this.abandoned) {
       release();
@@ -50,7 +53,6 @@ export class LocalFunction {
     }
     onBegin();
     const { name, arn, timeout, memorySize } = this.settings;
-    const requestId = randomUUID();
     const started = performance.now();
     const sandbox = this.#warmSandbox() ?? this.#newSandbox();
     this.#log.write(`START RequestId: ${requestId} Version: $LATEST\n`);

@@ -42,8 +42,8 @@ export interface SandboxSettings {
   readonly taskRoot: string;
   /** Takes what the function prints. */
   readonly log: Writable;
-  /** Gets each line that the function prints. */
-  readonly onLine?: ((line: string) => void) | undefined;
+  /** Gets each line that the function prints, and the request ID of the last invocation that began before it. */
+  readonly onLine?: ((line: string, requestId: string) => void) | undefined;
 }
 
 export interface Invocation {
@@ -86,6 +86,7 @@ export class Sandbox {
   /** The code is loaded. */
   #ready = false;
   #heapExhausted = false;
+  #requestId = "";
   #settle: ((answer: Answer | InvocationError) => void) | undefined;
 
   constructor(settings: SandboxSettings) {
@@ -102,7 +103,7 @@ export class Sandbox {
       output.pipe(settings.log, { end: false });
       createInterface(output).on("line", (line) => {
         this.#heapExhausted ||= line.includes(HEAP_EXHAUSTED);
-        settings.onLine?.(line);
+        settings.onLine?.(line, this.#requestId);
       });
     }
     const outputsEnded = Promise.all(outputs.map((output) => finished(output).catch(() => {})));
@@ -136,6 +137,7 @@ export class Sandbox {
   /** @throws {InvocationError} where the handler threw, took too long or took the process down. */
   async invoke(invocation: Invocation): Promise<unknown> {
     const { timeout, ...rest } = invocation;
+    this.#requestId = invocation.requestId;
     let overrun: NodeJS.Timeout | undefined;
     let memoryCheck: NodeJS.Timeout | undefined;
     const answer = await new Promise<Answer | InvocationError>((resolve) => {

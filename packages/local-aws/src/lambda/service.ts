@@ -3,8 +3,8 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import type * as pulumi from "@pulumi/pulumi";
+import type { BatchInvocation, Events } from "../events.ts";
 import type { Credentials, Identity } from "../iam/identity.ts";
-import type { Activity, BatchInvocation } from "./activity.ts";
 import { EventSourceMapping, type SqsEvent } from "./event-source-mapping.ts";
 import { LocalFunction } from "./function.ts";
 import { InvocationError } from "./sandbox.ts";
@@ -49,8 +49,8 @@ export interface LambdaOptions {
   readonly concurrency: number;
   /** Most seconds of any function's time limit. @default what is declared */
   readonly timeLimit?: number | undefined;
-  /** Is told what happens in functions. */
-  readonly activity: Activity;
+  /** Told what happens in functions. */
+  readonly events: Events;
   /** Whether there is no room for an invocation now, however much there is. @default never */
   readonly throttled?: (() => boolean) | undefined;
   /** Told of what goes wrong outside of a function. */
@@ -110,7 +110,7 @@ export class LambdaService {
   /** @returns the function's ARN @throws Error where it could not run here as it would on AWS */
   async createFunction(declared: FunctionDeclaration): Promise<string> {
     const { name, runtime, handler, memorySize } = declared;
-    const { region, accountId, endpoint, folder, identity } = this.#options;
+    const { region, accountId, endpoint, folder, identity, events } = this.#options;
     const here = `nodejs${process.versions.node.split(".")[0]}.x`;
     if (runtime !== here) throw new Error(`runtime is ${runtime}, but this is ${here}`);
 
@@ -162,11 +162,8 @@ export class LambdaService {
         ...inherited("PATH", "SystemRoot"),
       },
     };
-    const { activity } = this.#options;
-    const onLine = (line: string) => {
-      const record = loggedError(line);
-      if (record) activity.emit("logged", name, record);
-    };
+    const onLine = (line: string, requestId: string) =>
+      events.emit("logged", () => ({ functionName: name, requestId, line }));
     this.#functions.set(arn, { function: new LocalFunction(settings, this.#account, onLine), credentials });
     return arn;
   }
@@ -174,14 +171,18 @@ export class LambdaService {
   createEventSourceMapping(declared: MappingDeclaration): void {
     const target = this.#functions.get(declared.functionArn);
     if (!target) throw new Error(`there is no function ${declared.functionArn}`);
-    const { region, endpoint, concurrency, activity, throttled, report } = this.#options;
+    const { region, endpoint, concurrency, events, throttled, report } = this.#options;
     const sqs = new SQSClient({ region, endpoint, credentials: target.credentials });
     this.#clients.push(sqs);
     const { function: local } = target;
-    const { name: functionName, ...settings } = local.settings;
-    const invocation = ({ Records: messages }: SqsEvent): BatchInvocation => ({
-      ...settings,
+    const { name: functionName, timeout, memorySize, taskRoot, logFile } = local.settings;
+    const invocation = ({ Records: messages }: SqsEvent, requestId: string): BatchInvocation => ({
+      requestId,
       functionName,
+      timeout,
+      memorySize,
+      taskRoot,
+      logFile,
       messages,
     });
     const begin = () =>
@@ -191,18 +192,19 @@ export class LambdaService {
           region,
           concurrency: Math.min(concurrency, declared.maximumConcurrency ?? concurrency),
         },
-        sqs,
-        async (event) => {
-          if (throttled?.()) throw new InvocationError("throttled", "Rate Exceeded.");
-          return local.invoke(event, () => activity.emit("begun", invocation(event)));
-        },
         {
-          answered: (event) => activity.emit("answered", invocation(event)),
-          failed: (event, error) => {
-            if (!local.abandoned) activity.emit("failed", invocation(event), error);
+          sqs,
+          async invoke(event, requestId) {
+            if (throttled?.()) throw new InvocationError("throttled", "Rate Exceeded.");
+            const onBegin = () => events.emit("begun", () => invocation(event, requestId));
+            return local.invoke(event, { requestId, onBegin });
           },
+          ended(event, requestId, failedMessages, error) {
+            if (error && local.abandoned) return;
+            events.emit("ended", () => ({ ...invocation(event, requestId), failedMessages, error }));
+          },
+          report,
         },
-        report,
       );
     this.#declared.push(() => this.#mappings.push({ function: local, mapping: begin() }));
   }
@@ -255,16 +257,6 @@ function inherited(...names: string[]): Record<string, string> {
       return value === undefined ? [] : [[name, value]];
     }),
   );
-}
-
-/** What a function logs as an error, where it does so as JSON, as Powertools and Lambda's own JSON format do. */
-function loggedError(line: string): Record<string, unknown> | undefined {
-  if (!line.startsWith("{") || !line.includes('"level":"ERROR"')) return undefined;
-  try {
-    return JSON.parse(line) as Record<string, unknown>;
-  } catch {
-    return undefined;
-  }
 }
 
 async function assetsOf(archive: unknown): Promise<Record<string, unknown>> {

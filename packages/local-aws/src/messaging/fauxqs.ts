@@ -2,6 +2,8 @@
  * The parts of fauxqs that it does not export, as far as they are used here, and what of them is not as AWS has it.
  */
 
+import type { Events, MessageId } from "../events.ts";
+
 export interface Attribute {
   readonly DataType: string;
   readonly StringValue?: string;
@@ -22,6 +24,7 @@ export interface Message {
 
 /** A message as ReceiveMessage answers it. */
 export interface Received {
+  readonly MessageId: string;
   readonly ReceiptHandle: string;
   Attributes?: Record<string, string>;
   readonly MessageAttributes?: Readonly<Record<string, Attribute>>;
@@ -75,6 +78,12 @@ export interface Subscription {
   readonly attributes: Readonly<Record<string, string>>;
 }
 
+/** A message that SNS has taken, as fauxqs tells its spy before it fans the message out. */
+export interface SpiedMessage {
+  readonly messageId: string;
+  readonly body: string;
+}
+
 export interface TopicStore {
   persistence: unknown;
   getTopic(arn: string): Topic | undefined;
@@ -95,8 +104,13 @@ export function fauxqsPart(file: string) {
 /**
  * Has queues keep the receipts that they give out, and mark and count what they move to a dead-letter queue as SQS does.
  * @param transaction does all of something, or nothing
+ * @param events is told of messages that are moved or deleted
  */
-export function keepReceipts(queues: QueueStore, transaction: (work: () => void) => void): void {
+export function keepReceipts(
+  queues: QueueStore,
+  transaction: (work: () => void) => void,
+  events: Events,
+): void {
   const createQueue = queues.createQueue.bind(queues);
   queues.createQueue = (...parts) => {
     const queue = createQueue(...parts);
@@ -110,6 +124,7 @@ export function keepReceipts(queues: QueueStore, transaction: (work: () => void)
     queue.receipts = receipts;
     queue.dequeue = (most, visibilityTimeout, find) => {
       let received: Received[] = [];
+      const moved: MessageId[] = [];
       const findDeadLetterQueue = (arn: string) => {
         const target = find?.(arn);
         return (
@@ -121,6 +136,7 @@ export function keepReceipts(queues: QueueStore, transaction: (work: () => void)
               // The one too many, which fauxqs has counted, was no receive.
               message.approximateReceiveCount--;
               target.enqueue(message);
+              moved.push({ queueArn: arn, messageId: message.messageId });
             },
           }
         );
@@ -129,6 +145,7 @@ export function keepReceipts(queues: QueueStore, transaction: (work: () => void)
       transaction(() => {
         received = dequeue(most, visibilityTimeout, findDeadLetterQueue);
       });
+      for (const each of moved) events.emit("deadLettered", () => ({ ...each, from: queue.arn }));
       for (const { ReceiptHandle } of received) {
         const message = queue.inflightMessages.get(ReceiptHandle)?.message;
         if (!message) continue;
@@ -138,8 +155,13 @@ export function keepReceipts(queues: QueueStore, transaction: (work: () => void)
       return received;
     };
     queue.deleteMessage = (receipt) => {
-      forget(queue.inflightMessages.get(receipt)?.message);
-      return deleteMessage(receipt);
+      const message = queue.inflightMessages.get(receipt)?.message;
+      forget(message);
+      const isDeleted = deleteMessage(receipt);
+      if (message) {
+        events.emit("deleted", () => ({ queueArn: queue.arn, messageId: message.messageId }));
+      }
+      return isDeleted;
     };
     queue.purge = () => {
       receipts.clear();

@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type BuildAppOptions, buildApp } from "fauxqs";
+import { Events } from "../events.ts";
 import type { Identity } from "../iam/identity.ts";
 import { fauxqsPart, keepReceipts, type Message, type QueueStore, type TopicStore } from "./fauxqs.ts";
 import type { MessagingRequest, MessagingResponse } from "./messaging-http.ts";
@@ -26,13 +27,15 @@ export interface MessagingOptions {
   readonly identity: Identity;
   /** Keeps queues and messages across restarts and crashes. @default they are gone at the end */
   readonly folder?: string | undefined;
+  /** Told of what becomes of messages. @default nobody is */
+  readonly events?: Events;
   /** Told of messages that are lost. */
   readonly report: (error: unknown) => void;
 }
 
 /** SNS and SQS are fauxqs, which is handed what the gateway gets for them, except for what it does otherwise than AWS. */
 export async function openMessaging(options: MessagingOptions): Promise<Messaging> {
-  const { region, identity, folder, report } = options;
+  const { region, identity, folder, events = new Events(), report } = options;
   const [{ SqsStore }, { SnsStore }, { S3Store }, { INVALID_MESSAGE_BODY_CHAR }] = await Promise.all(
     ["./sqs/sqsStore.js", "./sns/snsStore.js", "./s3/s3Store.js", "./sqs/sqsTypes.js"].map(fauxqsPart),
   );
@@ -41,14 +44,14 @@ export async function openMessaging(options: MessagingOptions): Promise<Messagin
   const queues: QueueStore = new SqsStore();
   const topics: TopicStore = new SnsStore();
   const database = folder === undefined ? undefined : await openDatabase(folder);
-  keepReceipts(queues, (work) => (database ? database.transaction(work) : work()));
+  keepReceipts(queues, (work) => (database ? database.transaction(work) : work()), events);
   database?.load(queues, topics);
   const stores = { sqsStore: queues, snsStore: topics, s3Store: new S3Store() };
   const app = buildApp({ logger: false, defaultRegion: region, stores } as unknown as BuildAppOptions);
   await app.ready();
 
-  const sns = await openSns({ topics, queues, identity, report });
-  const sqs = await openSqs({ queues, identity });
+  const sns = await openSns({ topics, queues, identity, events, report });
+  const sqs = await openSqs({ queues, identity, events });
   const answerFauxqs = async ({ url, headers, body }: MessagingRequest): Promise<MessagingResponse> => {
     const answered = await app.inject({ method: "POST", url, headers, payload: body });
     const reached = reachable(answered.rawPayload, headers.host);

@@ -1,10 +1,13 @@
+import type { Events } from "../events.ts";
 import type { Identity } from "../iam/identity.ts";
 import { PolicyError } from "../iam/policy.ts";
+import { objectsOf } from "../store/events.ts";
 import {
   fauxqsPart,
   type Message,
   type QueueStore,
   type Refusal,
+  type SpiedMessage,
   type Subscription,
   type TopicStore,
 } from "./fauxqs.ts";
@@ -18,6 +21,7 @@ import { messageFault } from "./sqs-messages.ts";
  */
 
 const SNS = "sns.amazonaws.com";
+const S3 = "s3.amazonaws.com";
 
 /** A message to a topic, by the names of Publish's parameters. */
 export type Publication = Readonly<Record<string, string>> & { readonly TopicArn: string };
@@ -26,6 +30,8 @@ export interface SnsOptions {
   readonly topics: TopicStore;
   readonly queues: QueueStore;
   readonly identity: Identity;
+  /** Told of messages that are published and delivered. */
+  readonly events: Events;
   /** Told of messages that are lost. */
   readonly report: (error: unknown) => void;
 }
@@ -47,85 +53,23 @@ type Parameters = Readonly<Record<string, string>>;
 
 type Publish = (parameters: Parameters, topics: object, queues: object) => string;
 
-export async function openSns({ topics, queues, identity, report }: SnsOptions): Promise<Sns> {
+/** A message that a topic has taken, by its ID. */
+interface Notification {
+  readonly topicArn: string;
+  readonly notificationId: string;
+}
+
+export async function openSns(options: SnsOptions): Promise<Sns> {
+  const { topics, identity } = options;
   const [{ publish, publishBatch }, { snsErrorResponse }, { SnsError }] = await Promise.all(
     ["./sns/actions/publish.js", "./common/xml.js", "./common/errors.js"].map(fauxqsPart),
   );
   const operations: Record<string, Publish> = { Publish: publish, PublishBatch: publishBatch };
 
-  /** Why a queue does not take a message; undefined where it has taken it. */
-  const refusal = (topicArn: string, queueArn: string, message: Message): string | undefined => {
-    const queue = queues.getQueueByArn(queueArn);
-    if (!queue) return `there is no queue ${queueArn}`;
-    const { KmsMasterKeyId, MaximumMessageSize, DelaySeconds } = queue.attributes;
-    const why =
-      identity.refusalOfService(SNS, topicArn, "sqs:SendMessage", queueArn, KmsMasterKeyId) ??
-      messageFault(message.body, message.messageAttributes, Number(MaximumMessageSize))?.message;
-    if (why !== undefined) return why;
-    if (Number(DelaySeconds) > 0) message.delayUntil = Date.now() + Number(DelaySeconds) * 1000;
-    queue.enqueue(message);
-    return undefined;
-  };
-
-  /** What a queue refuses is tried once more, on the subscription's dead-letter queue: these are no faults that pass. */
-  const deliver = (topicArn: string, { endpoint, attributes }: Subscription, message: Message): void => {
-    const why = refusal(topicArn, endpoint, message);
-    if (why === undefined) return;
-    const { deadLetterTargetArn } = JSON.parse(attributes.RedrivePolicy || "{}");
-    const whyLost = deadLetterTargetArn
-      ? refusal(topicArn, deadLetterTargetArn, message)
-      : "the subscription has no dead-letter queue";
-    if (whyLost === undefined) return;
-    report(new Error(`SNS lost a message of ${topicArn} for ${endpoint}: ${why}; and then: ${whyLost}`));
-  };
-
-  /** Stands in for the queues of one publication, which fauxqs then looks up by their subscription. */
-  const routes = (topicArn: string) => {
-    const subscriptionOf = (arn: string): Subscription | undefined => topics.getSubscription(arn);
-    return {
-      topics: {
-        getTopic: (arn: string) => topics.getTopic(arn),
-        getSubscription(arn: string) {
-          const subscription = subscriptionOf(arn);
-          return subscription && { ...subscription, endpoint: arn };
-        },
-      },
-      queues: {
-        getQueueByArn(arn: string) {
-          const subscription = subscriptionOf(arn);
-          const queue = queues.getQueueByArn(subscription?.endpoint ?? "");
-          return (
-            subscription && {
-              isFifo: () => queue?.isFifo() ?? false,
-              checkDeduplication: (id: string) => queue?.checkDeduplication(id),
-              recordDeduplication: (id: string, message: string) => queue?.recordDeduplication(id, message),
-              nextSequenceNumber: () => queue?.nextSequenceNumber(),
-              enqueue: (message: Message) => deliver(topicArn, subscription, message),
-            }
-          );
-        },
-      },
-    };
-  };
-
-  const run = (operation: Publish, parameters: Parameters): string => {
-    const to = routes(parameters.TopicArn ?? "");
+  /** @param service what publishes, where it is no client */
+  const run = (operation: Publish, parameters: Parameters, service?: string): string => {
+    const to = standIns(options, parameters.TopicArn ?? "", service);
     return operation(parameters, to.topics, to.queues);
-  };
-
-  /** Puts in force, or takes away, the policy of a topic. @throws {PolicyError} */
-  const followPolicy = (parameters: Parameters, answered: MessagingResponse): void => {
-    const { Action, TopicArn = "", AttributeName, AttributeValue = "" } = parameters;
-    if (Action === "DeleteTopic") identity.setResourcePolicy(TopicArn, "");
-    if (Action === "SetTopicAttributes" && AttributeName === "Policy") {
-      identity.setResourcePolicy(TopicArn, AttributeValue);
-    }
-    const entry = Object.keys(parameters).find(
-      (name) => /^Attributes\.entry\.\d+\.key$/.test(name) && parameters[name] === "Policy",
-    );
-    if (Action !== "CreateTopic" || entry === undefined) return;
-    const [, created = ""] = /<TopicArn>(.*)<\/TopicArn>/.exec(answered.body.toString()) ?? [];
-    identity.setResourcePolicy(created, parameters[entry.replace(/key$/, "value")] ?? "");
   };
 
   return {
@@ -135,7 +79,7 @@ export async function openSns({ topics, queues, identity, report }: SnsOptions):
       try {
         if (operation) return xml(200, run(operation, parameters));
         const answered = await answer(request);
-        if (answered.status === 200) followPolicy(parameters, answered);
+        if (answered.status === 200) followPolicy(identity, parameters, answered);
         return answered;
       } catch (error) {
         if (error instanceof PolicyError)
@@ -147,16 +91,11 @@ export async function openSns({ topics, queues, identity, report }: SnsOptions):
     },
     publishAs(service, sourceArn, publication) {
       const { TopicArn } = publication;
-      const why = identity.refusalOfService(
-        service,
-        sourceArn,
-        "sns:Publish",
-        TopicArn,
-        topics.getTopic(TopicArn)?.attributes.KmsMasterKeyId,
-      );
+      const { KmsMasterKeyId } = topics.getTopic(TopicArn)?.attributes ?? {};
+      const why = identity.refusalOfService(service, sourceArn, "sns:Publish", TopicArn, KmsMasterKeyId);
       if (why !== undefined) return why;
       try {
-        run(publish, publication);
+        run(publish, publication, service);
         return undefined;
       } catch (error) {
         if (error instanceof SnsError) return `${TopicArn}: ${(error as Refusal).message}`;
@@ -164,6 +103,105 @@ export async function openSns({ topics, queues, identity, report }: SnsOptions):
       }
     },
   };
+}
+
+/** Stand in for topics and queues in one publication, in which fauxqs then looks queues up by their subscription. */
+function standIns(options: SnsOptions, topicArn: string, service: string | undefined) {
+  const { topics, queues, events } = options;
+  let notification: Notification = { topicArn, notificationId: "" };
+  const subscriptionOf = (arn: string): Subscription | undefined => topics.getSubscription(arn);
+  return {
+    topics: {
+      spy: {
+        addMessage({ messageId: notificationId, body: message }: SpiedMessage) {
+          notification = { topicArn, notificationId };
+          const objects = () => (service === S3 ? objectsOf(message) : []);
+          events.emit("published", () => ({ topicArn, notificationId, message, objects: objects() }));
+        },
+      },
+      getTopic: (arn: string) => topics.getTopic(arn),
+      getSubscription(arn: string) {
+        const subscription = subscriptionOf(arn);
+        return subscription && { ...subscription, endpoint: arn };
+      },
+    },
+    queues: {
+      getQueueByArn(arn: string) {
+        const subscription = subscriptionOf(arn);
+        const queue = queues.getQueueByArn(subscription?.endpoint ?? "");
+        return (
+          subscription && {
+            isFifo: () => queue?.isFifo() ?? false,
+            checkDeduplication: (id: string) => queue?.checkDeduplication(id),
+            recordDeduplication: (id: string, message: string) => queue?.recordDeduplication(id, message),
+            nextSequenceNumber: () => queue?.nextSequenceNumber(),
+            enqueue: (message: Message) => deliver(options, notification, subscription, message),
+          }
+        );
+      },
+    },
+  };
+}
+
+/** Delivers a message. What a queue refuses is tried once more, on the subscription's dead-letter queue: these are no faults that pass. */
+function deliver(
+  options: SnsOptions,
+  notification: Notification,
+  { arn: subscriptionArn, endpoint, attributes }: Subscription,
+  message: Message,
+): void {
+  const { events, report } = options;
+  const { topicArn } = notification;
+  const { messageId } = message;
+  const reason = refusal(options, topicArn, endpoint, message);
+  if (reason === undefined) {
+    const delivered = { ...notification, subscriptionArn, queueArn: endpoint, messageId };
+    events.emit("delivered", () => delivered);
+    return;
+  }
+  const { deadLetterTargetArn: queueArn } = JSON.parse(attributes.RedrivePolicy || "{}");
+  const whyLost = queueArn
+    ? refusal(options, topicArn, queueArn, message)
+    : "the subscription has no dead-letter queue";
+  if (whyLost === undefined) {
+    events.emit("deadLettered", () => ({ queueArn, messageId, from: subscriptionArn, reason }));
+    return;
+  }
+  report(new Error(`SNS lost a message of ${topicArn} for ${endpoint}: ${reason}; and then: ${whyLost}`));
+}
+
+/** Why a queue does not take a message; undefined where it has taken it. */
+function refusal(
+  { queues, identity }: SnsOptions,
+  topicArn: string,
+  queueArn: string,
+  message: Message,
+): string | undefined {
+  const queue = queues.getQueueByArn(queueArn);
+  if (!queue) return `there is no queue ${queueArn}`;
+  const { KmsMasterKeyId, MaximumMessageSize, DelaySeconds } = queue.attributes;
+  const why =
+    identity.refusalOfService(SNS, topicArn, "sqs:SendMessage", queueArn, KmsMasterKeyId) ??
+    messageFault(message.body, message.messageAttributes, Number(MaximumMessageSize))?.message;
+  if (why !== undefined) return why;
+  if (Number(DelaySeconds) > 0) message.delayUntil = Date.now() + Number(DelaySeconds) * 1000;
+  queue.enqueue(message);
+  return undefined;
+}
+
+/** Puts in force, or takes away, the policy of a topic. @throws {PolicyError} */
+function followPolicy(identity: Identity, parameters: Parameters, answered: MessagingResponse): void {
+  const { Action, TopicArn = "", AttributeName, AttributeValue = "" } = parameters;
+  if (Action === "DeleteTopic") identity.setResourcePolicy(TopicArn, "");
+  if (Action === "SetTopicAttributes" && AttributeName === "Policy") {
+    identity.setResourcePolicy(TopicArn, AttributeValue);
+  }
+  const entry = Object.keys(parameters).find(
+    (name) => /^Attributes\.entry\.\d+\.key$/.test(name) && parameters[name] === "Policy",
+  );
+  if (Action !== "CreateTopic" || entry === undefined) return;
+  const [, created = ""] = /<TopicArn>(.*)<\/TopicArn>/.exec(answered.body.toString()) ?? [];
+  identity.setResourcePolicy(created, parameters[entry.replace(/key$/, "value")] ?? "");
 }
 
 function xml(status: number, text: string): MessagingResponse {

@@ -1,4 +1,5 @@
 import { QueueAttributeName } from "@aws-sdk/client-sqs";
+import type { Events } from "../events.ts";
 import type { Identity } from "../iam/identity.ts";
 import { PolicyError } from "../iam/policy.ts";
 import { type Attribute, fauxqsPart, type Queue, type QueueStore, type Received } from "./fauxqs.ts";
@@ -19,6 +20,7 @@ type Answer = (request: MessagingRequest) => Promise<MessagingResponse>;
 
 interface Entry {
   readonly Id: string;
+  readonly MessageId?: string;
   readonly ReceiptHandle?: string;
   readonly MessageBody?: string;
   readonly MessageAttributes?: Readonly<Record<string, Attribute>>;
@@ -65,12 +67,15 @@ export interface Sqs {
   answer(request: MessagingRequest, answer: Answer): Promise<MessagingResponse>;
 }
 
-/** @param options.identity is told of the policies of queues */
-export async function openSqs(options: {
+export interface SqsOptions {
   readonly queues: QueueStore;
+  /** Told of the policies of queues. */
   readonly identity: Identity;
-}): Promise<Sqs> {
-  const { queues, identity } = options;
+  /** Told of messages that are sent and received. */
+  readonly events: Events;
+}
+
+export async function openSqs({ queues, identity, events }: SqsOptions): Promise<Sqs> {
   const [{ receiveMessage }, { md5OfMessageAttributes }, { SqsError }] = await Promise.all(
     ["./sqs/actions/receiveMessage.js", "./common/md5.js", "./common/errors.js"].map(fauxqsPart),
   );
@@ -86,7 +91,13 @@ export async function openSqs(options: {
     try {
       const { Messages }: { Messages?: Received[] } = await receiveMessage(asked, queues);
       for (const message of Messages ?? []) {
-        const source = queue?.receipts.get(message.ReceiptHandle)?.deadLetterQueueSourceArn;
+        const known = queue?.receipts.get(message.ReceiptHandle);
+        const source = known?.deadLetterQueueSourceArn;
+        events.emit("received", () => ({
+          queueArn: queue?.arn ?? "",
+          messageId: message.MessageId,
+          receiveCount: known?.approximateReceiveCount ?? 1,
+        }));
         if (wantsSource && source !== undefined) {
           message.Attributes = { ...message.Attributes, DeadLetterQueueSourceArn: source };
         }
@@ -121,6 +132,22 @@ export async function openSqs(options: {
     }
   };
 
+  /** Tells of what was sent, by one entry or several. */
+  const telling = (input: Input, answered: MessagingResponse): MessagingResponse => {
+    if (answered.status !== 200) return answered;
+    const { MessageId, Successful = [] } = parsed(answered.body) as Partial<Batch> & { MessageId?: string };
+    const sent = input.Entries
+      ? Successful.map(
+          ({ Id, MessageId }) => [MessageId, input.Entries?.find((each) => each.Id === Id)] as const,
+        )
+      : [[MessageId, input] as const];
+    const queueArn = queues.getQueue(input.QueueUrl ?? "")?.arn ?? "";
+    for (const [messageId = "", entry] of sent) {
+      events.emit("sent", () => ({ queueArn, messageId, body: entry?.MessageBody ?? "" }));
+    }
+    return answered;
+  };
+
   return {
     async answer(request, answer) {
       const [, operation] = /^AmazonSQS\.(\w+)$/.exec(String(request.headers["x-amz-target"])) ?? [];
@@ -141,10 +168,10 @@ export async function openSqs(options: {
         }
         case "SendMessage": {
           const fault = messageFault(MessageBody, MessageAttributes);
-          return fault ? refusal(fault) : withCode(await answer(request));
+          return fault ? refusal(fault) : telling(input, withCode(await answer(request)));
         }
         case "SendMessageBatch":
-          return sendBatch(request, input, answer);
+          return telling(input, await sendBatch(request, input, answer));
         case "ReceiveMessage":
           return receive(input);
         case "DeleteMessage":

@@ -14,6 +14,8 @@ export interface AccessRequest {
   readonly maxKeys?: string | undefined;
   /** Set where nobody lists: the right to list the bucket decides whether this missing key is a 404 or a 403. */
   readonly missingKey?: string | undefined;
+  /** S3's, which the answer has too. */
+  readonly requestId: string;
   readonly http: IncomingMessage;
 }
 

@@ -47,8 +47,8 @@ export class Exchange {
 
   /** Asks for a permission on this bucket and key, unless told otherwise. */
   async authorize(action: AccessRequest["action"], about: Partial<AccessRequest> = {}): Promise<void> {
-    const { http, bucket, key } = this.request;
-    await this.hooks.authorize?.({ action, bucket, key, http, ...about });
+    const { http, bucket, key, requestId } = this.request;
+    await this.hooks.authorize?.({ action, bucket, key, requestId, http, ...about });
   }
 
   set(headers: Readonly<Record<string, string | number | undefined>>): this {

@@ -12,8 +12,8 @@ interface Store {
   readonly blobs: Blobs;
   readonly folder: Folder;
   readonly now: () => Date;
-  /** Told of a chore that could not be done; the next start tries again. */
-  readonly postponed: (chore: Chore, error: unknown) => void;
+  /** Told why a chore could not be done; the next start tries again. */
+  readonly report: (error: unknown) => void;
 }
 
 /**
@@ -42,12 +42,12 @@ export class Chores {
   }
 
   #do(chore: Chore, isNew: boolean): void {
-    const postponed = (error: unknown) => this.#store.postponed(chore, error);
+    const { report } = this.#store;
     try {
-      if ("blob" in chore) this.#store.blobs.remove(chore.blob, postponed);
+      if ("blob" in chore) this.#store.blobs.remove(chore.blob, report);
       else this.#show(chore, isNew);
     } catch (error) {
-      postponed(error);
+      report(error);
     }
   }
 

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import type { ObjectId } from "../events.ts";
 import type { NotificationConfiguration, Sequencer, TopicNotification } from "./model.ts";
 
 /** Who asked, as the event tells it. */
@@ -108,6 +109,18 @@ export function encodeKey(key: string): string {
 export function bucketOf(message: string): string {
   const { Bucket, Records } = JSON.parse(message);
   return Bucket ?? Records[0].s3.bucket.name;
+}
+
+/** The versions that a message of ours tells of, as whoever gets it reads it; none where it is none of ours. */
+export function objectsOf(message: string): ObjectId[] {
+  const { Records = [] } = JSON.parse(message);
+  return Records.map(
+    ({ s3 }: { s3: { bucket: { name: string }; object: { key: string; versionId?: string } } }) => ({
+      bucket: s3.bucket.name,
+      key: decodeURIComponent(s3.object.key.replaceAll("+", " ")),
+      versionId: s3.object.versionId ?? "null",
+    }),
+  );
 }
 
 /** Hexadecimal, always of one length, so that comparing text compares age. */

@@ -1,3 +1,4 @@
+import type { Events } from "../events.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Chores } from "./chores.ts";
 import type { Afterwards } from "./commits.ts";
@@ -37,7 +38,7 @@ interface Store {
   readonly outbox: Outbox;
   readonly now: () => Date;
   readonly sequencer: Sequencer | undefined;
-  readonly created: (version: ObjectVersion) => void;
+  readonly events: Events;
 }
 
 /** What S3 tells of a delete marker, which has no bytes. */
@@ -55,11 +56,11 @@ export class History {
 
   /** Makes a version the current one, where the condition holds. */
   add(
-    { event, origin, ...accepted }: Accepted,
+    { event: eventName, origin: asked, ...accepted }: Accepted,
     condition: WriteCondition,
     afterwards: Afterwards,
   ): ObjectVersion {
-    const { catalog, chores, folder, now, created } = this.#store;
+    const { catalog, chores, folder, now, events, accountId } = this.#store;
     const bucket = this.#bucket(accepted.bucket);
     const { key } = accepted;
     const latest = catalog.latest(bucket.name, key);
@@ -79,8 +80,16 @@ export class History {
     chores.add({ bucket: bucket.name, key, place: version.place }, afterwards, replaced === undefined);
     this.#makeRoom(bucket, key, replaced, afterwards);
     catalog.addVersion(version);
-    this.#announce(bucket, { ...version, name: event, time: version.modified }, origin, afterwards);
-    afterwards(() => created(version));
+    const origin = asked ?? newOrigin(`AWS:${accountId}`);
+    const { requestId } = origin;
+    const { versionId, size, etag } = version;
+    afterwards(() =>
+      events.emit("put", () => ({
+        ...{ bucket: bucket.name, key, versionId },
+        ...{ eventName, requestId, size, etag },
+      })),
+    );
+    this.#announce(bucket, { ...version, name: eventName, time: version.modified }, origin, afterwards);
     return version;
   }
 

@@ -1,15 +1,15 @@
-import { EventEmitter } from "node:events";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
+import { Events } from "../events.ts";
 import { Blobs, type ByteRange } from "./blobs.ts";
-import { Catalog, type Chore } from "./catalog.ts";
+import { Catalog } from "./catalog.ts";
 import { Chores } from "./chores.ts";
 import { GroupCommit } from "./commits.ts";
 import { Contention, checkWrite, type WriteCondition } from "./conditions.ts";
 import { type ChecksumAlgorithm, DEFAULT_CHECKSUM, type DigestAlgorithm, type Digests } from "./digests.ts";
 import { invalidVersionId, noSuchBucket, noSuchKey, noSuchVersion, S3Error } from "./errors.ts";
-import { type Origin, testMessage } from "./events.ts";
+import { type Origin, objectsOf, testMessage } from "./events.ts";
 import { Folder } from "./folder.ts";
 import { type Accepted, type Deleted, History } from "./history.ts";
 import { type Page, type PageRequest, type Position, readPage } from "./listing.ts";
@@ -22,7 +22,7 @@ import type {
   Versioning,
 } from "./model.ts";
 import { MultipartUploads } from "./multipart.ts";
-import { type FailedDelivery, type Notify, Outbox } from "./outbox.ts";
+import { type Notify, Outbox, Refused } from "./outbox.ts";
 import { validateBucketName, validateDescription, validateKey, validateNotification } from "./validation.ts";
 import { isVersionId } from "./version-ids.ts";
 import type { Body } from "./writers.ts";
@@ -38,6 +38,10 @@ export interface StoreOptions {
   readonly now?: () => Date;
   /** @default hexadecimal digits of one length, which compare as their events happened */
   readonly sequencer?: Sequencer | undefined;
+  /** Told of versions that are put and of notifications that are not taken. */
+  readonly events?: Events;
+  /** Told of files that could not be shown or removed: the next start tries again, and what is stored is not affected. */
+  readonly report?: (error: unknown) => void;
 }
 
 export interface PutOptions extends Partial<Description> {
@@ -59,20 +63,11 @@ export interface DeleteOptions {
   readonly origin?: Origin | undefined;
 }
 
-interface StoreEvents {
-  /** A version became the current one. */
-  created: [version: ObjectVersion];
-  /** A notification was not taken. It will be tried again, unless the error is `Refused`. */
-  undelivered: [failure: FailedDelivery];
-  /** A file could not be shown or removed; the next start tries again. What is stored is not affected. */
-  postponed: [chore: Chore, error: unknown];
-}
-
 /**
  * S3 on files. `ROOT/BUCKET/KEY` is the current version, for people; `ROOT/.store` holds the bytes of all versions
  * and the catalog. A change is answered when it, and the notifications that it causes, would survive a power cut.
  */
-export class ObjectStore extends EventEmitter<StoreEvents> {
+export class ObjectStore {
   readonly region: string;
   readonly accountId: string;
   readonly multipart: MultipartUploads;
@@ -94,8 +89,8 @@ export class ObjectStore extends EventEmitter<StoreEvents> {
   }
 
   private constructor(options: StoreOptions, hidden: string, catalog: Catalog) {
-    super();
     const { root, region, accountId, notify, now = () => new Date() } = options;
+    const { events = new Events(), report = () => {} } = options;
     this.region = region;
     this.accountId = accountId;
     this.now = now;
@@ -108,11 +103,13 @@ export class ObjectStore extends EventEmitter<StoreEvents> {
     blobs.sweep(catalog.newestBlob(), (first) => catalog.blobsFrom(first));
     const folder = new Folder(root, join(hidden, "incoming", "on-its-way"));
     this.#folder = folder;
-    const outbox = new Outbox(catalog, commits, notify, (failure) => this.emit("undelivered", failure));
+    const outbox = new Outbox(catalog, commits, notify, ({ notification, attempt, error }) => {
+      const { topicArn, message } = notification;
+      const lost = error instanceof Refused;
+      events.emit("undelivered", () => ({ objects: objectsOf(message), topicArn, attempt, error, lost }));
+    });
     this.#outbox = outbox;
-    const postponed = (chore: Chore, error: unknown) => this.emit("postponed", chore, error);
-    const chores = new Chores({ catalog, commits, blobs, folder, now, postponed });
-    const created = (version: ObjectVersion) => this.emit("created", version);
+    const chores = new Chores({ catalog, commits, blobs, folder, now, report });
     const { sequencer } = options;
     const history = new History({
       region,
@@ -123,7 +120,7 @@ export class ObjectStore extends EventEmitter<StoreEvents> {
       outbox,
       now,
       sequencer,
-      created,
+      events,
     });
     this.#history = history;
     this.multipart = new MultipartUploads({ catalog, commits, blobs, chores, history, now });

@@ -22,14 +22,16 @@ describe("an event source mapping", () => {
         ...{ queueUrl: "http://127.0.0.1/0/queue", queueArn: "arn:aws:sqs:us-east-1:0:queue" },
         ...{ region: "us-east-1", batchSize: 2, window: 0, reportsFailures: true, concurrency: 1 },
       },
-      client as unknown as SQSClient,
-      async (event) => {
-        invoked.resolve(event as { Records: object[] });
-        // Nothing else comes: the mapping asks in vain until it is stopped, which begins here.
-        void mapping.stop();
+      {
+        sqs: client as unknown as SQSClient,
+        async invoke(event) {
+          invoked.resolve(event as { Records: object[] });
+          // Nothing else comes: the mapping asks in vain until it is stopped, which begins here.
+          void mapping.stop();
+        },
+        ended: (_event, _requestId, _failed, error) => error && invoked.reject(error),
+        report: invoked.reject,
       },
-      { answered: () => {}, failed: (_, error) => invoked.reject(error) },
-      invoked.reject,
     );
 
     const { Records } = await invoked.promise;

@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { Events } from "../../src/events.ts";
 import { SEQUENCERS } from "../../src/faults/plan.ts";
 import type { ObjectStore } from "../../src/store/object-store.ts";
 import { Refused } from "../../src/store/outbox.ts";
@@ -207,13 +208,15 @@ describe("a notification", () => {
   it("is sent again when it was refused", async () => {
     let refusals = 2;
     const undelivered: number[] = [];
+    const events = new Events();
+    events.on("undelivered", ({ attempt, lost }) => void (lost || undelivered.push(attempt)));
     const store = await openStore({
+      events,
       notify: async (topicArn, message) => {
         if (message.includes("Records") && refusals-- > 0) throw new Error("busy");
         await notify(topicArn, message);
       },
     });
-    store.on("undelivered", ({ attempt }) => undelivered.push(attempt));
     await declare(store);
     await store.put("bucket", "k", bytes("x"));
     expect(store.idle()).to.equal(false);
@@ -225,7 +228,13 @@ describe("a notification", () => {
   it("is dropped, and that is told, where it is refused for good", async () => {
     const root = await temporaryFolder();
     let denied = 0;
+    const events = new Events();
+    const undelivered: unknown[] = [];
+    events.on("undelivered", ({ error, lost, objects }) =>
+      undelivered.push([String(error), lost, objects[0]?.key]),
+    );
     const store = await openStore({
+      events,
       root,
       notify: async (_, message) => {
         if (!message.includes("Records")) return;
@@ -233,12 +242,10 @@ describe("a notification", () => {
         throw new Refused("no policy allows it");
       },
     });
-    const undelivered: unknown[] = [];
-    store.on("undelivered", ({ error }) => undelivered.push(String(error)));
     await declare(store);
     await store.put("bucket", "k", bytes("x"));
     await until(() => store.idle());
-    expect([denied, undelivered]).to.deep.equal([1, ["Refused: no policy allows it"]]);
+    expect([denied, undelivered]).to.deep.equal([1, [["Refused: no policy allows it", true, "k"]]]);
     await store.close();
     expect((await openStore({ root, notify })).idle()).to.equal(true);
   });

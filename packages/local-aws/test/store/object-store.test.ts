@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { expect } from "chai";
+import { Events } from "../../src/events.ts";
 import { S3Error } from "../../src/store/errors.ts";
 import { bytes, openStore, temporaryFolder } from "./support.ts";
 
@@ -162,11 +163,12 @@ describe("the object store", () => {
   });
 
   it("tells of every version that it made", async () => {
-    const store = await openStore();
-    const created: string[] = [];
-    store.on("created", ({ key, size }) => created.push(`${key} ${size}`));
-    await store.put("bucket", "k", bytes("12345"));
-    expect(created).to.deep.equal(["k 5"]);
+    const events = new Events();
+    const put: object[] = [];
+    events.on("put", ({ bucket, key, versionId, size }) => put.push({ bucket, key, versionId, size }));
+    const store = await openStore({ events });
+    const { versionId } = await store.put("bucket", "k", bytes("12345"));
+    expect(put).to.deep.equal([{ bucket: "bucket", key: "k", versionId, size: 5 }]);
   });
 
   it("shows the current version under its key", async () => {
