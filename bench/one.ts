@@ -1,6 +1,6 @@
 /**
  * Turns one image in a process of its own: `ours` or `bare` once, for the peak and the first image's time; `speed` by turns
- * with bare sharp, and with jpegtran where that is installed, warm.
+ * with bare sharp, warm, and with jpegtran, ImageMagick's mogrify and Pillow where they are installed.
  */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -39,15 +39,30 @@ function childSeconds(): number {
   return (Number(fields[13]) + Number(fields[14])) / 100;
 }
 
-/** Seconds that jpegtran takes for the same turn, its start included; undefined where it is not installed, or no JPEG came. */
-function jpegtranSeconds(): number | undefined {
+const PILLOW = `
+import sys
+from PIL import Image
+image = Image.open(sys.argv[1])
+image.transpose(Image.Transpose.ROTATE_270).save(sys.argv[2], image.format, quality=85, progressive=sys.argv[3] == "1")
+`;
+
+/** Other programs that turn a file by 90°: each is told the source and where its result goes. */
+function rivalCommands(source: string, out: string): Record<string, [command: string, ...words: string[]]> {
+  const progressive = name?.includes("progressive") ?? false;
+  const lossless = ["-optimize", ...(progressive ? ["-progressive"] : []), "-copy", "all"];
+  const commands: ReturnType<typeof rivalCommands> = {
+    mogrify: ["mogrify", "-limit", "thread", "1", "-write", out, "-quality", "85", "-rotate", "90", source],
+    Pillow: ["python3", "-c", PILLOW, source, out, progressive ? "1" : "0"],
+  };
+  return name?.startsWith("JPEG")
+    ? { jpegtran: ["jpegtran", ...lossless, "-rotate", "90", "-outfile", out, source], ...commands }
+    : commands;
+}
+
+/** Processor seconds that a program takes, its start included; undefined where it is not installed or fails. */
+function rivalSeconds([command, ...words]: [string, ...string[]]): number | undefined {
   const start = childSeconds();
-  const progressive = name?.includes("progressive") ? ["-progressive"] : [];
-  const words = ["-optimize", ...progressive, "-copy", "all", "-rotate", "90", file as string];
-  const { status } = spawnSync("jpegtran", words, {
-    stdio: ["ignore", "pipe", "ignore"],
-    maxBuffer: 2 ** 30,
-  });
+  const { status } = spawnSync(command, words, { stdio: "ignore" });
   return status === 0 ? childSeconds() - start : undefined;
 }
 
@@ -57,20 +72,28 @@ function median(numbers: readonly number[]): number {
 }
 
 if (what === "speed") {
-  const times: { ours: number; bare: number; jpegtran: number | undefined }[] = [];
+  const rivals = Object.entries(rivalCommands(file, `${file}.out`));
+  const times: { ours: number; bare: number; rivals: (number | undefined)[] }[] = [];
   for (let round = 0; round <= Number(rounds); round += 1) {
     const first = round % 2 === 0 ? undefined : await seconds(bare);
     const time = await seconds(ours);
-    const jpegtran = name?.startsWith("JPEG") ? jpegtranSeconds() : undefined;
-    times.push({ ours: time, bare: first ?? (await seconds(bare)), jpegtran });
+    times.push({
+      ours: time,
+      bare: first ?? (await seconds(bare)),
+      rivals: rivals.map(([, command]) => rivalSeconds(command)),
+    });
   }
   // The first round loads code and memory.
   const warm = times.slice(1);
-  const jpegtran = warm.flatMap((time) => time.jpegtran ?? []);
+  const usual = median(warm.map((time) => time.ours));
+  const ratios = rivals.map(([rival], index) => {
+    const spent = median(warm.flatMap((time) => time.rivals[index] ?? []));
+    // Hundredths of a second say nothing of small images.
+    return [rival, spent > 0.05 ? usual / spent : undefined];
+  });
   process.stdout.write(
     JSON.stringify({
-      // Hundredths of a second say nothing of small images.
-      ...(median(jpegtran) > 0.05 && { jpegtran: median(warm.map((time) => time.ours)) / median(jpegtran) }),
+      rivals: Object.fromEntries(ratios),
       ours: Math.min(...warm.map((time) => time.ours)),
       bare: Math.min(...warm.map((time) => time.bare)),
       ratio: median(warm.map((time) => time.ours / time.bare)),

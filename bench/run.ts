@@ -14,6 +14,14 @@ interface Memory {
   readonly first: number;
 }
 
+/** Processor seconds of a turn, ours as a ratio to bare sharp and to the other programs that are installed. */
+interface Speed {
+  readonly ours: number;
+  readonly bare: number;
+  readonly ratio: number;
+  readonly rivals: Readonly<Record<string, number | undefined>>;
+}
+
 const run = promisify(execFile);
 const rounds = process.env.ROUNDS ?? "15";
 const words = process.argv.slice(2);
@@ -25,24 +33,22 @@ async function measure<T>(...words: string[]): Promise<T> {
   return JSON.parse(stdout) as T;
 }
 
-function percent(ratio: number): string {
-  return `${(ratio * 100).toFixed(0)} %`;
+function percent(ratio: number | undefined): string {
+  return ratio === undefined ? "–" : `${(ratio * 100).toFixed(0)} %`;
 }
 
 try {
   console.log(
-    "| image | ours MP/s | bare MP/s | ours takes | of jpegtran | first image | ours peak MB | bare peak MB | MB a MP | size |",
+    "| image | ours MP/s | bare MP/s | ours takes | of jpegtran | of mogrify | of Pillow | first image | ours peak MB | bare peak MB | MB a MP | size |",
   );
-  console.log("|---|---|---|---|---|---|---|---|---|---|");
+  console.log("|---|---|---|---|---|---|---|---|---|---|---|---|");
   for (const { name, pixels, source } of cases.filter(({ name }) =>
     words.every((word) => name.includes(word)),
   )) {
     const file = join(folder, "source");
     const image = await source();
     await writeFile(file, image);
-    const speed = await measure<{ ours: number; bare: number; ratio: number; jpegtran?: number }>(
-      ...[name, "speed", file, rounds],
-    );
+    const speed = await measure<Speed>(name, "speed", file, rounds);
     const ours = await measure<Memory>(name, "ours", file);
     const bare = await measure<Memory>(name, "bare", file);
     const megapixels = pixels / 1e6;
@@ -51,7 +57,7 @@ try {
       (megapixels / speed.ours).toFixed(1),
       (megapixels / speed.bare).toFixed(1),
       percent(speed.ratio),
-      speed.jpegtran === undefined ? "–" : percent(speed.jpegtran),
+      ...["jpegtran", "mogrify", "Pillow"].map((rival) => percent(speed.rivals[rival])),
       percent(ours.first / bare.first),
       ours.peak.toFixed(0),
       bare.peak.toFixed(0),

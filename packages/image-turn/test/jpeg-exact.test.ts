@@ -109,6 +109,15 @@ describe("a JPEG whose sides are whole MCUs", () => {
     }
   });
 
+  it("progressive of noise, more than is remembered of a scan, has every coefficient too", async () => {
+    const next = random(7);
+    const noise = Uint8Array.from({ length: 96 * 64 * 3 }, () => Math.floor(next() * 256));
+    const image = sharp(noise, { raw: { width: 96, height: 64, channels: 3 } });
+    const source = await image.jpeg({ quality: 98, progressive: true }).toBuffer();
+    const { body } = await rotate({ angle: 90 })(source, limits);
+    expect(await coefficients(body)).to.deep.equal(movedPicture(await coefficients(source), false, 1));
+  });
+
   it("is the original again after four turns, and after a turn and back, for an independent decoder too", async () => {
     for (const source of [
       await jpeg(photograph(128, 96)),

@@ -35,24 +35,50 @@ export async function encode(
     (components) => ({ ...all, components }),
   );
   const scans: Scan[] = [];
+  // A sequential scan's symbols were counted when they were decoded.
+  const largest = Math.max(...outputs.map(({ plane }) => plane.means.length));
+  const tokens = new Uint32Array(passes ? largest * TOKENS : 0);
   for (const pass of passes ?? sequential) {
-    scans.push(await encodeScan(outputs, mcus, pass, passes !== undefined, bytes, pace));
+    scans.push(await encodeScan(outputs, mcus, pass, passes !== undefined, bytes, tokens, pace));
   }
   return scans;
 }
 
-/** How a scan's symbols and bits leave: counted first, then written. */
+/** The table of a token that is bits without a symbol. */
+const BARE = 7;
+
+/** Tokens that replay writes between two looks at the clock. */
+const REPLAYED = 1 << 16;
+
+/** Tokens of a progressive scan that are remembered for a block: a byte a sample, half of what its coefficients take. */
+const TOKENS = 16;
+
+/** How a scan's symbols and bits leave: counted and remembered first, then written. */
 class Sink {
   /** By class and number of a table, as a DHT segment has them, how often each symbol comes. */
   readonly counts: Uint32Array[] = [];
   readonly codes: Uint32Array[] = [];
   writer: BitWriter | undefined;
+  /** What was counted, in order: `table << 29 | symbol << 21 | length << 16 | bits`. */
+  readonly #tokens: Uint32Array;
+  #count = 0;
+
+  /** @param tokens Room for symbols and pieces of bits to be remembered; where more come, the scan is walked again. */
+  constructor(tokens: Uint32Array) {
+    this.#tokens = tokens;
+  }
+
+  /** Whether all that was counted is remembered. */
+  get remembersAll(): boolean {
+    return this.#count <= this.#tokens.length;
+  }
 
   /** A symbol and the bits behind it. */
   symbol(table: number, symbol: number, bits: number, length: number): void {
     if (this.writer === undefined) {
       const counts = this.counts[table] as Uint32Array;
       counts[symbol] = (counts[symbol] as number) + 1;
+      this.#remember((table << 29) | (symbol << 21) | (length << 16) | bits);
       return;
     }
     const code = (this.codes[table] as Uint32Array)[symbol] as number;
@@ -61,7 +87,43 @@ class Sink {
 
   /** Bits without a symbol, which need no counting. */
   bits(bits: number, length: number): void {
-    this.writer?.put(bits, length);
+    if (this.writer === undefined) {
+      this.#remember((BARE << 29) | (length << 16) | bits);
+      return;
+    }
+    this.writer.put(bits, length);
+  }
+
+  #remember(token: number): void {
+    if (this.#count < this.#tokens.length) {
+      this.#tokens[this.#count] = token;
+    }
+    this.#count += 1;
+  }
+
+  /** Writes what was counted. */
+  async replay(writer: BitWriter, pace: Pace): Promise<void> {
+    const tokens = this.#tokens;
+    const { codes } = this;
+    for (let from = 0; from < this.#count; from += REPLAYED) {
+      const to = Math.min(from + REPLAYED, this.#count);
+      writer.reserve((to - from) * 4);
+      for (let index = from; index < to; index += 1) {
+        const token = tokens[index] as number;
+        const length = (token >>> 16) & 31;
+        const bits = token & 0xffff;
+        const table = token >>> 29;
+        if (table === BARE) {
+          writer.put(bits, length);
+        } else {
+          const code = (codes[table] as Uint32Array)[(token >>> 21) & 255] as number;
+          writer.put(((code >>> 5) << length) | bits, (code & 31) + length);
+        }
+      }
+      if (pace.due) {
+        await pace.rest();
+      }
+    }
   }
 }
 
@@ -85,12 +147,13 @@ async function encodeScan(
   pass: Pass,
   progressive: boolean,
   bytes: number,
+  tokens: Uint32Array,
   pace: Pace,
 ): Promise<Scan> {
-  const sink = new Sink();
   const dc = pass.from === 0 && pass.before === 0;
   const ac = pass.to > 0;
   const parts = pass.components.map((component) => outputs[component] as Output);
+  const sink = new Sink(tokens);
   // Means have tables 0 to 3, one a component at first; the other coefficients 4 to 7.
   for (const [place, { plane }] of parts.entries()) {
     sink.counts[place] = new Uint32Array(256);
@@ -103,8 +166,13 @@ async function encodeScan(
     ...(dc ? chooseTables(sink, 0, numbers) : []),
     ...(ac ? chooseTables(sink, 4, numbers) : []),
   ];
-  sink.writer = new BitWriter(bytes);
-  await walk(parts, mcus, pass, progressive, sink, pace);
+  const writer = new BitWriter(bytes);
+  if (sink.remembersAll) {
+    await sink.replay(writer, pace);
+  } else {
+    sink.writer = writer;
+    await walk(parts, mcus, pass, progressive, sink, pace);
+  }
   const numberOf = (kind: number, place: number) =>
     tables.find(({ first, places }) => first === kind && places.includes(place))?.number ?? 0;
   return {
@@ -117,7 +185,7 @@ async function encodeScan(
       ...parts.flatMap(({ id }, place) => [id, (numberOf(0, place) << 4) | numberOf(4, place)]),
       ...[pass.from, pass.to, (pass.before << 4) | pass.low],
     ]),
-    entropy: sink.writer.finish(),
+    entropy: writer.finish(),
   };
 }
 
