@@ -1,15 +1,14 @@
 /** Metadata that a format carries in blocks of its own: turned along, and what is lost of them goes to the notes. */
 import { hasThumbnail, turnedExif } from "./exif.ts";
 import { turnJpegThumbnail } from "./formats/jpeg/jpeg.ts";
-import { type Carried, resizedXmp, secondOrientation, turnedXmp } from "./metadata.ts";
-import type { Job } from "./pixels.ts";
-
-/** Says that something of the source is not in the result: once, however often it is there. */
-export function noteDropped({ notes }: Job, what: string): void {
-  if (!notes.dropped.includes(what)) {
-    notes.dropped.push(what);
-  }
-}
+import {
+  type Carried,
+  noteDropped,
+  noteXmpThumbnails,
+  resizedXmp,
+  secondOrientation,
+  turnedXmp,
+} from "./metadata.ts";
 
 /**
  * An image's Exif block, or undefined where it cannot be read.
@@ -33,8 +32,6 @@ export async function carriedExif(
 
 /** An XMP packet, whose length may change. */
 export function carriedXmp(packet: Buffer, carried: Carried): Buffer {
-  if (packet.includes("<xmp:Thumbnails")) {
-    noteDropped(carried.job, "XMP's thumbnails");
-  }
+  noteXmpThumbnails(packet, carried.job);
   return resizedXmp(turnedXmp(packet, false, secondOrientation(carried)), carried.size);
 }

@@ -15,6 +15,20 @@ export interface Carried {
   readonly job: Job;
 }
 
+/** Says that something of the source is not in the result: once, however often it is there. */
+export function noteDropped({ notes }: Job, what: string): void {
+  if (!notes.dropped.includes(what)) {
+    notes.dropped.push(what);
+  }
+}
+
+/** Says that a packet's thumbnails, which show the image as it was, are blanked. */
+export function noteXmpThumbnails(packet: Buffer, job: Job): void {
+  if (packet.includes("<xmp:Thumbnails")) {
+    noteDropped(job, "XMP's thumbnails");
+  }
+}
+
 /** What an orientation becomes that counts only where the one that every viewer follows is not stated. */
 export function secondOrientation({ turn, oriented }: Carried): (stated: number) => number {
   return (stated) => (oriented ? 1 : unappliedOrientation(stated, turn.degrees));

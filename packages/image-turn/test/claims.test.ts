@@ -3,6 +3,8 @@ import sharp from "sharp";
 import { rotate } from "../src/rotate.ts";
 import { exif, resources, xmp } from "./corpus/exif.ts";
 import { animatedGif } from "./corpus/gif.ts";
+import { exifItem, heif, phonePhoto } from "./corpus/heif.ts";
+import { jpeg, withSegments, xmpSegment } from "./corpus/jpeg.ts";
 import { type Chunk, chunksOf, pngOf } from "./corpus/png.ts";
 import { picture } from "./corpus/raster.ts";
 import { fieldsOf, pageOf, tiff } from "./corpus/tiff.ts";
@@ -39,6 +41,28 @@ async function notesOf(source: Buffer, angle = 90) {
 }
 
 describe("what metadata claims of an image", () => {
+  it("is its size where XMP in an AVIF states one in as many digits; its thumbnails are dropped, and told", async () => {
+    const source = await sharp(rgb.data, { raw: { width: 37, height: 23, channels: 3 } })
+      .withXmp(sized.toString())
+      .avif({ effort: 0 })
+      .toBuffer();
+    const { body, notes } = await rotate({ angle: 90 })(source, limits);
+    const text = body.toString("latin1");
+    expect(text).to.include('tiff:ImageWidth="23" tiff:ImageLength="37" exif:PixelXDimension="23"');
+    expect(text).to.include("<exif:PixelYDimension>37</exif:PixelYDimension>");
+    expect(text).to.not.include("xmp:Thumbnails");
+    expect(notes?.dropped).to.deep.equal(["XMP's thumbnails"]);
+  });
+
+  it("is told of what a JPEG and a HEIC lose, too", async () => {
+    const jpegs = withSegments(await jpeg(picture(64, 48)), [xmpSegment(sized)]);
+    expect((await notesOf(jpegs))?.dropped).to.deep.equal(["XMP's thumbnails"]);
+    const data = exifItem(exif({ orientation: 6, thumbnail: await jpeg(picture(16, 8)) }));
+    const item = { ...phonePhoto.items[7], type: "Exif", data };
+    const heic = heif({ ...phonePhoto, items: { ...phonePhoto.items, 7: item } });
+    expect((await notesOf(heic))?.dropped).to.deep.equal(["the Exif thumbnail", "XMP's thumbnails"]);
+  });
+
   const sources: Record<string, () => Buffer | Promise<Buffer>> = {
     PNG: () => pngOf(rgb, [xmpText]),
     WebP: async () => withChunks(await lossless(), 0x04, [{ type: "XMP ", data: sized }]),

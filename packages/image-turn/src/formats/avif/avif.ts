@@ -20,7 +20,8 @@ export async function turnAvif(source: Buffer, job: Job): Promise<Buffer> {
   if (isQuarter(turn)) {
     await open(job, source).extract({ left: 0, top: 0, width: 1, height: 1 }).raw().toBuffer();
     const container = readContainer(source);
-    const turned = typeof container === "string" ? container : await turnContainer(source, container, turn);
+    const turned =
+      typeof container === "string" ? container : await turnContainer(source, container, turn, job);
     if (typeof turned !== "string") {
       return turned;
     }

@@ -21,7 +21,7 @@ export async function turnHeic(source: Buffer, job: Job): Promise<Buffer> {
     throw unsupported(`but one that ${container}`);
   }
   checkImages(source, container);
-  const turned = await turnContainer(source, container, turn);
+  const turned = await turnContainer(source, container, turn, job);
   if (typeof turned === "string") {
     throw unsupported(`but one that ${turned}`);
   }

@@ -1,8 +1,9 @@
 /** Turns the images of a HEIF file, be it HEIC or AVIF, by its own properties (ISO/IEC 23008-12): no pixel is touched. */
 
-import { turnedExif } from "../../exif.ts";
+import { hasThumbnail, turnedExif } from "../../exif.ts";
 import { type Size, swapsSides, type Turn, turnedSize } from "../../geometry.ts";
-import { turnedXmp } from "../../metadata.ts";
+import { noteDropped, noteXmpThumbnails, resizedXmp, turnedXmp } from "../../metadata.ts";
+import type { Job } from "../../pixels.ts";
 import {
   type Association,
   associationsOf,
@@ -91,6 +92,7 @@ export async function turnContainer(
   source: Buffer,
   container: Container,
   turn: Turn,
+  job: Job,
 ): Promise<Buffer | string> {
   const file = Buffer.from(source);
   const { meta, iprp, extents } = container;
@@ -106,7 +108,9 @@ export async function turnContainer(
     const described = container.from.get(extent.item)?.find(({ type }) => type === "cdsc")?.to;
     const size = shownSize(file, container, described?.[0] ?? container.primary);
     const exif = container.items.get(extent.item)?.type === "Exif";
-    await turnMetadata(file, extent, exif, turn, size && turnedSize(turn, size));
+    const data = file.subarray(extent.offset, extent.offset + extent.length);
+    const now = size && turnedSize(turn, size);
+    exif ? await turnExif(data, turn, now, job) : turnXmp(data, now, job);
   }
   const growth = properties.length - (iprp.end - iprp.start);
   file.writeUInt32BE(meta.end - meta.start + growth, meta.start);
@@ -311,25 +315,25 @@ function number(value: number, bytes: number): Buffer {
   return buffer;
 }
 
-/** Changes Exif and XMP where they are; both keep their length. An Exif thumbnail is unlinked. */
-async function turnMetadata(
-  file: Buffer,
-  extent: Extent,
-  exif: boolean,
-  turn: Turn,
-  size: Size | undefined,
-): Promise<void> {
-  const data = file.subarray(extent.offset, extent.offset + extent.length);
-  if (!exif) {
-    data.set(turnedXmp(data, true));
-    return;
-  }
+/** Changes an Exif block where it is. A thumbnail in it is unlinked. */
+async function turnExif(data: Buffer, turn: Turn, size: Size | undefined, job: Job): Promise<void> {
   const start = 4 + data.readUInt32BE(0);
   const named = data.toString("latin1", start, start + 6) === "Exif\0\0";
   const block = data.subarray(named ? start + 6 : start);
   const unlink = () => Promise.reject(new Error("no thumbnail"));
   const turned = size && (await turnedExif(block, turn, size, unlink, block.length));
   if (turned !== undefined) {
+    if (hasThumbnail(block)) {
+      noteDropped(job, "the Exif thumbnail");
+    }
     block.set(turned);
   }
+}
+
+/** Changes an XMP packet where it is: sizes that now take more or fewer digits stay as they were. */
+function turnXmp(data: Buffer, size: Size | undefined, job: Job): void {
+  noteXmpThumbnails(data, job);
+  const turned = turnedXmp(data, true);
+  const resized = size ? resizedXmp(turned, size) : turned;
+  data.set(resized.length === data.length ? resized : turned);
 }

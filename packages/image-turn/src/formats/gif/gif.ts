@@ -1,4 +1,4 @@
-import { carriedXmp, noteDropped } from "../../carried.ts";
+import { carriedXmp } from "../../carried.ts";
 import { ImageRejected } from "../../contract.ts";
 import { readable } from "../../exif.ts";
 import { turnFrames } from "../../frames.ts";
@@ -13,6 +13,7 @@ import {
   turnedSize,
   turnFrom,
 } from "../../geometry.ts";
+import { noteDropped } from "../../metadata.ts";
 import { checkPixels, type Job, open, secondsLeft } from "../../pixels.ts";
 import { weight } from "../../weights.ts";
 import { decodeLzw, encodeLzw } from "./gif-lzw.ts";

@@ -1,7 +1,15 @@
 import { ImageRejected } from "../../contract.ts";
 import { exifOrientation, hasThumbnail, statedOrientation, turnedExif } from "../../exif.ts";
 import { isQuarter, swapsSides, type Turn, turnFrom } from "../../geometry.ts";
-import { type Carried, resizedXmp, secondOrientation, turnedResources, turnedXmp } from "../../metadata.ts";
+import {
+  type Carried,
+  noteDropped,
+  noteXmpThumbnails,
+  resizedXmp,
+  secondOrientation,
+  turnedResources,
+  turnedXmp,
+} from "../../metadata.ts";
 import { checkPixels, type Job, keepSpace, open, turnPixels } from "../../pixels.ts";
 import { weight } from "../../weights.ts";
 import {
@@ -221,7 +229,6 @@ async function turnedMetadata(
 ): Promise<Segment | undefined> {
   const { turn, size, job } = carried;
   const { marker: code, data } = segment;
-  const { dropped } = job.notes;
   const changed = (text: Buffer, rest: Buffer) => ({ marker: code, data: Buffer.concat([text, rest]) });
   switch (code) {
     case marker.app0:
@@ -235,12 +242,13 @@ async function turnedMetadata(
           turnJpegThumbnail(thumbnail, turn, job),
         );
         if (exif !== undefined && hasThumbnail(rest) && !hasThumbnail(exif)) {
-          dropped.push("the Exif thumbnail");
+          noteDropped(job, "the Exif thumbnail");
         }
         return exif && changed(signature.exif, exif);
       }
       if (startsWith(segment, signature.xmp)) {
         const xmp = data.subarray(signature.xmp.length);
+        noteXmpThumbnails(xmp, job);
         const packet = turnedXmp(xmp, gainMap !== undefined, secondOrientation(carried));
         const resized = resizedXmp(withoutClaims(packet, gainMap), size);
         // Longer numbers may find no room in a segment that is full.
@@ -260,12 +268,12 @@ async function turnedMetadata(
       const resources = data.subarray(signature.photoshop.length);
       const turned = turnedResources(resources, swapsSides(turn));
       if (turned.length < resources.length) {
-        dropped.push("Photoshop's thumbnail");
+        noteDropped(job, "Photoshop's thumbnail");
       }
       return changed(signature.photoshop, turned);
     }
     case 0xeb:
-      dropped.push("content credentials, or others' data in APP11");
+      noteDropped(job, "content credentials, or others' data in APP11");
       return undefined;
     case marker.app14:
       return undefined;

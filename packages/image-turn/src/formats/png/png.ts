@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import { carriedExif, carriedXmp, noteDropped } from "../../carried.ts";
+import { carriedExif, carriedXmp } from "../../carried.ts";
 import { ImageRejected } from "../../contract.ts";
 import { statedOrientation } from "../../exif.ts";
 import {
@@ -13,7 +13,7 @@ import {
   turnedSize,
   turnFrom,
 } from "../../geometry.ts";
-import { type Carried, secondOrientation } from "../../metadata.ts";
+import { type Carried, noteDropped, secondOrientation } from "../../metadata.ts";
 import { checkPixels, type Job, keepSpace, open, secondsLeft, turnPixels } from "../../pixels.ts";
 import { weight } from "../../weights.ts";
 import { decodeProfile, encodeProfile } from "./png-profile.ts";

@@ -1,9 +1,9 @@
 import type { TiffOptions } from "sharp";
-import { carriedXmp, noteDropped } from "../../carried.ts";
+import { carriedXmp } from "../../carried.ts";
 import { ImageRejected } from "../../contract.ts";
 import { readable } from "../../exif.ts";
 import { isQuarter, swapsSides, type Turn, turnFrom } from "../../geometry.ts";
-import { type Carried, turnedResources } from "../../metadata.ts";
+import { type Carried, noteDropped, turnedResources } from "../../metadata.ts";
 import { checkPixels, inspect, type Job, keepSpace, open, secondsLeft, turnPixels } from "../../pixels.ts";
 import { weight } from "../../weights.ts";
 import { tablesQuality } from "../jpeg/jpeg.ts";

@@ -1,10 +1,10 @@
 import type { Sharp } from "sharp";
-import { carriedExif, carriedXmp, noteDropped } from "../../carried.ts";
+import { carriedExif, carriedXmp } from "../../carried.ts";
 import { ImageRejected } from "../../contract.ts";
 import { statedOrientation } from "../../exif.ts";
 import { type Frames, turnFrames } from "../../frames.ts";
 import { isQuarter, type Rectangle, type Size, type Turn, turnFrom } from "../../geometry.ts";
-import type { Carried } from "../../metadata.ts";
+import { type Carried, noteDropped } from "../../metadata.ts";
 import { checkPixels, type Job, open, secondsLeft, turnPixels } from "../../pixels.ts";
 import { weight } from "../../weights.ts";
 import { vp8Quality } from "./webp-quality.ts";
