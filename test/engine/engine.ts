@@ -1,0 +1,112 @@
+/** `npm run engine`: the machine's life, from the first preview to `destroy`, in Pulumi's own engine. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { FanOutSettings } from "../../src/topology/fan-out-settings.ts";
+import { Aws } from "./aws.ts";
+import { findPulumi } from "./cli.ts";
+import { ALL, Life } from "./life.ts";
+import { servePlugin } from "./plugin.ts";
+import { between, SWITCHES, type Switch } from "./switches.ts";
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  if ((await findPulumi()) === undefined) {
+    console.error(
+      "There is no Pulumi CLI on the PATH to try the machine with: https://www.pulumi.com/docs/install/ says how to get one.",
+    );
+    return 2;
+  }
+  const folder = await mkdtemp(path.join(tmpdir(), "engine-"));
+  const aws = new Aws();
+  const plugin = await servePlugin(aws);
+  try {
+    const life = new Life(folder, aws, plugin.port);
+    await live(life);
+    console.log(
+      life.wrong.length === 0
+        ? `All ${life.steps} steps did what they may do, and nothing else.`
+        : `${life.wrong.length} of ${life.steps} steps did what they must not:\n${life.wrong.join("\n")}`,
+    );
+    return life.wrong.length === 0 ? 0 : 1;
+  } finally {
+    plugin.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** All steps, in order. Each takes the machine from where the one before has left it. */
+async function live(life: Life): Promise<void> {
+  await life.begin();
+  const anything = { create: ["*"] };
+  await life.step("preview of a new stack", {}, anything, "preview");
+  await life.step("up", {}, anything);
+  await life.step("up again", {}, {});
+  await life.inClone(() => life.step("preview from a clone elsewhere", {}, {}, "preview"));
+  await life.step("refresh", {}, {}, "refresh");
+
+  let before: Switch | undefined;
+  for (const next of SWITCHES) {
+    const title = `${next.setting}: ${settingsOf(next)}${before ? `; ${before.setting} as before` : ""}`;
+    await life.step(title, next.to, between(before, next));
+    before = next;
+  }
+  const used = SWITCHES.find(({ to }) => to.customerManagedKey === true)?.does.update ?? [];
+  await life.step('customerManagedKey: "retire"', { customerManagedKey: "retire" }, { update: used });
+  await life.step(
+    "customerManagedKey: false, once it is retired",
+    {},
+    { update: ["RolePolicy"], delete: ["Key", "KeyPolicy"] },
+  );
+
+  await life.program((text) =>
+    text.replace("warnOf", 'new RotationWorker("half-turn", { fanOut, angle: 180 });\n$&'),
+  );
+  const worker = [
+    ...[
+      "RotationWorker",
+      "Queue",
+      "RedriveAllowPolicy",
+      "QueuePolicy",
+      "TopicSubscription",
+      "LogGroup",
+      "Role",
+    ],
+    ...["RolePolicy", "Function", "EventSourceMapping", "MetricAlarm"],
+  ].map((type) => `${type} half-turn`);
+  await life.step("a worker more", {}, { create: worker, update: ["Dashboard"] });
+  await life.program();
+  await life.step("a worker less", {}, { delete: worker, update: ["Dashboard"] });
+
+  life.byHand("aws:sqs/queue:Queue", { visibilityTimeoutSeconds: 30 });
+  await life.step("refresh, once somebody has changed queues by hand", {}, { update: ["Queue"] }, "refresh");
+  await life.step("up, to mend that", {}, { update: ["Queue"] });
+  await life.step("destroy", {}, { delete: ["*"] }, "destroy");
+  life.expectNothingLeft();
+
+  await life.refuseEachTypeOnce();
+
+  const kept: FanOutSettings = { ...ALL, buckets: { protect: true, retainOnDelete: true } };
+  await life.step("protect and retainOnDelete", kept, {});
+  await life.step("destroy of what is protected, refused", kept, {}, "destroy", "is protected");
+  await life.step("protect off", { ...kept, buckets: { retainOnDelete: true } }, {});
+  await life.step("destroy of what is retained", {}, { delete: ["*"], keep: BUCKET_AND_KEY }, "destroy");
+}
+
+/** What stays on AWS with `retainOnDelete`. */
+const BUCKET_AND_KEY = [
+  "Bucket",
+  "BucketVersioning",
+  "BucketPublicAccessBlock",
+  "BucketOwnershipControls",
+  "BucketServerSideEncryptionConfiguration",
+  "BucketPolicy",
+  "BucketLifecycleConfiguration",
+  "Key",
+  "KeyPolicy",
+];
+
+function settingsOf({ to }: Switch): string {
+  return JSON.stringify(to).replace(/"(\w+)":/g, "$1: ");
+}

@@ -1,0 +1,142 @@
+import type { FanOutSettings } from "../../src/topology/fan-out-settings.ts";
+
+/** What may come of a change, by the kinds of resources; what is not named must not happen. */
+export interface Allowed {
+  readonly create?: readonly string[];
+  readonly update?: readonly string[];
+  readonly replace?: readonly string[];
+  readonly delete?: readonly string[];
+  /** Left on AWS, and no longer the stack's. */
+  readonly keep?: readonly string[];
+}
+
+export interface Switch {
+  /** As docs/settings.md names it. */
+  readonly setting: string;
+  readonly to: FanOutSettings;
+  /** What it does to a stack that has no settings; the way back does the opposite. */
+  readonly does: Allowed;
+}
+
+/** All that can have tags. */
+const TAGGED = [
+  "Bucket",
+  "Topic",
+  "Queue",
+  "LogGroup",
+  "Role",
+  "Function",
+  "EventSourceMapping",
+  "MetricAlarm",
+];
+
+/** All that is encrypted, and the roles that may use the key. */
+const ENCRYPTED = ["BucketServerSideEncryptionConfiguration", "Topic", "Queue", "LogGroup", "RolePolicy"];
+
+/**
+ * One or more switches for each setting of a stack. A batch's time follows from memory and batch size, the time that messages
+ * are hidden from that, and when they are late from this.
+ */
+export const SWITCHES: readonly Switch[] = [
+  {
+    setting: "buckets.forceDestroy",
+    to: { buckets: { forceDestroy: true } },
+    does: { update: ["Bucket"] },
+  },
+  { setting: "buckets.protect", to: { buckets: { protect: true } }, does: {} },
+  { setting: "buckets.retainOnDelete", to: { buckets: { retainOnDelete: true } }, does: {} },
+  {
+    setting: "buckets.noncurrentVersionDays",
+    to: { buckets: { noncurrentVersionDays: 90 } },
+    does: { update: ["BucketLifecycleConfiguration"] },
+  },
+  {
+    setting: "workers.memorySize",
+    to: { workers: { memorySize: 10_240 } },
+    does: { update: ["Function", "Queue", "MetricAlarm"] },
+  },
+  {
+    setting: "workers.timeout",
+    to: { workers: { timeout: 900 } },
+    does: { update: ["Function", "Queue", "MetricAlarm"] },
+  },
+  {
+    setting: "workers.batchSize",
+    to: { workers: { batchSize: 4 } },
+    does: { update: ["EventSourceMapping", "Function", "Queue", "MetricAlarm"] },
+  },
+  {
+    setting: "workers.maximumBatchingWindowInSeconds",
+    to: { workers: { maximumBatchingWindowInSeconds: 20 } },
+    does: { update: ["EventSourceMapping", "Queue", "MetricAlarm"] },
+  },
+  {
+    setting: "workers.maxReceiveCount",
+    to: { workers: { maxReceiveCount: 20 } },
+    does: { update: ["Queue"] },
+  },
+  {
+    setting: "workers.logRetentionInDays",
+    to: { workers: { logRetentionInDays: 90 } },
+    does: { update: ["LogGroup"] },
+  },
+  { setting: "workers.damaged", to: { workers: { damaged: "reject" } }, does: { update: ["Function"] } },
+  {
+    setting: "workers.scaling.maximumConcurrency",
+    to: { workers: { scaling: { maximumConcurrency: 20 } } },
+    does: { update: ["EventSourceMapping"] },
+  },
+  {
+    setting: "workers.scaling.minimumPollers, maximumPollers",
+    to: { workers: { scaling: { minimumPollers: 2, maximumPollers: 20 } } },
+    does: { update: ["EventSourceMapping"] },
+  },
+  {
+    setting: "workers.reservedConcurrency",
+    to: { workers: { reservedConcurrency: 50 } },
+    does: { update: ["Function", "EventSourceMapping"] },
+  },
+  {
+    setting: "alarms.email",
+    to: { alarms: { email: "on-call@example.com" } },
+    does: { create: ["TopicSubscription"] },
+  },
+  {
+    setting: "alarms.oldestMessageSeconds",
+    to: { alarms: { oldestMessageSeconds: 3600 } },
+    does: { update: ["MetricAlarm"] },
+  },
+  {
+    setting: "alarms.rejectedImages",
+    to: { alarms: { rejectedImages: 0 } },
+    does: { update: ["MetricAlarm"] },
+  },
+  {
+    setting: "alarms.enabled",
+    to: { alarms: { enabled: false } },
+    does: { delete: ["MetricAlarm", "Topic", "TopicPolicy"] },
+  },
+  { setting: "objective", to: { objective: { images: 1000, minutes: 60 } }, does: {} },
+  { setting: "dashboard", to: { dashboard: false }, does: { delete: ["Dashboard"] } },
+  {
+    setting: "tracing",
+    to: { tracing: true },
+    does: { create: ["ResourcePolicy"], update: ["Topic", "Function", "RolePolicy"] },
+  },
+  { setting: "tags", to: { tags: { Team: "pictures" } }, does: { update: TAGGED } },
+  {
+    setting: "customerManagedKey",
+    to: { customerManagedKey: true },
+    does: { create: ["Key", "KeyPolicy"], update: ENCRYPTED },
+  },
+];
+
+/** What a stack does that goes from one switch to another. */
+export function between(before: Switch | undefined, after: Switch | undefined): Allowed {
+  const [back, there] = [before?.does ?? {}, after?.does ?? {}];
+  return {
+    create: [...(back.delete ?? []), ...(there.create ?? [])],
+    update: [...(back.update ?? []), ...(there.update ?? [])],
+    delete: [...(back.create ?? []), ...(there.delete ?? [])],
+  };
+}
