@@ -33,10 +33,7 @@ export class AlarmTopic extends pulumi.ComponentResource {
     this.arn = topic.arn;
     new aws.sns.TopicPolicy(
       `${name}-policy`,
-      {
-        arn: topic.arn,
-        policy: topic.arn.apply((topicArn) => JSON.stringify(alarmTopicPolicy({ topicArn }))),
-      },
+      { arn: topic.arn, policy: topic.arn.apply(alarmTopicPolicy) },
       parent,
     );
     if (email !== undefined) {

@@ -1,5 +1,6 @@
 import type { cloudwatch } from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
+import { MAX_IN_FLIGHT } from "../delivery/queue.ts";
 
 /** What an alarm watches, and what it tells the person whom it wakes. */
 export interface Watched {
@@ -21,9 +22,6 @@ export interface Watched {
   /** What happened, and the section of docs/operations.md that says what to do. */
   readonly alarmDescription: string;
 }
-
-/** SQS hands out no more messages of a queue than are under way here, until some of them are done with. */
-const MOST_IN_FLIGHT = 120_000;
 
 /** Alarms as soon as one period is above the threshold. */
 const AT_ONCE = { datapointsToAlarm: 1, evaluationPeriods: 1, treatMissingData: "notBreaching" } as const;
@@ -53,77 +51,110 @@ export function undeliveredAlarm(topic: pulumi.Input<string>): Watched {
   };
 }
 
-/** What is watched of a worker, by the last part of the alarm's name. */
-export function workerAlarms(
-  worker: string,
-  stack: string,
-  names: Record<"queue" | "deadLetterQueue" | "function", pulumi.Input<string>>,
-  settings: { readonly oldestMessageSeconds: number; readonly rejectedImages: number },
-): Record<string, Watched> {
-  const queue = { namespace: "AWS/SQS", dimensions: { QueueName: names.queue } };
-  const lambda = { namespace: "AWS/Lambda", dimensions: { FunctionName: names.function } };
+/** A worker's alarms, as far as its own names and settings are in them. */
+export interface WatchedWorker {
+  readonly name: string;
+  /** PROJECT-STACK, which tells its metrics from those of other stacks. */
+  readonly stack: string;
+  readonly queue: pulumi.Input<string>;
+  readonly deadLetterQueue: pulumi.Input<string>;
+  readonly function: pulumi.Input<string>;
+  readonly oldestMessageSeconds: number;
+  readonly rejectedImages: number;
+}
+
+/** What is watched of a worker, by the last part of the alarm's name, in the order in which an image meets it. */
+export function workerAlarms(worker: WatchedWorker): Record<string, Watched> {
   return {
-    "dead-letters": {
-      namespace: "AWS/SQS",
-      metricName: "ApproximateNumberOfMessagesVisible",
-      // Whoever looks at dead letters hides them meanwhile, and the alarm would end and begin again.
-      plus: "ApproximateNumberOfMessagesNotVisible",
-      dimensions: { QueueName: names.deadLetterQueue },
-      statistic: "Maximum",
-      period: 60,
-      threshold: 0,
-      ...AT_ONCE,
-      // A queue that nobody touches falls silent after six hours, whether it is empty or not:
-      // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/monitoring-using-cloudwatch.html
-      treatMissingData: "ignore",
-      alarmDescription: `Images have no result of worker ${worker}: it rejected them, or failed too often. Their messages are kept in its dead-letter queue for 14 days. ${todo("Dead letters")}`,
-    },
-    late: {
-      ...queue,
-      metricName: "ApproximateAgeOfOldestMessage",
-      statistic: "Maximum",
-      period: 60,
-      threshold: settings.oldestMessageSeconds,
-      ...WHERE_IT_GOES_ON,
-      alarmDescription: `Images wait for worker ${worker} for more than ${settings.oldestMessageSeconds} seconds. Nothing is lost; messages are kept for 14 days. ${todo("Late")}`,
-    },
-    "in-flight": {
-      ...queue,
-      metricName: "ApproximateNumberOfMessagesNotVisible",
-      statistic: "Maximum",
-      period: 60,
-      threshold: 0.8 * MOST_IN_FLIGHT,
-      ...AT_ONCE,
-      alarmDescription: `Worker ${worker} has more than 80 % of the 120,000 messages under way that a queue may have. At all of them it gets no more until some are done with. ${todo("In flight")}`,
-    },
-    errors: {
-      ...lambda,
-      metricName: "Errors",
-      statistic: "Sum",
-      period: 60,
-      threshold: 0,
-      ...WHERE_IT_GOES_ON,
-      alarmDescription: `The function of worker ${worker} crashes or runs out of time or memory, again and again. Its messages come again, and go to the dead-letter queue in the end. ${todo("Errors")}`,
-    },
-    throttles: {
-      ...lambda,
-      metricName: "Throttles",
-      statistic: "Sum",
-      period: 60,
-      threshold: 0,
-      ...WHERE_IT_GOES_ON,
-      alarmDescription: `Lambda refuses to run the function of worker ${worker} as often as its queue asks, which counts as a try of each message. ${todo("Throttles")}`,
-    },
-    rejected: {
-      namespace: "ImageMachine",
-      metricName: "rejected",
-      dimensions: { service: worker, stack },
-      statistic: "Sum",
-      period: 300,
-      threshold: settings.rejectedImages,
-      ...AT_ONCE,
-      alarmDescription: `Worker ${worker} rejected more than ${settings.rejectedImages} images in five minutes. Each rejection says why. ${todo("Rejected")}`,
-    },
+    "dead-letters": deadLettersAlarm(worker),
+    late: lateAlarm(worker),
+    "in-flight": inFlightAlarm(worker),
+    errors: errorsAlarm(worker),
+    throttles: throttlesAlarm(worker),
+    rejected: rejectedAlarm(worker),
+  };
+}
+
+function deadLettersAlarm({ name, deadLetterQueue }: WatchedWorker): Watched {
+  return {
+    namespace: "AWS/SQS",
+    metricName: "ApproximateNumberOfMessagesVisible",
+    // Whoever looks at dead letters hides them meanwhile, and the alarm would end and begin again.
+    plus: "ApproximateNumberOfMessagesNotVisible",
+    dimensions: { QueueName: deadLetterQueue },
+    statistic: "Maximum",
+    period: 60,
+    threshold: 0,
+    ...AT_ONCE,
+    // A queue that nobody touches falls silent after six hours, whether it is empty or not:
+    // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/monitoring-using-cloudwatch.html
+    treatMissingData: "ignore",
+    alarmDescription: `Images have no result of worker ${name}: it rejected them, or failed too often. Their messages are kept in its dead-letter queue for 14 days. ${todo("Dead letters")}`,
+  };
+}
+
+function lateAlarm({ name, queue, oldestMessageSeconds }: WatchedWorker): Watched {
+  return {
+    namespace: "AWS/SQS",
+    metricName: "ApproximateAgeOfOldestMessage",
+    dimensions: { QueueName: queue },
+    statistic: "Maximum",
+    period: 60,
+    threshold: oldestMessageSeconds,
+    ...WHERE_IT_GOES_ON,
+    alarmDescription: `Images wait for worker ${name} for more than ${oldestMessageSeconds} seconds. Nothing is lost; messages are kept for 14 days. ${todo("Late")}`,
+  };
+}
+
+function inFlightAlarm({ name, queue }: WatchedWorker): Watched {
+  return {
+    namespace: "AWS/SQS",
+    metricName: "ApproximateNumberOfMessagesNotVisible",
+    dimensions: { QueueName: queue },
+    statistic: "Maximum",
+    period: 60,
+    threshold: 0.8 * MAX_IN_FLIGHT,
+    ...AT_ONCE,
+    alarmDescription: `Worker ${name} has more than 80 % of the ${MAX_IN_FLIGHT.toLocaleString("en")} messages under way that a queue may have. At all of them it gets no more until some are done with. ${todo("In flight")}`,
+  };
+}
+
+function errorsAlarm({ name, function: lambda }: WatchedWorker): Watched {
+  return {
+    namespace: "AWS/Lambda",
+    metricName: "Errors",
+    dimensions: { FunctionName: lambda },
+    statistic: "Sum",
+    period: 60,
+    threshold: 0,
+    ...WHERE_IT_GOES_ON,
+    alarmDescription: `The function of worker ${name} crashes or runs out of time or memory, again and again. Its messages come again, and go to the dead-letter queue in the end. ${todo("Errors")}`,
+  };
+}
+
+function throttlesAlarm({ name, function: lambda }: WatchedWorker): Watched {
+  return {
+    namespace: "AWS/Lambda",
+    metricName: "Throttles",
+    dimensions: { FunctionName: lambda },
+    statistic: "Sum",
+    period: 60,
+    threshold: 0,
+    ...WHERE_IT_GOES_ON,
+    alarmDescription: `Lambda refuses to run the function of worker ${name} as often as its queue asks, which counts as a try of each message. ${todo("Throttles")}`,
+  };
+}
+
+function rejectedAlarm({ name, stack, rejectedImages }: WatchedWorker): Watched {
+  return {
+    namespace: "ImageMachine",
+    metricName: "rejected",
+    dimensions: { service: name, stack },
+    statistic: "Sum",
+    period: 300,
+    threshold: rejectedImages,
+    ...AT_ONCE,
+    alarmDescription: `Worker ${name} rejected more than ${rejectedImages} images in five minutes. Each rejection says why. ${todo("Rejected")}`,
   };
 }
 

@@ -59,7 +59,7 @@ export class EncryptionKey extends pulumi.ComponentResource {
           // By its ARN, the provider would find another id at every up, and change the policy:
           // https://github.com/hashicorp/terraform-provider-aws/issues/46432
           keyId: key.id,
-          policy: key.arn.apply((keyArn) => JSON.stringify(keyPolicy({ keyArn, logGroups }))),
+          policy: pulumi.jsonStringify(key.arn.apply((keyArn) => keyPolicy(keyArn, logGroups))),
         },
         options,
       ),

@@ -1,3 +1,4 @@
+import { RETENTION_SECONDS } from "../delivery/queue.ts";
 import { type Choices, checkInteger, checkMap, choose, type Range } from "./checks.ts";
 import { checkWorkerSettings, type WorkerSettings } from "./worker-settings.ts";
 
@@ -98,7 +99,7 @@ export const ALARM_CHOICES = {
 } as const satisfies Choices;
 
 /** Of `alarms.oldestMessageSeconds`, whose default is each worker's own. */
-export const OLDEST_MESSAGE_SECONDS = { minimum: 60, maximum: 1_209_600, unit: "seconds" } as const;
+export const OLDEST_MESSAGE_SECONDS = { minimum: 60, maximum: RETENTION_SECONDS, unit: "seconds" } as const;
 
 export const FAN_OUT_CHOICES = {
   dashboard: true,

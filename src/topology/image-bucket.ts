@@ -59,102 +59,127 @@ export class ImageBucket extends pulumi.ComponentResource {
     checkTransform(`ImageBucket "${name}"`, args.transform ?? {}, TRANSFORMS);
     super("image-machine:index:ImageBucket", name, {}, opts);
     const parent = { parent: this, retainOnDelete: opts?.retainOnDelete ?? false };
-    const { keyArn, tags, transform = {} } = args;
+    const { forceDestroy, tags, transform = {} } = args;
 
-    this.bucket = new aws.s3.Bucket(
-      name,
-      ...transformed(transform.bucket, { forceDestroy: args.forceDestroy, tags }, parent),
-    );
-    const bucket = this.bucket.bucket;
+    this.bucket = new aws.s3.Bucket(name, ...transformed(transform.bucket, { forceDestroy, tags }, parent));
+    const child: Child = { name, bucket: this.bucket, args, transform, parent };
+    this.versioning = keepVersions(child);
+    const publicAccess = closeToThePublic(child);
+    forgetAccessLists(child);
+    encrypt(child);
+    refuseWithoutTls(child, publicAccess);
+    forgetWhatNobodyAsksFor(child, this.versioning);
 
-    this.versioning = new aws.s3.BucketVersioning(
-      `${name}-versioning`,
-      ...transformed(
-        transform.versioning,
-        { bucket, versioningConfiguration: { status: "Enabled" } },
-        parent,
-      ),
-    );
-    const publicAccess = new aws.s3.BucketPublicAccessBlock(
-      `${name}-public-access`,
-      ...transformed(
-        transform.publicAccess,
-        {
-          bucket,
-          blockPublicAcls: true,
-          blockPublicPolicy: true,
-          ignorePublicAcls: true,
-          restrictPublicBuckets: true,
-        },
-        parent,
-      ),
-    );
-    new aws.s3.BucketOwnershipControls(
-      `${name}-ownership`,
-      ...transformed(
-        transform.ownership,
-        { bucket, rule: { objectOwnership: "BucketOwnerEnforced" } },
-        parent,
-      ),
-    );
-    new aws.s3.BucketServerSideEncryptionConfiguration(
-      `${name}-encryption`,
-      ...transformed(
-        transform.encryption,
-        {
-          bucket,
-          rules: [
-            keyArn === undefined
-              ? { applyServerSideEncryptionByDefault: { sseAlgorithm: "AES256" } }
-              : {
-                  applyServerSideEncryptionByDefault: { sseAlgorithm: "aws:kms", kmsMasterKeyId: keyArn },
-                  // One request to KMS for many objects instead of one for each.
-                  bucketKeyEnabled: true,
-                },
-          ],
-        },
-        parent,
-      ),
-    );
-    new aws.s3.BucketPolicy(
-      `${name}-policy`,
-      ...transformed(
-        transform.policy,
-        {
-          bucket,
-          policy: this.bucket.arn.apply((bucketArn) => JSON.stringify(bucketPolicy({ bucketArn }))),
-        },
-        // Both are changes of the bucket's policy status: S3 answers a conflict when they race.
-        { ...parent, dependsOn: publicAccess },
-      ),
-    );
-    new aws.s3.BucketLifecycleConfiguration(
-      `${name}-lifecycle`,
-      ...transformed(
-        transform.lifecycle,
-        {
-          bucket,
-          rules: [
-            {
-              id: "abandoned-uploads",
-              status: "Enabled",
-              filter: {},
-              abortIncompleteMultipartUpload: { daysAfterInitiation: ABANDONED_UPLOAD_DAYS },
-            },
-            {
-              id: "old-versions",
-              status: "Enabled",
-              filter: {},
-              noncurrentVersionExpiration: { noncurrentDays: args.noncurrentVersionDays },
-              expiration: { expiredObjectDeleteMarker: true },
-            },
-          ],
-        },
-        // A rule about noncurrent versions means nothing before there are versions.
-        { ...parent, dependsOn: this.versioning },
-      ),
-    );
-
-    this.registerOutputs({ bucket });
+    this.registerOutputs({ bucket: this.bucket.bucket });
   }
+}
+
+/** What each step needs to know. */
+interface Child {
+  readonly name: string;
+  readonly bucket: aws.s3.Bucket;
+  readonly args: ImageBucketArgs;
+  readonly transform: ImageBucketTransform;
+  readonly parent: pulumi.CustomResourceOptions;
+}
+
+function keepVersions({ name, bucket, transform, parent }: Child): aws.s3.BucketVersioning {
+  return new aws.s3.BucketVersioning(
+    `${name}-versioning`,
+    ...transformed(
+      transform.versioning,
+      { bucket: bucket.bucket, versioningConfiguration: { status: "Enabled" } },
+      parent,
+    ),
+  );
+}
+
+function closeToThePublic({ name, bucket, transform, parent }: Child): aws.s3.BucketPublicAccessBlock {
+  return new aws.s3.BucketPublicAccessBlock(
+    `${name}-public-access`,
+    ...transformed(
+      transform.publicAccess,
+      {
+        bucket: bucket.bucket,
+        blockPublicAcls: true,
+        blockPublicPolicy: true,
+        ignorePublicAcls: true,
+        restrictPublicBuckets: true,
+      },
+      parent,
+    ),
+  );
+}
+
+function forgetAccessLists({ name, bucket, transform, parent }: Child): void {
+  new aws.s3.BucketOwnershipControls(
+    `${name}-ownership`,
+    ...transformed(
+      transform.ownership,
+      { bucket: bucket.bucket, rule: { objectOwnership: "BucketOwnerEnforced" } },
+      parent,
+    ),
+  );
+}
+
+function encrypt({ name, bucket, args: { keyArn }, transform, parent }: Child): void {
+  const rule =
+    keyArn === undefined
+      ? { applyServerSideEncryptionByDefault: { sseAlgorithm: "AES256" } }
+      : {
+          applyServerSideEncryptionByDefault: { sseAlgorithm: "aws:kms", kmsMasterKeyId: keyArn },
+          // One request to KMS for many objects instead of one for each.
+          bucketKeyEnabled: true,
+        };
+  new aws.s3.BucketServerSideEncryptionConfiguration(
+    `${name}-encryption`,
+    ...transformed(transform.encryption, { bucket: bucket.bucket, rules: [rule] }, parent),
+  );
+}
+
+/** @param publicAccess also changes the bucket's policy status: S3 answers a conflict when the two race */
+function refuseWithoutTls(
+  { name, bucket, transform, parent }: Child,
+  publicAccess: aws.s3.BucketPublicAccessBlock,
+): void {
+  new aws.s3.BucketPolicy(
+    `${name}-policy`,
+    ...transformed<aws.s3.BucketPolicyArgs>(
+      transform.policy,
+      { bucket: bucket.bucket, policy: bucket.arn.apply(bucketPolicy) },
+      { ...parent, dependsOn: publicAccess },
+    ),
+  );
+}
+
+/** @param versioning comes first: a rule about noncurrent versions means nothing before there are versions */
+function forgetWhatNobodyAsksFor(
+  { name, bucket, args: { noncurrentVersionDays }, transform, parent }: Child,
+  versioning: aws.s3.BucketVersioning,
+): void {
+  new aws.s3.BucketLifecycleConfiguration(
+    `${name}-lifecycle`,
+    ...transformed(
+      transform.lifecycle,
+      {
+        bucket: bucket.bucket,
+        rules: [
+          {
+            id: "abandoned-uploads",
+            status: "Enabled",
+            filter: {},
+            abortIncompleteMultipartUpload: { daysAfterInitiation: ABANDONED_UPLOAD_DAYS },
+          },
+          {
+            id: "old-versions",
+            status: "Enabled",
+            filter: {},
+            noncurrentVersionExpiration: { noncurrentDays: noncurrentVersionDays },
+            expiration: { expiredObjectDeleteMarker: true },
+          },
+        ],
+      },
+      { ...parent, dependsOn: versioning },
+    ),
+  );
 }

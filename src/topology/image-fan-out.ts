@@ -87,127 +87,25 @@ export class ImageFanOut extends pulumi.ComponentResource {
     checkTransform(`ImageFanOut "${name}"`, transform, TRANSFORMS);
     const settings = checkFanOutSettings(`ImageFanOut "${name}": `, given);
     super("image-machine:index:ImageFanOut", name, {}, opts);
-    const parent = { parent: this };
     const tags = { Project: pulumi.getProject(), Stack: pulumi.getStack(), ...settings.tags };
-    const { protect, retainOnDelete, ...bucketArgs } = settings.buckets;
-    // For what cannot be named by Pulumi.
-    const stackName = `${this.stack}-${name}`;
-    const kept = { parent: this, protect, retainOnDelete };
     this.settings = { ...settings, tags };
+    const child: Child = { name, settings: this.settings, transform, parent: { parent: this } };
 
-    this.keyArn = settings.customerManagedKey
-      ? new EncryptionKey(`${name}-key`, { logGroups: this.logGroups, tags, transform: transform.key }, kept)
-          .arn
-      : undefined;
+    this.keyArn = createKey(child, this.logGroups);
     this.encryptionKeyArn = settings.customerManagedKey === "retire" ? undefined : this.keyArn;
-
-    const bucket = { ...bucketArgs, keyArn: this.encryptionKeyArn, tags };
-    const source = new ImageBucket(`${name}-source`, { ...bucket, transform: transform.source }, kept);
+    const source = createBucket(child, "source", this.encryptionKeyArn);
     this.source = source.bucket;
-    this.results = new ImageBucket(
-      `${name}-results`,
-      { ...bucket, transform: transform.results },
-      kept,
-    ).bucket;
+    this.results = createBucket(child, "results", this.encryptionKeyArn).bucket;
 
-    this.topic = new aws.sns.Topic(
-      `${name}-created`,
-      ...transformed(
-        transform.topic,
-        {
-          tags,
-          ...(this.encryptionKeyArn && { kmsMasterKeyId: this.encryptionKeyArn }),
-          // Left out, it would stay what it was.
-          tracingConfig: settings.tracing ? "Active" : "PassThrough",
-        },
-        parent,
-      ),
-    );
-    const arns = { topicArn: this.topic.arn, bucketArn: this.source.arn };
-    const topicPolicy = new aws.sns.TopicPolicy(
-      `${name}-created-policy`,
-      ...transformed(
-        transform.topicPolicy,
-        {
-          arn: this.topic.arn,
-          policy: pulumi.output(arns).apply((known) => JSON.stringify(policies.topicPolicy(known))),
-        },
-        parent,
-      ),
-    );
-    if (settings.tracing) {
-      new aws.xray.ResourcePolicy(
-        `${name}-tracing-policy`,
-        ...transformed(
-          transform.tracingPolicy,
-          {
-            policyName: stackName,
-            policyDocument: this.topic.arn.apply((topicArn) =>
-              JSON.stringify(policies.tracingPolicy({ topicArn })),
-            ),
-          },
-          parent,
-        ),
-      );
-    }
-    new aws.s3.BucketNotification(
-      `${name}-source-notification`,
-      ...transformed(
-        transform.notification,
-        {
-          bucket: this.source.bucket,
-          topics: [{ id: "created", topicArn: this.topic.arn, events: ["s3:ObjectCreated:*"] }],
-        },
-        // S3 tries the topic when it is told of it, and refuses one that it may not publish to. What is uploaded before
-        // there are versions must not be told of: S3 may not find it for a while, and cannot say that it is not deleted.
-        { parent: this, dependsOn: [topicPolicy, source.versioning] },
-      ),
-    );
+    this.topic = createTopic(child, this.encryptionKeyArn);
+    const topicPolicy = letSourcePublish(child, this.topic, this.source);
+    if (settings.tracing) letTopicTrace(child, this.topic, this.stack);
+    tellTopic(child, this.topic, source, topicPolicy);
+    this.sharp = createLayer(child);
 
-    this.sharp = new aws.lambda.LayerVersion(
-      `${name}-sharp`,
-      ...transformed(
-        transform.layer,
-        {
-          layerName: `${name}-sharp`,
-          description: "sharp and libvips",
-          code: sharpLayer(),
-          compatibleArchitectures: ["arm64"],
-          compatibleRuntimes: ["nodejs24.x"],
-        },
-        parent,
-      ),
-    );
-
-    this.alarmTopic = settings.alarms.enabled
-      ? new AlarmTopic(
-          `${name}-alarms`,
-          {
-            email: settings.alarms.email,
-            keyArn: this.encryptionKeyArn,
-            tags,
-            transform: transform.alarmTopic,
-          },
-          parent,
-        )
-      : undefined;
-    if (this.alarmTopic) {
-      const watched = undeliveredAlarm(this.topic.name);
-      new aws.cloudwatch.MetricAlarm(
-        `${name}-undelivered-alarm`,
-        ...transformed(transform.alarm, alarmArgs(watched, this.alarmTopic.arn, tags), parent),
-      );
-    }
-    if (settings.dashboard) {
-      new aws.cloudwatch.Dashboard(
-        `${name}-dashboard`,
-        ...transformed(
-          transform.dashboard,
-          { dashboardName: stackName, dashboardBody: bodyOfAll(this.topic.arn, this.stack, this.workers) },
-          parent,
-        ),
-      );
-    }
+    this.alarmTopic = createAlarmTopic(child, this.encryptionKeyArn);
+    if (this.alarmTopic) createAlarm(child, this.topic, this.alarmTopic);
+    if (settings.dashboard) createDashboard(child, this);
 
     this.registerOutputs({
       source: this.source.bucket,
@@ -215,4 +113,163 @@ export class ImageFanOut extends pulumi.ComponentResource {
       topic: this.topic.arn,
     });
   }
+
+  /** @throws RangeError where a worker of this name cannot be attached */
+  checkNewWorker(name: string): void {
+    if (!this.workers[name]) return;
+    throw new RangeError(
+      `ImageWorker "${name}": the fan-out has a worker of that name already, whose results are under "${name}/". Give one of them another name.`,
+    );
+  }
+
+  /** Takes down a worker, for the stack's outputs, the dashboard and the objective. */
+  attach(name: string, outputs: DeclaredOutputs, settings: CheckedWorkerSettings): void {
+    this.workers[name] = outputs;
+    this.workerSettings[name] = settings;
+  }
+}
+
+/** What each step needs to know. */
+interface Child {
+  readonly name: string;
+  readonly settings: CheckedFanOutSettings;
+  readonly transform: ImageFanOutTransform;
+  readonly parent: pulumi.CustomResourceOptions;
+}
+
+type KeyArn = pulumi.Output<string> | undefined;
+
+/** Options of what is kept, and not deleted, where the settings say so. */
+function kept({ settings: { buckets }, parent }: Child): pulumi.ComponentResourceOptions {
+  return { ...parent, protect: buckets.protect, retainOnDelete: buckets.retainOnDelete };
+}
+
+function createKey(child: Child, logGroups: string): KeyArn {
+  const { name, settings, transform } = child;
+  if (!settings.customerManagedKey) return undefined;
+  const args = { logGroups, tags: settings.tags, transform: transform.key };
+  return new EncryptionKey(`${name}-key`, args, kept(child)).arn;
+}
+
+function createBucket(child: Child, of: "source" | "results", keyArn: KeyArn): ImageBucket {
+  const { buckets, tags } = child.settings;
+  const { forceDestroy, noncurrentVersionDays } = buckets;
+  const args = { forceDestroy, noncurrentVersionDays, keyArn, tags, transform: child.transform[of] };
+  return new ImageBucket(`${child.name}-${of}`, args, kept(child));
+}
+
+function createTopic({ name, settings, transform, parent }: Child, keyArn: KeyArn): aws.sns.Topic {
+  return new aws.sns.Topic(
+    `${name}-created`,
+    ...transformed(
+      transform.topic,
+      {
+        tags: settings.tags,
+        ...(keyArn && { kmsMasterKeyId: keyArn }),
+        // Left out, it would stay what it was.
+        tracingConfig: settings.tracing ? "Active" : "PassThrough",
+      },
+      parent,
+    ),
+  );
+}
+
+function letSourcePublish(
+  { name, transform, parent }: Child,
+  topic: aws.sns.Topic,
+  source: aws.s3.Bucket,
+): aws.sns.TopicPolicy {
+  const arns = pulumi.output({ topicArn: topic.arn, bucketArn: source.arn });
+  return new aws.sns.TopicPolicy(
+    `${name}-created-policy`,
+    ...transformed<aws.sns.TopicPolicyArgs>(
+      transform.topicPolicy,
+      { arn: topic.arn, policy: arns.apply(policies.topicPolicy) },
+      parent,
+    ),
+  );
+}
+
+function letTopicTrace({ name, transform, parent }: Child, topic: aws.sns.Topic, stack: string): void {
+  new aws.xray.ResourcePolicy(
+    `${name}-tracing-policy`,
+    ...transformed(
+      transform.tracingPolicy,
+      {
+        policyName: `${stack}-${name}`,
+        policyDocument: pulumi.jsonStringify(topic.arn.apply(policies.tracingPolicy)),
+      },
+      parent,
+    ),
+  );
+}
+
+/**
+ * S3 tries the topic when it is told of it, and refuses one that it may not publish to. What is uploaded before there are
+ * versions must not be told of: S3 may not find it for a while, and cannot say that it is not deleted.
+ */
+function tellTopic(
+  { name, transform, parent }: Child,
+  topic: aws.sns.Topic,
+  source: ImageBucket,
+  topicPolicy: aws.sns.TopicPolicy,
+): void {
+  new aws.s3.BucketNotification(
+    `${name}-source-notification`,
+    ...transformed(
+      transform.notification,
+      {
+        bucket: source.bucket.bucket,
+        topics: [{ id: "created", topicArn: topic.arn, events: ["s3:ObjectCreated:*"] }],
+      },
+      { ...parent, dependsOn: [topicPolicy, source.versioning] },
+    ),
+  );
+}
+
+function createLayer({ name, transform, parent }: Child): aws.lambda.LayerVersion {
+  return new aws.lambda.LayerVersion(
+    `${name}-sharp`,
+    ...transformed(
+      transform.layer,
+      {
+        layerName: `${name}-sharp`,
+        description: "sharp and libvips",
+        code: sharpLayer(),
+        compatibleArchitectures: ["arm64"],
+        compatibleRuntimes: ["nodejs24.x"],
+      },
+      parent,
+    ),
+  );
+}
+
+function createAlarmTopic(
+  { name, settings, transform, parent }: Child,
+  keyArn: KeyArn,
+): AlarmTopic | undefined {
+  const { enabled, email } = settings.alarms;
+  if (!enabled) return undefined;
+  const args = { email, keyArn, tags: settings.tags, transform: transform.alarmTopic };
+  return new AlarmTopic(`${name}-alarms`, args, parent);
+}
+
+function createAlarm(
+  { name, settings, transform, parent }: Child,
+  topic: aws.sns.Topic,
+  alarmTopic: AlarmTopic,
+): void {
+  const args = alarmArgs(undeliveredAlarm(topic.name), alarmTopic.arn, settings.tags);
+  new aws.cloudwatch.MetricAlarm(`${name}-undelivered-alarm`, ...transformed(transform.alarm, args, parent));
+}
+
+function createDashboard({ name, transform, parent }: Child, { topic, stack, workers }: ImageFanOut): void {
+  new aws.cloudwatch.Dashboard(
+    `${name}-dashboard`,
+    ...transformed(
+      transform.dashboard,
+      { dashboardName: `${stack}-${name}`, dashboardBody: bodyOfAll(topic.arn, stack, workers) },
+      parent,
+    ),
+  );
 }

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import { RETENTION_SECONDS } from "../delivery/queue.ts";
 import { bundleHandler } from "../packaging/bundle.ts";
 import { alarmArgs, workerAlarms } from "./alarms.ts";
 import { checkName } from "./checks.ts";
@@ -14,7 +15,7 @@ import {
   transformedFunction,
   withVariables,
 } from "./transform.ts";
-import { checkWorkerSettings, type WorkerSettings } from "./worker-settings.ts";
+import { type CheckedWorkerSettings, checkWorkerSettings, type WorkerSettings } from "./worker-settings.ts";
 
 export interface ImageWorkerArgs extends WorkerSettings {
   /** What the worker is attached to: it gets a message for every image dropped there. */
@@ -64,12 +65,6 @@ const TRANSFORMS: Record<keyof ImageWorkerTransform, true> = {
 const IMAGE_WORKER = "image-machine:index:ImageWorker";
 
 /**
- * Fourteen days, the most that SQS keeps a message. A message's age counts from its first arrival, in the
- * dead-letter queue too, so anything shorter on the first queue would only lose messages sooner.
- */
-const RETENTION_SECONDS = 14 * 24 * 60 * 60;
-
-/**
  * One processor: a queue that is told of every image, a function that processes it and writes the result under
  * the worker's name, a dead-letter queue for what cannot be processed, and a role that allows just that.
  *
@@ -93,228 +88,310 @@ export class ImageWorker extends pulumi.ComponentResource {
     type = IMAGE_WORKER,
   ) {
     checkName("ImageWorker", name);
-    const { fanOut, handler, environment, transform = {}, ...own } = args;
+    const { fanOut, handler, environment = {}, transform = {}, ...own } = args;
     checkTransform(`ImageWorker "${name}"`, transform, TRANSFORMS);
-    if (fanOut.workers[name]) {
-      throw new RangeError(
-        `ImageWorker "${name}": the fan-out has a worker of that name already, whose results are under "${name}/". Give one of them another name.`,
-      );
-    }
-    const { tracing, alarms, ...shared } = fanOut.settings;
-    const settings = checkWorkerSettings(`ImageWorker "${name}": `, { ...shared.workers, ...own });
-    if (!existsSync(path.resolve(handler))) {
-      throw new RangeError(
-        `ImageWorker "${name}": handler is ${JSON.stringify(handler)}, but there is no such file in ${process.cwd()}.`,
-      );
-    }
+    fanOut.checkNewWorker(name);
+    const settings = checkWorkerSettings(`ImageWorker "${name}": `, { ...fanOut.settings.workers, ...own });
+    checkHandler(name, handler);
     // A worker that gets a class of its own stays the same worker, and keeps its queues and what is in them.
     super(type, name, {}, pulumi.mergeOptions(opts, { aliases: [{ type: IMAGE_WORKER }] }));
-    const parent = { parent: this };
-    const tags = { ...shared.tags, Worker: name };
-    const { keyArn, encryptionKeyArn } = fanOut;
-    const encryption = encryptionKeyArn
-      ? { kmsMasterKeyId: encryptionKeyArn }
-      : { sqsManagedSseEnabled: true };
+    const tags = { ...fanOut.settings.tags, Worker: name };
+    const child: Child = { name, fanOut, settings, transform, tags, parent: { parent: this } };
     this.prefix = name;
 
-    this.deadLetterQueue = new aws.sqs.Queue(
-      `${name}-dead-letters`,
-      ...transformed(
-        transform.deadLetterQueue,
-        { messageRetentionSeconds: RETENTION_SECONDS, ...encryption, tags },
-        parent,
-      ),
-    );
-    this.queue = new aws.sqs.Queue(
-      `${name}-queue`,
-      ...transformed(
-        transform.queue,
-        {
-          messageRetentionSeconds: RETENTION_SECONDS,
-          visibilityTimeoutSeconds: visibilityTimeout(settings),
-          ...encryption,
-          redrivePolicy: pulumi.jsonStringify({
-            deadLetterTargetArn: this.deadLetterQueue.arn,
-            maxReceiveCount: settings.maxReceiveCount,
-          }),
-          tags,
-        },
-        parent,
-      ),
-    );
-    new aws.sqs.RedriveAllowPolicy(
-      `${name}-redrive-allow`,
-      ...transformed(
-        transform.redriveAllow,
-        {
-          queueUrl: this.deadLetterQueue.url,
-          redriveAllowPolicy: pulumi.jsonStringify({
-            redrivePermission: "byQueue",
-            sourceQueueArns: [this.queue.arn],
-          }),
-        },
-        parent,
-      ),
-    );
+    this.deadLetterQueue = createDeadLetterQueue(child);
+    this.queue = createQueue(child, this.deadLetterQueue);
+    const queues = { queue: this.queue, deadLetterQueue: this.deadLetterQueue };
+    allowRedrive(child, queues);
+    const queuePolicies = letTopicSend(child, queues);
+    subscribe(child, queues, queuePolicies);
 
-    const policyOf = (queue: aws.sqs.Queue): aws.sqs.QueuePolicyArgs => ({
-      queueUrl: queue.url,
-      policy: pulumi
-        .output({ queueArn: queue.arn, topicArn: fanOut.topic.arn })
-        .apply((arns) => JSON.stringify(queuePolicy(arns))),
-    });
-    const policies = [
-      new aws.sqs.QueuePolicy(
-        `${name}-queue-policy`,
-        ...transformed(transform.queuePolicy, policyOf(this.queue), parent),
-      ),
-      new aws.sqs.QueuePolicy(
-        `${name}-dead-letters-policy`,
-        ...transformed(transform.deadLetterPolicy, policyOf(this.deadLetterQueue), parent),
-      ),
-    ];
-    new aws.sns.TopicSubscription(
-      `${name}-subscription`,
-      ...transformed<aws.sns.TopicSubscriptionArgs>(
-        transform.subscription,
-        {
-          topic: fanOut.topic.arn,
-          protocol: "sqs",
-          endpoint: this.queue.arn,
-          rawMessageDelivery: true,
-          redrivePolicy: pulumi.jsonStringify({ deadLetterTargetArn: this.deadLetterQueue.arn }),
-        },
-        // A message that a queue's policy refuses is a client error, which SNS does not try again.
-        { parent: this, dependsOn: policies },
-      ),
-    );
+    const logGroup = createLogGroup(child);
+    const role = createRole(child);
+    const rolePolicy = createRolePolicy(child, role, { ...queues, logGroup });
+    const code = { handler, environment };
+    this.function = createFunction(child, code, { ...queues, logGroup, role, rolePolicy });
+    createMapping(child, this.queue, this.function, rolePolicy);
+    if (fanOut.alarmTopic) createAlarms(child, queues, this.function, fanOut.alarmTopic.arn);
 
-    const logGroup = new aws.cloudwatch.LogGroup(
-      `${name}-log`,
-      ...transformed(
-        transform.logGroup,
-        {
-          namePrefix: `${fanOut.logGroups}${name}-`,
-          retentionInDays: settings.logRetentionInDays,
-          ...(encryptionKeyArn && { kmsKeyId: encryptionKeyArn }),
-          tags,
-        },
-        parent,
-      ),
-    );
-    const role = new aws.iam.Role(
-      `${name}-role`,
-      ...transformed(transform.role, { assumeRolePolicy: JSON.stringify(lambdaTrustPolicy()), tags }, parent),
-    );
-    const rolePolicy = new aws.iam.RolePolicy(
-      `${name}-role-policy`,
-      ...transformed(
-        transform.rolePolicy,
-        {
-          role: role.name,
-          policy: pulumi
-            .output({
-              sourceArn: fanOut.source.arn,
-              resultsArn: fanOut.results.arn,
-              prefix: this.prefix,
-              queueArn: this.queue.arn,
-              deadLetterArn: this.deadLetterQueue.arn,
-              logGroupArn: logGroup.arn,
-              keyArn,
-            })
-            .apply((arns) => JSON.stringify(workerPolicy(arns, { tracing }))),
-        },
-        parent,
-      ),
-    );
-
-    this.function = new aws.lambda.Function(
-      `${name}-function`,
-      ...transformedFunction(
-        `ImageWorker "${name}"`,
-        transform.function,
-        {
-          runtime: "nodejs24.x",
-          architectures: ["arm64"],
-          handler: "index.handler",
-          code: bundleHandler(handler),
-          layers: [fanOut.sharp.arn],
-          role: role.arn,
-          memorySize: settings.memorySize,
-          timeout: settings.timeout,
-          ...(settings.reservedConcurrency && { reservedConcurrentExecutions: settings.reservedConcurrency }),
-          // Left out, it would stay what it was.
-          tracingConfig: { mode: tracing ? "Active" : "PassThrough" },
-          loggingConfig: { logFormat: "Text", logGroup: logGroup.name },
-          environment: {
-            variables: withVariables(`ImageWorker "${name}": environment`, environment, {
-              WORKER: name,
-              DAMAGED: settings.damaged,
-              STACK: fanOut.stack,
-              RESULTS_BUCKET: fanOut.results.bucket,
-              QUEUE_URL: this.queue.url,
-              DEAD_LETTER_QUEUE_URL: this.deadLetterQueue.url,
-              // One arena per core keeps glibc from holding on to the memory of every image it has seen.
-              MALLOC_ARENA_MAX: "2",
-              // Stack traces name lines of the TypeScript.
-              NODE_OPTIONS: "--enable-source-maps",
-            }),
-          },
-          tags,
-        },
-        // Invoked before its policy is there it would fail; before its log group is there Lambda would make one.
-        { parent: this, dependsOn: [rolePolicy, logGroup] },
-      ),
-    );
-    new aws.lambda.EventSourceMapping(
-      `${name}-mapping`,
-      ...transformed<aws.lambda.EventSourceMappingArgs>(
-        transform.mapping,
-        {
-          eventSourceArn: this.queue.arn,
-          functionName: this.function.arn,
-          functionResponseTypes: ["ReportBatchItemFailures"],
-          batchSize: settings.batchSize,
-          maximumBatchingWindowInSeconds: settings.maximumBatchingWindowInSeconds,
-          ...scalingArgs(settings.scaling),
-          metricsConfig: { metrics: ["EventCount"] },
-          tags,
-        },
-        // Lambda checks that the role may receive from the queue when the mapping is made.
-        { parent: this, dependsOn: rolePolicy },
-      ),
-    );
-
-    if (fanOut.alarmTopic) {
-      const names = {
-        queue: this.queue.name,
-        deadLetterQueue: this.deadLetterQueue.name,
-        function: this.function.name,
-      };
-      const oldestMessageSeconds = alarms.oldestMessageSeconds ?? lateSeconds(settings);
-      const watchedOf = workerAlarms(name, fanOut.stack, names, { ...alarms, oldestMessageSeconds });
-      for (const [what, watched] of Object.entries(watchedOf)) {
-        new aws.cloudwatch.MetricAlarm(
-          `${name}-${what}-alarm`,
-          ...transformed(transform.alarm, alarmArgs(watched, fanOut.alarmTopic.arn, tags), parent),
-        );
-      }
-    }
-
-    fanOut.workerSettings[name] = settings;
-    fanOut.workers[name] = {
+    const outputs = {
       queue: this.queue.url,
       deadLetterQueue: this.deadLetterQueue.url,
       function: this.function.name,
       logGroup: logGroup.name,
       prefix: this.prefix,
     };
-    this.registerOutputs({
-      ...fanOut.workers[name],
-      name,
-      source: fanOut.source.bucket,
-      results: fanOut.results.bucket,
-    });
+    fanOut.attach(name, outputs, settings);
+    const { source, results } = fanOut;
+    this.registerOutputs({ ...outputs, name, source: source.bucket, results: results.bucket });
+  }
+}
+
+/** What each step needs to know. */
+interface Child {
+  readonly name: string;
+  readonly fanOut: ImageFanOut;
+  readonly settings: CheckedWorkerSettings;
+  readonly transform: ImageWorkerTransform;
+  readonly tags: Record<string, string>;
+  readonly parent: pulumi.CustomResourceOptions;
+}
+
+interface Queues {
+  readonly queue: aws.sqs.Queue;
+  readonly deadLetterQueue: aws.sqs.Queue;
+}
+
+/** @throws RangeError where there is no such file */
+function checkHandler(name: string, handler: string): void {
+  if (existsSync(path.resolve(handler))) return;
+  throw new RangeError(
+    `ImageWorker "${name}": handler is ${JSON.stringify(handler)}, but there is no such file in ${process.cwd()}.`,
+  );
+}
+
+/** What both queues have. */
+function queueArgs({ fanOut: { encryptionKeyArn }, tags }: Child): aws.sqs.QueueArgs {
+  return {
+    messageRetentionSeconds: RETENTION_SECONDS,
+    ...(encryptionKeyArn ? { kmsMasterKeyId: encryptionKeyArn } : { sqsManagedSseEnabled: true }),
+    tags,
+  };
+}
+
+function createDeadLetterQueue(child: Child): aws.sqs.Queue {
+  const { name, transform, parent } = child;
+  return new aws.sqs.Queue(
+    `${name}-dead-letters`,
+    ...transformed(transform.deadLetterQueue, queueArgs(child), parent),
+  );
+}
+
+function createQueue(child: Child, deadLetterQueue: aws.sqs.Queue): aws.sqs.Queue {
+  const { name, settings, transform, parent } = child;
+  const { maxReceiveCount } = settings;
+  return new aws.sqs.Queue(
+    `${name}-queue`,
+    ...transformed(
+      transform.queue,
+      {
+        ...queueArgs(child),
+        visibilityTimeoutSeconds: visibilityTimeout(settings),
+        redrivePolicy: pulumi.jsonStringify({ deadLetterTargetArn: deadLetterQueue.arn, maxReceiveCount }),
+      },
+      parent,
+    ),
+  );
+}
+
+function allowRedrive({ name, transform, parent }: Child, { queue, deadLetterQueue }: Queues): void {
+  new aws.sqs.RedriveAllowPolicy(
+    `${name}-redrive-allow`,
+    ...transformed(
+      transform.redriveAllow,
+      {
+        queueUrl: deadLetterQueue.url,
+        redriveAllowPolicy: pulumi.jsonStringify({
+          redrivePermission: "byQueue",
+          sourceQueueArns: [queue.arn],
+        }),
+      },
+      parent,
+    ),
+  );
+}
+
+/** Lets the topic send images to the queue, and to the dead-letter queue what it could not deliver. */
+function letTopicSend(
+  { name, fanOut, transform, parent }: Child,
+  { queue, deadLetterQueue }: Queues,
+): aws.sqs.QueuePolicy[] {
+  const policyOf = ({ url, arn }: aws.sqs.Queue): aws.sqs.QueuePolicyArgs => ({
+    queueUrl: url,
+    policy: pulumi.output({ queueArn: arn, topicArn: fanOut.topic.arn }).apply(queuePolicy),
+  });
+  return [
+    new aws.sqs.QueuePolicy(
+      `${name}-queue-policy`,
+      ...transformed(transform.queuePolicy, policyOf(queue), parent),
+    ),
+    new aws.sqs.QueuePolicy(
+      `${name}-dead-letters-policy`,
+      ...transformed(transform.deadLetterPolicy, policyOf(deadLetterQueue), parent),
+    ),
+  ];
+}
+
+/** @param policies come first: a message that a queue's policy refuses is a client error, which SNS does not try again */
+function subscribe(
+  { name, fanOut, transform, parent }: Child,
+  { queue, deadLetterQueue }: Queues,
+  policies: aws.sqs.QueuePolicy[],
+): void {
+  new aws.sns.TopicSubscription(
+    `${name}-subscription`,
+    ...transformed<aws.sns.TopicSubscriptionArgs>(
+      transform.subscription,
+      {
+        topic: fanOut.topic.arn,
+        protocol: "sqs",
+        endpoint: queue.arn,
+        rawMessageDelivery: true,
+        redrivePolicy: pulumi.jsonStringify({ deadLetterTargetArn: deadLetterQueue.arn }),
+      },
+      { ...parent, dependsOn: policies },
+    ),
+  );
+}
+
+function createLogGroup({ name, fanOut, settings, transform, tags, parent }: Child): aws.cloudwatch.LogGroup {
+  const { logGroups, encryptionKeyArn } = fanOut;
+  return new aws.cloudwatch.LogGroup(
+    `${name}-log`,
+    ...transformed(
+      transform.logGroup,
+      {
+        namePrefix: `${logGroups}${name}-`,
+        retentionInDays: settings.logRetentionInDays,
+        ...(encryptionKeyArn && { kmsKeyId: encryptionKeyArn }),
+        tags,
+      },
+      parent,
+    ),
+  );
+}
+
+function createRole({ name, transform, tags, parent }: Child): aws.iam.Role {
+  return new aws.iam.Role(
+    `${name}-role`,
+    ...transformed<aws.iam.RoleArgs>(transform.role, { assumeRolePolicy: lambdaTrustPolicy(), tags }, parent),
+  );
+}
+
+function createRolePolicy(
+  { name, fanOut, transform, parent }: Child,
+  role: aws.iam.Role,
+  { queue, deadLetterQueue, logGroup }: Queues & { logGroup: aws.cloudwatch.LogGroup },
+): aws.iam.RolePolicy {
+  const arns = pulumi.output({
+    sourceArn: fanOut.source.arn,
+    resultsArn: fanOut.results.arn,
+    prefix: name,
+    queueArn: queue.arn,
+    deadLetterArn: deadLetterQueue.arn,
+    logGroupArn: logGroup.arn,
+    keyArn: fanOut.keyArn,
+  });
+  return new aws.iam.RolePolicy(
+    `${name}-role-policy`,
+    ...transformed<aws.iam.RolePolicyArgs>(
+      transform.rolePolicy,
+      { role: role.name, policy: arns.apply((known) => workerPolicy(known, fanOut.settings.tracing)) },
+      parent,
+    ),
+  );
+}
+
+/** What a function's resource refers to. */
+interface Surroundings extends Queues {
+  readonly logGroup: aws.cloudwatch.LogGroup;
+  readonly role: aws.iam.Role;
+  /** Comes first: invoked before it is there, the function would fail. */
+  readonly rolePolicy: aws.iam.RolePolicy;
+}
+
+function createFunction(
+  { name, fanOut, settings, transform, tags, parent }: Child,
+  { handler, environment }: Pick<Required<ImageWorkerArgs>, "handler" | "environment">,
+  { queue, deadLetterQueue, logGroup, role, rolePolicy }: Surroundings,
+): aws.lambda.Function {
+  const { memorySize, timeout, reservedConcurrency } = settings;
+  const variables = withVariables(`ImageWorker "${name}": environment`, environment, {
+    WORKER: name,
+    DAMAGED: settings.damaged,
+    STACK: fanOut.stack,
+    RESULTS_BUCKET: fanOut.results.bucket,
+    QUEUE_URL: queue.url,
+    DEAD_LETTER_QUEUE_URL: deadLetterQueue.url,
+    // One arena per core keeps glibc from holding on to the memory of every image it has seen.
+    MALLOC_ARENA_MAX: "2",
+    // Stack traces name lines of the TypeScript.
+    NODE_OPTIONS: "--enable-source-maps",
+  });
+  return new aws.lambda.Function(
+    `${name}-function`,
+    ...transformedFunction(
+      `ImageWorker "${name}"`,
+      transform.function,
+      {
+        runtime: "nodejs24.x",
+        architectures: ["arm64"],
+        handler: "index.handler",
+        code: bundleHandler(handler),
+        layers: [fanOut.sharp.arn],
+        role: role.arn,
+        memorySize,
+        timeout,
+        ...(reservedConcurrency && { reservedConcurrentExecutions: reservedConcurrency }),
+        // Left out, it would stay what it was.
+        tracingConfig: { mode: fanOut.settings.tracing ? "Active" : "PassThrough" },
+        loggingConfig: { logFormat: "Text", logGroup: logGroup.name },
+        environment: { variables },
+        tags,
+      },
+      // Before its log group is there Lambda would make one.
+      { ...parent, dependsOn: [rolePolicy, logGroup] },
+    ),
+  );
+}
+
+/** @param rolePolicy comes first: Lambda checks that the role may receive from the queue when the mapping is made */
+function createMapping(
+  { name, settings, transform, tags, parent }: Child,
+  queue: aws.sqs.Queue,
+  lambda: aws.lambda.Function,
+  rolePolicy: aws.iam.RolePolicy,
+): void {
+  new aws.lambda.EventSourceMapping(
+    `${name}-mapping`,
+    ...transformed<aws.lambda.EventSourceMappingArgs>(
+      transform.mapping,
+      {
+        eventSourceArn: queue.arn,
+        functionName: lambda.arn,
+        functionResponseTypes: ["ReportBatchItemFailures"],
+        batchSize: settings.batchSize,
+        maximumBatchingWindowInSeconds: settings.maximumBatchingWindowInSeconds,
+        ...scalingArgs(settings.scaling),
+        metricsConfig: { metrics: ["EventCount"] },
+        tags,
+      },
+      { ...parent, dependsOn: rolePolicy },
+    ),
+  );
+}
+
+function createAlarms(
+  { name, fanOut, settings, transform, tags, parent }: Child,
+  { queue, deadLetterQueue }: Queues,
+  lambda: aws.lambda.Function,
+  topicArn: pulumi.Input<string>,
+): void {
+  const { stack, settings: shared } = fanOut;
+  const watched = workerAlarms({
+    name,
+    stack,
+    queue: queue.name,
+    deadLetterQueue: deadLetterQueue.name,
+    function: lambda.name,
+    oldestMessageSeconds: shared.alarms.oldestMessageSeconds ?? lateSeconds(settings),
+    rejectedImages: shared.alarms.rejectedImages,
+  });
+  for (const [what, each] of Object.entries(watched)) {
+    new aws.cloudwatch.MetricAlarm(
+      `${name}-${what}-alarm`,
+      ...transformed(transform.alarm, alarmArgs(each, topicArn, tags), parent),
+    );
   }
 }
 

@@ -3,6 +3,7 @@ import { placeOf } from "./arn.ts";
 
 type PolicyDocument = iam.PolicyDocument;
 type PolicyStatement = iam.PolicyStatement;
+type Condition = PolicyStatement["Condition"];
 
 /**
  * Every policy of the machine, as pure functions of resolved ARNs. Service principals are held to the resource
@@ -10,7 +11,32 @@ type PolicyStatement = iam.PolicyStatement;
  * (docs/architecture.md has the table); nothing is reachable without TLS.
  */
 
-const VERSION = "2012-10-17";
+function document(...statements: PolicyStatement[]): PolicyDocument {
+  return { Version: "2012-10-17", Statement: statements };
+}
+
+/** Allows whoever has the policy to do something. */
+function allow(Sid: string, Action: string | string[], Resource: string): PolicyStatement {
+  return { Sid, Effect: "Allow", Action, Resource };
+}
+
+/** Allows an AWS service to do something, under a condition if there is one. */
+function allowService(
+  Sid: string,
+  service: string,
+  Action: string | string[],
+  Resource: string,
+  Condition?: Condition,
+): PolicyStatement {
+  return {
+    Sid,
+    Effect: "Allow",
+    Principal: { Service: service },
+    Action,
+    Resource,
+    ...(Condition && { Condition }),
+  };
+}
 
 /** Denies every request to the resource that was not made over TLS. */
 function denyWithoutTls(actions: string, resources: string[]): PolicyStatement {
@@ -50,83 +76,70 @@ function topicsBeside(arn: string): string {
 }
 
 /** A bucket that answers over TLS alone; who may use it is left to the roles of its account. */
-export function bucketPolicy({ bucketArn }: { bucketArn: string }): PolicyDocument {
-  return { Version: VERSION, Statement: [denyWithoutTls("s3:*", [bucketArn, `${bucketArn}/*`])] };
+export function bucketPolicy(bucketArn: string): PolicyDocument {
+  return document(denyWithoutTls("s3:*", [bucketArn, `${bucketArn}/*`]));
 }
 
 /** A topic to which only the source bucket publishes. */
-export function topicPolicy(arns: { topicArn: string; bucketArn: string }): PolicyDocument {
-  return {
-    Version: VERSION,
-    Statement: [
-      {
-        Sid: "SourceBucketPublishes",
-        Effect: "Allow",
-        Principal: { Service: "s3.amazonaws.com" },
-        Action: "sns:Publish",
-        Resource: arns.topicArn,
-        Condition: onBehalfOf(arns.bucketArn, placeOf(arns.topicArn).account),
-      },
-      denyWithoutTls("sns:Publish", [arns.topicArn]),
-    ],
-  };
+export function topicPolicy({
+  topicArn,
+  bucketArn,
+}: {
+  topicArn: string;
+  bucketArn: string;
+}): PolicyDocument {
+  return document(
+    allowService(
+      "SourceBucketPublishes",
+      "s3.amazonaws.com",
+      "sns:Publish",
+      topicArn,
+      onBehalfOf(bucketArn, placeOf(topicArn).account),
+    ),
+    denyWithoutTls("sns:Publish", [topicArn]),
+  );
 }
 
 /** A topic to which only the account's alarms publish. */
-export function alarmTopicPolicy({ topicArn }: { topicArn: string }): PolicyDocument {
-  return {
-    Version: VERSION,
-    Statement: [
-      {
-        Sid: "AlarmsPublish",
-        Effect: "Allow",
-        Principal: { Service: "cloudwatch.amazonaws.com" },
-        Action: "sns:Publish",
-        Resource: topicArn,
-        Condition: onBehalfOf(alarmsBeside(topicArn), placeOf(topicArn).account),
-      },
-      denyWithoutTls("sns:Publish", [topicArn]),
-    ],
-  };
+export function alarmTopicPolicy(topicArn: string): PolicyDocument {
+  return document(
+    allowService(
+      "AlarmsPublish",
+      "cloudwatch.amazonaws.com",
+      "sns:Publish",
+      topicArn,
+      onBehalfOf(alarmsBeside(topicArn), placeOf(topicArn).account),
+    ),
+    denyWithoutTls("sns:Publish", [topicArn]),
+  );
 }
 
 /** A queue to which only the topic sends. The dead-letter queue has the same: the topic sends there what it could not deliver. */
-export function queuePolicy(arns: { queueArn: string; topicArn: string }): PolicyDocument {
-  return {
-    Version: VERSION,
-    Statement: [
-      {
-        Sid: "TopicSends",
-        Effect: "Allow",
-        Principal: { Service: "sns.amazonaws.com" },
-        Action: "sqs:SendMessage",
-        Resource: arns.queueArn,
-        Condition: onBehalfOfTopic(arns.topicArn),
-      },
-      denyWithoutTls("sqs:*", [arns.queueArn]),
-    ],
-  };
+export function queuePolicy({ queueArn, topicArn }: { queueArn: string; topicArn: string }): PolicyDocument {
+  return document(
+    allowService("TopicSends", "sns.amazonaws.com", "sqs:SendMessage", queueArn, onBehalfOfTopic(topicArn)),
+    denyWithoutTls("sqs:*", [queueArn]),
+  );
 }
 
 /**
  * Lets the topic send traces. X-Ray knows no single resources here:
  * https://docs.aws.amazon.com/xray/latest/devguide/xray-services-sns.html
  */
-export function tracingPolicy({ topicArn }: { topicArn: string }): PolicyDocument {
-  return {
-    Version: VERSION,
-    Statement: [
-      {
-        Sid: "TopicTraces",
-        Effect: "Allow",
-        Principal: { Service: "sns.amazonaws.com" },
-        Action: ["xray:PutTraceSegments", "xray:GetSamplingRules", "xray:GetSamplingTargets"],
-        Resource: "*",
-        Condition: onBehalfOf(topicArn, placeOf(topicArn).account),
-      },
-    ],
-  };
+export function tracingPolicy(topicArn: string): PolicyDocument {
+  return document(
+    allowService(
+      "TopicTraces",
+      "sns.amazonaws.com",
+      ["xray:PutTraceSegments", "xray:GetSamplingRules", "xray:GetSamplingTargets"],
+      "*",
+      onBehalfOf(topicArn, placeOf(topicArn).account),
+    ),
+  );
 }
+
+/** What a service that passes messages on does with a key. */
+const USE_KEY = ["kms:Decrypt", "kms:GenerateDataKey*"];
 
 /**
  * Who may use the key, besides principals that the account's IAM policies allow: the services that pass messages
@@ -138,49 +151,39 @@ export function tracingPolicy({ topicArn }: { topicArn: string }): PolicyDocumen
  * https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
  * @param logGroups how the names of the log groups begin
  */
-export function keyPolicy({ keyArn, logGroups }: { keyArn: string; logGroups: string }): PolicyDocument {
+export function keyPolicy(keyArn: string, logGroups: string): PolicyDocument {
   const { partition, region, account } = placeOf(keyArn);
-  const service = (
-    Sid: string,
-    principal: string,
-    Condition?: PolicyStatement["Condition"],
-  ): PolicyStatement => ({
-    Sid,
-    Effect: "Allow",
-    Principal: { Service: principal },
-    Action: ["kms:Decrypt", "kms:GenerateDataKey*"],
-    Resource: "*",
-    ...(Condition && { Condition }),
-  });
-  return {
-    Version: VERSION,
-    Statement: [
+  return document(
+    {
+      Sid: "AccountAdministers",
+      Effect: "Allow",
+      Principal: { AWS: `arn:${partition}:iam::${account}:root` },
+      Action: "kms:*",
+      Resource: "*",
+    },
+    // As S3's own page has it, and AWS's CDK: without a condition.
+    allowService("SourceBucketPublishes", "s3.amazonaws.com", USE_KEY, "*"),
+    allowService("TopicSends", "sns.amazonaws.com", USE_KEY, "*", onBehalfOfTopic(topicsBeside(keyArn))),
+    allowService(
+      "AlarmsPublish",
+      "cloudwatch.amazonaws.com",
+      USE_KEY,
+      "*",
+      onBehalfOf(alarmsBeside(keyArn), account),
+    ),
+    allowService(
+      "LogsEncrypt",
+      // The one service here whose principal differs by region and partition.
+      `logs.${region}.amazonaws.com${partition === "aws-cn" ? ".cn" : ""}`,
+      ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
+      "*",
       {
-        Sid: "AccountAdministers",
-        Effect: "Allow",
-        Principal: { AWS: `arn:${partition}:iam::${account}:root` },
-        Action: "kms:*",
-        Resource: "*",
-      },
-      // As S3's own page has it, and AWS's CDK: without a condition.
-      service("SourceBucketPublishes", "s3.amazonaws.com"),
-      service("TopicSends", "sns.amazonaws.com", onBehalfOfTopic(topicsBeside(keyArn))),
-      service("AlarmsPublish", "cloudwatch.amazonaws.com", onBehalfOf(alarmsBeside(keyArn), account)),
-      {
-        Sid: "LogsEncrypt",
-        Effect: "Allow",
-        // The one service here whose principal differs by region and partition.
-        Principal: { Service: `logs.${region}.amazonaws.com${partition === "aws-cn" ? ".cn" : ""}` },
-        Action: ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
-        Resource: "*",
-        Condition: {
-          ArnLike: {
-            "kms:EncryptionContext:aws:logs:arn": `arn:${partition}:logs:${region}:${account}:log-group:${logGroups}*`,
-          },
+        ArnLike: {
+          "kms:EncryptionContext:aws:logs:arn": `arn:${partition}:logs:${region}:${account}:log-group:${logGroups}*`,
         },
       },
-    ],
-  };
+    ),
+  );
 }
 
 /**
@@ -189,93 +192,47 @@ export function keyPolicy({ keyArn, logGroups }: { keyArn: string; logGroups: st
  * (https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html).
  */
 export function lambdaTrustPolicy(): PolicyDocument {
-  return {
-    Version: VERSION,
-    Statement: [
-      {
-        Sid: "LambdaRuns",
-        Effect: "Allow",
-        Principal: { Service: "lambda.amazonaws.com" },
-        Action: "sts:AssumeRole",
-      },
-    ],
-  };
+  return document({
+    Sid: "LambdaRuns",
+    Effect: "Allow",
+    Principal: { Service: "lambda.amazonaws.com" },
+    Action: "sts:AssumeRole",
+  });
 }
 
+/** What a worker's function works with. */
+export interface WorkerArns {
+  readonly sourceArn: string;
+  readonly resultsArn: string;
+  /** First segment of its results' keys. */
+  readonly prefix: string;
+  readonly queueArn: string;
+  readonly deadLetterArn: string;
+  readonly logGroupArn: string;
+  /** Of the key that buckets and queues are encrypted with, where it is not AWS's own. */
+  readonly keyArn?: string | undefined;
+}
+
+const TAKE_MESSAGES = [
+  "sqs:ReceiveMessage",
+  "sqs:DeleteMessage",
+  "sqs:ChangeMessageVisibility",
+  "sqs:GetQueueAttributes",
+];
+
 /** What a worker's function may do, and nothing else. */
-export function workerPolicy(
-  arns: {
-    sourceArn: string;
-    resultsArn: string;
-    prefix: string;
-    queueArn: string;
-    deadLetterArn: string;
-    logGroupArn: string;
-    /** Of the key that buckets and queues are encrypted with, where it is not AWS's own. */
-    keyArn?: string | undefined;
-  },
-  { tracing }: { tracing: boolean },
-): PolicyDocument {
-  const statements: PolicyStatement[] = [
-    {
-      Sid: "TakeMessages",
-      Effect: "Allow",
-      Action: [
-        "sqs:ReceiveMessage",
-        "sqs:DeleteMessage",
-        "sqs:ChangeMessageVisibility",
-        "sqs:GetQueueAttributes",
-      ],
-      Resource: arns.queueArn,
-    },
-    {
-      Sid: "RejectMessages",
-      Effect: "Allow",
-      Action: "sqs:SendMessage",
-      Resource: arns.deadLetterArn,
-    },
-    {
-      Sid: "ReadSources",
-      Effect: "Allow",
-      Action: ["s3:GetObject", "s3:GetObjectVersion"],
-      Resource: `${arns.sourceArn}/*`,
-    },
-    {
-      Sid: "ReadAndWriteOwnResults",
-      Effect: "Allow",
-      Action: ["s3:GetObject", "s3:PutObject"],
-      Resource: `${arns.resultsArn}/${arns.prefix}/*`,
-    },
-    {
-      // Without them S3 answers 403 for a source or a version that is gone, as if it were one that may not be read.
-      Sid: "TellMissingSources",
-      Effect: "Allow",
-      Action: ["s3:ListBucket", "s3:ListBucketVersions"],
-      Resource: arns.sourceArn,
-    },
-    {
-      Sid: "WriteLogs",
-      Effect: "Allow",
-      Action: ["logs:CreateLogStream", "logs:PutLogEvents"],
-      Resource: `${arns.logGroupArn}:*`,
-    },
-  ];
-  if (arns.keyArn !== undefined) {
-    statements.push({
-      Sid: "UseKey",
-      Effect: "Allow",
-      Action: ["kms:Decrypt", "kms:GenerateDataKey"],
-      Resource: arns.keyArn,
-    });
-  }
-  if (tracing) {
+export function workerPolicy(arns: WorkerArns, tracing: boolean): PolicyDocument {
+  const { sourceArn, resultsArn, prefix, queueArn, deadLetterArn, logGroupArn, keyArn } = arns;
+  return document(
+    allow("TakeMessages", TAKE_MESSAGES, queueArn),
+    allow("RejectMessages", "sqs:SendMessage", deadLetterArn),
+    allow("ReadSources", ["s3:GetObject", "s3:GetObjectVersion"], `${sourceArn}/*`),
+    allow("ReadAndWriteOwnResults", ["s3:GetObject", "s3:PutObject"], `${resultsArn}/${prefix}/*`),
+    // Without them S3 answers 403 for a source or a version that is gone, as if it were one that may not be read.
+    allow("TellMissingSources", ["s3:ListBucket", "s3:ListBucketVersions"], sourceArn),
+    allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], `${logGroupArn}:*`),
+    ...(keyArn === undefined ? [] : [allow("UseKey", ["kms:Decrypt", "kms:GenerateDataKey"], keyArn)]),
     // X-Ray knows no single resources here.
-    statements.push({
-      Sid: "WriteTraces",
-      Effect: "Allow",
-      Action: ["xray:PutTraceSegments", "xray:PutTelemetryRecords"],
-      Resource: "*",
-    });
-  }
-  return { Version: VERSION, Statement: statements };
+    ...(tracing ? [allow("WriteTraces", ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*")] : []),
+  );
 }

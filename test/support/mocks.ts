@@ -74,12 +74,13 @@ export function find(resources: Registered[], type: string, name: string): Regis
   return found.inputs;
 }
 
-/** The statements of all policies, parsed, with the resource that each is in. */
+/** The statements of all policies, with the resource that each is in. Two types of AWS's provider take JSON alone. */
 export function statements(resources: Registered[]): { in: string; statement: Statement }[] {
   return resources.flatMap(({ name, inputs }) =>
     [inputs.policy, inputs.assumeRolePolicy, inputs.policyDocument]
       .filter((policy) => policy !== undefined)
-      .flatMap((policy) => JSON.parse(policy).Statement as Statement[])
+      .map((policy) => (typeof policy === "string" ? JSON.parse(policy) : policy))
+      .flatMap((policy) => policy.Statement as Statement[])
       .map((statement) => ({ in: name, statement })),
   );
 }

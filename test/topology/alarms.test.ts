@@ -136,7 +136,7 @@ describe("the alarms", () => {
   it("go to a topic to which the account's alarms alone publish, over TLS", () => {
     const { policy } = find(resources, "TopicPolicy", "images-alarms-policy");
 
-    expect(JSON.parse(policy)).to.deep.equal({
+    expect(policy).to.deep.equal({
       Version: "2012-10-17",
       Statement: [
         {

@@ -105,7 +105,7 @@ describe("a machine with a key of its own", () => {
   it("lets a worker's function decrypt and encrypt, with this key alone", () => {
     const { policy } = find(resources, "RolePolicy", "clockwise-role-policy");
 
-    expect(JSON.parse(policy).Statement.at(-1)).to.deep.equal({
+    expect(policy.Statement.at(-1)).to.deep.equal({
       Sid: "UseKey",
       Effect: "Allow",
       Action: ["kms:Decrypt", "kms:GenerateDataKey"],
@@ -146,6 +146,8 @@ describe("a machine whose key is retired", () => {
     for (const [type, name] of kept) {
       expect(find(resources, type, name), name).to.deep.equal(find(encrypted, type, name));
     }
-    expect(find(resources, "RolePolicy", "clockwise-role-policy").policy).to.contain("UseKey");
+    expect(JSON.stringify(find(resources, "RolePolicy", "clockwise-role-policy").policy)).to.contain(
+      "UseKey",
+    );
   });
 });

@@ -77,7 +77,7 @@ describe("ImageFanOut", () => {
       it("refuses requests without TLS and grants nothing", () => {
         const { policy } = find(resources, "BucketPolicy", `${bucket}-policy`);
 
-        expect(JSON.parse(policy)).to.deep.equal({
+        expect(policy).to.deep.equal({
           Version: "2012-10-17",
           Statement: [
             {
@@ -131,7 +131,7 @@ describe("ImageFanOut", () => {
   it("lets only the source bucket of this account publish, over TLS", () => {
     const { policy } = find(resources, "TopicPolicy", "images-created-policy");
 
-    expect(JSON.parse(policy)).to.deep.equal({
+    expect(policy).to.deep.equal({
       Version: "2012-10-17",
       Statement: [
         {

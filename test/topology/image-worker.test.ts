@@ -92,7 +92,7 @@ describe("ImageWorker", () => {
     it(`lets only the topic of this account send to ${queue}, over TLS`, () => {
       const { policy } = find(resources, "QueuePolicy", `${queue}-policy`);
 
-      expect(JSON.parse(policy)).to.deep.equal({
+      expect(policy).to.deep.equal({
         Version: "2012-10-17",
         Statement: [
           {
@@ -130,7 +130,7 @@ describe("ImageWorker", () => {
   });
 
   it("has a role that only Lambda takes on", () => {
-    expect(JSON.parse(find(resources, "Role", "grey-role").assumeRolePolicy)).to.deep.equal({
+    expect(find(resources, "Role", "grey-role").assumeRolePolicy).to.deep.equal({
       Version: "2012-10-17",
       Statement: [
         {
@@ -144,7 +144,7 @@ describe("ImageWorker", () => {
   });
 
   it("has a role that allows what its function does, on its own resources, and nothing else", () => {
-    expect(JSON.parse(find(resources, "RolePolicy", "grey-role-policy").policy)).to.deep.equal({
+    expect(find(resources, "RolePolicy", "grey-role-policy").policy).to.deep.equal({
       Version: "2012-10-17",
       Statement: [
         {

@@ -54,7 +54,7 @@ describe("tracing", () => {
       ],
     });
     const { policy } = find(resources, "RolePolicy", "clockwise-role-policy");
-    expect(JSON.parse(policy).Statement.at(-1)).to.deep.equal({
+    expect(policy.Statement.at(-1)).to.deep.equal({
       Sid: "WriteTraces",
       Effect: "Allow",
       Action: ["xray:PutTraceSegments", "xray:PutTelemetryRecords"],

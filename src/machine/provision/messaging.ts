@@ -2,7 +2,7 @@ import { CreateTopicCommand, SetTopicAttributesCommand, SubscribeCommand } from 
 import { CreateQueueCommand, SetQueueAttributesCommand } from "@aws-sdk/client-sqs";
 import { queueArn } from "local-aws";
 import { takenAsDeclared } from "./declared.ts";
-import type { ResourceType } from "./provider.ts";
+import { policyText, type ResourceType } from "./provider.ts";
 
 /** Inputs of a queue and the attribute that SQS knows each by. */
 const QUEUE_ATTRIBUTES: Record<string, string> = {
@@ -43,7 +43,7 @@ export const messaging: Record<string, ResourceType> = {
     inputs: ["arn", "policy"],
     async provision({ inputs }, { sns }) {
       const TopicArn = String(inputs.arn);
-      const policy = { AttributeName: "Policy", AttributeValue: String(inputs.policy) };
+      const policy = { AttributeName: "Policy", AttributeValue: policyText(inputs.policy) };
       await sns.send(new SetTopicAttributesCommand({ TopicArn, ...policy }));
       return { id: TopicArn, state: inputs };
     },
@@ -113,7 +113,7 @@ export const messaging: Record<string, ResourceType> = {
     inputs: ["queueUrl", "policy"],
     async provision({ inputs }, { sqs }) {
       const QueueUrl = String(inputs.queueUrl);
-      const Attributes = { Policy: String(inputs.policy) };
+      const Attributes = { Policy: policyText(inputs.policy) };
       await sqs.send(new SetQueueAttributesCommand({ QueueUrl, Attributes }));
       return { id: QueueUrl, state: inputs };
     },

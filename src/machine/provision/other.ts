@@ -1,5 +1,5 @@
 import { keyArn } from "local-aws";
-import { nothingToDo, type ResourceType } from "./provider.ts";
+import { nothingToDo, policyText, type ResourceType } from "./provider.ts";
 
 /** Roles, log groups, keys, alarms, dashboards and traces. */
 export const other: Record<string, ResourceType> = {
@@ -8,7 +8,7 @@ export const other: Record<string, ResourceType> = {
     inert: ["description", "forceDetachPolicies", "maxSessionDuration"],
     provision({ inputs, physicalName }, { identity }) {
       const name = String(inputs.name ?? physicalName);
-      const arn = identity.createRole(name, String(inputs.assumeRolePolicy));
+      const arn = identity.createRole(name, policyText(inputs.assumeRolePolicy));
       return { id: name, state: { ...inputs, name, arn } };
     },
   },
@@ -16,7 +16,7 @@ export const other: Record<string, ResourceType> = {
   "aws:iam/rolePolicy:RolePolicy": {
     inputs: ["name", "role", "policy"],
     provision({ name, inputs }, { identity }) {
-      identity.addRolePolicy(String(inputs.role), String(inputs.policy));
+      identity.addRolePolicy(String(inputs.role), policyText(inputs.policy));
       return { id: `${inputs.role}:${name}`, state: inputs };
     },
   },

@@ -43,6 +43,11 @@ export function nothingToDo(inputs: readonly string[]): ResourceType {
   return { inputs, inert: ["*"], provision: (resource, services) => takenAsDeclared(resource, services) };
 }
 
+/** A policy as JSON: AWS's provider takes a document as well as its text. */
+export function policyText(policy: unknown): string {
+  return typeof policy === "string" ? policy : JSON.stringify(policy);
+}
+
 /** What a program declares and this computer does not run. */
 export class Omitted {
   readonly #counts = new Map<string, number>();

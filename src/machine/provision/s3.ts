@@ -1,4 +1,4 @@
-import { nothingToDo, type ResourceType } from "./provider.ts";
+import { nothingToDo, policyText, type ResourceType } from "./provider.ts";
 
 interface TopicNotification {
   id?: string;
@@ -32,7 +32,7 @@ export const s3: Record<string, ResourceType> = {
   "aws:s3/bucketPolicy:BucketPolicy": {
     inputs: ["bucket", "policy"],
     provision({ inputs }, { identity }) {
-      identity.setResourcePolicy(`arn:aws:s3:::${inputs.bucket}`, String(inputs.policy));
+      identity.setResourcePolicy(`arn:aws:s3:::${inputs.bucket}`, policyText(inputs.policy));
       return { id: String(inputs.bucket), state: inputs };
     },
   },
