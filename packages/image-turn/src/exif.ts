@@ -134,7 +134,7 @@ export type TurnThumbnail = (thumbnail: Buffer) => Promise<Buffer>;
  * where the sides were. Everything else stays byte for byte, also what only its maker can read. The thumbnail is
  * turned too, or unlinked where it cannot be. A block without a readable directory is dropped: undefined.
  *
- * @param most Bytes that the block may have. @default 65527, what fits into a JPEG segment
+ * @param maxBytes Bytes that the block may have. @default 65527, what fits into a JPEG segment
  * @param orientation What it says of its orientation afterwards, where that was not applied.
  */
 export async function turnedExif(
@@ -142,7 +142,7 @@ export async function turnedExif(
   turn: Turn,
   size: Size,
   turnThumbnail: TurnThumbnail,
-  most = 65527,
+  maxBytes = 65527,
   orientation: (stated: number) => number = () => 1,
 ): Promise<Buffer | undefined> {
   const block = readable(() => new Block(Buffer.from(exif)));
@@ -161,14 +161,14 @@ export async function turnedExif(
     block.swap(first.fields.get(tag.xResolution), first.fields.get(tag.yResolution));
     block.swap(details?.get(tag.focalPlaneXResolution), details?.get(tag.focalPlaneYResolution));
   }
-  return withTurnedThumbnail(block, first.nextAt, turnThumbnail, most);
+  return withTurnedThumbnail(block, first.nextAt, turnThumbnail, maxBytes);
 }
 
 async function withTurnedThumbnail(
   block: Block,
   linkAt: number,
   turnThumbnail: TurnThumbnail,
-  most: number,
+  maxBytes: number,
 ): Promise<Buffer> {
   const { bytes } = block;
   const link = readable(() => block.u32(linkAt)) ?? 0;
@@ -182,7 +182,7 @@ async function withTurnedThumbnail(
   const turned =
     slot.length > 0 && slot.length === length ? await turnThumbnail(slot).catch(() => null) : null;
   const fits = turned !== null && turned.length <= length;
-  if (turned === null || (!fits && bytes.length + turned.length > most)) {
+  if (turned === null || (!fits && bytes.length + turned.length > maxBytes)) {
     block.setU32(linkAt, 0);
     return bytes;
   }

@@ -30,8 +30,8 @@ export interface Colour {
 const transparent: Colour = { r: 0, g: 0, b: 0, alpha: 0 };
 const white: Colour = { r: 255, g: 255, b: 255, alpha: 1 };
 
-/** Pixels that a page of many counts at least, for what it takes besides its pixels. */
-const leastPage = 4096;
+/** Minimum pixels that a page of many counts as, for what it takes besides its pixels. */
+const minPage = 4096;
 
 /**
  * Refuses an image that costs more memory than there is, before a pixel of it is decoded.
@@ -41,13 +41,13 @@ const leastPage = 4096;
  */
 export function checkPixels(job: Job, sizes: readonly Size[], weight: number): void {
   const [{ width, height } = { width: 0, height: 0 }] = sizes;
-  const least = sizes.length > 1 ? leastPage : 0;
+  const min = sizes.length > 1 ? minPage : 0;
   let pixels = 0;
   for (const size of sizes.length > 0 ? sizes : [{ width, height }]) {
     if (!(size.width > 0 && size.height > 0)) {
       throw new ImageRejected("corrupt", "The image has a side of no length.");
     }
-    pixels += Math.max(least, size.width * size.height);
+    pixels += Math.max(min, size.width * size.height);
   }
   if (pixels * weight > job.limits.pixels) {
     const pages = sizes.length > 1 ? `${sizes.length} pages, the first of ` : "";

@@ -164,7 +164,7 @@ function isPart({ to, items }: Container, item: number): boolean {
 
 /** The box that holds the items' properties, with the turn added to all images that are shown. */
 function turnedProperties(file: Buffer, container: Container, turn: Turn): Buffer | string {
-  const { items, iprp, ipma, properties } = container;
+  const { items, iprp, properties } = container;
   const associations = new Map(container.associations);
   const shown = shownItems(file, container);
   if ([...shown].some((item) => isPart(container, item))) {
@@ -208,11 +208,26 @@ function turnedProperties(file: Buffer, container: Container, turn: Turn): Buffe
     }
     associations.set(item, turned);
   }
-  const wideIds = file.readUInt8(ipma.body) > 0;
-  const wide = (file.readUInt8(ipma.body + 3) & 1) !== 0 || known.length > 0x7f;
-  const tooLong = [...associations].some(([item, list]) => list.length > 0xff || (!wideIds && item > 0xffff));
-  if (tooLong || known.length > 0x7fff) {
+  const ipma = associationsBox(file, container, associations, known.length);
+  if (ipma === undefined) {
     return "has more properties than can be added to";
+  }
+  const turned = box("iprp", [box("ipco", known), ipma]);
+  return turned.length < iprp.end - iprp.start ? "has its properties in a way that is not read here" : turned;
+}
+
+/** The box that says which of so many properties each item has; undefined where they are too many for it. */
+function associationsBox(
+  file: Buffer,
+  { ipma }: Container,
+  associations: ReadonlyMap<number, readonly Association[]>,
+  properties: number,
+): Buffer | undefined {
+  const wideIds = file.readUInt8(ipma.body) > 0;
+  const wide = (file.readUInt8(ipma.body + 3) & 1) !== 0 || properties > 0x7f;
+  const tooLong = [...associations].some(([item, list]) => list.length > 0xff || (!wideIds && item > 0xffff));
+  if (tooLong || properties > 0x7fff) {
+    return undefined;
   }
   const head = Buffer.from(file.subarray(ipma.body, ipma.body + 8));
   head.writeUInt8(wide ? 1 : 0, 3);
@@ -226,8 +241,7 @@ function turnedProperties(file: Buffer, container: Container, turn: Turn): Buffe
         number(index + (essential ? (wide ? 0x8000 : 0x80) : 0), wide ? 2 : 1),
       ),
     ]);
-  const turned = box("iprp", [box("ipco", known), box("ipma", [head, ...entries])]);
-  return turned.length < iprp.end - iprp.start ? "has its properties in a way that is not read here" : turned;
+  return box("ipma", [head, ...entries]);
 }
 
 /**

@@ -119,7 +119,7 @@ export function associationsOf(file: Buffer, ipma: Box): Map<number, Association
 }
 
 /** Most extents that are read: an image of 1,000 tiles has 2,000. */
-const mostExtents = 10_000;
+const maxExtents = 10_000;
 
 /**
  * Where the items' bytes are; undefined where a file says so in a way that is not read here.
@@ -151,7 +151,7 @@ export function itemExtents(file: Buffer, iloc: Box, idat: Box | undefined): Ext
     const base = number(at, baseSize);
     const extentCount = file.readUInt16BE(at + baseSize);
     at += baseSize + 2;
-    if (extents.length + extentCount > mostExtents || method > 1 || (extentCount > 1 && base !== 0)) {
+    if (extents.length + extentCount > maxExtents || method > 1 || (extentCount > 1 && base !== 0)) {
       return undefined;
     }
     const space = method === 0 ? { body: 0, end: file.length } : (idat ?? { body: 0, end: 0 });

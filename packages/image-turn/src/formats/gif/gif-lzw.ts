@@ -1,10 +1,11 @@
 import { ImageRejected } from "../../contract.ts";
 
 /** Codes have at most 12 bits (GIF89a, appendix F). */
-const mostCodes = 4096;
+const maxCodes = 4096;
 
 /**
  * Decodes a frame's pixels to one palette index a byte.
+ * One loop, as it runs once a code and would be slower in pieces.
  *
  * @param codeSize Bits of an index, 1 to 8.
  * @param pixels How many pixels the frame has; what follows them is ignored, as viewers do.
@@ -16,8 +17,8 @@ export function decodeLzw(codeSize: number, data: Uint8Array, pixels: number): U
   const output = new Uint8Array(pixels);
   const clear = 1 << codeSize;
   // Each code is the pixels of an earlier place in the output: one longer than the code before it.
-  const start = new Uint32Array(mostCodes);
-  const length = new Uint16Array(mostCodes);
+  const start = new Uint32Array(maxCodes);
+  const length = new Uint16Array(maxCodes);
   let next = clear + 2;
   let width = codeSize + 1;
   let previous = -1;
@@ -51,7 +52,7 @@ export function decodeLzw(codeSize: number, data: Uint8Array, pixels: number): U
     if (code < clear) {
       output[written] = code;
       written += 1;
-    } else if (code < next || (code === next && previous >= 0 && next < mostCodes)) {
+    } else if (code < next || (code === next && previous >= 0 && next < maxCodes)) {
       const known = code < next;
       const from = known ? (start[code] as number) : previousStart;
       const count = known ? (length[code] as number) : previousLength + 1;
@@ -62,7 +63,7 @@ export function decodeLzw(codeSize: number, data: Uint8Array, pixels: number): U
     } else {
       throw damaged("a frame has a code that was never defined");
     }
-    if (previous >= 0 && next < mostCodes) {
+    if (previous >= 0 && next < maxCodes) {
       start[next] = previousStart;
       length[next] = previousLength + 1;
       next += 1;
@@ -81,7 +82,7 @@ export function decodeLzw(codeSize: number, data: Uint8Array, pixels: number): U
  * A code and the index that follows it give the longer code. An entry counts only with the present generation in
  * its upper 20 bits, so that a new table costs nothing.
  */
-const longer = new Uint32Array(mostCodes << 8);
+const longer = new Uint32Array(maxCodes << 8);
 let generation = 0;
 
 function nextGeneration(): number {
@@ -119,12 +120,12 @@ export function encodeLzw(codeSize: number, indices: Uint8Array): Uint8Array {
   for (let at = 1; at < indices.length; at += 1) {
     const key = (code << 8) | (indices[at] as number);
     const found = (longer[key] as number) - table;
-    if (found >= 0 && found < mostCodes) {
+    if (found >= 0 && found < maxCodes) {
       code = found;
       continue;
     }
     emit(code);
-    if (next === mostCodes) {
+    if (next === maxCodes) {
       emit(clear);
       table = nextGeneration();
       next = clear + 2;

@@ -40,7 +40,7 @@ interface Gif {
 }
 
 /** Most frames that are read before their pixels are counted. */
-const mostFrames = 200_000;
+const maxFrames = 200_000;
 
 const introducer = { extension: 0x21, frame: 0x2c, trailer: 0x3b } as const;
 const plainText = 0x01;
@@ -158,33 +158,37 @@ function parse(source: Buffer, turn: Turn, job: Job): Gif {
       }
       at = end;
     } else if (kind === introducer.frame) {
-      const flags = source[at + 9] ?? 0;
-      const data = at + 10 + paletteBytes(flags);
+      const data = at + 10 + paletteBytes(source[at + 9] ?? 0);
       if (data + 1 >= source.length) {
         return unfinished("its last block is cut off");
       }
       frames += 1;
-      if (frames > mostFrames) {
-        throw new ImageRejected("too-many-pixels", `The GIF has more than ${mostFrames} frames.`);
+      if (frames > maxFrames) {
+        throw new ImageRejected("too-many-pixels", `The GIF has more than ${maxFrames} frames.`);
       }
       const end = readable(() => endOfBlocks(source, data + 1));
-      const blocks =
-        end === undefined ? endedBlocks(source.subarray(data + 1)) : source.subarray(data + 1, end);
-      parts.push({
-        part: partOf(source, at + 1, canvas),
-        flags,
-        palette: source.subarray(at + 10, data),
-        codeSize: source.readUInt8(data),
-        blocks,
-      });
+      const frame = readFrame(source, at, data, end, canvas);
+      parts.push(frame);
       if (end === undefined) {
-        return unfinished("its last block is cut off", Buffer.concat([source.subarray(0, data + 1), blocks]));
+        const rest = Buffer.concat([source.subarray(0, data + 1), frame.blocks]);
+        return unfinished("its last block is cut off", rest);
       }
       at = end;
     } else {
       throw new ImageRejected("corrupt", "The GIF is damaged: it has a block of no known kind.");
     }
   }
+}
+
+/** The frame at `at`, whose pixels begin at `data` and end at `end`, or with the file. */
+function readFrame(source: Buffer, at: number, data: number, end: number | undefined, canvas: Size): Frame {
+  return {
+    part: partOf(source, at + 1, canvas),
+    flags: source.readUInt8(at + 9),
+    palette: source.subarray(at + 10, data),
+    codeSize: source.readUInt8(data),
+    blocks: end === undefined ? endedBlocks(source.subarray(data + 1)) : source.subarray(data + 1, end),
+  };
 }
 
 /** XMP is no sub-blocks, but text: its length may change. */

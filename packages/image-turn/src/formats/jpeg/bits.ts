@@ -9,8 +9,8 @@ export class Damaged extends Error {
 /** Bytes behind the last one, so that a block may read on: none takes more before its end is looked at. */
 const PADDING = 512;
 
-/** Most bytes of a scan: positions are counted in bits, in 32 of them. */
-const MOST = 2 ** 28 - 2 * PADDING;
+/** Maximum bytes of a scan: positions are counted in bits, in 32 of them. */
+const MAX_BYTES = 2 ** 28 - 2 * PADDING;
 
 /** A scan's bits without stuffed bytes and restart markers. */
 export class BitReader {
@@ -27,7 +27,7 @@ export class BitReader {
    * @throws {Damaged}
    */
   constructor(entropy: Uint8Array, intervals: number) {
-    if (entropy.length > MOST) {
+    if (entropy.length > MAX_BYTES) {
       throw new Damaged("too many bytes for 32 bits");
     }
     const bytes = new Uint8Array(entropy.length + PADDING);

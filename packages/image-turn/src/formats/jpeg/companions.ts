@@ -9,7 +9,7 @@ const isoGainMap = Buffer.from("urn:iso:std:iso:ts:21496:-1\0", "latin1");
 const xmp = Buffer.from("http://ns.adobe.com/xap/1.0/\0", "latin1");
 
 /** Most pictures of a list that are looked at. */
-const MOST_PICTURES = 16;
+const MAX_PICTURES = 16;
 
 export interface Companions {
   /** The gain map of an Ultra HDR image, from its first byte to its last. */
@@ -81,7 +81,7 @@ function entriesOf({ data }: Segment): { attributes: number; offset: number }[] 
   const directory = u32(4);
   for (let at = directory + 2; at < directory + 2 + 12 * u16(directory); at += 12) {
     if (u16(at) === 0xb002) {
-      const count = Math.min(MOST_PICTURES, u32(at + 4) >> 4);
+      const count = Math.min(MAX_PICTURES, u32(at + 4) >> 4);
       const first = u32(at + 8);
       return Array.from({ length: count }, (_, index) => ({
         attributes: u32(first + 16 * index),

@@ -18,7 +18,7 @@ export interface Pass {
 }
 
 /** More scans than any encoder writes cost more time than they are worth. */
-const MOST_SCANS = 100;
+const MAX_SCANS = 100;
 
 /**
  * What each scan adds.
@@ -26,7 +26,7 @@ const MOST_SCANS = 100;
  * @throws {Damaged} where the scans together are not every coefficient's every bit once, in an order that T.81 allows.
  */
 export function passesOf(frame: Frame, scans: readonly Scan[]): Pass[] {
-  if (scans.length > MOST_SCANS) {
+  if (scans.length > MAX_SCANS) {
     throw new Damaged("too many scans");
   }
   // By component and coefficient, the lowest bit that is known, or -1.
@@ -233,6 +233,7 @@ function nextMean(reader: BitReader, part: Part, place: number, state: State): n
   return mean;
 }
 
+/** Decodes a block of a baseline JPEG. One loop, the hottest of all: calls in it, or fields in place of variables, cost more. */
 function decodeSequential(
   reader: BitReader,
   part: Part,

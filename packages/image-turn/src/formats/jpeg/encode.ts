@@ -15,9 +15,9 @@ export interface Output {
 }
 
 /** Blocks that an MCU may have. */
-const MOST_BLOCKS = 10;
+const MAX_BLOCKS = 10;
 
-/** Bytes that a block takes at most before stuffing. */
+/** Maximum bytes of a block before stuffing. */
 const BLOCK_BYTES = 256;
 
 /** Encodes scan by scan what the passes say: those of the source, or all at once where there are none. */
@@ -31,7 +31,7 @@ export async function encode(
   const all = { from: 0, to: 63, before: 0, low: 0 };
   const blocks = outputs.reduce((sum, { horizontal, vertical }) => sum + horizontal * vertical, 0);
   const every = [...outputs.keys()];
-  const sequential = (blocks <= MOST_BLOCKS ? [every] : every.map((component) => [component])).map(
+  const sequential = (blocks <= MAX_BLOCKS ? [every] : every.map((component) => [component])).map(
     (components) => ({ ...all, components }),
   );
   const scans: Scan[] = [];
@@ -139,7 +139,7 @@ interface State {
 }
 
 /** Corrections after which a run of ended blocks is written: libjpeg's decoders and encoders hold as many. */
-const MOST_CORRECTIONS = 1000 - 63;
+const MAX_CORRECTIONS = 1000 - 63;
 
 async function encodeScan(
   outputs: readonly Output[],
@@ -248,12 +248,12 @@ async function walk(
   const state: State = {
     means: new Int32Array(4),
     ended: 0,
-    corrections: new Uint8Array(MOST_CORRECTIONS + 64),
+    corrections: new Uint8Array(MAX_CORRECTIONS + 64),
     corrected: 0,
   };
   const encodeBlock = blockEncoder(pass, progressive);
   for (let row = 0; row < height; row += 1) {
-    sink.writer?.reserve(width * BLOCK_BYTES * (alone ? 1 : MOST_BLOCKS));
+    sink.writer?.reserve(width * BLOCK_BYTES * (alone ? 1 : MAX_BLOCKS));
     for (let column = 0; column < width; column += 1) {
       if (alone) {
         encodeBlock(sink, only.plane, row * width + column, 0, state);
@@ -445,7 +445,7 @@ function encodeBand(sink: Sink, plane: Plane, block: number, state: State, band:
 /** Counts a block as one in which nothing new begins from here on. */
 function end(sink: Sink, state: State): void {
   state.ended += 1;
-  if (state.ended === 0x7fff || state.corrected > MOST_CORRECTIONS) {
+  if (state.ended === 0x7fff || state.corrected > MAX_CORRECTIONS) {
     flush(sink, state);
   }
 }

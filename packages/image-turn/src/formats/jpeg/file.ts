@@ -61,7 +61,7 @@ export const marker = {
 } as const;
 
 /** Stray bytes between segments that are skipped: more may be a segment whose length is wrong. */
-const MOST_STRAY = 64;
+const MAX_STRAY = 64;
 
 /** Reads the structure of a JPEG up to the end of its picture. */
 export function parse(source: Buffer): Parsed {
@@ -75,7 +75,7 @@ export function parse(source: Buffer): Parsed {
       return { segments, scans, end: at, open: true, repaired: [...repaired, "the end marker is missing"] };
     }
     const marked = source.indexOf(0xff, at);
-    if (marked < 0 || marked - at > MOST_STRAY) {
+    if (marked < 0 || marked - at > MAX_STRAY) {
       throw new ImageRejected("corrupt", "The JPEG is damaged: a marker is missing before its pixels.");
     }
     const code = source.readUInt8(marked + 1);

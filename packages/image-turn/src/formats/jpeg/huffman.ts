@@ -87,7 +87,7 @@ export interface Encoding {
   readonly cost: number;
 }
 
-/** The table whose codes take least bits for symbols that occur so often, none of them longer than 16 bits. */
+/** The table whose codes take the fewest bits for symbols that occur so often, none of them longer than 16 bits. */
 export function encoding(counts: Uint32Array): Encoding {
   const lengths = codeLengths(counts);
   const ofLength = new Uint8Array(17);

@@ -39,14 +39,14 @@ const bases = [
  */
 export function quantisation(brightness: readonly number[], colour?: readonly number[]): Quantisation {
   let nearest: Quantisation = { quality: 90, table: 0 };
-  let least = Number.POSITIVE_INFINITY;
+  let min = Number.POSITIVE_INFINITY;
   for (const base of bases) {
     for (let quality = 1; quality <= 100; quality += 1) {
       const far =
         distance(brightness, base.brightness, quality) +
         (colour === undefined ? 0 : distance(colour, base.colour, quality));
-      if (far < least) {
-        least = far;
+      if (far < min) {
+        min = far;
         nearest = { quality, table: base.table };
       }
     }

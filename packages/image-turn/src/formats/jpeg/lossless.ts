@@ -40,7 +40,7 @@ export async function turnExactly(
       width: Math.ceil(frame.width / mcu.width),
       height: Math.ceil(frame.height / mcu.height),
     });
-    const largest = scans.reduce((most, { entropy }) => Math.max(most, entropy.length), 0);
+    const largest = scans.reduce((max, { entropy }) => Math.max(max, entropy.length), 0);
     const turned = await encode(outputs, mcus, frame.progressive ? passes : undefined, largest, pace);
     const [first, ...others] = turned;
     if (first === undefined) {

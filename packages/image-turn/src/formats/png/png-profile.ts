@@ -13,12 +13,12 @@ export interface RawProfile {
 const keyword = /^Raw profile type (?:exif|APP1)\0/;
 const signature = Buffer.from("Exif\0\0", "latin1");
 /** Most bytes of a text: Exif fits into a JPEG's segment of 64 KB. */
-const mostText = 1_000_000;
+const maxText = 1_000_000;
 
 /** The profile that a `tEXt` or `zTXt` chunk holds; undefined where it is another text, or damaged. */
 export function decodeProfile(type: "tEXt" | "zTXt", data: Buffer): RawProfile | undefined {
   const [start] = keyword.exec(data.toString("latin1", 0, 32)) ?? [];
-  if (start === undefined || data.length > mostText) {
+  if (start === undefined || data.length > maxText) {
     return undefined;
   }
   const head = data.subarray(0, start.length + (type === "zTXt" ? 1 : 0));
@@ -35,7 +35,7 @@ export function decodeProfile(type: "tEXt" | "zTXt", data: Buffer): RawProfile |
 
 function textOf(type: "tEXt" | "zTXt", data: Buffer): string {
   try {
-    const bytes = type === "tEXt" ? data : inflateSync(data, { maxOutputLength: mostText });
+    const bytes = type === "tEXt" ? data : inflateSync(data, { maxOutputLength: maxText });
     return bytes.toString("latin1");
   } catch {
     return "";

@@ -62,8 +62,8 @@ export function decodeRaster(header: PngHeader, data: Uint8Array): Uint8Array {
 }
 
 /**
- * Whether the encoder filtered rows, by those that the first bytes hold: photographs are a third smaller so, and
- * an encoder that took the trouble has made the file as small as another has to.
+ * Guesses from the first 8 KB whether the encoder filtered rows: the result is then filtered as well, which makes
+ * photographs a third smaller.
  *
  * @param start Compressed bytes, some thousands of which are read.
  */

@@ -31,12 +31,12 @@ interface Picture {
   readonly header: PngHeader;
   readonly palette: readonly Chunk[];
   readonly data: readonly Chunk[];
-  /** The whole file, where it is one picture that the decoder may see, or that the encoder made. */
+  /** The original bytes where nothing in them must be hidden from the decoder, or those that the encoder made. */
   readonly file?: Buffer | undefined;
 }
 
-/** Most chunks that are read; images of a gigabyte have fewer. */
-const mostChunks = 200_000;
+/** Maximum number of chunks that are read; images of a gigabyte have fewer. */
+const maxChunks = 200_000;
 
 const signature = Buffer.from("\x89PNG\r\n\x1a\n", "latin1");
 /** What a still image is made of. */
@@ -44,7 +44,7 @@ const pictorial: readonly string[] = ["IHDR", "PLTE", "tRNS", "IDAT", "IEND"];
 /** Chunks that are read here; others whose name says that an image cannot be shown without them are not. */
 const critical: readonly string[] = [...pictorial, "acTL", "fcTL", "fdAT"];
 
-/** Chunks that hold for a turned image too, some of them changed. Others only where their name says so. */
+/** Chunks that hold for a turned image too, some of them changed. Unknown chunks are copied only if their safe-to-copy bit is set. */
 const portable: readonly string[] = [
   ...["cHRM", "gAMA", "iCCP", "sRGB", "cICP", "mDCV", "cLLI"],
   ...["sBIT", "bKGD", "hIST", "pHYs", "sPLT", "eXIf", "tIME", "tEXt", "iTXt", "zTXt"],
@@ -115,7 +115,7 @@ export async function turnPng(source: Buffer, job: Job): Promise<Buffer> {
   );
 }
 
-/** @param file is what comes of it where it is the same: a copy costs more than a look. */
+/** The file of these chunks: `file` itself where it is exactly that, as comparing is cheaper than copying. */
 function join(chunks: readonly Chunk[], file?: Buffer): Buffer {
   const pieces = [signature, ...chunks.map(({ bytes }) => bytes)];
   let at = 0;
@@ -225,8 +225,8 @@ function parse(source: Buffer): { chunks: Chunk[]; end: number | undefined } {
   const chunks: Chunk[] = [];
   let at = signature.length;
   while (chunks.at(-1)?.type !== "IEND") {
-    if (chunks.length === mostChunks) {
-      throw new ImageRejected("corrupt", `The PNG has more than ${mostChunks} chunks.`);
+    if (chunks.length === maxChunks) {
+      throw new ImageRejected("corrupt", `The PNG has more than ${maxChunks} chunks.`);
     }
     const rest = source.subarray(at);
     const isCut = rest.length < lastChunk.length && rest.equals(lastChunk.subarray(0, rest.length));
@@ -260,9 +260,9 @@ function checkPalette({ colour, depth }: PngHeader, palette: readonly Chunk[]): 
   const transparency = first?.type === "tRNS" ? first : second;
   const paletteFits =
     colour === 3 ? colours >= 1 && colours <= 2 ** depth : colours <= (colour & 2 ? 256 : 0);
-  const most = { 0: 2, 2: 6, 3: colours, 4: 0, 6: 0 }[colour];
-  const least = colour === 3 ? 1 : most;
-  const fits = !transparency || (most > 0 && transparency.bytes >= least && transparency.bytes <= most);
+  const max = { 0: 2, 2: 6, 3: colours, 4: 0, 6: 0 }[colour];
+  const min = colour === 3 ? 1 : max;
+  const fits = !transparency || (max > 0 && transparency.bytes >= min && transparency.bytes <= max);
   if (more.length > 0 || second?.type === "PLTE" || !Number.isInteger(colours) || !paletteFits || !fits) {
     throw new ImageRejected("corrupt", "The PNG is damaged: its palette does not fit its pixels.");
   }

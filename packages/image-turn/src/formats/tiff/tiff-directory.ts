@@ -29,9 +29,10 @@ const bytesOf = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8];
 /** Bytes that change places between byte orders; a rational is two numbers. */
 const unitOf = [0, 1, 1, 2, 4, 4, 1, 1, 2, 4, 4, 4, 8, 4, 0, 0, 8, 8, 8];
 
-/** Most directories that are read, libtiff stops at as many, and most fields in all of them together. */
-const mostDirectories = 65535;
-const mostFields = 1_000_000;
+/** Maximum number of directories, which is libtiff's. */
+const maxDirectories = 65535;
+/** Maximum number of fields in all directories together. */
+const maxFields = 1_000_000;
 
 /** Reads a TIFF's directories; what is beyond the end of the file is damage. */
 export class TiffReader {
@@ -53,7 +54,7 @@ export class TiffReader {
     const seen = new Set<number>();
     let at = this.big ? this.#number(8, 8) : this.#number(4, 4);
     while (at !== 0) {
-      if (seen.has(at) || seen.size === mostDirectories) {
+      if (seen.has(at) || seen.size === maxDirectories) {
         throw damaged("its pages have no end");
       }
       seen.add(at);
@@ -68,7 +69,7 @@ export class TiffReader {
     const [countSize, entrySize, offsetSize] = this.big ? [8, 20, 8] : [2, 12, 4];
     const count = this.#number(at, countSize);
     this.#fields += count;
-    if (count > 65535 || this.#fields > mostFields) {
+    if (count > 65535 || this.#fields > maxFields) {
       throw damaged("a directory is too long");
     }
     const directory = new Map<number, Field>();
@@ -96,9 +97,9 @@ export class TiffReader {
   }
 
   /** A field's numbers, or the first ones of them; none where they are no whole numbers. */
-  numbers({ type: kind, count, value }: Field, most = count): number[] {
+  numbers({ type: kind, count, value }: Field, max = count): number[] {
     const size = { 1: 1, 3: 2, 4: 4, 13: 4, 16: 8, 18: 8 }[kind];
-    const length = size === undefined ? 0 : Math.min(most, count);
+    const length = size === undefined ? 0 : Math.min(max, count);
     return Array.from({ length }, (_, index) =>
       this.number(value.subarray(index * (size ?? 0), (index + 1) * (size ?? 0))),
     );

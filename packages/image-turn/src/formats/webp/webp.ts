@@ -204,13 +204,13 @@ function parse(source: Buffer): Chunk[] {
 }
 
 /** Most chunks that are read: no animation within any limit has more. */
-const mostChunks = 100_000;
+const maxChunks = 100_000;
 
 function parseChunks(data: Buffer): Chunk[] {
   const chunks: Chunk[] = [];
   for (let at = 0; at + 8 <= data.length; ) {
     const length = data.readUInt32LE(at + 4);
-    if (at + 8 + length > data.length || chunks.length === mostChunks) {
+    if (at + 8 + length > data.length || chunks.length === maxChunks) {
       throw new ImageRejected("corrupt", "The WebP is damaged: a chunk is longer than the file.");
     }
     chunks.push({ type: data.toString("latin1", at, at + 4), data: data.subarray(at + 8, at + 8 + length) });
