@@ -74,7 +74,7 @@ module.exports = {
     only(
       "capacity-reads-the-graph",
       `${SRC}capacity/`,
-      `^src/(capacity/|delivery/(share|limits|queue|delivery)\\.ts|topology/(worker|fan-out)-settings\\.ts)`,
+      `^src/(capacity/|delivery/(share|limits|queue|backoff)\\.ts|topology/(worker|fan-out)-settings\\.ts)`,
       "It computes from what the program registers, not from how the program is written.",
     ),
     only(

@@ -1,42 +1,57 @@
 import { type Advice, advise } from "./advice.ts";
-import { type CostItem, runCost, standingCost } from "./cost.ts";
-import { type Latency, latency } from "./latency.ts";
+import { type Assumptions, atBound } from "./assumptions.ts";
+import { type CostItem, runCost, standingCost, storageCost, total } from "./cost.ts";
+import { sum } from "./format.ts";
 import type { Wait } from "./limits.ts";
-import type { Numbers } from "./numbers.ts";
+import { type Latency, latency } from "./model/latency.ts";
+import { type Simulation, simulate } from "./model/simulation.ts";
 import type { Load, Plan } from "./plan.ts";
-import { type Simulation, simulate } from "./simulation.ts";
+import { accountProblems } from "./preflight.ts";
 
 /** The question. */
 export interface Question {
   readonly plan: Plan;
   readonly load: Load;
-  readonly numbers: Numbers;
+  readonly assumed: Assumptions;
+  /** Names of what is not merely assumed, but was given or asked of the account. */
+  readonly known: readonly string[];
+  readonly megapixels: number;
   /** Seconds from the first image by which all are to be processed. */
   readonly deadline: number;
   readonly seed: number;
 }
 
-/** The answer, in numbers. Moments are seconds from the first image, costs are dollars. */
+/** By when, in seconds from the first image: as assumed, and where assumptions are at their best and worst. */
+export interface Moment {
+  readonly assumed: number | undefined;
+  readonly best: number | undefined;
+  readonly worst: number | undefined;
+}
+
+/** The answer, in numbers. Costs are dollars; a moment that is undefined is not within fourteen days. */
 export interface Answer {
   readonly images: number;
-  /** By when S3 had taken the last image. @default never */
-  readonly accepted: number | undefined;
-  /** By when every image was in the queue of every worker, from where it is not lost any more. @default never */
-  readonly queued: number | undefined;
-  /** By when every image was done with. @default never */
-  readonly drained: number | undefined;
+  /** By when S3 had taken the last image. */
+  readonly accepted: Moment;
+  /** By when every image was in the queue of every worker, from where it is not lost any more. */
+  readonly queued: Moment;
+  /** By when every image was done with. */
+  readonly drained: Moment;
   readonly results: number;
   readonly deadLetters: number;
   readonly lost: number;
   /** Of images that were done. @default none were */
   readonly latency: Latency | undefined;
-  /** Functions that ran at once, at most. */
-  readonly mostRunning: number;
-  /** Messages that waited in queues at once, of all workers, at most. */
-  readonly mostWaiting: number;
+  /** Functions that ran, and messages that waited in all queues, at once. */
+  readonly maxRunning: number;
+  readonly maxWaiting: number;
   readonly waits: readonly Wait[];
   readonly cost: readonly CostItem[];
+  readonly costRange: readonly [best: number, worst: number];
+  readonly storage: readonly CostItem[];
   readonly standing: readonly CostItem[];
+  /** Sentences about what the account refuses or throttles. */
+  readonly account: readonly string[];
   /** What it would take. @default everything is done in time as it is */
   readonly advice: Advised | undefined;
 }
@@ -48,48 +63,56 @@ export interface Advised extends Omit<Advice, "simulation"> {
   readonly standing: readonly CostItem[];
 }
 
-/** Runs the model, and the advice where it is needed. */
-export function answer({ plan, load, numbers, deadline, seed }: Question): {
-  answer: Answer;
-  run: Simulation;
-} {
-  const run = simulate(plan, load, numbers, { seed });
-  const images = run.arrived.at(-1) ?? 0;
+/** Runs the model as assumed, at both ends of the assumptions, and for the advice where that is needed. */
+export function answer(question: Question): { answer: Answer; run: Simulation } {
+  const { plan, load, assumed, known, megapixels, deadline, seed } = question;
+  const [best, worst] = [atBound(assumed, "best", known), atBound(assumed, "worst", known)];
+  const [run, good, bad] = [assumed, best, worst].map((each) => simulate(plan, load, each, { seed })) as [
+    Simulation,
+    Simulation,
+    Simulation,
+  ];
+  const moment = (of: (run: Simulation) => number | undefined): Moment => ({
+    assumed: of(run),
+    best: of(good),
+    worst: of(bad),
+  });
+  const { workers, arrived } = run;
+  const images = arrived.at(-1) ?? 0;
+  const max = (of: (second: number) => number) =>
+    arrived.reduce((highest, _, second) => Math.max(highest, of(second)), 0);
   const inTime = run.drained !== undefined && run.drained <= deadline;
-  const by = (series: readonly number[]) => {
-    const second = series.indexOf(images);
-    return second === -1 ? undefined : second + 1;
-  };
-  const most = (of: (second: number) => number) =>
-    run.arrived.reduce((highest, _, second) => Math.max(highest, of(second)), 0);
-  const sum = (of: (worker: Simulation["workers"][number]) => number) =>
-    run.workers.reduce((total, worker) => total + of(worker), 0);
   return {
     run,
     answer: {
       images,
-      accepted: by(run.accepted),
-      queued: by(run.queued),
-      drained: run.drained,
-      results: sum(({ results }) => results),
-      deadLetters: sum(({ deadLetters }) => deadLetters),
-      lost: sum(({ lost }) => lost),
+      accepted: moment((each) => secondOf(each.accepted, images)),
+      queued: moment((each) => secondOf(each.queued, images)),
+      drained: moment((each) => each.drained),
+      results: sum(workers, ({ results }) => results),
+      deadLetters: sum(workers, ({ deadLetters }) => deadLetters),
+      lost: sum(workers, ({ lost }) => lost),
       latency: latency(run),
-      mostRunning: Math.round(most((second) => sum(({ running }) => running[second] ?? 0))),
-      mostWaiting: most((second) => sum(({ backlog }) => backlog[second] ?? 0)),
+      maxRunning: Math.round(max((second) => sum(workers, ({ running }) => running[second] ?? 0))),
+      maxWaiting: max((second) => sum(workers, ({ backlog }) => backlog[second] ?? 0)),
       waits: run.waits,
-      cost: runCost(run, numbers),
-      standing: standingCost(plan, numbers),
-      advice: inTime ? undefined : advised(advise(plan, load, numbers, deadline, { seed })),
+      cost: runCost(run, assumed),
+      costRange: [total(runCost(good, best)), total(runCost(bad, worst))],
+      storage: storageCost(run, plan, assumed, megapixels),
+      standing: standingCost(plan, assumed),
+      account: accountProblems(plan, assumed),
+      advice: inTime ? undefined : advised(advise(plan, load, assumed, deadline, { seed })),
     },
   };
 }
 
+/** By the end of which second a series has reached a value. */
+export function secondOf(series: readonly number[], value: number): number | undefined {
+  const second = series.indexOf(value);
+  return second === -1 ? undefined : second + 1;
+}
+
 function advised({ simulation, ...advice }: Advice): Advised {
-  return {
-    ...advice,
-    drained: simulation.drained,
-    waits: simulation.waits,
-    standing: standingCost(advice.plan, advice.numbers),
-  };
+  const { drained, waits } = simulation;
+  return { ...advice, drained, waits, standing: standingCost(advice.plan, advice.assumed) };
 }

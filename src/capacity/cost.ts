@@ -1,6 +1,7 @@
-import type { Numbers } from "./numbers.ts";
-import { type Plan, pollersOf, type WorkerPlan } from "./plan.ts";
-import type { Simulation } from "./simulation.ts";
+import type { Assumptions } from "./assumptions.ts";
+import { sum } from "./format.ts";
+import type { Simulation } from "./model/simulation.ts";
+import { type Plan, pollersOf } from "./plan.ts";
 
 /** Dollars for one thing. */
 export interface CostItem {
@@ -10,59 +11,77 @@ export interface CostItem {
 
 const HOURS_PER_MONTH = 730;
 const SECONDS_PER_HOUR = 3600;
+const MILLION = 1e-6;
 
-/** What a run costs, by line of the bill. Storage and what images cost on their way over the internet are not in it. */
-export function runCost({ accepted, queued, workers }: Simulation, numbers: Numbers): CostItem[] {
-  const million = 1e-6;
+/** What a run costs, by line of the bill; not what images cost on their way over the internet. */
+export function runCost({ accepted, queued, workers }: Simulation, assumed: Assumptions): CostItem[] {
   const images = accepted.at(-1) ?? 0;
   const published = queued.at(-1) ?? 0;
-  const sum = (of: (worker: Simulation["workers"][number]) => number) =>
-    workers.reduce((total, worker) => total + of(worker), 0);
-  const gbSeconds = sum(({ usage, plan }) => (usage.billedSeconds * plan.memorySize) / 1024);
-  const invocations = sum(({ usage }) => usage.invocations);
-  const tries = sum(({ usage }) => usage.tries);
-  const results = sum((worker) => worker.results);
+  const gbSeconds = sum(workers, ({ usage, plan }) => (usage.billedSeconds * plan.memorySize) / 1024);
+  const invocations = sum(workers, ({ usage }) => usage.invocations);
+  const tries = sum(workers, ({ usage }) => usage.tries);
+  const results = sum(workers, (worker) => worker.results);
+  const pollerHours = sum(workers, ({ usage }) => usage.extraPollerHours);
   // What one request receives of a batch, one deletes or gives back: messages of several batches never share any.
-  const requests = published * workers.length + 2 * sum(({ usage }) => usage.polls);
-  const hours = Math.ceil(accepted.length / SECONDS_PER_HOUR);
-  const logged = invocations * numbers.logBytesPerInvocation + tries * numbers.logBytesPerImage;
-  return [
-    { item: "Lambda duration", dollars: gbSeconds * numbers.priceLambdaGbSecond },
-    { item: "Lambda requests", dollars: invocations * million * numbers.priceLambdaRequests },
-    {
-      item: "Lambda pollers above the minimum",
-      dollars: sum(({ usage }) => usage.extraPollerHours) * numbers.pricePollerHour,
-    },
-    { item: "S3 uploads", dollars: images * million * numbers.priceS3Puts },
-    { item: "S3 results", dollars: results * million * numbers.priceS3Puts },
-    { item: "S3 reads", dollars: tries * million * numbers.priceS3Gets },
-    { item: "SNS publishes", dollars: published * million * numbers.priceSnsPublishes },
-    { item: "SQS requests", dollars: requests * million * numbers.priceSqsRequests },
-    { item: "CloudWatch logs", dollars: logged * 1e-9 * numbers.priceLogsGb },
-    {
-      item: "CloudWatch metrics",
-      dollars:
-        (workers.length * numbers.metricsPerWorker * hours * numbers.priceMetricMonth) / HOURS_PER_MONTH,
-    },
-  ];
+  const requests = published * workers.length + 2 * sum(workers, ({ usage }) => usage.polls);
+  const emptyPolls = sum(workers, ({ usage }) => usage.emptyPolls);
+  const metricHours =
+    workers.length * assumed.metricsPerWorker * Math.ceil(accepted.length / SECONDS_PER_HOUR);
+  const logged = invocations * assumed.logBytesPerInvocation + tries * assumed.logBytesPerImage;
+  return items({
+    "Lambda duration": gbSeconds * assumed.priceLambdaGbSecond,
+    "Lambda requests": invocations * MILLION * assumed.priceLambdaRequests,
+    "Lambda pollers above the minimum": pollerHours * assumed.pricePollerHour,
+    "S3 uploads": images * MILLION * assumed.priceS3Puts,
+    "S3 results": results * MILLION * assumed.priceS3Puts,
+    "S3 reads": tries * MILLION * assumed.priceS3Gets,
+    "SNS publishes": published * MILLION * assumed.priceSnsPublishes,
+    "SQS requests": requests * MILLION * assumed.priceSqsRequests,
+    "SQS polls that find nothing": emptyPolls * MILLION * assumed.priceSqsRequests,
+    "CloudWatch logs": logged * 1e-9 * assumed.priceLogsGb,
+    "CloudWatch metrics": (metricHours * assumed.priceMetricMonth) / HOURS_PER_MONTH,
+  });
+}
+
+/** What it costs a month to keep the sources and results of a run, and their versions once they are overwritten. */
+export function storageCost(
+  run: Simulation,
+  plan: Plan,
+  assumed: Assumptions,
+  megapixels: number,
+): CostItem[] {
+  const month = (objects: number) =>
+    ((objects * megapixels * 1e6 * assumed.imageBytesPerPixel) / 1e9) * assumed.priceS3GbMonth;
+  const sources = month(run.accepted.at(-1) ?? 0);
+  const results = month(sum(run.workers, (worker) => worker.results));
+  const days = plan.noncurrentDays;
+  return items({
+    "S3 sources, a month": sources,
+    "S3 results, a month": results,
+    [`S3 versions, ${days} day${days === 1 ? "" : "s"} once overwritten`]:
+      (sources + results) * ((days * 24) / HOURS_PER_MONTH),
+  });
 }
 
 /** What the machine costs in a month in which not one image comes. */
-export function standingCost({ workers, alarms, dashboards, keys }: Plan, numbers: Numbers): CostItem[] {
-  const minimum = (worker: WorkerPlan) => pollersOf(worker)?.minimumPollers ?? 0;
-  const pollers = workers.reduce((sum, worker) => sum + minimum(worker), 0);
-  const polls = workers.reduce((sum, worker) => sum + Math.max(numbers.idlePolls, minimum(worker)), 0);
-  const requests = (polls * HOURS_PER_MONTH * SECONDS_PER_HOUR) / numbers.idlePollSeconds;
-  return [
-    { item: "Lambda pollers, the minimum", dollars: pollers * HOURS_PER_MONTH * numbers.pricePollerHour },
-    { item: "SQS polls of empty queues", dollars: requests * 1e-6 * numbers.priceSqsRequests },
-    { item: "CloudWatch alarms", dollars: alarms * numbers.priceAlarmMonth },
-    { item: "CloudWatch dashboards", dollars: dashboards * numbers.priceDashboardMonth },
-    { item: "KMS keys", dollars: keys * numbers.priceKeyMonth },
-  ];
+export function standingCost({ workers, alarms, dashboards, keys }: Plan, assumed: Assumptions): CostItem[] {
+  const pollers = workers.map((worker) => pollersOf(worker)?.minimumPollers ?? 0);
+  const polls = sum(pollers, (min) => Math.max(assumed.idlePolls, min)) / assumed.idlePollSeconds;
+  return items({
+    "Lambda pollers, the minimum": sum(pollers, (min) => min) * HOURS_PER_MONTH * assumed.pricePollerHour,
+    "SQS polls of empty queues":
+      polls * HOURS_PER_MONTH * SECONDS_PER_HOUR * MILLION * assumed.priceSqsRequests,
+    "CloudWatch alarms": alarms * assumed.priceAlarmMonth,
+    "CloudWatch dashboards": dashboards * assumed.priceDashboardMonth,
+    "KMS keys": keys * assumed.priceKeyMonth,
+  });
+}
+
+function items(dollars: Record<string, number>): CostItem[] {
+  return Object.entries(dollars).map(([item, dollars]) => ({ item, dollars }));
 }
 
 /** The sum in dollars. */
-export function total(items: readonly CostItem[]): number {
-  return items.reduce((sum, { dollars }) => sum + dollars, 0);
+export function total(costs: readonly CostItem[]): number {
+  return sum(costs, ({ dollars }) => dollars);
 }

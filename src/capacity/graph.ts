@@ -1,4 +1,6 @@
-import type { Plan, ProvisionedScaling, StandardScaling, WorkerPlan } from "./plan.ts";
+import type { StandardScaling } from "../topology/worker-settings.ts";
+import { sum } from "./format.ts";
+import type { Plan, WorkerPlan } from "./plan.ts";
 
 /** A resource as the program registers it, its inputs resolved. */
 export interface Declared {
@@ -23,7 +25,7 @@ export class Recorder {
     this.#region = region;
   }
 
-  /** What a resource is told to be, as far as others refer to it. */
+  /** Notes a resource. @returns what it is told to be, as far as others refer to it */
   readonly provision = async (
     declared: Declared,
   ): Promise<{ id: string; state: Record<string, unknown> }> => {
@@ -47,18 +49,25 @@ const NEVER = 1000;
  * @throws Error where there is none, or one refers to what is not declared
  */
 export function planOf(resources: readonly Declared[], region: string): Plan {
-  const workers = ofType(resources, "aws:lambda/eventSourceMapping:EventSourceMapping").map((mapping) =>
+  const of = (type: string) => resources.filter((resource) => resource.type === type);
+  const workers = of("aws:lambda/eventSourceMapping:EventSourceMapping").map((mapping) =>
     workerOf(mapping, resources),
   );
   if (workers.length === 0) throw new Error("The program declares no queue that a function works on.");
+  const [lambda] = of("aws:lambda/function:Function");
   return {
     region,
+    stack: variablesOf(lambda).STACK ?? "",
     workers,
-    alarms: ofType(resources, "aws:cloudwatch/metricAlarm:MetricAlarm")
-      .map(({ inputs }) => metricsOf(inputs.metricQueries))
-      .reduce((sum, metrics) => sum + metrics, 0),
-    dashboards: ofType(resources, "aws:cloudwatch/dashboard:Dashboard").length,
-    keys: ofType(resources, "aws:kms/key:Key").length,
+    alarms: sum(of("aws:cloudwatch/metricAlarm:MetricAlarm"), ({ inputs }) =>
+      metricsOf(inputs.metricQueries),
+    ),
+    dashboards: of("aws:cloudwatch/dashboard:Dashboard").length,
+    keys: of("aws:kms/key:Key").length,
+    noncurrentDays: Math.max(
+      0,
+      ...of("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration").map(noncurrentDays),
+    ),
   };
 }
 
@@ -68,13 +77,23 @@ function metricsOf(queries: unknown): number {
   return queries.filter((query: { metric?: unknown }) => query.metric !== undefined).length;
 }
 
+/** Days for which a bucket's lifecycle keeps versions that are not current any more. */
+function noncurrentDays({ inputs }: Declared): number {
+  const rules = (inputs.rules ?? []) as { noncurrentVersionExpiration?: { noncurrentDays?: number } }[];
+  return Math.max(0, ...rules.map((rule) => rule.noncurrentVersionExpiration?.noncurrentDays ?? 0));
+}
+
+function variablesOf(lambda: Declared | undefined): Record<string, string> {
+  return (lambda?.inputs.environment as { variables?: Record<string, string> } | undefined)?.variables ?? {};
+}
+
 function workerOf({ name, inputs }: Declared, resources: readonly Declared[]): WorkerPlan {
   const lambda = referred(resources, "aws:lambda/function:Function", inputs.functionName, name);
   const queue = referred(resources, "aws:sqs/queue:Queue", inputs.eventSourceArn, name);
-  const { variables } = (lambda.inputs.environment ?? {}) as { variables?: Record<string, unknown> };
   const reserved = lambda.inputs.reservedConcurrentExecutions;
+  const redrive = queue.inputs.redrivePolicy;
   return {
-    name: String(variables?.WORKER ?? lambda.name),
+    name: variablesOf(lambda).WORKER ?? lambda.name,
     memorySize: Number(lambda.inputs.memorySize ?? DEFAULTS.memorySize),
     timeout: Number(lambda.inputs.timeout ?? DEFAULTS.timeout),
     // -1 is Pulumi's way to say that nothing is reserved.
@@ -82,29 +101,20 @@ function workerOf({ name, inputs }: Declared, resources: readonly Declared[]): W
     batchSize: Number(inputs.batchSize ?? DEFAULTS.batchSize),
     maximumBatchingWindowInSeconds: Number(inputs.maximumBatchingWindowInSeconds ?? 0),
     scaling: scalingOf(inputs),
-    maxReceiveCount: maxReceiveCount(queue.inputs.redrivePolicy),
+    maxReceiveCount: redrive === undefined ? NEVER : Number(JSON.parse(String(redrive)).maxReceiveCount),
     retention: Number(queue.inputs.messageRetentionSeconds ?? DEFAULTS.retention),
   };
 }
 
-function scalingOf(mapping: Record<string, unknown>): WorkerPlan["scaling"] {
-  const pollers = mapping.provisionedPollerConfig as Partial<ProvisionedScaling> | undefined;
-  if (pollers) return { minimumPollers: 2, maximumPollers: 200, ...pollers };
-  return mapping.scalingConfig as StandardScaling | undefined;
-}
-
-function maxReceiveCount(redrivePolicy: unknown): number {
-  if (redrivePolicy === undefined) return NEVER;
-  return Number((JSON.parse(String(redrivePolicy)) as { maxReceiveCount: number }).maxReceiveCount);
-}
-
-function ofType(resources: readonly Declared[], type: string): Declared[] {
-  return resources.filter((resource) => resource.type === type);
+function scalingOf({ provisionedPollerConfig, scalingConfig }: Declared["inputs"]): WorkerPlan["scaling"] {
+  if (!provisionedPollerConfig) return scalingConfig as StandardScaling | undefined;
+  return { minimumPollers: 2, maximumPollers: 200, ...provisionedPollerConfig };
 }
 
 /** The resource of a type that an ARN or a name stands for, as the {@link Recorder} gave it. */
 function referred(resources: readonly Declared[], type: string, reference: unknown, by: string): Declared {
-  const found = ofType(resources, type).find(({ name }) => String(reference).split(":").at(-1) === name);
+  const names = (each: Declared) => each.type === type && String(reference).split(":").at(-1) === each.name;
+  const found = resources.find(names);
   if (found) return found;
   throw new Error(
     `${by} refers to ${reference}, and the program declares no such ${type.split(":").at(-1)}.`,

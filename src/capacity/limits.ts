@@ -1,7 +1,7 @@
-import { mostAtOnce } from "./mapping.ts";
-import type { Numbers } from "./numbers.ts";
+import type { Assumptions } from "./assumptions.ts";
+import { count, list } from "./format.ts";
+import { maxConcurrency } from "./model/mapping.ts";
 import type { Plan } from "./plan.ts";
-import { count, list } from "./words.ts";
 
 /** What made images wait. */
 export type Limit =
@@ -33,36 +33,39 @@ export interface Wait {
   to: number;
 }
 
-/** The tightest of some bounds. */
-export function least(bounds: readonly Bound[]): Bound {
-  return bounds.reduce((lowest, bound) => (bound.concurrency < lowest.concurrency ? bound : lowest), {
-    limit: "account",
-    concurrency: Number.POSITIVE_INFINITY,
-  });
+const UNBOUNDED: Bound = { limit: "account", concurrency: Number.POSITIVE_INFINITY };
+
+export function tightest(bounds: readonly Bound[]): Bound {
+  return bounds.reduce(
+    (lowest, bound) => (bound.concurrency < lowest.concurrency ? bound : lowest),
+    UNBOUNDED,
+  );
 }
 
 /** A limit, with its value and with the workers that met it. */
 export function limitInWords(
   waits: readonly Wait[],
-  { plan, numbers }: { plan: Plan; numbers: Numbers },
+  { plan, assumed }: { plan: Plan; assumed: Assumptions },
 ): string {
-  const workers = waits.flatMap(({ worker }) => worker ?? []);
-  const waiting = plan.workers.filter(({ name }) => workers.includes(name));
-  const most = waiting.map((worker) => mostAtOnce(worker, numbers));
-  const sizes = [...new Set(waiting.map(({ batchSize }) => count(batchSize)))];
+  const names = waits.flatMap(({ worker }) => worker ?? []);
+  const waiting = plan.workers.filter(({ name }) => names.includes(name));
+  const each = (numbers: number[]) => list([...new Set(numbers.map(count))]);
+  const s3 = (what: string, partitions: number) =>
+    `${what} a second per partition, and it has ${count(partitions)}`;
+  const writes = count(assumed.s3WritesPerSecond);
   const words: Record<Limit, string> = {
-    sourceWrites: `the source bucket: S3 takes ${count(numbers.s3WritesPerSecond)} uploads a second per partition, and it has ${count(numbers.s3SourcePartitions)}`,
-    sourceReads: `the source bucket: S3 gives ${count(numbers.s3ReadsPerSecond)} objects a second per partition, and it has ${count(numbers.s3SourcePartitions)}`,
-    resultWrites: `the results bucket: S3 takes ${count(numbers.s3WritesPerSecond)} results a second per partition, and it has ${count(numbers.s3ResultsPartitions)}`,
-    publishes: `the topic: SNS takes ${count(numbers.snsPublishesPerSecond)} messages a second in this region`,
-    inFlight: `the queue: SQS hands out ${count(numbers.sqsInFlight)} messages at once`,
-    polls: `the pollers: each asks ${count(numbers.pollerPollsPerSecond)} times a second for a batch of ${list(sizes)}`,
+    sourceWrites: `the source bucket: S3 takes ${s3(`${writes} uploads`, assumed.s3SourcePartitions)}`,
+    sourceReads: `the source bucket: S3 gives ${s3(`${count(assumed.s3ReadsPerSecond)} objects`, assumed.s3SourcePartitions)}`,
+    resultWrites: `the results bucket: S3 takes ${s3(`${writes} results`, assumed.s3ResultsPartitions)}`,
+    publishes: `the topic: SNS takes ${count(assumed.snsPublishesPerSecond)} messages a second in this region`,
+    inFlight: `the queue: SQS hands out ${count(assumed.sqsInFlight)} messages at once`,
+    polls: `the pollers: each asks ${count(assumed.pollerPollsPerSecond)} times a second for a batch of ${each(waiting.map(({ batchSize }) => batchSize))}`,
     ramp: "the event source mapping, which grows only so fast",
-    mapping: `the event source mapping, which runs a maximum of ${list([...new Set(most.map(count))])} batches at once`,
+    mapping: `the event source mapping, which runs a maximum of ${each(waiting.map((worker) => maxConcurrency(worker, assumed)))} batches at once`,
     reserved: "the function's reserved concurrency",
-    account: `the account: ${count(numbers.lambdaConcurrency)} invocations at once`,
-    environments: `Lambda, which makes ${count(numbers.environmentsPerSecond)} new environments a second`,
+    account: `the account: ${count(assumed.lambdaConcurrency)} invocations at once`,
+    environments: `Lambda, which makes ${count(assumed.environmentsPerSecond)} new environments a second`,
   };
   const [first] = waits;
-  return (first ? words[first.limit] : "") + (workers.length === 0 ? "" : ` (${list(workers)})`);
+  return (first ? words[first.limit] : "") + (names.length === 0 ? "" : ` (${list(names)})`);
 }

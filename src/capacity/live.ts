@@ -1,4 +1,7 @@
-import type { NumberName, Numbers } from "./numbers.ts";
+import type { AssumptionName, Assumptions } from "./assumptions.ts";
+import { sum } from "./format.ts";
+import type { Plan } from "./plan.ts";
+import { QUOTAS } from "./raisable-limits.ts";
 
 /** The part of an SDK client that is used. */
 interface Client {
@@ -6,34 +9,27 @@ interface Client {
 }
 
 /** How an SDK is loaded; replaced in tests. */
-export type Load = (name: string) => Promise<Record<string, new (input: object) => unknown>>;
+export type Loader = (name: string) => Promise<Record<string, new (input: object) => unknown>>;
 
 /** What is needed to ask AWS, and for nothing else. */
 const PACKAGES = ["@aws-sdk/client-service-quotas", "@aws-sdk/client-lambda", "@aws-sdk/client-cloudwatch"];
 
-/** Quotas as Service Quotas knows them. */
-const QUOTAS: readonly { number: NumberName; service: string; code: string }[] = [
-  { number: "snsPublishesPerSecond", service: "sns", code: "L-F8E2BA85" },
-  { number: "lambdaConcurrency", service: "lambda", code: "L-B99A9384" },
-];
+const load: Loader = (name) => import(name) as ReturnType<Loader>;
 
 /**
  * The account's own quotas, read with the credentials that are there.
- * @param load loads a package, which is needed for this alone
+ * @param loader loads a package, which is needed for this alone
  * @throws Error in a sentence where a package is not installed or AWS refuses
  */
-export async function liveNumbers(
-  region: string,
-  load: Load = (name) => import(name) as ReturnType<Load>,
-): Promise<Partial<Numbers>> {
-  const quotas = await packageNamed(load, "@aws-sdk/client-service-quotas");
-  const lambda = await packageNamed(load, "@aws-sdk/client-lambda");
+export async function liveAssumptions(region: string, loader = load): Promise<Partial<Assumptions>> {
+  const quotas = await packageNamed(loader, "@aws-sdk/client-service-quotas");
+  const lambda = await packageNamed(loader, "@aws-sdk/client-lambda");
   const client = made<Client>(quotas, "ServiceQuotasClient", { region });
-  const found: Partial<Record<NumberName, number>> = {};
-  for (const { number, service, code } of QUOTAS) {
+  const found: Partial<Record<AssumptionName, number>> = {};
+  for (const [name, { service, code }] of Object.entries(QUOTAS)) {
     const command = made(quotas, "GetServiceQuotaCommand", { ServiceCode: service, QuotaCode: code });
     const { Quota } = await asked<{ Quota?: { Value?: number } }>(client, command, `the quota ${code}`);
-    if (Quota?.Value !== undefined) found[number] = Quota.Value;
+    if (Quota?.Value !== undefined) found[name as AssumptionName] = Quota.Value;
   }
   // What the account really has, which may be less than its quota says while it is new.
   const { AccountLimit } = await asked<{ AccountLimit?: { ConcurrentExecutions?: number } }>(
@@ -41,34 +37,35 @@ export async function liveNumbers(
     made(lambda, "GetAccountSettingsCommand", {}),
     "Lambda's account settings",
   );
-  if (AccountLimit?.ConcurrentExecutions !== undefined) {
-    found.lambdaConcurrency = AccountLimit.ConcurrentExecutions;
-  }
-  return found;
+  const { ConcurrentExecutions: lambdaConcurrency } = AccountLimit ?? {};
+  return { ...found, ...(lambdaConcurrency !== undefined && { lambdaConcurrency }) };
 }
 
 const DAY_SECONDS = 24 * 3600;
 const DAYS = 14;
 
 /**
- * Seconds that an image took each worker in the last two weeks, from the metric `ms` that workers write.
+ * Seconds that an image took each worker in the last two weeks, from the metric `ms` that workers write. CloudWatch finds
+ * it by all of its dimensions only, as src/delivery/handler.ts publishes them.
  * @returns per worker; one that had no image is not in it
  * @throws Error in a sentence where the package is not installed or AWS refuses
  */
 export async function liveDurations(
-  region: string,
-  workers: readonly string[],
+  { region, stack, workers }: Plan,
   now: Date,
-  load: Load = (name) => import(name) as ReturnType<Load>,
+  loader = load,
 ): Promise<ReadonlyMap<string, number>> {
-  const cloudwatch = await packageNamed(load, "@aws-sdk/client-cloudwatch");
+  const cloudwatch = await packageNamed(loader, "@aws-sdk/client-cloudwatch");
   const client = made<Client>(cloudwatch, "CloudWatchClient", { region });
   const durations = new Map<string, number>();
-  for (const worker of workers) {
+  for (const { name } of workers) {
     const command = made(cloudwatch, "GetMetricStatisticsCommand", {
       Namespace: "ImageMachine",
       MetricName: "ms",
-      Dimensions: [{ Name: "service", Value: worker }],
+      Dimensions: [
+        { Name: "service", Value: name },
+        { Name: "stack", Value: stack },
+      ],
       StartTime: new Date(now.getTime() - DAYS * DAY_SECONDS * 1000),
       EndTime: now,
       Period: DAY_SECONDS,
@@ -77,19 +74,17 @@ export async function liveDurations(
     const { Datapoints = [] } = await asked<{ Datapoints?: { Sum?: number; SampleCount?: number }[] }>(
       client,
       command,
-      `the durations of ${worker}`,
+      `the durations of ${name}`,
     );
-    const sum = (of: (day: (typeof Datapoints)[number]) => number | undefined) =>
-      Datapoints.reduce((total, day) => total + (of(day) ?? 0), 0);
-    const images = sum(({ SampleCount }) => SampleCount);
-    if (images > 0) durations.set(worker, sum(({ Sum }) => Sum) / images / 1000);
+    const images = sum(Datapoints, ({ SampleCount = 0 }) => SampleCount);
+    if (images > 0) durations.set(name, sum(Datapoints, ({ Sum = 0 }) => Sum) / images / 1000);
   }
   return durations;
 }
 
-async function packageNamed(load: Load, name: string): ReturnType<Load> {
+async function packageNamed(loader: Loader, name: string): ReturnType<Loader> {
   try {
-    return await load(name);
+    return await loader(name);
   } catch {
     throw new Error(
       `${name} is not installed, and is needed to ask AWS: run "npm install --no-save ${PACKAGES.join(" ")}".`,
@@ -97,7 +92,7 @@ async function packageNamed(load: Load, name: string): ReturnType<Load> {
   }
 }
 
-function made<T>(library: Awaited<ReturnType<Load>>, name: string, input: object): T {
+function made<T>(library: Awaited<ReturnType<Loader>>, name: string, input: object): T {
   const Class = library[name];
   if (!Class) throw new Error(`There is no ${name} in the package that was loaded.`);
   return new Class(input) as T;

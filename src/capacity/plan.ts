@@ -1,20 +1,7 @@
-/** What the model needs to know of a machine: the settings that decide what it can do, and no more. */
+import type { ProvisionedScaling, StandardScaling } from "../topology/worker-settings.ts";
+import type { Assumptions } from "./assumptions.ts";
 
-/** Lambda's own way: batches at once as messages come, up to a maximum. */
-export interface StandardScaling {
-  /** Batches at once, 2 to 1,000. */
-  readonly maximumConcurrency: number;
-}
-
-/** Pollers that are paid by the hour. */
-export interface ProvisionedScaling {
-  /** Pollers that are always there, 2 to 200. */
-  readonly minimumPollers: number;
-  /** Pollers at most, 2 to 2,000. */
-  readonly maximumPollers: number;
-}
-
-/** One queue and the function that works on it. */
+/** One queue and the function that works on it: the settings that decide what it can do, and no more. */
 export interface WorkerPlan {
   readonly name: string;
   /** MB. */
@@ -23,7 +10,7 @@ export interface WorkerPlan {
   readonly timeout: number;
   /** Invocations at once that are this function's alone, and its limit. @default what the account has left */
   readonly reservedConcurrency?: number | undefined;
-  /** Most messages of a batch. */
+  /** Maximum number of messages of a batch. */
   readonly batchSize: number;
   /** Seconds to wait for a batch to fill. */
   readonly maximumBatchingWindowInSeconds: number;
@@ -43,11 +30,15 @@ export function pollersOf({ scaling }: WorkerPlan): ProvisionedScaling | undefin
 /** A source bucket, a topic, a results bucket, and workers. */
 export interface Plan {
   readonly region: string;
+  /** The value of the metrics' dimension `stack`. */
+  readonly stack: string;
   readonly workers: readonly WorkerPlan[];
   /** How many there are of what costs by the month; of alarms, the metrics that they watch. */
   readonly alarms: number;
   readonly dashboards: number;
   readonly keys: number;
+  /** Days for which overwritten and deleted versions are kept. */
+  readonly noncurrentDays: number;
 }
 
 /** The images that come. */
@@ -55,7 +46,7 @@ export interface Load {
   /** Images that arrive in each second, whole numbers. */
   readonly arrivals: readonly number[];
   /** Seconds that one image takes a worker, reading and writing it included. */
-  readonly secondsPerImage: (worker: WorkerPlan) => number;
+  readonly secondsPerImage: (worker: WorkerPlan, assumed: Assumptions) => number;
   /** Part of the tries, 0 to 1, that fail and may succeed later. @default 0 */
   readonly failures?: number;
 }

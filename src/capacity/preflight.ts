@@ -1,28 +1,18 @@
+import { RETENTION_SECONDS } from "../delivery/queue.ts";
+import type { ObjectiveSettings } from "../topology/fan-out-settings.ts";
+import { SCALING_RANGES } from "../topology/worker-settings.ts";
 import { advise } from "./advice.ts";
-import { arrivals } from "./arrivals.ts";
-import { secondsPerImage } from "./durations.ts";
-import { numbersFor } from "./numbers.ts";
-import type { Load, WorkerPlan } from "./plan.ts";
-import { simulate } from "./simulation.ts";
-import { clock, count, list } from "./words.ts";
-
-/** What a stack is meant to be able to do. */
-export interface Objective {
-  /** Images, 1 or more. */
-  readonly images: number;
-  /** Minutes in which they come, evenly, above 0. */
-  readonly minutes: number;
-  /** Minutes from the first image by which all must be processed. @default one more than they come in */
-  readonly within?: number;
-  /** Megapixels of an image. @default 12 */
-  readonly megapixels?: number;
-}
+import { ASSUMPTIONS, type Assumptions, assumptionsFor } from "./assumptions.ts";
+import { about, count, list, sum } from "./format.ts";
+import { arrivals } from "./model/arrivals.ts";
+import { secondsPerImage } from "./model/durations.ts";
+import { maxConcurrency } from "./model/mapping.ts";
+import { simulate } from "./model/simulation.ts";
+import type { Load, Plan, WorkerPlan } from "./plan.ts";
+import { MANY_PARTITIONS, QUOTAS } from "./raisable-limits.ts";
 
 /** How many times the time that there is a run is followed, to say by when it would end. */
 const PATIENCE = 10;
-
-/** Fourteen days, in seconds: what every queue of ours keeps. */
-const RETENTION = 14 * 24 * 3600;
 
 /**
  * Says whether settings can meet an objective at all: with every quota raised and every bucket partitioned, as those
@@ -35,36 +25,69 @@ const RETENTION = 14 * 24 * 3600;
  */
 export function preflight(
   workers: readonly Omit<WorkerPlan, "retention">[],
-  objective: Objective,
+  objective: ObjectiveSettings,
 ): string | undefined {
   const { images, minutes, megapixels = 12, within = minutes + 1 } = objective;
+  const settings = workers.map((worker) => ({ ...worker, retention: RETENTION_SECONDS }));
   const plan = {
     region: "",
-    workers: workers.map((worker) => ({ ...worker, retention: RETENTION })),
+    stack: "",
+    workers: settings,
     alarms: 0,
     dashboards: 0,
     keys: 0,
+    noncurrentDays: 0,
   };
-  const known = numbersFor("");
-  const numbers = {
-    ...known,
+  const assumed = assumptionsFor("", {
     lambdaConcurrency: Number.MAX_SAFE_INTEGER,
     snsPublishesPerSecond: Number.MAX_SAFE_INTEGER,
     sqsInFlight: Number.MAX_SAFE_INTEGER,
-    s3SourcePartitions: 10_000,
-    s3ResultsPartitions: 10_000,
-  };
+    s3SourcePartitions: MANY_PARTITIONS,
+    s3ResultsPartitions: MANY_PARTITIONS,
+  });
   const load: Load = {
     arrivals: arrivals("constant", images, Math.ceil(minutes * 60), 1),
-    secondsPerImage: secondsPerImage(megapixels, numbers),
+    secondsPerImage: secondsPerImage(megapixels),
   };
   const deadline = Math.floor(within * 60);
-  if (simulate(plan, load, numbers, { until: deadline }).drained !== undefined) return undefined;
+  if (simulate(plan, load, assumed, { until: deadline }).drained !== undefined) return undefined;
 
-  const { drained } = simulate(plan, load, numbers, { until: PATIENCE * deadline });
-  const advice = advise(plan, load, numbers, deadline, { settingsOnly: true, patience: deadline });
-  const missed = `${count(images)} images of ${megapixels} megapixels in ${minutes} minutes are to be processed by ${clock(deadline)}, but with these settings they are ${drained === undefined ? `not even by ${clock(PATIENCE * deadline)}` : `only by ${clock(drained)}`}, even if every quota is raised.`;
-  if (advice.raises.length === 0) return `${missed} No pollers and no reserved concurrency change that.`;
-  const raises = advice.raises.map(({ what, from, to }) => `${what} from ${from} to ${count(to)}`);
-  return `${missed} To meet it raise ${list(raises)}.`;
+  const { drained } = simulate(plan, load, assumed, { until: PATIENCE * deadline });
+  const { raises } = advise(plan, load, assumed, deadline, { settingsOnly: true, patience: deadline });
+  const taken = drained === undefined ? `more than ${about(PATIENCE * deadline)}` : `about ${about(drained)}`;
+  const missed = `${count(images)} images of ${megapixels} megapixels in ${minutes} minutes are to be processed within ${about(deadline)}, but with these settings that takes ${taken}, even if every quota is raised.`;
+  if (raises.length === 0) return `${missed} No pollers and no reserved concurrency change that.`;
+  return `${missed} To meet it raise ${list(raises.map(({ what, from, to }) => `${what} from ${from} to ${count(to)}`))}.`;
+}
+
+/** Sentences about what an account refuses or throttles of a plan: concurrency over all workers, and memory. */
+export function accountProblems({ workers }: Plan, assumed: Assumptions): string[] {
+  const { lambdaConcurrency: account, unreservedMin, newAccountMemory } = assumed;
+  const reserved = sum(workers, ({ reservedConcurrency }) => reservedConcurrency ?? 0);
+  const running = sum(workers, (worker) => worker.reservedConcurrency ?? maxConcurrency(worker, assumed));
+  const large = workers.filter(({ memorySize }) => memorySize > newAccountMemory);
+  const share = Math.floor(account / workers.length);
+  const ask = (needed: number) =>
+    `ask for ${count(needed)} (Service Quotas, ${QUOTAS.lambdaConcurrency.code})`;
+  const problems: string[] = [];
+  if (reserved > 0 && reserved + unreservedMin > account) {
+    problems.push(
+      `AWS refuses to reserve ${count(reserved)}: the account has ${count(account)} concurrent executions, and ${count(unreservedMin)} stay unreserved. Set less workers.reservedConcurrency, or ${ask(reserved + unreservedMin)}.`,
+    );
+  } else if (running > account) {
+    const lower =
+      share < SCALING_RANGES.maximumConcurrency.minimum
+        ? ""
+        : `set workers.scaling.maximumConcurrency to ${count(Math.min(share, SCALING_RANGES.maximumConcurrency.maximum))} or less, or `;
+    problems.push(
+      `The workers run up to ${count(running)} batches at once, and the account has ${count(account)} concurrent executions: what it throttles counts as a try, so that good images end as dead letters. To prevent that ${lower}${ask(running)}.`,
+    );
+  }
+  // AWS tells no account's limit of memory: one that has less than the default concurrency is new.
+  if (account < ASSUMPTIONS.lambdaConcurrency[0] && large.length > 0) {
+    problems.push(
+      `An account as new as this one may refuse functions of more than ${count(newAccountMemory)} MB, and memorySize is ${count(Math.max(...large.map(({ memorySize }) => memorySize)))} for ${list(large.map(({ name }) => name))}: set workers.memorySize to ${newAccountMemory}, or ask AWS Support.`,
+    );
+  }
+  return problems;
 }

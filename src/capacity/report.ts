@@ -1,14 +1,13 @@
-import type { Answer, Question } from "./answer.ts";
-import { total } from "./cost.ts";
-import type { Raise } from "./levers.ts";
-import { limitInWords } from "./limits.ts";
+import type { Answer, Moment, Question } from "./answer.ts";
+import { type CostItem, total } from "./cost.ts";
+import { about, count, dollars, list, sum } from "./format.ts";
+import { limitInWords, type Wait } from "./limits.ts";
 import { pollersOf, type WorkerPlan } from "./plan.ts";
-import { clock, count, dollars, list } from "./words.ts";
+import type { Raise } from "./raisable-limits.ts";
 
-/** What the question was, for a heading. */
-export interface Asked extends Pick<Question, "plan" | "numbers" | "deadline"> {
+/** What was asked, and whence, for a heading. */
+export interface Asked extends Question {
   readonly stack: string;
-  readonly megapixels: number;
   readonly profile: string;
   /** Seconds in which images come. */
   readonly window: number;
@@ -21,16 +20,16 @@ const WORTH_TELLING = 0.02;
 
 /** One line for a heading or a chart. */
 export function headline({ images, accepted, drained }: Answer, { window }: Asked): string {
-  const taken = accepted === undefined ? "never all accepted" : `accepted by ${clock(accepted)}`;
-  const done = drained === undefined ? "not all processed in 14 days" : `processed by ${clock(drained)}`;
-  return `${imagesIn(images, window)}: ${taken}, ${done}`;
+  const within = (what: string, { assumed }: Moment) =>
+    assumed === undefined ? `not all ${what} in 14 days` : `${what} in about ${about(assumed)}`;
+  return `${imagesIn(images, window)}: ${within("accepted", accepted)}, ${within("processed", drained)}`;
 }
 
 function imagesIn(images: number, window: number): string {
   const minutes = window / 60;
   const time = Number.isInteger(minutes)
     ? `${count(minutes)} minute${minutes === 1 ? "" : "s"}`
-    : clock(window);
+    : about(window);
   return `${count(images)} image${images === 1 ? "" : "s"} in ${time}`;
 }
 
@@ -43,99 +42,92 @@ export function circumstances({ stack, plan, megapixels, profile }: Asked): stri
 
 /** The answer, in plain words first, then in tables. */
 export function report(answer: Answer, asked: Asked): string {
-  return [
-    circumstances(asked),
-    "",
-    ...summary(answer, asked),
-    "",
-    ...bottlenecks(answer, asked),
-    "",
-    ...whatItTakes(answer, asked),
-    "",
-    ...settings(asked.plan.workers),
-    "",
-    ...costs(answer),
-    "",
-    `Durations: ${asked.durations}. Prices: us-east-1. "npm run capacity -- --numbers" lists every number with its source.`,
-  ].join("\n");
+  const parts = [
+    [circumstances(asked)],
+    summary(answer, asked),
+    ...(answer.account.length > 0 ? [["This account:", ...answer.account.map((each) => `  ${each}`)]] : []),
+    bottlenecks(answer, asked),
+    whatItTakes(answer, asked),
+    ["Settings:", ...asked.plan.workers.map(settings)],
+    costs(answer),
+    [
+      `Durations: ${asked.durations}. Prices: us-east-1, without any free tier. In brackets: with all that is merely assumed at its best`,
+      `and at its worst; "npm run capacity -- --numbers" lists every number with its source and range.`,
+    ],
+  ];
+  return parts.map((lines) => lines.join("\n")).join("\n\n");
 }
 
 function summary(answer: Answer, { plan, window }: Asked): string[] {
   const { images, accepted, queued, drained, results, deadLetters, lost, latency } = answer;
-  const moment = (second: number | undefined) =>
-    second === undefined ? "not within 14 days" : `by ${clock(second)}`;
   const line = (what: string, text: string) => `${what.padEnd(16)}${text}`;
-  const counted = `${count(images)} × ${plan.workers.length} = ${count(results)} results + ${count(deadLetters)} in dead-letter queues + ${count(lost)} lost`;
+  const end = `${count(deadLetters)} in dead-letter queues + ${count(lost)} lost`;
+  const counted = `${count(images)} × ${plan.workers.length} = ${count(results)} results + ${end}`;
   return [
     `${imagesIn(images, window)}:`,
     line("Accepted", `${moment(accepted)}: S3 has stored them`),
     line("Durably queued", `${moment(queued)}: every worker's queue has them, and what fails comes again`),
     line("Processed", `${moment(drained)}: every worker is done with them`),
-    line(
-      "Counted",
-      drained === undefined ? `${count(lost)} lost, ${count(deadLetters)} in dead-letter queues` : counted,
-    ),
+    line("Counted", drained.assumed === undefined ? end : counted),
     ...(latency
       ? [
           line(
             "An image takes",
-            `${clock(latency.p50)} or less for half of them, ${clock(latency.p99)} for 99 of 100, ${clock(latency.max)} for the slowest`,
+            `${about(latency.p50)} or less for half of them, ${about(latency.p99)} for 99 of 100, ${about(latency.max)} for the slowest`,
           ),
         ]
       : []),
     line(
       "At once",
-      `${count(answer.mostRunning)} functions run and ${count(answer.mostWaiting)} messages wait, maximum`,
+      `a maximum of ${count(answer.maxRunning)} functions run, and of ${count(answer.maxWaiting)} messages wait`,
     ),
   ];
 }
 
+/** A moment, with its range where that is not the same. */
+function moment({ assumed, best, worst }: Moment): string {
+  const [text, low, high] = [assumed, best, worst].map((seconds) =>
+    seconds === undefined ? "more than 14 days" : about(seconds),
+  );
+  return `in about ${text}${low === text && high === text ? "" : ` (${low} to ${high})`}`;
+}
+
 function bottlenecks({ waits }: Answer, asked: Asked): string[] {
-  const alike = [...Map.groupBy(waits, ({ limit }) => limit).values()];
-  const sums = alike.map((same) => same.reduce((sum, { imageSeconds }) => sum + imageSeconds, 0));
-  const worst = Math.max(...sums);
   if (waits.length === 0) return ["Nothing had to wait for anything."];
+  const weight = (same: readonly Wait[]) => sum(same, ({ imageSeconds }) => imageSeconds);
+  const alike = [...Map.groupBy(waits, ({ limit }) => limit).values()].sort((a, b) => weight(b) - weight(a));
+  const worst = weight(alike[0] ?? []);
   return [
     "What images waited for, the worst first:",
     ...alike
-      .map((same, index) => ({ same, sum: sums[index] ?? 0 }))
-      .filter(({ sum }) => sum >= WORTH_TELLING * worst)
-      .sort((a, b) => b.sum - a.sum)
-      .map(({ same }) => {
+      .filter((same) => weight(same) >= WORTH_TELLING * worst)
+      .map((same) => {
         const from = Math.min(...same.map((wait) => wait.from));
         const to = Math.max(...same.map((wait) => wait.to));
-        return `  ${clock(from)} to ${clock(to)}  ${limitInWords(same, asked)}`;
+        return `  ${about(from)} to ${about(to)}  ${limitInWords(same, asked)}`;
       }),
   ];
 }
 
 function whatItTakes({ drained, advice, standing }: Answer, asked: Asked): string[] {
-  const { deadline } = asked;
-  if (!advice) {
-    return [
-      `All are processed by ${clock(deadline)}, as they should be${drained === undefined ? "" : `, with ${clock(deadline - drained)} to spare`}.`,
-    ];
-  }
+  const deadline = about(asked.deadline);
+  if (!advice) return [`All are processed within ${deadline}, as they should be.`];
   if (advice.raises.length === 0) {
     const [worst] = advice.waits;
+    const then = advice.drained === undefined ? "not even in a day" : `in about ${about(advice.drained)}`;
+    const same = advice.waits.filter(({ limit }) => limit === worst?.limit);
     return [
-      `Not by ${clock(deadline)}, whatever is raised: then they are processed ${advice.drained === undefined ? "not even in a day" : `by ${clock(advice.drained)}`}.`,
-      ...(worst
-        ? [
-            `  What still holds them up is ${limitInWords(
-              advice.waits.filter(({ limit }) => limit === worst.limit),
-              advice,
-            )}.`,
-          ]
-        : []),
+      `Not within ${deadline}, whatever is raised: then they are processed ${then}.`,
+      ...(worst ? [`  What still holds them up is ${limitInWords(same, advice)}.`] : []),
     ];
   }
+  const [before, after] = [total(standing), total(advice.standing)];
   return [
-    `To have them processed by ${clock(deadline)} (then they are by ${clock(advice.drained ?? 0)}):`,
+    `To have them processed within ${deadline} instead of ${drained.assumed === undefined ? "14 days" : about(drained.assumed)}, by what is assumed:`,
     ...advice.raises.map((raise) => `  ${raiseInWords(raise)}`),
-    ...(total(advice.standing) > total(standing)
+    ...(after > before
       ? [
-          `  That costs ${dollars(total(advice.standing))} a month without one image, instead of ${dollars(total(standing))}: pollers are paid by the hour,`,
+          `  That costs ${dollars(after)} a month without one image, instead of ${dollars(before)}: pollers are paid by the hour,`,
           "  and minimumPollers need to be there only while so many images are expected.",
         ]
       : ["  That costs nothing while no image comes."]),
@@ -155,16 +147,11 @@ function raiseInWords({ kind, what, quota, from, to }: Raise): string {
   return `ask    ${change}\n         ${how}`;
 }
 
-function settings(workers: readonly WorkerPlan[]): string[] {
-  return [
-    "Settings:",
-    ...workers.map((worker) => {
-      const { name, memorySize, batchSize, timeout, reservedConcurrency } = worker;
-      const window = worker.maximumBatchingWindowInSeconds;
-      const reserved = reservedConcurrency === undefined ? "nothing" : count(reservedConcurrency);
-      return `  ${name}: ${count(memorySize)} MB, batches of ${batchSize}, window ${window} s, timeout ${timeout} s, ${scalingInWords(worker)}, ${reserved} reserved`;
-    }),
-  ];
+function settings(worker: WorkerPlan): string {
+  const { name, memorySize, batchSize, timeout, reservedConcurrency } = worker;
+  const window = worker.maximumBatchingWindowInSeconds;
+  const reserved = reservedConcurrency === undefined ? "nothing" : count(reservedConcurrency);
+  return `  ${name}: ${count(memorySize)} MB, batches of ${batchSize}, window ${window} s, timeout ${timeout} s, ${scalingInWords(worker)}, ${reserved} reserved`;
 }
 
 function scalingInWords(worker: WorkerPlan): string {
@@ -175,22 +162,26 @@ function scalingInWords(worker: WorkerPlan): string {
   return `up to ${count(scaling.maximumConcurrency)} batches at once`;
 }
 
-function costs({ cost, standing, images }: Answer): string[] {
+function costs({ cost, costRange, storage, standing, images }: Answer): string[] {
   const perMillion = images === 0 ? 0 : 1e6 / images;
-  const width = Math.max(...[...cost, ...standing].map(({ item }) => item.length));
-  const line = (item: string, ...values: number[]) =>
-    `  ${item.padEnd(width)}${values.map((value) => dollars(value).padStart(13)).join("")}`;
+  const width = Math.max(...[...cost, ...storage, ...standing].map(({ item }) => item.length));
+  const line = (item: string, ...values: (number | string)[]) => {
+    const cells = values.map((value) => (typeof value === "number" ? dollars(value) : value).padStart(13));
+    return `  ${item.padEnd(width)}${cells.join("")}`;
+  };
+  const run = (amount: number) => [amount, amount * perMillion];
+  const table = (items: readonly CostItem[], of: (amount: number) => number[]) =>
+    items.filter(({ dollars }) => dollars > 0).map(({ item, dollars }) => line(item, ...of(dollars)));
   return [
-    `  ${"Cost".padEnd(width)}${"this run".padStart(13)}${"a million".padStart(13)}`,
-    ...cost
-      .filter(({ dollars: amount }) => amount > 0)
-      .map(({ item, dollars: amount }) => line(item, amount, amount * perMillion)),
-    line("All of it", total(cost), total(cost) * perMillion),
+    line("Cost", "this run", "a million"),
+    ...table(cost, run),
+    `${line("All of it", ...run(total(cost)))}  (${costRange.map(dollars).join(" to ")} this run)`,
     "",
-    `  ${"Without one image".padEnd(width)}${"a month".padStart(13)}`,
-    ...standing
-      .filter(({ dollars: amount }) => amount > 0)
-      .map(({ item, dollars: amount }) => line(item, amount)),
+    line("To keep them", "these", "a million"),
+    ...table(storage, run),
+    "",
+    line("Without one image", "a month"),
+    ...table(standing, (amount) => [amount]),
     line("All of it", total(standing)),
   ];
 }

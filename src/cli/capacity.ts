@@ -2,13 +2,19 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import sharp from "sharp";
-import { type Answer, answer } from "../capacity/answer.ts";
-import { arrivals, arrivalsFromCsv, PROFILES, type Profile } from "../capacity/arrivals.ts";
+import { answer } from "../capacity/answer.ts";
+import {
+  ASSUMPTIONS,
+  type AssumptionName,
+  type Assumptions,
+  assumptionsFor,
+  READ,
+} from "../capacity/assumptions.ts";
 import { chart } from "../capacity/chart.ts";
-import { BENCH, secondsPerImage } from "../capacity/durations.ts";
 import { planOf, Recorder } from "../capacity/graph.ts";
-import { liveDurations, liveNumbers } from "../capacity/live.ts";
-import { type NumberName, type Numbers, numbersFor, READ, SOURCED } from "../capacity/numbers.ts";
+import { liveAssumptions, liveDurations } from "../capacity/live.ts";
+import { arrivals, arrivalsFromCsv, PROFILES } from "../capacity/model/arrivals.ts";
+import { BENCH, secondsPerImage } from "../capacity/model/durations.ts";
 import type { Load, Plan } from "../capacity/plan.ts";
 import { type Asked, circumstances, headline, report } from "../capacity/report.ts";
 import { UsageError } from "../machine/inputs.ts";
@@ -16,6 +22,7 @@ import { runProgram } from "../machine/program.ts";
 import { readStackConfig, type StackConfig } from "../machine/stack-config.ts";
 
 const PROJECT = path.join(import.meta.dirname, "../..");
+const HERE = process.env.INIT_CWD ?? process.cwd();
 
 const USAGE = `Usage: npm run capacity -- [--images N] [--minutes N] [OPTION]...
 
@@ -24,7 +31,7 @@ when they are processed, what holds them up, what must be raised, and what it co
 
   --images N         how many come (default: 2000000)
   --minutes N        in how many minutes (default: 5)
-  --within N         minutes by which all are to be processed; exits with 1 where they are not
+  --within N         minutes in which all are to be processed; exits with 1 where they are not
                      (default: one more than --minutes, and no such exit)
   --profile P        constant, ramp, burst (all in ten seconds), or a CSV file of second,images
                      instead of --images and --minutes (default: constant)
@@ -38,7 +45,8 @@ when they are processed, what holds them up, what must be raised, and what it co
   --region NAME      (default: the stack's)
   --set NAME=VALUE   another value for a number of the model; any number of times
   --numbers          lists the numbers of the model, their names and sources
-  --live             takes the account's quotas, and durations if there are any, from AWS
+  --live             takes the account's quotas, and durations if there are any, from AWS; exits with 1
+                     where the account refuses or throttles what is declared
   --raised           answers as if everything were raised that has to be
   --chart FILE       draws the run to FILE.svg and FILE.png (default: out/capacity)
   --seed N           another chance (default: 1)
@@ -48,21 +56,19 @@ when they are processed, what holds them up, what must be raised, and what it co
 /** The region where the stack's configuration names none. */
 const DEFAULT_REGION = "us-east-1";
 
+/** Fourteen days, for which queues keep messages. */
+const MAX_MINUTES = 14 * 24 * 60;
+
 process.exitCode = await main(process.argv.slice(2));
 
-/** @returns the exit code: 0 answered, 1 something failed or is later than --within, 2 wrong usage */
+/** @returns the exit code: 0 answered, 1 failed, later than --within or too much for the --live account, 2 wrong usage */
 async function main(argv: string[]): Promise<number> {
   try {
     const options = parsed(argv);
-    if (options.help) {
-      console.log(USAGE);
-      return 0;
-    }
-    if (options.numbers) {
-      console.log(numbersTable());
-      return 0;
-    }
-    return await run(options);
+    if (options.help) console.log(USAGE);
+    else if (options.numbers) console.log(assumptionsTable());
+    else return await run(options);
+    return 0;
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
     return error instanceof UsageError ? 2 : 1;
@@ -70,36 +76,43 @@ async function main(argv: string[]): Promise<number> {
 }
 
 async function run(options: Options): Promise<number> {
-  const { load, ...given } = await question(options);
-  const ask = ({ plan, numbers, deadline }: Asked) =>
-    answer({ plan, load, numbers, deadline, seed: options.seed });
-  const first = ask(given.asked);
+  const given = await question(options);
+  const first = answer(given);
   const { advice } = first.answer;
-  const asked =
-    options.raised && advice && advice.raises.length > 0
-      ? { ...given.asked, stack: `${given.asked.stack}, raised,`, plan: advice.plan, numbers: advice.numbers }
-      : given.asked;
-  const result = asked === given.asked ? first : ask(asked);
-  const { drained } = result.answer;
-  const here = process.env.INIT_CWD ?? process.cwd();
-  const file = path.resolve(here, options.chart);
-  const svg = chart(
-    result.run,
-    { title: headline(result.answer, asked), subtitle: circumstances(asked) },
-    asked.window,
-    asked.numbers.lambdaConcurrency,
-  );
+  const raised = options.raised && advice && advice.raises.length > 0 ? advice : undefined;
+  const asked = raised ? whenRaised(given, raised.plan, raised.assumed) : given;
+  const result = raised ? answer(asked) : first;
+  const file = await draw(result, asked, options.chart);
+  if (options.json) {
+    const { load: _, known: __, ...rest } = asked;
+    console.log(JSON.stringify({ ...rest, ...result.answer }, undefined, 2));
+  } else {
+    console.log(`${report(result.answer, asked)}\nChart: ${path.relative(HERE, file)}.svg and .png`);
+  }
+  const { drained, account } = result.answer;
+  const isLate = drained.assumed === undefined || drained.assumed > asked.deadline;
+  return (options.within !== undefined && isLate) || (options.live && account.length > 0) ? 1 : 0;
+}
+
+/** The same question, as if everything had been raised that has to be. */
+function whenRaised(given: Asked, plan: Plan, assumed: Assumptions): Asked {
+  const names = Object.keys(assumed) as AssumptionName[];
+  const raised = names.filter((name) => assumed[name] !== given.assumed[name]);
+  return { ...given, stack: `${given.stack}, raised,`, plan, assumed, known: [...given.known, ...raised] };
+}
+
+async function draw(result: ReturnType<typeof answer>, asked: Asked, name: string): Promise<string> {
+  const file = path.resolve(HERE, name);
+  const texts = { title: headline(result.answer, asked), subtitle: circumstances(asked) };
+  const svg = chart(result.run, texts, asked.window, asked.assumed.lambdaConcurrency);
   await mkdir(path.dirname(file), { recursive: true });
   await writeFile(`${file}.svg`, svg);
   await sharp(Buffer.from(svg), { density: 144 }).png().toFile(`${file}.png`);
-  if (options.json) console.log(json(result.answer, asked));
-  else console.log(`${report(result.answer, asked)}\nChart: ${path.relative(here, file)}.svg and .png`);
-  const late = drained === undefined || drained > asked.deadline;
-  return options.within !== undefined && late ? 1 : 0;
+  return file;
 }
 
-async function question(options: Options) {
-  const { stack } = options;
+async function question(options: Options): Promise<Asked> {
+  const { stack, megapixels, failures, seed } = options;
   const config = await usage(() => configured(readStackConfig(PROJECT, stack), options.config));
   const region = options.region ?? config.config["aws:region"] ?? DEFAULT_REGION;
   const recorder = new Recorder(region);
@@ -107,68 +120,53 @@ async function question(options: Options) {
   // Where settings come from the command line, what is wrong with them is wrong usage.
   await (options.config.length > 0 ? usage(program) : program());
   const plan = planOf(recorder.resources, region);
-
-  const live = options.live ? await liveNumbers(region) : {};
-  const numbers = numbersFor(region, { ...live, ...options.set });
-  const { seconds, durations } = await secondsOf(options, plan, numbers);
+  const overrides = { ...(options.live ? await liveAssumptions(region) : {}), ...options.set };
+  const assumed = assumptionsFor(region, overrides);
+  const { seconds, durations } = await secondsOf(options, plan, assumed);
   const coming = options.csv
     ? await usage(async () => arrivalsFromCsv(await readFile(options.csv ?? "", "utf8")))
-    : arrivals(options.profile, options.images, Math.ceil(options.minutes * 60), options.seed);
+    : arrivals(options.profile, options.images, Math.ceil(options.minutes * 60), seed);
   if (coming.length === 0) throw new UsageError(`${options.csv}: there is no line of second,images.`);
-  const load: Load = { arrivals: coming, secondsPerImage: seconds, failures: options.failures };
-  const asked: Asked = {
+  return {
     plan,
-    numbers,
+    assumed,
+    known: Object.keys(overrides),
+    load: { arrivals: coming, secondsPerImage: seconds, failures },
     stack: options.config.length > 0 ? `${stack} with other settings` : stack,
-    megapixels: options.megapixels,
+    megapixels,
+    seed,
     profile: options.csv ? path.basename(options.csv) : options.profile,
     window: coming.length,
     deadline: Math.floor((options.within ?? coming.length / 60 + 1) * 60),
     durations,
   };
-  return { load, asked };
 }
 
 /** What an image takes a worker, by what is known best, and where that is from. */
 async function secondsOf(
-  options: Options,
+  { seconds, megapixels, live }: Options,
   plan: Plan,
-  numbers: Numbers,
+  assumed: Assumptions,
 ): Promise<{ seconds: Load["secondsPerImage"]; durations: string }> {
-  const { seconds } = options;
   if (seconds !== undefined) return { seconds: () => seconds, durations: `${seconds} s an image, as given` };
-  const model = secondsPerImage(options.megapixels, numbers);
-  if (options.live) {
-    const names = plan.workers.map(({ name }) => name);
-    const measured = await liveDurations(plan.region, names, new Date());
-    if (measured.size > 0) {
-      return {
-        seconds: (worker) => measured.get(worker.name) ?? model(worker),
-        durations: "what images took on AWS in the last two weeks",
-      };
-    }
+  const model = secondsPerImage(megapixels);
+  const measured = live ? await liveDurations(plan, new Date()) : undefined;
+  if (measured && measured.size > 0) {
+    return {
+      seconds: (worker, assumed) => measured.get(worker.name) ?? model(worker, assumed),
+      durations: "what images took on AWS in the last two weeks",
+    };
   }
-  const [worker] = plan.workers;
-  const each = worker ? `${+model(worker).toFixed(3)} s an image, ` : "";
+  const each = plan.workers.slice(0, 1).map((worker) => `${+model(worker, assumed).toFixed(3)} s an image, `);
   return { seconds: model, durations: `${each}from ${BENCH.image} on ${BENCH.machine}, ${BENCH.date}` };
 }
 
-function json(result: Answer, asked: Asked): string {
-  const { stack, plan, numbers, deadline, megapixels, profile, window, durations } = asked;
-  return JSON.stringify(
-    { stack, megapixels, profile, window, deadline, durations, ...result, plan, numbers },
-    undefined,
-    2,
-  );
-}
-
-function numbersTable(): string {
-  return Object.entries(SOURCED)
-    .map(
-      ([name, { value, unit, source, read }]) =>
-        `${name}=${value}\n    ${unit}\n    ${source}; ${read ?? READ}`,
-    )
-    .join("\n");
+function assumptionsTable(): string {
+  const rows = Object.entries(ASSUMPTIONS).map(([name, [value, unit, source, best, worst]]) => {
+    const range = best === undefined ? "" : `, at best ${best}, at worst ${worst}`;
+    return `${name}=${value}\n    ${unit}${range}\n    ${source}`;
+  });
+  return [...rows, `Read ${READ}.`].join("\n");
 }
 
 type Options = ReturnType<typeof parsed>;
@@ -176,33 +174,39 @@ type Options = ReturnType<typeof parsed>;
 /** @throws {UsageError} in one sentence where something is not as it must be */
 function parsed(argv: string[]) {
   const { values } = parseArguments(argv);
-  const profile = values.profile ?? "constant";
-  const known = PROFILES.find((each): each is Profile => each === profile);
-  if (!known && !profile.endsWith(".csv")) {
+  const given = values.profile ?? "constant";
+  const profile = PROFILES.find((each) => each === given);
+  if (!profile && !given.endsWith(".csv")) {
     throw new UsageError(
-      `--profile is "${profile}", but must be ${PROFILES.join(", ")} or a file that ends with .csv.`,
+      `--profile is "${given}", but must be ${PROFILES.join(", ")} or a file that ends with .csv.`,
     );
   }
-  if (!known && (values.images ?? values.minutes) !== undefined) {
+  if (!profile && (values.images ?? values.minutes) !== undefined) {
     throw new UsageError("A CSV file says how many images come and when: leave out --images and --minutes.");
   }
-  const minutes = positive("--minutes", values.minutes ?? "5", 14 * 24 * 60);
+  const optional = (name: "within" | "seconds", max: number) => {
+    const value = values[name];
+    return value === undefined ? undefined : number(`--${name}`, value, 1e-3, max);
+  };
   return {
     ...values,
-    csv: known ? undefined : path.resolve(process.env.INIT_CWD ?? process.cwd(), profile),
-    profile: known ?? ("constant" as const),
-    minutes,
+    csv: profile ? undefined : path.resolve(HERE, given),
+    profile: profile ?? ("constant" as const),
     images: whole("--images", values.images ?? "2000000", 1e12),
-    within: values.within === undefined ? undefined : positive("--within", values.within, 14 * 24 * 60),
-    megapixels: positive("--megapixels", values.megapixels, 10_000),
-    seconds: values.seconds === undefined ? undefined : positive("--seconds", values.seconds, 900),
+    minutes: number("--minutes", values.minutes ?? "5", 1e-3, MAX_MINUTES),
+    within: optional("within", MAX_MINUTES),
+    seconds: optional("seconds", 900),
+    megapixels: number("--megapixels", values.megapixels, 1e-3, 10_000),
     failures: number("--failures", values.failures, 0, 1),
     seed: whole("--seed", values.seed, 2 ** 32 - 1),
-    set: Object.fromEntries(values.set.map(override)) as Partial<Record<NumberName, number>>,
+    set: Object.fromEntries(values.set.map(override)) as Partial<Assumptions>,
   };
 }
 
 function parseArguments(argv: string[]) {
+  const text = (standard: string) => ({ type: "string", default: standard }) as const;
+  const list = { type: "string", multiple: true, default: [] as string[] } as const;
+  const flag = { type: "boolean", default: false } as const;
   try {
     return parseArgs({
       args: argv,
@@ -211,20 +215,20 @@ function parseArguments(argv: string[]) {
         minutes: { type: "string" },
         within: { type: "string" },
         profile: { type: "string" },
-        megapixels: { type: "string", default: "12" },
         seconds: { type: "string" },
-        failures: { type: "string", default: "0" },
-        stack: { type: "string", default: "dev" },
         region: { type: "string" },
-        config: { type: "string", multiple: true, default: [] },
-        set: { type: "string", multiple: true, default: [] },
-        raised: { type: "boolean", default: false },
-        numbers: { type: "boolean", default: false },
-        live: { type: "boolean", default: false },
-        chart: { type: "string", default: path.join("out", "capacity") },
-        seed: { type: "string", default: "1" },
-        json: { type: "boolean", default: false },
-        help: { type: "boolean", short: "h", default: false },
+        megapixels: text("12"),
+        failures: text("0"),
+        stack: text("dev"),
+        chart: text(path.join("out", "capacity")),
+        seed: text("1"),
+        config: list,
+        set: list,
+        raised: flag,
+        numbers: flag,
+        live: flag,
+        json: flag,
+        help: { ...flag, short: "h" },
       },
     });
   } catch (error) {
@@ -234,30 +238,24 @@ function parseArguments(argv: string[]) {
   }
 }
 
-function number(name: string, given: string, minimum: number, maximum: number): number {
+function number(name: string, given: string, min: number, max: number): number {
   const value = Number(given.replaceAll(/(?<=\d)[_,](?=\d{3})/g, ""));
-  if (given.trim() !== "" && value >= minimum && value <= maximum) return value;
-  throw new UsageError(`${name} is "${given}", but must be a number from ${minimum} to ${maximum}.`);
+  if (given.trim() !== "" && value >= min && value <= max) return value;
+  throw new UsageError(`${name} is "${given}", but must be a number from ${min} to ${max}.`);
 }
 
-function positive(name: string, given: string, maximum: number): number {
-  return number(name, given, 1e-3, maximum);
-}
-
-function whole(name: string, given: string, maximum: number): number {
-  const value = number(name, given, 1, maximum);
+function whole(name: string, given: string, max: number): number {
+  const value = number(name, given, 1, max);
   if (Number.isInteger(value)) return value;
   throw new UsageError(`${name} is "${given}", but must be a whole number.`);
 }
 
 function override(given: string): [string, number] {
   const [name = "", value = ""] = given.split("=", 2);
-  if (!(name in SOURCED)) {
-    throw new UsageError(
-      `--set ${given}: there is no number ${name}; "npm run capacity -- --numbers" lists them.`,
-    );
-  }
-  return [name, number(`--set ${name}`, value, 0, 1e15)];
+  if (name in ASSUMPTIONS) return [name, number(`--set ${name}`, value, 0, 1e15)];
+  throw new UsageError(
+    `--set ${given}: there is no number ${name}; "npm run capacity -- --numbers" lists them.`,
+  );
 }
 
 /** The stack's configuration with some settings in place of its own, named as `pulumi config set --path` does. */

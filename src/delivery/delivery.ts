@@ -4,6 +4,7 @@ import type { S3Client } from "@aws-sdk/client-s3";
 import { ChangeMessageVisibilityBatchCommand, type SQSClient } from "@aws-sdk/client-sqs";
 import type { SQSRecord } from "aws-lambda";
 import { type ImageOperation, ImageRejected, type Notes } from "image-turn";
+import { backoff } from "./backoff.ts";
 import { type CreatedObject, eachRecord, identity, isFolderMarker, UnknownMessage } from "./envelope.ts";
 import { type Rejection, reject } from "./rejection.ts";
 import { type Written, writeResult } from "./result.ts";
@@ -62,9 +63,6 @@ const MAX_OWED = 3;
 
 /** S3's own bound on a key, in bytes of UTF-8. */
 const LONGEST_KEY = 1024;
-
-/** Longest wait before a failed message is tried again, in seconds. */
-const LONGEST_BACKOFF = 900;
 
 /** Longest time that SQS keeps a message from being received, in seconds from when it was; a minute is for the work. */
 const LONGEST_WAIT = 43_200 - 900 - 60;
@@ -388,15 +386,6 @@ function kindOf(value: unknown): string {
 
 function rejection(source: CreatedObject, code: string, reason: string): Rejection {
   return { code, reason, source, body: JSON.stringify({ Records: [source.record] }) };
-}
-
-/**
- * Seconds until the next try: 30 after the first failure, then twice as many each time, of which chance takes up
- * to half, so that what failed together does not come back together.
- */
-export function backoff(receives: number, random: number): number {
-  const most = Math.min(LONGEST_BACKOFF, 15 * 2 ** Math.max(1, receives));
-  return Math.round(most * (1 - 0.5 * random));
 }
 
 /**

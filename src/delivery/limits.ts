@@ -26,11 +26,14 @@ export function pixelLimit(memoryMegabytes: number): number {
  */
 const secondsPerMegapixel = 0.9;
 
-/** Memory with which a function has one whole vCPU, the only one that a single image uses. */
-const memoryPerCpu = 1769;
+/**
+ * Megabytes with which a function has one whole vCPU, the only one that a single image uses:
+ * https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
+ */
+export const MEMORY_PER_CPU = 1769;
 
 /** Seconds that the largest image takes at most that a function of so much memory accepts. */
 export function secondsOfLargest(memoryMegabytes: number): number {
-  const cpu = Math.min(1, memoryMegabytes / memoryPerCpu);
+  const cpu = Math.min(1, memoryMegabytes / MEMORY_PER_CPU);
   return (pixelLimit(memoryMegabytes) / 1e6) * (secondsPerMegapixel / cpu);
 }

@@ -8,6 +8,7 @@ import {
   type SQSClient,
 } from "@aws-sdk/client-sqs";
 import { type CreatedObject, eachRecord, UnknownMessage } from "../delivery/envelope.ts";
+import { MAX_IN_FLIGHT } from "../delivery/queue.ts";
 import { reached } from "./stack.ts";
 
 /** A message that a worker could not process. */
@@ -78,8 +79,6 @@ const EXAMPLES = 3;
 const BATCH = 10;
 /** Maximum of bytes in one request; SQS takes more, but no client has to. */
 const BATCH_BYTES = 256 * 1024;
-/** Maximum of messages that SQS lets be looked at: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html */
-const MAX_TAKEN = 120_000;
 /** Requests at once: 120,000 letters take 12,000 requests, 20 minutes one after the other. */
 const CONCURRENCY = 16;
 
@@ -166,7 +165,7 @@ async function takeAll(
   await settled(async () => {
     while (await takeBatch());
   });
-  const all = receipts.size < MAX_TAKEN && now() - begun < HIDDEN_SECONDS * 1000;
+  const all = receipts.size < MAX_IN_FLIGHT && now() - begun < HIDDEN_SECONDS * 1000;
   return hidden + meanwhile + (all ? 0 : (await numbersOf(sqs, queueUrl)).visible);
 }
 

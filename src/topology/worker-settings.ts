@@ -103,7 +103,7 @@ const LOG_RETENTION_DAYS = [
 ];
 
 /** Batches that one poller may have under way. */
-const BATCHES_PER_POLLER = 10;
+export const BATCHES_PER_POLLER = 10;
 
 /**
  * The settings with their defaults.

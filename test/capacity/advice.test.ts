@@ -1,11 +1,10 @@
 import { expect } from "chai";
 import { advise } from "../../src/capacity/advice.ts";
-import { arrivals } from "../../src/capacity/arrivals.ts";
-import { preflight } from "../../src/capacity/preflight.ts";
-import { simulate } from "../../src/capacity/simulation.ts";
+import { arrivals } from "../../src/capacity/model/arrivals.ts";
+import { simulate } from "../../src/capacity/model/simulation.ts";
 import { secondsOfLargest } from "../../src/delivery/limits.ts";
 import { secondsFor } from "../../src/delivery/share.ts";
-import { planWith, plenty, workerPlan } from "./support.ts";
+import { planWith, plenty } from "./support.ts";
 
 const load = (images = 60_000) => ({
   arrivals: arrivals("constant", images, 60, 1),
@@ -35,9 +34,9 @@ describe("the advice", () => {
   });
 
   it("names the one quota that is short, by code, and a value that is enough and not much more", () => {
-    const numbers = plenty({ lambdaConcurrency: 100 });
+    const assumptions = plenty({ lambdaConcurrency: 100 });
 
-    const { raises } = advise(planWith({}), load(), numbers, 90);
+    const { raises } = advise(planWith({}), load(), assumptions, 90);
 
     expect(raises).to.have.length(1);
     expect(raises[0]).to.deep.include({
@@ -55,17 +54,17 @@ describe("the advice", () => {
       { name: "a", scaling: { minimumPollers: 2, maximumPollers: 5 }, reservedConcurrency: 50 },
       { name: "b", scaling: { minimumPollers: 2, maximumPollers: 5 }, reservedConcurrency: 50 },
     );
-    const numbers = plenty({
+    const assumptions = plenty({
       lambdaConcurrency: 200,
       s3SourcePartitions: 0.1,
       s3ResultsPartitions: 0.1,
       snsPublishesPerSecond: 300,
     });
-    expect(simulate(plan, load(), numbers, { until: 90 }).drained).to.equal(undefined);
+    expect(simulate(plan, load(), assumptions, { until: 90 }).drained).to.equal(undefined);
 
-    const advice = advise(plan, load(), numbers, 90);
+    const advice = advise(plan, load(), assumptions, 90);
 
-    expect(simulate(advice.plan, load(), advice.numbers).drained).to.be.at.most(90);
+    expect(simulate(advice.plan, load(), advice.assumed).drained).to.be.at.most(90);
     expect(advice.raises.map(({ what }) => what)).to.deep.equal([
       "partitions of the source bucket",
       'SNS "Messages Published per Second"',
@@ -80,7 +79,7 @@ describe("the advice", () => {
     }
     // AWS keeps a hundred for functions that have none reserved.
     const reserved = advice.plan.workers.reduce((sum, worker) => sum + (worker.reservedConcurrency ?? 0), 0);
-    expect(advice.numbers.lambdaConcurrency).to.be.at.least(reserved + 100);
+    expect(advice.assumed.lambdaConcurrency).to.be.at.least(reserved + 100);
   });
 
   it("says when nothing helps, and by when everything would be done then", () => {
@@ -88,28 +87,5 @@ describe("the advice", () => {
 
     expect(raises).to.deep.equal([]);
     expect(simulation.drained).to.be.within(61, 70);
-  });
-});
-
-describe("the preflight", () => {
-  const { retention: _, ...settings } = workerPlan({ name: "clockwise" });
-  const objective = { images: 2_000_000, minutes: 5 };
-
-  it("is silent where the settings can do it, whatever quotas are", () => {
-    const scaling = { minimumPollers: 200, maximumPollers: 600 };
-
-    expect(preflight([{ ...settings, scaling }], objective)).to.equal(undefined);
-  });
-
-  it("says in a sentence what settings can not, and what would", () => {
-    expect(preflight([{ ...settings, scaling: { maximumConcurrency: 10 } }], objective)).to.match(
-      /^2,000,000 images of 12 megapixels in 5 minutes are to be processed by 6:00, but with these settings they are not even by 1:00:00, even if every quota is raised\. To meet it raise scaling\.maximumPollers of clockwise from standard mode to \d{3}\.$/,
-    );
-  });
-
-  it("knows objectives that no settings meet", () => {
-    expect(preflight([settings], { images: 1_000_000_000, minutes: 1 })).to.match(
-      /No pollers and no reserved concurrency change that\.$/,
-    );
   });
 });

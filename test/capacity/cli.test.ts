@@ -22,7 +22,7 @@ describe("npm run capacity", () => {
 
       expect({ status, stderr }).to.deep.equal({ status: 0, stderr: "" });
       expect(stdout).to.match(/^50,000 images in 1 minute:$/m);
-      expect(stdout).to.match(/^Accepted {8}by 1:00: S3 has stored them$/m);
+      expect(stdout).to.match(/^Accepted {8}in about 60 s: S3 has stored them$/m);
       expect(stdout).to.match(
         /^Counted {9}50,000 × 2 = 100,000 results \+ 0 in dead-letter queues \+ 0 lost$/m,
       );

@@ -1,8 +1,8 @@
 import { expect } from "chai";
+import { assumptionsFor } from "../../src/capacity/assumptions.ts";
 import { standingCost, total } from "../../src/capacity/cost.ts";
 import { planOf, Recorder } from "../../src/capacity/graph.ts";
-import { mostAtOnce } from "../../src/capacity/mapping.ts";
-import { numbersFor } from "../../src/capacity/numbers.ts";
+import { maxConcurrency } from "../../src/capacity/model/mapping.ts";
 import { runProgram } from "../../src/machine/program.ts";
 import { readStackConfig, type StackConfig } from "../../src/machine/stack-config.ts";
 
@@ -16,9 +16,13 @@ async function resourcesOf(config: Record<string, string> = {}) {
 
 describe("the plan of the program", () => {
   it("is what index.ts registers: its workers, with what is set and what is not", async () => {
-    const { region, workers, alarms } = planOf(await resourcesOf(), "eu-west-1");
+    const { region, stack, workers, alarms, noncurrentDays } = planOf(await resourcesOf(), "eu-west-1");
 
     expect(region).to.equal("eu-west-1");
+    expect({ stack, noncurrentDays }).to.deep.equal({
+      stack: "rube-goldberg-image-machine-dev",
+      noncurrentDays: 30,
+    });
     expect(workers.map(({ name }) => name)).to.have.members(["clockwise", "counter-clockwise"]);
     expect(workers[0]).to.deep.include({
       memorySize: 1769,
@@ -30,7 +34,7 @@ describe("the plan of the program", () => {
       reservedConcurrency: undefined,
       scaling: undefined,
     });
-    // The topic's, and for each worker six, one of which adds up two metrics.
+    // The topic's, and for each worker six alarms, one of which adds up two: seven metrics.
     expect(alarms).to.equal(1 + 2 * 7);
   });
 
@@ -49,7 +53,7 @@ describe("the plan of the program", () => {
   it("of dev costs next to nothing while no image comes, and that of prod little", async () => {
     const idle = async (stack: string) => {
       const plan = planOf(await resourcesOf(readStackConfig(process.cwd(), stack).config), "us-east-1");
-      return standingCost(plan, numbersFor("us-east-1")).filter(({ dollars }) => dollars > 0);
+      return standingCost(plan, assumptionsFor("us-east-1")).filter(({ dollars }) => dollars > 0);
     };
 
     expect((await idle("dev")).map(({ item }) => item)).to.deep.equal(["SQS polls of empty queues"]);
@@ -59,11 +63,11 @@ describe("the plan of the program", () => {
 
   it("of prod leaves a fifth of an account's default quota to other functions", async () => {
     const { workers } = planOf(await resourcesOf(readStackConfig(process.cwd(), "prod").config), "us-east-1");
-    const numbers = numbersFor("us-east-1");
+    const assumptions = assumptionsFor("us-east-1");
 
-    const together = workers.reduce((sum, worker) => sum + mostAtOnce(worker, numbers), 0);
+    const together = workers.reduce((sum, worker) => sum + maxConcurrency(worker, assumptions), 0);
 
-    expect(together).to.be.at.most(0.8 * numbers.lambdaConcurrency);
+    expect(together).to.be.at.most(0.8 * assumptions.lambdaConcurrency);
   });
 
   it("is refused where there is nothing that works, or what is referred to is not there", async () => {

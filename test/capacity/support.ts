@@ -1,4 +1,4 @@
-import { type Numbers, numbersFor } from "../../src/capacity/numbers.ts";
+import { type Assumptions, assumptionsFor } from "../../src/capacity/assumptions.ts";
 import type { Load, Plan, WorkerPlan } from "../../src/capacity/plan.ts";
 
 /** A worker that nothing in particular is said of. */
@@ -16,18 +16,19 @@ export function workerPlan(changes: Partial<WorkerPlan> = {}): WorkerPlan {
 }
 
 export function planWith(...workers: Partial<WorkerPlan>[]): Plan {
-  return { region: "us-east-1", workers: workers.map(workerPlan), alarms: 0, dashboards: 0, keys: 0 };
+  const nothing = { alarms: 0, dashboards: 0, keys: 0, noncurrentDays: 0 };
+  return { region: "us-east-1", stack: "machine-test", workers: workers.map(workerPlan), ...nothing };
 }
 
 /** So much of everything that nothing is short, no delays, no cold starts: each test makes small what it is about. */
-export function plenty(changes: Partial<Numbers> = {}): Numbers {
-  return numbersFor("us-east-1", {
+export function plenty(changes: Partial<Assumptions> = {}): Assumptions {
+  return assumptionsFor("us-east-1", {
     s3SourcePartitions: 1e6,
     s3ResultsPartitions: 1e6,
     snsPublishesPerSecond: 1e9,
     sqsInFlight: 1e9,
     standardStart: 1e6,
-    standardMost: 1e6,
+    standardMax: 1e6,
     lambdaConcurrency: 1e7,
     environmentsBurst: 1e7,
     environmentsPerSecond: 1e7,

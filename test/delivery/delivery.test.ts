@@ -2,8 +2,8 @@ import { ChangeMessageVisibilityBatchCommand, SendMessageCommand, type SQSClient
 import type { SQSRecord } from "aws-lambda";
 import { expect } from "chai";
 import { type ImageOperation, ImageRejected } from "image-turn";
+import { backoff } from "../../src/delivery/backoff.ts";
 import {
-  backoff,
   backoffOfMissing,
   Delivery,
   OutOfTime,

@@ -6,7 +6,7 @@ import {
   SendMessageBatchCommand,
   type SQSClient,
 } from "@aws-sdk/client-sqs";
-import { random } from "../../src/capacity/random.ts";
+import { rng } from "../../src/capacity/model/rng.ts";
 
 export interface Letter {
   readonly id: string;
@@ -37,7 +37,7 @@ export class SlowSqs {
   /** The id of each receipt. */
   readonly #idOf = new Map<string, string>();
   readonly #waiting: { at: number; go: () => void }[] = [];
-  readonly #random = random(1);
+  readonly #random = rng(1);
   #receipts = 0;
   #last: Letter | undefined;
   /** When the first of what is hidden is shown again, or earlier. */

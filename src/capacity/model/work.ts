@@ -1,8 +1,10 @@
+import { backoff } from "../../delivery/backoff.ts";
+import { requestTime, reserve } from "../../delivery/share.ts";
+import type { Assumptions } from "../assumptions.ts";
+import type { Load, WorkerPlan } from "../plan.ts";
 import type { Batches } from "./environments.ts";
-import type { Numbers } from "./numbers.ts";
-import type { Load, WorkerPlan } from "./plan.ts";
 import type { Queue } from "./queue.ts";
-import type { Random } from "./random.ts";
+import type { Rng } from "./rng.ts";
 
 /** What a worker used, to be paid. */
 export interface Usage {
@@ -11,7 +13,9 @@ export interface Usage {
   billedSeconds: number;
   /** Tries of a message, each of which reads its source. */
   tries: number;
+  /** Polls that brought messages, and those that waited in vain. */
   polls: number;
+  emptyPolls: number;
   /** Hours of provisioned pollers above the minimum. */
   extraPollerHours: number;
 }
@@ -26,23 +30,19 @@ interface Ending {
   readonly again: { receives: number; messages: number; second: number }[];
 }
 
-/** Seconds of the function's time that src/delivery shares among the images of a batch, less what it keeps for requests. */
-const RESERVE = { seconds: 2, perImage: 0.01, requests: 5, part: 0.2 };
-
-/** Seconds after which a message that failed is tried again, on average: src/delivery backs off, with chance. */
-function backoff(receives: number): number {
-  return Math.round(0.75 * Math.min(900, 15 * 2 ** Math.max(1, receives)));
-}
-
 /** The batches that a function works on, from their beginning to what becomes of each message. */
 export class Work {
-  readonly usage: Usage = { invocations: 0, billedSeconds: 0, tries: 0, polls: 0, extraPollerHours: 0 };
+  readonly usage: Usage = {
+    invocations: 0,
+    billedSeconds: 0,
+    tries: 0,
+    polls: 0,
+    emptyPolls: 0,
+    extraPollerHours: 0,
+  };
   /** Seconds of environments that were at work in each second, which is their number on average. */
   readonly running: number[] = [];
-  /** Seconds that an image takes. */
   readonly secondsPerImage: number;
-  /** Messages of a full batch. */
-  readonly batchSize: number;
   /** Messages in functions whose image is not done yet. */
   unfinished = 0;
   /** Messages in functions, done or not: they are deleted together at the end of a batch. */
@@ -51,40 +51,38 @@ export class Work {
   done = 0;
   /** Images that took longer than the function may. */
   rejected = 0;
-  readonly #numbers: Numbers;
-  readonly #chance: Random;
+  readonly #plan: WorkerPlan;
+  readonly #assumed: Assumptions;
+  readonly #rng: Rng;
   readonly #failures: number;
-  readonly #timeout: number;
-  /** Whether an image takes longer than its share. */
+  /** Whether an image takes longer than its share of the invocation, as src/delivery divides it. */
   readonly #tooSlow: boolean;
   readonly #endings = new Map<number, Ending>();
 
-  constructor(plan: WorkerPlan, load: Load, numbers: Numbers, chance: Random) {
-    const { timeout, batchSize } = plan;
-    this.#numbers = numbers;
-    this.#chance = chance;
+  constructor(plan: WorkerPlan, load: Load, assumed: Assumptions, rng: Rng) {
+    this.#plan = plan;
+    this.#assumed = assumed;
+    this.#rng = rng;
     this.#failures = load.failures ?? 0;
-    this.#timeout = timeout;
-    this.secondsPerImage = load.secondsPerImage(plan);
-    this.batchSize = Math.max(1, Math.min(batchSize, Math.floor(numbers.batchBytes / numbers.messageBytes)));
-    const reserve = Math.min(timeout / 2, RESERVE.seconds + RESERVE.perImage * this.batchSize);
-    const share = (timeout - reserve) / this.batchSize;
-    this.#tooSlow = this.secondsPerImage > share - Math.min(RESERVE.requests, RESERVE.part * share);
+    this.secondsPerImage = load.secondsPerImage(plan, assumed);
+    const milliseconds = plan.timeout * 1000;
+    const share = (milliseconds - reserve(plan.batchSize, milliseconds)) / plan.batchSize;
+    this.#tooSlow = this.secondsPerImage * 1000 > share - requestTime(share);
   }
 
   /** Seconds that a batch takes. */
   duration(batch: number): number {
-    const seconds = batch * this.secondsPerImage;
-    return Math.min(this.#timeout, this.#numbers.invocationSeconds + seconds);
+    return Math.min(this.#plan.timeout, this.#assumed.invocationSeconds + batch * this.secondsPerImage);
   }
 
   /** @param taken the messages of these batches, by the times they were received before */
-  begin({ count, messages, from, to }: Batches, taken: readonly number[]): void {
+  begin(batches: Batches, taken: readonly number[]): void {
+    const { count, messages, from, to } = batches;
     this.unfinished += messages;
     this.held += messages;
     this.usage.invocations += count;
     this.usage.billedSeconds += count * (to - from);
-    this.usage.polls += count * Math.ceil(messages / count / this.#numbers.pollBatch);
+    this.usage.polls += count * Math.ceil(messages / count / this.#assumed.pollBatch);
     for (let second = Math.floor(from); second < to; second++) {
       const part = Math.min(to, second + 1) - Math.max(from, second);
       this.running[second] = (this.running[second] ?? 0) + count * part;
@@ -97,22 +95,22 @@ export class Work {
     for (const [receives, all = 0] of taken.entries()) {
       this.usage.tries += all;
       // An image that takes longer than its share is rejected; the others that fail come again.
-      const failed = this.#tooSlow ? 0 : this.#chance.binomial(all, this.#failures);
+      const failed = this.#tooSlow ? 0 : this.#rng.binomial(all, this.#failures);
       if (this.#tooSlow) ending.rejected += all;
       else done += all - failed;
-      if (failed > 0) {
-        ending.again.push({ receives, messages: failed, second: end + 1 + backoff(receives + 1) });
-      }
+      const second = end + 1 + backoff(receives + 1, 0.5);
+      if (failed > 0) ending.again.push({ receives, messages: failed, second });
     }
-    this.#write(done, count, (to - from) / Math.max(1, Math.ceil(messages / count)), from, to);
+    this.#write(done, batches);
   }
 
-  /** The results of batches are there one after the other, not all at the end. */
-  #write(results: number, batches: number, perImage: number, from: number, to: number): void {
+  /** Writes the results of batches one after the other, not all at the end. */
+  #write(results: number, { count, messages, from, to }: Batches): void {
+    const perImage = (to - from) / Math.max(1, Math.ceil(messages / count));
     let written = 0;
     for (let second = Math.floor(from); written < results; second++) {
       const images = Math.floor((second + 1 - from) / perImage + 1e-9);
-      const ready = second + 1 > to ? results : Math.min(results, batches * images);
+      const ready = second + 1 > to ? results : Math.min(results, count * images);
       this.#endingIn(second).done += ready - written;
       written = ready;
     }
@@ -133,10 +131,10 @@ export class Work {
     }
   }
 
-  /** Environments that run, and are paid, without getting on: they try again what S3 refused. */
+  /** Counts environments that run, and are paid, without getting on: they try again what S3 refused. */
   waitInside(second: number, messages: number, limit: number): void {
     const running = this.running[second] ?? 0;
-    const more = Math.max(0, Math.min(limit - running, Math.ceil(messages / this.batchSize)));
+    const more = Math.max(0, Math.min(limit - running, Math.ceil(messages / this.#plan.batchSize)));
     this.running[second] = running + more;
     this.usage.billedSeconds += more;
   }

@@ -6,10 +6,10 @@ import { PutObjectCommand } from "@aws-sdk/client-s3";
 import { GetQueueAttributesCommand } from "@aws-sdk/client-sqs";
 import { expect } from "chai";
 import { Events } from "local-aws";
-import { simulate } from "../../src/capacity/simulation.ts";
-import type { Machine } from "../../src/machine/machine.ts";
-import { withFolder, withMachine } from "../support/machine.ts";
-import { atOnce, planWith, plenty } from "./support.ts";
+import { simulate } from "../../../src/capacity/model/simulation.ts";
+import type { Machine } from "../../../src/machine/machine.ts";
+import { withFolder, withMachine } from "../../support/machine.ts";
+import { atOnce, planWith, plenty } from "../support.ts";
 
 const IMAGES = 80;
 const CONCURRENCY = 4;
@@ -61,19 +61,19 @@ describe("the model and the machine on this computer", function () {
     );
 
     expect(run.workers[0]?.results).to.equal(IMAGES);
-    expect(batches.mostAtOnce).to.equal(CONCURRENCY);
-    const seconds = lanes(batches.sizes, batches.mostAtOnce) * SECONDS_PER_IMAGE;
+    expect(batches.maxConcurrency).to.equal(CONCURRENCY);
+    const seconds = lanes(batches.sizes, batches.maxConcurrency) * SECONDS_PER_IMAGE;
     expect(run.drained).to.be.closeTo(seconds, 0.1 * seconds);
   });
 });
 
 /** Notes what the machine does, in its order and without a clock: how many messages each batch has, and how many run at once. */
 function watch(events: Events) {
-  const watched = { sizes: [] as number[], mostAtOnce: 0 };
+  const watched = { sizes: [] as number[], maxConcurrency: 0 };
   let running = 0;
   events.on("begun", ({ messages }) => {
     watched.sizes.push(messages.length);
-    watched.mostAtOnce = Math.max(watched.mostAtOnce, ++running);
+    watched.maxConcurrency = Math.max(watched.maxConcurrency, ++running);
   });
   events.on("ended", () => running--);
   return watched;

@@ -3,13 +3,14 @@
  * first: SQS does not promise that, but on the whole does it.
  */
 export class Queue {
+  readonly #maxReceiveCount: number;
   /** Visible messages, by the number of times they were received before. */
   readonly #visible: number[];
   /** Messages that become visible in a later second, by second and then by receives. */
   readonly #hidden = new Map<number, number[]>();
-  readonly #most: number;
-  #hiddenCount = 0;
   visible = 0;
+  /** Messages that failed and are not visible yet. */
+  hidden = 0;
   /** Messages that were received too often. */
   deadLetters = 0;
   /** Messages that were kept longer than the queue keeps them. */
@@ -17,32 +18,21 @@ export class Queue {
 
   /** @param maxReceiveCount tries, after which a message goes to the dead-letter queue */
   constructor(maxReceiveCount: number) {
-    this.#most = maxReceiveCount;
+    this.#maxReceiveCount = maxReceiveCount;
     this.#visible = new Array(maxReceiveCount).fill(0);
-  }
-
-  /** Messages that failed and are not visible yet. */
-  get hidden(): number {
-    return this.#hiddenCount;
   }
 
   /** Begins a second: what was hidden until now is visible, or goes to the dead-letter queue. */
   tick(second: number): void {
-    const back = this.#hidden.get(second);
-    if (!back) return;
-    this.#hidden.delete(second);
-    for (const [receives, count] of back.entries()) {
-      this.#hiddenCount -= count ?? 0;
-      if (receives >= this.#most) this.deadLetters += count ?? 0;
-      else this.#put(receives, count ?? 0);
+    for (const [receives, messages = 0] of this.#hidden.get(second)?.entries() ?? []) {
+      this.hidden -= messages;
+      if (receives >= this.#maxReceiveCount) this.deadLetters += messages;
+      else this.add(messages, receives);
     }
+    this.#hidden.delete(second);
   }
 
-  add(messages: number): void {
-    this.#put(0, messages);
-  }
-
-  #put(receives: number, messages: number): void {
+  add(messages: number, receives = 0): void {
     this.#visible[receives] = (this.#visible[receives] ?? 0) + messages;
     this.visible += messages;
   }
@@ -52,7 +42,7 @@ export class Queue {
     const taken: number[] = [];
     let left = Math.min(messages, this.visible);
     this.visible -= left;
-    for (let receives = this.#most - 1; receives >= 0 && left > 0; receives--) {
+    for (let receives = this.#maxReceiveCount - 1; receives >= 0 && left > 0; receives--) {
       const here = Math.min(left, this.#visible[receives] ?? 0);
       this.#visible[receives] = (this.#visible[receives] ?? 0) - here;
       taken[receives] = here;
@@ -66,11 +56,13 @@ export class Queue {
     const at = this.#hidden.get(second) ?? [];
     at[receives] = (at[receives] ?? 0) + messages;
     this.#hidden.set(second, at);
-    this.#hiddenCount += messages;
+    this.hidden += messages;
   }
 
   /** Drops the oldest visible messages, which were kept too long. */
   expire(messages: number): void {
-    this.expired += this.take(messages).reduce((sum, count) => sum + (count ?? 0), 0);
+    const before = this.visible;
+    this.take(messages);
+    this.expired += before - this.visible;
   }
 }

@@ -1,5 +1,5 @@
-/** Chance that can be repeated. */
-export interface Random {
+/** Random numbers that can be repeated. */
+export interface Rng {
   /** A number from 0 to below 1. */
   next(): number;
   /** How many of `n` independent tries succeed, each with probability `p`. */
@@ -9,8 +9,8 @@ export interface Random {
 /** Tries that are counted one by one; above, the normal distribution is as good. */
 const ONE_BY_ONE = 32;
 
-/** @param seed a whole number; the same one gives the same chance */
-export function random(seed: number): Random {
+/** @param seed a whole number; the same one gives the same numbers */
+export function rng(seed: number): Rng {
   let state = seed >>> 0;
   // Mulberry32, by Tommy Ettinger, in the public domain.
   const next = () => {
@@ -22,11 +22,7 @@ export function random(seed: number): Random {
   const binomial = (n: number, p: number): number => {
     if (n === 0 || p <= 0) return 0;
     if (p >= 1) return n;
-    if (n <= ONE_BY_ONE) {
-      let successes = 0;
-      for (let at = 0; at < n; at++) if (next() < p) successes++;
-      return successes;
-    }
+    if (n <= ONE_BY_ONE) return Array.from({ length: n }, next).filter((number) => number < p).length;
     const normal = Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
     return Math.min(n, Math.max(0, Math.round(n * p + normal * Math.sqrt(n * p * (1 - p)))));
   };

@@ -1,4 +1,5 @@
-import { type Random, random } from "./random.ts";
+import { sum } from "../format.ts";
+import { rng } from "./rng.ts";
 
 /** How images come: as many in every second, more and more of them, or all at the beginning. */
 export type Profile = "constant" | "ramp" | "burst";
@@ -17,14 +18,11 @@ export function arrivals(profile: Profile, images: number, seconds: number, seed
     if (profile === "ramp") return second + 0.5;
     return profile === "constant" || second < BURST_SECONDS ? 1 : 0;
   });
-  return spread(images, weights, random(seed));
-}
-
-function spread(images: number, weights: readonly number[], chance: Random): number[] {
+  const { binomial } = rng(seed);
   let left = images;
-  let weightLeft = weights.reduce((sum, weight) => sum + weight, 0);
+  let weightLeft = sum(weights, (weight) => weight);
   return weights.map((weight) => {
-    const here = weightLeft > 0 ? chance.binomial(left, Math.min(1, weight / weightLeft)) : 0;
+    const here = weightLeft > 0 ? binomial(left, Math.min(1, weight / weightLeft)) : 0;
     left -= here;
     weightLeft -= weight;
     return here;
@@ -40,8 +38,9 @@ export function arrivalsFromCsv(text: string): number[] {
   for (const [index, line] of text.split(/\r?\n/).entries()) {
     if (line.trim() === "" || (index === 0 && /^[^\d]/.test(line))) continue;
     const match = /^\s*(\d{1,7})\s*[,;]\s*(\d{1,12})\s*$/.exec(line);
-    if (!match)
+    if (!match) {
       throw new Error(`line ${index + 1} is "${line}", but must be two whole numbers: second,images`);
+    }
     const second = Number(match[1]);
     found[second] = (found[second] ?? 0) + Number(match[2]);
   }

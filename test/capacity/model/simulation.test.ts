@@ -1,13 +1,13 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { arrivals } from "../../src/capacity/arrivals.ts";
-import { latency } from "../../src/capacity/latency.ts";
-import type { Limit } from "../../src/capacity/limits.ts";
-import type { NumberName } from "../../src/capacity/numbers.ts";
-import type { WorkerPlan } from "../../src/capacity/plan.ts";
-import { simulate } from "../../src/capacity/simulation.ts";
-import { cpuSeconds } from "../support/cpu.ts";
-import { atOnce, planWith, plenty, steady, sum } from "./support.ts";
+import type { AssumptionName } from "../../../src/capacity/assumptions.ts";
+import type { Limit } from "../../../src/capacity/limits.ts";
+import { arrivals } from "../../../src/capacity/model/arrivals.ts";
+import { latency } from "../../../src/capacity/model/latency.ts";
+import { simulate } from "../../../src/capacity/model/simulation.ts";
+import type { WorkerPlan } from "../../../src/capacity/plan.ts";
+import { cpuSeconds } from "../../support/cpu.ts";
+import { atOnce, planWith, plenty, steady, sum } from "../support.ts";
 
 describe("the simulation", () => {
   describe("in closed form", () => {
@@ -37,7 +37,7 @@ describe("the simulation", () => {
       const run = simulate(
         planWith({ scaling: { maximumConcurrency: 20 } }),
         atOnce(10_000, 0.1),
-        plenty({ standardMost: 1250 }),
+        plenty({ standardMax: 1250 }),
       );
 
       expect(run.drained).to.be.within(1 + (10_000 / 20) * 0.1, 1 + (10_000 / 20) * 0.1 + 2);
@@ -47,7 +47,7 @@ describe("the simulation", () => {
       const { workers } = simulate(
         planWith({}),
         atOnce(5_000_000, 1),
-        plenty({ standardStart: 5, standardMost: 1250 }),
+        plenty({ standardStart: 5, standardMax: 1250 }),
         { until: 400 },
       );
 
@@ -85,9 +85,9 @@ describe("the simulation", () => {
     });
 
     it("splits a bucket's partitions in two after it has refused requests for long enough", () => {
-      const numbers = plenty({ s3SourcePartitions: 1, s3SplitSeconds: 60 });
+      const assumptions = plenty({ s3SourcePartitions: 1, s3SplitSeconds: 60 });
 
-      const { accepted } = simulate(planWith({}), steady(10_000, 200, 0.001), numbers);
+      const { accepted } = simulate(planWith({}), steady(10_000, 200, 0.001), assumptions);
 
       const rate = (second: number) => (accepted[second] ?? 0) - (accepted[second - 1] ?? 0);
       expect([rate(30), rate(90), rate(150)]).to.deep.equal([3500, 7000, 14_000]);
@@ -105,7 +105,7 @@ describe("the simulation", () => {
 
   describe("with one thing made small", () => {
     const load = () => steady(1000, 60, 0.5);
-    const cases: [Limit, Partial<WorkerPlan>, Partial<Record<NumberName, number>>, number][] = [
+    const cases: [Limit, Partial<WorkerPlan>, Partial<Record<AssumptionName, number>>, number][] = [
       ["sourceWrites", {}, { s3SourcePartitions: 1, s3WritesPerSecond: 100 }, 100],
       ["publishes", {}, { snsPublishesPerSecond: 100 }, 100],
       ["sourceReads", {}, { s3SourcePartitions: 1, s3WritesPerSecond: 1e6, s3ReadsPerSecond: 100 }, 100],
@@ -124,12 +124,12 @@ describe("the simulation", () => {
       ["reserved", { reservedConcurrency: 50 }, {}, 100],
       ["account", {}, { lambdaConcurrency: 50 }, 100],
     ];
-    for (const [limit, worker, numbers, perSecond] of cases) {
-      const what = Object.entries({ ...numbers, ...worker }).map(
+    for (const [limit, worker, assumptions, perSecond] of cases) {
+      const what = Object.entries({ ...assumptions, ...worker }).map(
         ([name, value]) => `${name} ${JSON.stringify(value)}`,
       );
       it(`is held up by exactly that: ${limit}, for ${what.join(", ")}`, () => {
-        const run = simulate(planWith(worker), load(), plenty(numbers));
+        const run = simulate(planWith(worker), load(), plenty(assumptions));
 
         expect(run.waits.map((wait) => wait.limit)).to.deep.equal([limit]);
         const seconds = 60_000 / perSecond;
@@ -244,7 +244,7 @@ describe("the simulation", () => {
             secondsPerImage: () => given.seconds,
             failures: given.failures,
           };
-          const numbers = plenty({
+          const assumptions = plenty({
             lambdaConcurrency: 100 + given.account,
             s3SourcePartitions: 0.01,
             s3ResultsPartitions: 0.02,
@@ -254,7 +254,11 @@ describe("the simulation", () => {
           });
 
           // It throws in the second in which it loses count.
-          const run = simulate(planWith({ ...worker, name: "a" }, { ...worker, name: "b" }), load, numbers);
+          const run = simulate(
+            planWith({ ...worker, name: "a" }, { ...worker, name: "b" }),
+            load,
+            assumptions,
+          );
 
           for (const { results, deadLetters, lost } of run.workers) {
             expect(results + deadLetters + lost).to.equal(given.images);
@@ -275,11 +279,11 @@ describe("the simulation", () => {
       maximumPollers: 20,
     };
     const drained = (changes: Record<string, number>) => {
-      const { minimumPollers = 5, maximumPollers = 20, ...numbers } = { ...base, ...changes };
+      const { minimumPollers = 5, maximumPollers = 20, ...assumptions } = { ...base, ...changes };
       const scaling = { minimumPollers, maximumPollers };
       const load = { arrivals: arrivals("constant", 60_000, 60, 1), secondsPerImage: () => 0.4 };
       const plan = planWith({ name: "a", scaling }, { name: "b", scaling });
-      return simulate(plan, load, plenty({ ...numbers, coldStartSeconds: 0.5 })).drained ?? 0;
+      return simulate(plan, load, plenty({ ...assumptions, coldStartSeconds: 0.5 })).drained ?? 0;
     };
     for (const [name, value] of Object.entries(base)) {
       let before = drained({});
@@ -312,11 +316,11 @@ describe("the simulation", () => {
     const worker = { reservedConcurrency: 450, scaling: { minimumPollers: 5, maximumPollers: 45 } };
     const load = { arrivals: arrivals("constant", 2_000_000, 300, 1), secondsPerImage: () => 0.555 };
     const plan = planWith({ ...worker, name: "a" }, { ...worker, name: "b" });
-    const numbers = plenty({ s3SourcePartitions: 1, s3ResultsPartitions: 1, lambdaConcurrency: 1000 });
+    const assumptions = plenty({ s3SourcePartitions: 1, s3ResultsPartitions: 1, lambdaConcurrency: 1000 });
     let run: ReturnType<typeof simulate> | undefined;
 
     const seconds = await cpuSeconds(() => {
-      run = simulate(plan, load, numbers);
+      run = simulate(plan, load, assumptions);
     });
 
     expect(seconds).to.be.lessThan(3);

@@ -1,5 +1,5 @@
-import type { Numbers } from "./numbers.ts";
-import type { WorkerPlan } from "./plan.ts";
+import { MEMORY_PER_CPU } from "../../delivery/limits.ts";
+import type { Load } from "../plan.ts";
 
 type Points = readonly (readonly [megapixels: number, seconds: number])[];
 
@@ -24,7 +24,7 @@ export const BENCH: { date: string; machine: string; image: string; points: Poin
 };
 
 /** A millisecond: no image is free, however small. */
-const LEAST_SECONDS = 0.001;
+const MIN_SECONDS = 0.001;
 
 /**
  * Seconds of one vCPU for an image: on the line between the two measurements around it, and beyond all of them on the
@@ -35,15 +35,14 @@ export function cpuSeconds(megapixels: number, points: Points = BENCH.points): n
   const upper = found === -1 ? points.length - 1 : Math.max(1, found);
   const [x0, y0] = points[upper - 1] ?? [0, 0];
   const [x1, y1] = points[upper] ?? [1, 0];
-  return Math.max(LEAST_SECONDS, y0 + ((megapixels - x0) * (y1 - y0)) / (x1 - x0));
+  return Math.max(MIN_SECONDS, y0 + ((megapixels - x0) * (y1 - y0)) / (x1 - x0));
 }
 
 /**
  * Seconds that an image takes a worker: reading it, turning it, writing it. A function works on one image at a time
  * in one thread, so that more memory than comes with one vCPU makes nothing faster.
  */
-export function secondsPerImage(megapixels: number, numbers: Numbers): (worker: WorkerPlan) => number {
-  const cpu = cpuSeconds(megapixels) * numbers.cpuFactor;
-  return ({ memorySize }) =>
-    2 * numbers.s3RequestSeconds + cpu / Math.min(1, memorySize / numbers.memoryPerCpu);
+export function secondsPerImage(megapixels: number): Load["secondsPerImage"] {
+  return ({ memorySize }, { cpuFactor, s3RequestSeconds }) =>
+    2 * s3RequestSeconds + (cpuSeconds(megapixels) * cpuFactor) / Math.min(1, memorySize / MEMORY_PER_CPU);
 }

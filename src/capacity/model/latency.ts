@@ -11,15 +11,14 @@ export interface Latency {
  * How long images take, if those that come first are done first, as they are on the whole.
  * @returns undefined where not one was done by all workers
  */
-export function latency({ arrived, workers }: Simulation): Latency | undefined {
+export function latency({ arrived, finished }: Simulation): Latency | undefined {
   const histogram: number[] = [];
   let came = 0;
   let done = 0;
-  for (let second = 0; second < arrived.length; second++) {
-    const finished = Math.min(...workers.map((worker) => worker.finished[second] ?? 0));
-    while (done < finished) {
+  for (const [second, sofar] of finished.entries()) {
+    while (done < sofar) {
       while ((arrived[came] ?? 0) <= done) came++;
-      const here = Math.min(finished, arrived[came] ?? 0) - done;
+      const here = Math.min(sofar, arrived[came] ?? 0) - done;
       // Done in this second, having come in that one.
       histogram[second - came] = (histogram[second - came] ?? 0) + here;
       done += here;
@@ -27,12 +26,11 @@ export function latency({ arrived, workers }: Simulation): Latency | undefined {
   }
   if (done === 0) return undefined;
   const at = (part: number) => {
-    let seen = 0;
-    for (const [seconds, images] of histogram.entries()) {
-      seen += images ?? 0;
-      if (seen >= part * done) return seconds;
-    }
-    return histogram.length - 1;
+    let left = part * done;
+    return [...histogram].findIndex((images = 0) => {
+      left -= images;
+      return left <= 0;
+    });
   };
   return { p50: at(0.5), p99: at(0.99), max: histogram.length - 1 };
 }

@@ -1,10 +1,10 @@
+import type { Assumptions } from "../assumptions.ts";
+import { type Bound, type Limit, tightest } from "../limits.ts";
+import { type Load, pollersOf, type WorkerPlan } from "../plan.ts";
 import { Environments } from "./environments.ts";
-import { type Bound, type Limit, least } from "./limits.ts";
 import { Mapping } from "./mapping.ts";
-import type { Numbers } from "./numbers.ts";
-import { type Load, pollersOf, type WorkerPlan } from "./plan.ts";
 import { Queue } from "./queue.ts";
-import type { Random } from "./random.ts";
+import type { Rng } from "./rng.ts";
 import { Work } from "./work.ts";
 
 /** One queue, its mapping and its function, second by second. */
@@ -14,20 +14,18 @@ export class WorkerState {
   readonly mapping: Mapping;
   readonly environments: Environments;
   readonly work: Work;
-  readonly #numbers: Numbers;
+  readonly #assumed: Assumptions;
   /** Since when messages wait for a batch to fill. */
   #incompleteSince: number | undefined;
 
-  constructor(plan: WorkerPlan, load: Load, numbers: Numbers, chance: Random) {
+  constructor(plan: WorkerPlan, load: Load, assumed: Assumptions, rng: Rng) {
     this.plan = plan;
-    this.#numbers = numbers;
+    this.#assumed = assumed;
     this.queue = new Queue(plan.maxReceiveCount);
-    this.mapping = new Mapping(plan, numbers);
-    this.work = new Work(plan, load, numbers, chance);
-    this.environments = new Environments({
-      burst: numbers.environmentsBurst,
-      perSecond: numbers.environmentsPerSecond,
-    });
+    this.mapping = new Mapping(plan, assumed);
+    this.work = new Work(plan, load, assumed, rng);
+    const { environmentsBurst: burst, environmentsPerSecond: perSecond } = assumed;
+    this.environments = new Environments({ burst, perSecond });
   }
 
   /** Messages that are not done with. */
@@ -51,6 +49,7 @@ export class WorkerState {
     this.queue.tick(second);
     this.queue.add(arrived);
     this.environments.tick(second);
+    this.#countPollers();
   }
 
   /**
@@ -60,36 +59,29 @@ export class WorkerState {
    */
   start(second: number, allowed: readonly Bound[]): { limit: Limit; messages: number } | undefined {
     const { queue, mapping, environments, work } = this;
-    const limit = Math.min(least(allowed).concurrency, Math.max(mapping.concurrency, environments.busy));
+    const limit = Math.min(tightest(allowed).concurrency, Math.max(mapping.concurrency, environments.busy));
     const waiting = queue.visible;
     // Batches shorter than a second make room for others within it.
-    const perSecond = Math.max(1, 1 / work.duration(work.batchSize));
-    const inFlight = (this.#numbers.sqsInFlight - work.held - queue.hidden) * perSecond;
+    const perSecond = Math.max(1, 1 / work.duration(this.plan.batchSize));
+    const inFlight = (this.#assumed.sqsInFlight - work.held - queue.hidden) * perSecond;
     const polls = mapping.messagesPerSecond;
-    const most = Math.max(0, Math.floor(Math.min(waiting, inFlight, polls)));
-    const { messages, batch, held } = this.#gather(second, most, environments.free(second, limit));
-
-    const begun = environments.run(second, limit, {
-      messages,
-      batch,
-      duration: work.duration(batch),
-      coldStart: this.#numbers.coldStartSeconds,
-    });
-    for (const batches of begun) work.begin(batches, queue.take(batches.messages));
-    this.#countPollers();
-    const started = waiting - queue.visible;
+    const max = Math.max(0, Math.floor(Math.min(waiting, inFlight, polls)));
+    const { messages, batch, held } = this.#gather(second, max, environments.free(second, limit));
+    const duration = work.duration(batch);
+    const coldStart = this.#assumed.coldStartSeconds;
+    for (const batches of environments.run(second, limit, { messages, batch, duration, coldStart })) {
+      work.begin(batches, queue.take(batches.messages));
+    }
     const left = queue.visible - held;
     if (left <= 0) return undefined;
-    if (started >= most && environments.free(second, limit) > 0) {
-      return { limit: inFlight < polls ? "inFlight" : this.#growing("polls"), messages: left };
-    }
-    return { limit: this.#slots(second, allowed, left), messages: left };
+    const slotsLeft = waiting - queue.visible >= max && environments.free(second, limit) > 0;
+    if (!slotsLeft) return { limit: this.#slots(second, allowed, left), messages: left };
+    return { limit: inFlight < polls ? "inFlight" : this.#growing("polls"), messages: left };
   }
 
   /** Which messages begin in this second, in batches of what size, and which wait for the window. */
   #gather(second: number, messages: number, free: number) {
-    const { batchSize } = this.work;
-    const window = this.plan.maximumBatchingWindowInSeconds;
+    const { batchSize, maximumBatchingWindowInSeconds: window } = this.plan;
     if (window === 0) {
       // Every poller takes what it finds: where there is little, there are many small batches.
       const batch = Math.min(batchSize, Math.max(1, Math.ceil(messages / Math.max(1, free))));
@@ -104,32 +96,34 @@ export class WorkerState {
     return { messages: messages - held, batch: batchSize, held };
   }
 
+  /** Counts the hours of pollers that are paid, and polls that find nothing. */
   #countPollers(): void {
-    const own = pollersOf(this.plan);
-    if (!own) return;
-    const pollers = Math.ceil(this.mapping.concurrency / this.#numbers.pollerConcurrency);
-    this.work.usage.extraPollerHours += Math.max(0, pollers - own.minimumPollers) / 3600;
+    const { usage } = this.work;
+    const { pollerConcurrency, idlePolls, idlePollSeconds } = this.#assumed;
+    const min = pollersOf(this.plan)?.minimumPollers;
+    const pollers = Math.ceil(this.mapping.concurrency / pollerConcurrency);
+    if (min !== undefined) usage.extraPollerHours += Math.max(0, pollers - min) / 3600;
+    if (this.queue.visible === 0) usage.emptyPolls += Math.max(idlePolls, min ?? 0) / idlePollSeconds;
   }
 
   /** Why no more batches run at once. */
   #slots(second: number, allowed: readonly Bound[], left: number): Limit {
     const { mapping, environments } = this;
-    const outside = least(allowed);
+    const outside = tightest(allowed);
     if (outside.concurrency < Math.min(mapping.concurrency, environments.possible)) {
       if (outside.limit === "sourceReads" || outside.limit === "resultWrites") {
         const running = allowed.filter(({ limit }) => limit === "account" || limit === "reserved");
-        this.work.waitInside(second, left, Math.min(mapping.concurrency, least(running).concurrency));
+        this.work.waitInside(second, left, Math.min(mapping.concurrency, tightest(running).concurrency));
       }
       return outside.limit;
     }
-    if (environments.possible < mapping.concurrency) return "environments";
-    return this.#growing("mapping");
+    return environments.possible < mapping.concurrency ? "environments" : this.#growing("mapping");
   }
 
-  /** The mapping grows as long as messages wait for it. @returns what they wait for: `grown` once it cannot grow more */
+  /** Grows the mapping while messages wait for it. @returns what they wait for: `grown` once it cannot grow more */
   #growing(grown: Limit): Limit {
     const { mapping } = this;
-    if (mapping.concurrency >= mapping.most) return grown;
+    if (mapping.concurrency >= mapping.max) return grown;
     mapping.grow();
     return "ramp";
   }

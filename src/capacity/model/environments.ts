@@ -1,0 +1,141 @@
+/** Batches that began together and end together. */
+export interface Batches {
+  readonly count: number;
+  /** Messages in all of them. */
+  readonly messages: number;
+  /** When they begin and end, in seconds. */
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Environments that will be free at the same moment. */
+interface Busy {
+  count: number;
+  /** In seconds. */
+  readonly until: number;
+}
+
+/** Messages that are to begin in a second, in batches of what size, and seconds of one, and more in a new environment. */
+interface Begin {
+  readonly messages: number;
+  readonly batch: number;
+  readonly duration: number;
+  readonly coldStart: number;
+}
+
+/** The execution environments of one function: each works on one batch at a time, and is made when none is free. */
+export class Environments {
+  readonly #growth: { readonly burst: number; readonly perSecond: number };
+  #mayBeMade: number;
+  /** By the time they are free. */
+  #busy: Busy[] = [];
+  #idle = 0;
+  #all = 0;
+
+  /** @param growth new environments at once, and per second afterwards */
+  constructor(growth: { burst: number; perSecond: number }) {
+    this.#growth = growth;
+    this.#mayBeMade = growth.burst;
+  }
+
+  /** Environments that are working at the beginning of this second. */
+  get busy(): number {
+    return this.#all - this.#idle;
+  }
+
+  /** Environments that there can be in this second. */
+  get possible(): number {
+    return this.#all + Math.floor(this.#mayBeMade);
+  }
+
+  /** Begins a second: what was done before it is idle. */
+  tick(second: number): void {
+    this.#mayBeMade = Math.min(this.#growth.burst, this.#mayBeMade + this.#growth.perSecond);
+    let done = 0;
+    for (; (this.#busy[done]?.until ?? Number.POSITIVE_INFINITY) <= second; done++) {
+      this.#idle += this.#busy[done]?.count ?? 0;
+    }
+    if (done > 0) this.#busy.splice(0, done);
+  }
+
+  /** How many can begin a batch in this second, where `limit` may run at once. */
+  free(second: number, limit: number): number {
+    const ending = this.#busy.reduce((sum, each) => (each.until < second + 1 ? sum + each.count : sum), 0);
+    return Math.max(0, Math.min(limit, this.possible) - this.busy + ending);
+  }
+
+  /**
+   * Begins batches in this second, until all messages are in one or all environments have more to do than the second
+   * has time for: in those that are idle, in new ones, and in those that become free within the second.
+   * @param limit environments that may run at once
+   */
+  run(second: number, limit: number, begin: Begin): Batches[] {
+    const shift = new Shift(second, begin);
+    const room = Math.max(0, limit - this.busy);
+    // Where fewer may run than do, as many rest as soon as they are free.
+    let resting = Math.max(0, this.busy - limit);
+    const idle = Math.min(room, this.#idle);
+    this.#idle -= idle - shift.work(idle, second, 0);
+    const made = Math.min(room - idle, Math.floor(this.#mayBeMade), Math.ceil(shift.left / begin.batch));
+    shift.work(made, second, begin.coldStart);
+    this.#all += made;
+    this.#mayBeMade -= made;
+    for (const busy of this.#busy) {
+      if (busy.until >= second + 1) {
+        shift.busy.push(busy);
+        continue;
+      }
+      const rest = Math.min(busy.count, resting);
+      resting -= rest;
+      this.#idle += rest + shift.work(busy.count - rest, busy.until, 0);
+    }
+    this.#busy = merged(shift.busy);
+    return shift.begun;
+  }
+}
+
+/** What environments do within one second. */
+class Shift {
+  readonly begun: Batches[] = [];
+  /** Environments that are busy at its end. */
+  readonly busy: Busy[] = [];
+  /** Messages that are in no batch yet. */
+  left: number;
+  readonly #end: number;
+  readonly #begin: Begin;
+
+  constructor(second: number, begin: Begin) {
+    this.#end = second + 1;
+    this.#begin = begin;
+    this.left = begin.messages;
+  }
+
+  /** Has environments work one batch after the other from a moment on. @returns how many had nothing to do */
+  work(count: number, from: number, coldStart: number): number {
+    const { batch, duration } = this.#begin;
+    let working = Math.min(count, Math.ceil(this.left / batch));
+    const unused = count - working;
+    for (let at = from, extra = coldStart; working > 0; extra = 0) {
+      const messages = Math.min(this.left, working * batch);
+      const to = at + duration + extra;
+      this.begun.push({ count: working, messages, from: at, to });
+      this.left -= messages;
+      at = to;
+      const again = at < this.#end ? Math.min(working, Math.ceil(this.left / batch)) : 0;
+      if (again < working) this.busy.push({ count: working - again, until: at });
+      working = again;
+    }
+    return unused;
+  }
+}
+
+/** Sorted by the time they are free, those together that are free together. */
+function merged(groups: Busy[]): Busy[] {
+  const result: Busy[] = [];
+  for (const group of groups.sort((a, b) => a.until - b.until)) {
+    const last = result.at(-1);
+    if (last && group.until - last.until < 1e-6) last.count += group.count;
+    else result.push({ ...group });
+  }
+  return result;
+}

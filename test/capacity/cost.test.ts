@@ -1,0 +1,88 @@
+import { expect } from "chai";
+import { runCost, standingCost, storageCost, total } from "../../src/capacity/cost.ts";
+import { simulate } from "../../src/capacity/model/simulation.ts";
+import type { WorkerPlan } from "../../src/capacity/plan.ts";
+import { atOnce, planWith, plenty, steady } from "./support.ts";
+
+describe("cost", () => {
+  it("is that of the bill: a million images, two workers, by hand", () => {
+    const assumptions = plenty();
+    const run = simulate(planWith({ name: "a" }, { name: "b" }), steady(100_000, 10, 0.3), assumptions);
+
+    const items = Object.fromEntries(runCost(run, assumptions).map(({ item, dollars }) => [item, dollars]));
+
+    expect(items["Lambda duration"]).to.be.closeTo(2e6 * 0.3 * (1769 / 1024) * 0.0000133334, 0.02);
+    expect(items["S3 uploads"]).to.be.closeTo(5, 1e-6);
+    expect(items["S3 results"]).to.be.closeTo(10, 1e-6);
+    expect(items["S3 reads"]).to.be.closeTo(0.8, 1e-6);
+    expect(items["SNS publishes"]).to.be.closeTo(0.5, 1e-6);
+    expect(items["SQS requests"]).to.be.at.least(0.8);
+    // Two workers' metrics in one hour.
+    expect(items["CloudWatch metrics"]).to.be.closeTo((2 * 9 * 0.3) / 730, 1e-9);
+  });
+
+  it("counts requests by the batch: SQS receives and deletes, and Lambda runs, as often for one as for ten", () => {
+    const assumptions = plenty();
+    const scaling = { maximumConcurrency: 100 };
+    const costOf = (batchSize: number) => {
+      const run = simulate(planWith({ batchSize, scaling }), atOnce(1_000_000, 0.01), assumptions);
+      return Object.fromEntries(runCost(run, assumptions).map(({ item, dollars }) => [item, dollars]));
+    };
+
+    // Every message is sent alone, and received and deleted with its batch.
+    expect(costOf(1)["SQS requests"]).to.be.closeTo(3 * 0.4, 1e-3);
+    expect(costOf(1)["Lambda requests"]).to.be.closeTo(0.2, 1e-3);
+    expect(costOf(10)["SQS requests"]).to.be.closeTo(1.2 * 0.4, 1e-3);
+    expect(costOf(10)["Lambda requests"]).to.be.closeTo(0.02, 1e-3);
+  });
+
+  it("of standing still is that of pollers, polls of empty queues, alarms, dashboards and keys", () => {
+    const plan = {
+      ...planWith({ scaling: { minimumPollers: 10, maximumPollers: 20 } }, { name: "b" }),
+      alarms: 3,
+      dashboards: 1,
+      keys: 1,
+    };
+
+    const items = Object.fromEntries(
+      standingCost(plan, plenty()).map(({ item, dollars }) => [item, dollars]),
+    );
+
+    // Ten pollers of one worker and five polls at once of the other, each of 20 seconds.
+    const polls = ((10 + 5) * 730 * 3600) / 20;
+    expect(items["Lambda pollers, the minimum"]).to.be.closeTo(10 * 730 * 0.00925, 1e-9);
+    expect(items["SQS polls of empty queues"]).to.be.closeTo((polls / 1e6) * 0.4, 1e-9);
+    expect(total(standingCost(plan, plenty()))).to.be.closeTo(67.525 + 0.7884 + 0.3 + 3 + 1, 1e-9);
+  });
+
+  it("has the storage of sources and results, and of versions for as long as the lifecycle keeps them", () => {
+    const plan = { ...planWith({ name: "a" }, { name: "b" }), noncurrentDays: 73 };
+    const assumed = plenty({ imageBytesPerPixel: 0.25 });
+    const run = simulate(plan, steady(1000, 10, 0.1), assumed);
+
+    const items = storageCost(run, plan, assumed, 12).map(({ dollars }) => dollars);
+
+    // Ten thousand images of 3 MB are 30 GB, and so are the results of each of two workers; 73 days are 2.4 months.
+    const month = 30 * 0.023;
+    for (const [index, expected] of [month, 2 * month, 3 * month * 2.4].entries()) {
+      expect(items[index]).to.be.closeTo(expected, 1e-9);
+    }
+  });
+
+  it("has the long polls that find nothing while a queue is empty", () => {
+    const assumed = plenty();
+    const pollers = { scaling: { minimumPollers: 40, maximumPollers: 40 } };
+    const costOf = (worker: Partial<WorkerPlan>) => {
+      const run = simulate(
+        planWith(worker),
+        { arrivals: new Array(3600).fill(0), secondsPerImage: () => 1 },
+        assumed,
+      );
+      return runCost(run, assumed).find(({ item }) => item === "SQS polls that find nothing")?.dollars;
+    };
+
+    // An hour of five long polls of 20 seconds at once, or of as many as there are pollers.
+    expect(costOf({})).to.be.closeTo(((5 * 3600) / 20 / 1e6) * 0.4, 1e-9);
+    expect(costOf(pollers)).to.be.closeTo(((40 * 3600) / 20 / 1e6) * 0.4, 1e-9);
+  });
+});

@@ -1,0 +1,60 @@
+import { expect } from "chai";
+import { answer } from "../../src/capacity/answer.ts";
+import { assumptionsFor } from "../../src/capacity/assumptions.ts";
+import { arrivals } from "../../src/capacity/model/arrivals.ts";
+import { secondsPerImage } from "../../src/capacity/model/durations.ts";
+import { type Asked, report } from "../../src/capacity/report.ts";
+import { planWith } from "./support.ts";
+
+/** The answer for 20,000 images in a minute, with numbers of one's own. */
+function asked(overrides: Parameters<typeof assumptionsFor>[1] = {}) {
+  const plan = planWith({ name: "clockwise", scaling: { maximumConcurrency: 30 } });
+  const question: Asked = {
+    plan,
+    load: { arrivals: arrivals("constant", 20_000, 60, 1), secondsPerImage: secondsPerImage(12) },
+    assumed: assumptionsFor("us-east-1", overrides),
+    known: Object.keys(overrides),
+    megapixels: 12,
+    deadline: 120,
+    seed: 1,
+    stack: "test",
+    profile: "constant",
+    window: 60,
+    durations: "measured",
+  };
+  const { answer: answered } = answer(question);
+  return { ...answered, text: report(answered, question) };
+}
+
+describe("the report", () => {
+  it("claims no time to the second, and gives the range of what is assumed", () => {
+    const { drained, costRange, text } = asked();
+
+    expect(drained.best).to.be.below(drained.assumed ?? 0);
+    expect(drained.worst).to.be.above(drained.assumed ?? 0);
+    expect(costRange[0]).to.be.below(costRange[1]);
+    expect(text).to.match(
+      /^Processed {7}in about [\d.]+ min \([\d.]+ min to [\d.]+ min\): every worker is done with them$/m,
+    );
+    expect(text).to.match(/^ {2}All of it .*\(\$[\d.]+ to \$[\d.]+ this run\)$/m);
+    expect(text).to.not.match(/\d:\d\d/);
+  });
+
+  it("has no range of what is known", () => {
+    const { drained } = asked({
+      ...{ cpuFactor: 1, s3RequestSeconds: 0.1, s3EventSeconds: 1, s3SplitSeconds: 1800 },
+      ...{ coldStartSeconds: 0.5, invocationSeconds: 0.01 },
+    });
+
+    expect(drained.best).to.equal(drained.assumed);
+    expect(drained.worst).to.equal(drained.assumed);
+  });
+
+  it("says what the account cannot do, and what it takes instead", () => {
+    const { text } = asked({ lambdaConcurrency: 10 });
+
+    expect(text).to.match(/^This account:\n {2}The workers run up to 30 batches at once, /m);
+    expect(text).to.match(/^To have them processed within \S+ min instead of \S+ min, by what is assumed:$/m);
+    expect(text).to.match(/^ {2}ask {4}Lambda "Concurrent executions": 10 → /m);
+  });
+});
