@@ -47,6 +47,7 @@ const INTRODUCTION = `# Settings
 What a stack decides, in Pulumi.STACK.yaml. One of them is set so, in the project's folder:
 
 \`\`\`sh
+# needs pulumi
 pulumi config set --path workers.memorySize 3008
 \`\`\`
 
