@@ -1,10 +1,7 @@
-import { once } from "node:events";
-import { openSync } from "node:fs";
-import { createInterface } from "node:readline/promises";
-import { ReadStream } from "node:tty";
 import { UsageError } from "../machine/inputs.ts";
 import { dealWithDeadLetters, type Group } from "../operations/dead-letters.ts";
 import { HELP_OPTION, Interrupted, runCommand } from "./arguments.ts";
+import { answersFrom } from "./confirmation.ts";
 import {
   notShown,
   openOperator,
@@ -43,10 +40,10 @@ await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
   if (redrive && drop) throw new UsageError("Give --redrive or --drop, not both.");
   // Before standard input is read for the outputs, and before anything is looked at.
   const asks = (redrive || drop) && !yes;
-  using input = asks ? answersFrom(values.outputs === "-") : undefined;
+  const interruption = new AbortController();
+  using input = asks ? answersFrom(values.outputs === "-", interruption.signal) : undefined;
   using operator = await openOperator(values);
   const { stack, workers, sqs } = operator;
-  const interruption = new AbortController();
   process.once("SIGINT", () => interruption.abort(new Interrupted("Interrupted: the other letters stay.")));
   for (const worker of workers) {
     const { queue = "", deadLetterQueue = "" } = stack.workers[worker] ?? {};
@@ -76,38 +73,4 @@ await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
 function described({ code, count, examples }: Group): string {
   const lines = examples.map(({ key, reason }) => `\n      ${key}: ${reason}`);
   return `\n  ${code}  ${count}${lines.join("")}`;
-}
-
-/** Where a person answers: standard input, or the terminal itself where that is taken. */
-function answersFrom(taken: boolean): Disposable & { confirms(question: string): Promise<boolean> } {
-  const input = taken ? openTerminal() : process.stdin;
-  return {
-    async confirms(question) {
-      const terminal = createInterface({ input, output: process.stderr });
-      try {
-        // Where there is nobody to answer, the input just ends.
-        const ended = once(terminal, "close").then(() => undefined);
-        const answer = await Promise.race([terminal.question(question), ended]);
-        if (answer === undefined)
-          throw new UsageError("Nobody answered: nothing was changed. --yes does not ask.");
-        return answer.trim().toLowerCase() === "yes";
-      } finally {
-        terminal.close();
-      }
-    },
-    [Symbol.dispose]() {
-      if (input !== process.stdin) input.destroy();
-    },
-  };
-}
-
-/** @throws {UsageError} where there is none */
-function openTerminal(): ReadStream {
-  try {
-    return new ReadStream(openSync(process.platform === "win32" ? "\\\\.\\CONIN$" : "/dev/tty", "r"));
-  } catch {
-    throw new UsageError(
-      "The outputs come from standard input, and there is no terminal to ask for confirmation: --yes does not ask.",
-    );
-  }
 }

@@ -3,8 +3,12 @@
 const wanted = 24;
 const running = Number(process.versions.node.split(".")[0]);
 if (running < wanted) {
+  // Pulumi runs whatever is installed; npm what this project installs.
+  const advice = /@pulumi.pulumi/.test(process.argv[1] ?? "")
+    ? 'put npx -c before it, as in npx -c "pulumi up", which takes the Node.js that "npm ci" installs for this project'
+    : `run "npm ci" with install scripts allowed, which installs Node.js ${wanted} for this project`;
   process.stderr.write(
-    `This needs Node.js ${wanted}, and ${process.version} is running: run "npm ci" with install scripts allowed, which installs Node.js ${wanted} for this project, or install it yourself.\n`,
+    `This needs Node.js ${wanted}, and ${process.version} is running: ${advice}, or install it yourself.\n`,
   );
   process.exit(1);
 }
