@@ -3,12 +3,17 @@
 const wanted = 24;
 const running = Number(process.versions.node.split(".")[0]);
 if (running < wanted) {
-  // Pulumi runs whatever is installed; npm what this project installs.
-  const advice = /@pulumi.pulumi/.test(process.argv[1] ?? "")
-    ? 'put npx -c before it, as in npx -c "pulumi up", which takes the Node.js that "npm ci" installs for this project'
-    : `run "npm ci" with install scripts allowed, which installs Node.js ${wanted} for this project`;
+  // npm's scripts run on the project's own Node.js; the Pulumi CLI, and whoever says "node", on the first of the PATH.
+  const { existsSync, realpathSync } = require("node:fs");
+  const name = process.platform === "win32" ? "node.exe" : "node";
+  const own = require("node:path").join(__dirname, "../../node_modules/node/bin", name);
+  if (existsSync(own) && realpathSync(own) !== realpathSync(process.execPath)) {
+    const args = [...process.execArgv, ...process.argv.slice(1)];
+    const { status } = require("node:child_process").spawnSync(own, args, { stdio: "inherit" });
+    process.exit(status === null ? 1 : status);
+  }
   process.stderr.write(
-    `This needs Node.js ${wanted}, and ${process.version} is running: ${advice}, or install it yourself.\n`,
+    `This needs Node.js ${wanted}, and ${process.version} is running: run "npm ci" with install scripts allowed, which installs Node.js ${wanted} for this project, or install it yourself.\n`,
   );
   process.exit(1);
 }
