@@ -1,8 +1,33 @@
+import { mkdirSync } from "node:fs";
+import path from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { type BuildAppOptions, buildApp } from "fauxqs";
+import type { Events, MessageId } from "../events.ts";
+import type { MessagingRequest, MessagingResponse } from "./messaging-http.ts";
+import { hasForbiddenCharacters } from "./sqs-messages.ts";
+
 /*
- * The parts of fauxqs that it does not export, as far as they are used here, and what of them is not as AWS has it.
+ * The only file that reaches into fauxqs: the parts of it that are used but not exported, and patches of what they do
+ * otherwise than SQS. What fauxqs' answers say otherwise than AWS is corrected outside of it, in sqs.ts and sns.ts.
  */
 
-import type { Events, MessageId } from "../events.ts";
+/**
+ * The patches, and the condition under which each goes. test/messaging/fauxqs.test.ts has a canary for each, which fails
+ * as soon as fauxqs meets it.
+ */
+export const PATCHES = {
+  parts: "fauxqs exports its stores and its actions, which are used without a listener of their own",
+  storage: "startFauxqs listens where it is told to, or fauxqs exports what it keeps its messages with",
+  characters: "fauxqs takes every character that XML has, emoji among them",
+  receipts: "fauxqs knows the receipt of a message that is visible again",
+  deadLetterSource:
+    "fauxqs says which queue a message in a dead-letter queue came from, also after a restart",
+  deadLetterCount: "fauxqs does not count the move to the dead-letter queue as a receive",
+  deadLetterMove: "fauxqs moves a message to the dead-letter queue in one transaction",
+  givingBack: "fauxqs keeps on disk how often a message was received that is given back at once",
+  restart: "fauxqs makes messages visible at the start whose receivers are gone with the process",
+  addresses: "fauxqs names queues by the host that it was asked at",
+} as const satisfies Record<string, string>;
 
 export interface Attribute {
   readonly DataType: string;
@@ -96,21 +121,90 @@ export interface Refusal extends Error {
   readonly statusCode: number;
 }
 
-/** Loads a part of fauxqs that it does not export, by its place in it. */
+/** fauxqs' code that is called here. */
+interface Parts {
+  readonly SqsStore: new () => QueueStore;
+  readonly SnsStore: new () => TopicStore;
+  readonly S3Store: new () => object;
+  readonly PersistenceManager: new (folder: string) => Persistence;
+  /** Finds what no message may have. */
+  readonly INVALID_MESSAGE_BODY_CHAR: Pick<RegExp, "test">;
+}
+
+interface Persistence {
+  readonly db: DatabaseSync;
+  insertMessage(queueName: string, message: Message): void;
+  updateMessageReady(messageId: string): void;
+  transaction(work: () => void): void;
+  loadSqsAndSns(queues: QueueStore, topics: TopicStore): void;
+  close(): void;
+}
+
+/** Loads a part of fauxqs that it does not export, by its place in it (patch "parts"). */
 export function fauxqsPart(file: string) {
   return import(new URL(file, import.meta.resolve("fauxqs")).href);
 }
 
+/** SNS and SQS of fauxqs, patched. */
+export interface Fauxqs {
+  readonly queues: QueueStore;
+  readonly topics: TopicStore;
+  answer(request: MessagingRequest): Promise<MessagingResponse>;
+  close(): Promise<void>;
+}
+
+export interface FauxqsOptions {
+  readonly region: string;
+  /** Keeps queues and messages across restarts and crashes. @default they are gone at the end */
+  readonly folder?: string | undefined;
+  /** Told of messages that are moved to a dead-letter queue or deleted. */
+  readonly events: Events;
+}
+
+export async function openFauxqs({ region, folder, events }: FauxqsOptions): Promise<Fauxqs> {
+  const parts: Parts = Object.assign(
+    {},
+    ...(await Promise.all(
+      ["sqs/sqsStore", "sns/snsStore", "s3/s3Store", "sqs/sqsTypes", "persistence"].map((part) =>
+        fauxqsPart(`./${part}.js`),
+      ),
+    )),
+  );
+  // Patch "characters".
+  Object.assign(parts.INVALID_MESSAGE_BODY_CHAR, { test: hasForbiddenCharacters });
+  const queues = new parts.SqsStore();
+  const topics = new parts.SnsStore();
+  const persistence = folder === undefined ? undefined : openPersistence(parts, folder);
+  patchQueues(queues, (work) => (persistence ? persistence.transaction(work) : work()), events);
+  if (persistence) load(persistence, queues, topics);
+  const stores = { sqsStore: queues, snsStore: topics, s3Store: new parts.S3Store() };
+  const app = buildApp({ logger: false, defaultRegion: region, stores } as unknown as BuildAppOptions);
+  await app.ready();
+  return {
+    queues,
+    topics,
+    async answer({ url, headers, body }) {
+      const answered = await app.inject({ method: "POST", url, headers, payload: body });
+      const reached = reachable(answered.rawPayload, headers.host);
+      return {
+        status: answered.statusCode,
+        headers: { ...answered.headers, "content-length": reached.length },
+        body: reached,
+      };
+    },
+    async close() {
+      await app.close();
+      persistence?.close();
+    },
+  };
+}
+
 /**
- * Has queues keep the receipts that they give out, and mark and count what they move to a dead-letter queue as SQS does.
+ * Patches "receipts", "deadLetterSource", "deadLetterCount" and "deadLetterMove": has queues keep the receipts that they
+ * give out, and mark and count what they move to a dead-letter queue as SQS does.
  * @param transaction does all of something, or nothing
- * @param events is told of messages that are moved or deleted
  */
-export function keepReceipts(
-  queues: QueueStore,
-  transaction: (work: () => void) => void,
-  events: Events,
-): void {
+function patchQueues(queues: QueueStore, transaction: (work: () => void) => void, events: Events): void {
   const createQueue = queues.createQueue.bind(queues);
   queues.createQueue = (...parts) => {
     const queue = createQueue(...parts);
@@ -169,4 +263,80 @@ export function keepReceipts(
     };
     return queue;
   };
+}
+
+/** Keeps which queue a message in a dead-letter queue came from, for which fauxqs has no column. */
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS dead_letters (
+    message_id TEXT PRIMARY KEY REFERENCES sqs_messages ON DELETE CASCADE, source TEXT NOT NULL
+  ) WITHOUT ROWID;
+`;
+
+/** Opens what startFauxqs puts together for a dataDir (patch "storage"), and patches it. */
+function openPersistence({ PersistenceManager }: Parts, folder: string): Persistence {
+  mkdirSync(folder, { recursive: true });
+  // Makes the tables, without which there is nothing to release.
+  new PersistenceManager(folder).close();
+  releaseMessages(path.join(folder, "fauxqs.db"));
+
+  const persistence = new PersistenceManager(folder);
+  const { db } = persistence;
+  // A setting rather than a patch, for speed alone: a write that is in the log survives a crash of this process, which is what is promised; a sync
+  // for each costs more than everything else that is done with a message.
+  db.exec("PRAGMA synchronous = NORMAL");
+  // Patch "givingBack": fauxqs' own forgets how often a message was received, which its table refuses: a message that is
+  // given back at once would be gone until the next start.
+  const ready = db.prepare(
+    "UPDATE sqs_messages SET receipt_handle = NULL, visibility_deadline = NULL WHERE message_id = ?",
+  );
+  persistence.updateMessageReady = (messageId) => void ready.run(messageId);
+  // Patch "deadLetterSource".
+  const insertMessage = persistence.insertMessage.bind(persistence);
+  const insertDeadLetter = db.prepare("INSERT INTO dead_letters VALUES (?, ?)");
+  persistence.insertMessage = (queueName, message) => {
+    insertMessage(queueName, message);
+    const { messageId, deadLetterQueueSourceArn: source } = message;
+    if (source) insertDeadLetter.run(messageId, source);
+  };
+  return persistence;
+}
+
+/** Fills stores with what is on disk, and keeps there what happens to them from now on. */
+function load(persistence: Persistence, queues: QueueStore, topics: TopicStore): void {
+  persistence.loadSqsAndSns(queues, topics);
+  queues.persistence = persistence;
+  topics.persistence = persistence;
+  const deadLetters = persistence.db.prepare("SELECT message_id, source FROM dead_letters").all();
+  const sources = new Map(deadLetters.map((row) => [row.message_id, String(row.source)]));
+  for (const queue of queues.allQueues()) {
+    queue.persistence = persistence;
+    for (const message of [...queue.messages, ...queue.delayedMessages]) {
+      const source = sources.get(message.messageId);
+      if (source !== undefined) message.deadLetterQueueSourceArn = source;
+    }
+  }
+}
+
+/**
+ * Makes every message visible (patch "restart"): whoever had taken it is gone with the process. How often it was received
+ * counts anew, as what failed with the old program says nothing about the new one; a dead letter keeps its count.
+ */
+function releaseMessages(file: string): void {
+  const database = new DatabaseSync(file);
+  database.exec(SCHEMA);
+  database.exec(`
+    UPDATE sqs_messages SET receipt_handle = NULL, visibility_deadline = NULL;
+    UPDATE sqs_messages SET approximate_receive_count = 0, approximate_first_receive_timestamp = NULL
+      WHERE message_id NOT IN (SELECT message_id FROM dead_letters);
+  `);
+  database.close();
+}
+
+/**
+ * Patch "addresses": names queues by the host that was asked, as not every system resolves fauxqs' own; it finds them
+ * again by their path alone. An empty `host` of SqsStore would name them by whom they were made for: another port perhaps.
+ */
+function reachable(body: Buffer, host: string | string[] | undefined): Buffer {
+  if (!body.includes("http://sqs.")) return body;
+  return Buffer.from(body.toString("utf8").replaceAll(/http:\/\/sqs\.[^/"<]+\//g, `http://${host}/`));
 }
