@@ -43,7 +43,6 @@ export function s3Service(
         {
           "s3:prefix": access.prefix,
           "s3:delimiter": access.delimiter,
-          "s3:max-keys": access.maxKeys,
           "s3:VersionId": access.versionId,
         },
         access.requestId,

@@ -46,7 +46,7 @@ export class ActionError extends Error {
 export function sqsPermissions(target: string, body: unknown, names: Names): readonly Permission[] {
   const [, operation = ""] = /^AmazonSQS\.(\w+)$/.exec(target) ?? [];
   const read = Object.hasOwn(SQS, operation) ? SQS[operation] : undefined;
-  if (!read) throw new ActionError("InvalidAction", `SQS has no operation ${target}`);
+  if (!read) throw new ActionError("InvalidAction", `SQS has no operation ${target} on this computer`);
   const input = typeof body === "object" && body !== null ? (body as Input) : {};
   return read({ operation, input, names });
 }
@@ -60,7 +60,7 @@ export function sqsPermissions(target: string, body: unknown, names: Names): rea
 export function snsPermissions(form: URLSearchParams, names: Names): readonly Permission[] {
   const operation = form.get("Action") ?? "";
   const read = Object.hasOwn(SNS, operation) ? SNS[operation] : undefined;
-  if (!read) throw new ActionError("InvalidAction", `SNS has no operation ${operation}`);
+  if (!read) throw new ActionError("InvalidAction", `SNS has no operation ${operation} on this computer`);
   // It could be judged by one value and done by the other.
   const twice = [...form.keys()].find((key) => form.getAll(key).length > 1);
   if (twice !== undefined) throw new ActionError("InvalidParameter", `the parameter ${twice} comes twice`);
@@ -121,28 +121,8 @@ const createQueue: Read = (call) => {
   return [{ action: "sqs:CreateQueue", resource }, ...tagging];
 };
 
-/** Moving messages takes them from one queue and, where the request names it, sends them to another. */
-const moveMessages: Read = ({ operation, input }) => {
-  const source = text(input, "SourceArn");
-  const reading = [operation, "ReceiveMessage", "DeleteMessage", "GetQueueAttributes"];
-  const taking = reading.map((name) => ({ action: `sqs:${name}`, resource: source }));
-  if (input.DestinationArn === undefined) return taking;
-  return [...taking, { action: "sqs:SendMessage", resource: text(input, "DestinationArn") }];
-};
-
-/** The handle of a task is Base64 of JSON that names the queue whose messages are moved. */
-function queueOfTask({ input }: Call): string {
-  const handle = text(input, "TaskHandle");
-  try {
-    return text(JSON.parse(Buffer.from(handle, "base64").toString()), "sourceArn");
-  } catch {
-    throw new ActionError("InvalidParameterValue", "the TaskHandle is none that SQS gave");
-  }
-}
-
+/** The operations that fauxqs answers. */
 const SQS: Readonly<Record<string, Read>> = {
-  AddPermission: onQueue,
-  CancelMessageMoveTask: on("sqs", queueOfTask),
   ChangeMessageVisibility: onQueue,
   ChangeMessageVisibilityBatch: batch,
   CreateQueue: createQueue,
@@ -151,33 +131,29 @@ const SQS: Readonly<Record<string, Read>> = {
   DeleteQueue: onQueue,
   GetQueueAttributes: onQueue,
   GetQueueUrl: on("sqs", namedQueue),
-  ListDeadLetterSourceQueues: onQueue,
-  ListMessageMoveTasks: on("sqs", ({ input }) => text(input, "SourceArn")),
   ListQueues: on("sqs", () => "*"),
   ListQueueTags: onQueue,
   PurgeQueue: onQueue,
   ReceiveMessage: onQueue,
-  RemovePermission: onQueue,
   SendMessage: onQueue,
   SendMessageBatch: batch,
   SetQueueAttributes: onQueue,
-  StartMessageMoveTask: moveMessages,
   TagQueue: onQueue,
   UntagQueue: onQueue,
 };
 
 const onTopic = on("sns", ({ input }) => text(input, "TopicArn"));
 const onTagged = on("sns", ({ input }) => text(input, "ResourceArn"));
-/** Subscriptions, phone numbers and mobile applications are no resources that a policy could name. */
+/** Subscriptions are no resources that a policy could name. */
 const onNothing = on("sns", () => "*");
 
-/** To a topic, a mobile endpoint or a phone number, of which the last is no resource. */
+/** To a topic, which has two names; messages to phones and mobile applications are declined. */
 const publish: Read = ({ input }) => {
-  const targets = ["TopicArn", "TargetArn", "PhoneNumber"].filter((name) => input[name] !== undefined);
-  const [target = "TopicArn", other] = targets;
-  if (other) throw new ActionError("InvalidParameter", `a message goes to one of ${target} and ${other}`);
-  const resource = text(input, target);
-  return [{ action: "sns:Publish", resource: target === "PhoneNumber" ? "*" : resource }];
+  if (input.TopicArn !== undefined && input.TargetArn !== undefined) {
+    throw new ActionError("InvalidParameter", "a message goes to one of TopicArn and TargetArn");
+  }
+  const name = input.TargetArn === undefined ? "TopicArn" : "TargetArn";
+  return [{ action: "sns:Publish", resource: text(input, name) }];
 };
 
 const publishBatch: Read = ({ input }) => [{ action: "sns:Publish", resource: text(input, "TopicArn") }];
@@ -197,49 +173,25 @@ const createTopic: Read = ({ input, names }) => {
   ];
 };
 
+/** The operations that fauxqs answers. */
 const SNS: Readonly<Record<string, Read>> = {
-  AddPermission: onTopic,
-  CheckIfPhoneNumberIsOptedOut: onNothing,
   ConfirmSubscription: onTopic,
-  CreatePlatformApplication: onNothing,
-  CreatePlatformEndpoint: onNothing,
-  CreateSMSSandboxPhoneNumber: onNothing,
   CreateTopic: createTopic,
-  DeleteEndpoint: onNothing,
-  DeletePlatformApplication: onNothing,
-  DeleteSMSSandboxPhoneNumber: onNothing,
   DeleteTopic: onTopic,
-  GetDataProtectionPolicy: onTagged,
-  GetEndpointAttributes: onNothing,
-  GetPlatformApplicationAttributes: onNothing,
-  GetSMSAttributes: onNothing,
-  GetSMSSandboxAccountStatus: onNothing,
   GetSubscriptionAttributes: onNothing,
   GetTopicAttributes: onTopic,
-  ListEndpointsByPlatformApplication: onNothing,
-  ListOriginationNumbers: onNothing,
-  ListPhoneNumbersOptedOut: onNothing,
-  ListPlatformApplications: onNothing,
-  ListSMSSandboxPhoneNumbers: onNothing,
   ListSubscriptions: onNothing,
   ListSubscriptionsByTopic: onTopic,
   ListTagsForResource: onTagged,
   ListTopics: onNothing,
-  OptInPhoneNumber: onNothing,
   Publish: publish,
   PublishBatch: publishBatch,
-  PutDataProtectionPolicy: onTagged,
-  RemovePermission: onTopic,
-  SetEndpointAttributes: onNothing,
-  SetPlatformApplicationAttributes: onNothing,
-  SetSMSAttributes: onNothing,
   SetSubscriptionAttributes: onNothing,
   SetTopicAttributes: onTopic,
   Subscribe: subscribe,
   TagResource: onTagged,
   Unsubscribe: onNothing,
   UntagResource: onTagged,
-  VerifySMSSandboxPhoneNumber: onNothing,
 };
 
 function isEmpty(value: unknown): boolean {

@@ -30,8 +30,7 @@ export interface AccessRequest {
   readonly action: string;
   /** An ARN, or `*` for an action that has no resource. */
   readonly resource: string;
-  readonly time: Date;
-  /** The condition keys that the service knows. What follows from principal and time is added to them. */
+  /** The condition keys that the service knows. What follows from the principal is added to them. */
   readonly context?: Readonly<Partial<Record<GivenKey, string | undefined>>>;
 }
 
@@ -103,36 +102,27 @@ function covers({ negated, patterns }: Choice, text: string, mode: Mode, facts: 
   return patterns.some((pattern) => fits(pattern, text, mode, facts, mode === "like")) !== negated;
 }
 
-/** The service that was asked gives what it knows; the rest follows from who asks and when. */
-function factsOf({ principal, time, context = {} }: AccessRequest): Facts {
-  const given = Object.entries(context).map(
-    ([key, value]) => [key, value === undefined ? [] : [value]] as const,
+/** The service that was asked gives what it knows; the rest follows from who asks. */
+function factsOf({ principal, context = {} }: AccessRequest): Facts {
+  const facts = Object.entries({ ...context, ...principalFacts(principal) });
+  return new Map(
+    facts.flatMap(([key, value]) => (value === undefined ? [] : [[key.toLowerCase(), value] as const])),
   );
-  const derived: Record<string, readonly string[]> = {
-    "aws:CurrentTime": [time.toISOString()],
-    "aws:EpochTime": [String(Math.floor(time.getTime() / 1000))],
-    ...principalFacts(principal),
-  };
-  return new Map([...given, ...Object.entries(derived)].map(([key, values]) => [key.toLowerCase(), values]));
 }
 
-function principalFacts(principal: Principal): Record<string, readonly string[]> {
+function principalFacts(principal: Principal): Record<string, string> {
   switch (principal.type) {
     case "anonymous":
-      return { "aws:PrincipalType": ["Anonymous"], "aws:userid": ["anonymous"] };
+      return { "aws:PrincipalType": "Anonymous", "aws:userid": "anonymous" };
     case "service":
-      return {
-        "aws:PrincipalIsAWSService": ["true"],
-        "aws:PrincipalServiceName": [principal.name],
-        "aws:PrincipalServiceNamesList": [principal.name],
-      };
+      return { "aws:PrincipalIsAWSService": "true", "aws:PrincipalServiceName": principal.name };
     default:
       return {
-        "aws:PrincipalAccount": [account(principal)],
-        "aws:PrincipalArn": [principal.arn],
-        "aws:PrincipalIsAWSService": ["false"],
-        "aws:PrincipalType": [principal.type === "role" ? "AssumedRole" : "User"],
-        "aws:userid": [principal.type === "role" ? `${principal.id}:${principal.sessionName}` : principal.id],
+        "aws:PrincipalAccount": account(principal),
+        "aws:PrincipalArn": principal.arn,
+        "aws:PrincipalIsAWSService": "false",
+        "aws:PrincipalType": principal.type === "role" ? "AssumedRole" : "User",
+        "aws:userid": principal.type === "role" ? `${principal.id}:${principal.sessionName}` : principal.id,
       };
   }
 }
@@ -166,8 +156,7 @@ function nearMiss(covering: readonly Statement[], facts: Facts): string | undefi
   const near = covering.find(({ effect }) => effect === "Allow");
   const failed = near?.conditions.find(({ holds }) => !holds(facts));
   if (!near || !failed) return undefined;
-  const actual = facts.get(failed.key.toLowerCase()) ?? [];
-  const has = actual.length > 0 ? actual.join(", ") : "none";
+  const has = facts.get(failed.key.toLowerCase()) ?? "none";
   const wants = `${failed.operator} ${failed.key} ${failed.values.join(", ")}`;
   return `; ${quote(near.name)} would, but wants ${wants}, and the request has ${has}`;
 }

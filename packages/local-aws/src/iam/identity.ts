@@ -11,6 +11,8 @@ import type { Credential } from "./signature.ts";
 export interface Credentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
+  /** Goes with every request of a role. */
+  readonly sessionToken?: string;
 }
 
 /**
@@ -112,7 +114,7 @@ export class Identity {
     renameSync(`${this.#file}.new`, this.#file);
   }
 
-  /** The access key of a function that runs with this role. @throws Error where Lambda may not assume the role. */
+  /** The temporary credentials of a function that runs with this role. @throws Error where Lambda may not assume the role. */
   assumeForFunction(roleArn: string, functionName: string): Credentials {
     const trust = this.#trustPolicies.get(roleArn);
     const decision = this.#evaluate(
@@ -120,7 +122,6 @@ export class Identity {
         principal: { type: "service", name: "lambda.amazonaws.com" },
         action: "sts:AssumeRole",
         resource: roleArn,
-        time: new Date(),
       },
       trust ? [trust] : [],
     );
@@ -155,7 +156,6 @@ export class Identity {
         principal,
         action,
         resource,
-        time: new Date(),
         context: { "aws:SecureTransport": "true", ...context },
       },
       ofResource ? [...own, ofResource] : own,
@@ -201,13 +201,13 @@ export class Identity {
 
   /** Keys follow from whom they are for, so that they are the same at the next start. They open nothing but this machine. */
   #issue(principal: Principal & { arn: string }): Credentials {
-    const session = "sessionName" in principal ? principal.sessionName : "";
+    const isRole = "sessionName" in principal;
+    const of = isRole ? `${principal.arn} ${principal.sessionName}` : principal.arn;
+    const secret = (what: string) => createHash("sha256").update(`${what} of ${of}`).digest("base64url");
     const credentials = {
-      accessKeyId: uniqueId("AKIA", principal.arn + session),
-      secretAccessKey: createHash("sha256")
-        .update(`secret of ${principal.arn} ${session}`)
-        .digest("base64url")
-        .slice(0, 40),
+      accessKeyId: uniqueId(isRole ? "ASIA" : "AKIA", of),
+      secretAccessKey: secret("secret").slice(0, 40),
+      ...(isRole && { sessionToken: secret("session token") }),
     };
     this.#keys.set(credentials.accessKeyId, { ...credentials, principal });
     return credentials;

@@ -7,37 +7,26 @@
  */
 
 /** What the values of a key are, which says which operators make sense on it. */
-export type KeyType = "string" | "strings" | "arn" | "bool" | "numeric" | "date" | "epoch" | "ip";
+export type KeyType = "string" | "arn" | "bool";
 
-/** Known from who asks and when: see `evaluate`. */
+/** Known from who asks: see `evaluate`. */
 const DERIVED = {
-  "aws:CurrentTime": "date",
-  "aws:EpochTime": "epoch",
   "aws:PrincipalAccount": "string",
   "aws:PrincipalArn": "arn",
   "aws:PrincipalIsAWSService": "bool",
   "aws:PrincipalServiceName": "string",
-  "aws:PrincipalServiceNamesList": "strings",
   "aws:PrincipalType": "string",
   "aws:userid": "string",
 } as const satisfies Record<string, KeyType>;
 
 /** Known to the service that was asked, and given by it with each request that has one. */
 const GIVEN = {
-  "aws:RequestedRegion": "string",
-  "aws:ResourceAccount": "string",
   "aws:SecureTransport": "bool",
   "aws:SourceAccount": "string",
   "aws:SourceArn": "arn",
-  "aws:SourceIp": "ip",
   "s3:delimiter": "string",
-  "s3:if-match": "string",
-  "s3:if-none-match": "string",
-  "s3:max-keys": "numeric",
   "s3:prefix": "string",
   "s3:VersionId": "string",
-  "s3:x-amz-acl": "string",
-  "s3:x-amz-server-side-encryption": "string",
   "sns:Endpoint": "string",
   "sns:Protocol": "string",
 } as const satisfies Record<string, KeyType>;
@@ -46,7 +35,7 @@ const GIVEN = {
 export type GivenKey = keyof typeof GIVEN;
 
 /** The values of a request's condition keys, by name in lower case: names are not case-sensitive. */
-export type Facts = ReadonlyMap<string, readonly string[]>;
+export type Facts = ReadonlyMap<string, string>;
 
 const TYPES = new Map<string, KeyType>(
   Object.entries({ ...DERIVED, ...GIVEN }).map(([key, type]) => [key.toLowerCase(), type]),

@@ -28,7 +28,7 @@ export type Mode = "exact" | "like" | "arn" | "resource";
  * Reads a pattern. `${aws:userid}` is a variable, `${aws:userid, 'nobody'}` one with a default, and `${*}`, `${?}`
  * and `${$}` are the characters themselves.
  *
- * @throws {Error} where a variable is malformed, or is no key of which a request here has one value
+ * @throws {Error} where a variable is malformed, or is no key that a request here carries
  */
 export function readPattern(text: string): Pattern {
   return text
@@ -42,8 +42,7 @@ export function readPattern(text: string): Pattern {
       const [, variable, fallback] = /^\$\{\s*([\w:/-]+)\s*(?:,\s*'([^']*)'\s*)?\}$/.exec(piece) ?? [];
       if (variable === undefined) throw new Error(`the policy variable ${piece} is malformed`);
       const type = keyType(variable);
-      if (type === undefined || type === "strings")
-        throw new Error(`the policy variable ${piece} is unknown`);
+      if (type === undefined) throw new Error(`the policy variable ${piece} is unknown`);
       return { variable: variable.toLowerCase(), fallback };
     });
 }
@@ -57,7 +56,7 @@ export function fits(pattern: Pattern, text: string, mode: Mode, facts: Facts, i
       source += quote(part.literal);
       colons += part.literal.split(":").length - 1;
     } else if ("variable" in part) {
-      const value = facts.get(part.variable)?.[0] ?? part.fallback;
+      const value = facts.get(part.variable) ?? part.fallback;
       if (value === undefined) return false;
       source += quote(value);
     } else {

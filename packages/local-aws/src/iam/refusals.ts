@@ -13,7 +13,6 @@ const REFUSALS = {
   uri: { s3: ["InvalidURI", 400], other: ["MalformedQueryString", 400] },
   key: { s3: ["InvalidAccessKeyId", 403], other: ["InvalidClientTokenId", 403] },
   token: { s3: ["InvalidToken", 400], other: ["InvalidClientTokenId", 403] },
-  ended: { s3: ["ExpiredToken", 400], other: ["ExpiredToken", 403] },
   skewed: { s3: ["RequestTimeTooSkewed", 403], other: ["SignatureDoesNotMatch", 403] },
   expired: { s3: ["AccessDenied", 403], other: ["SignatureDoesNotMatch", 403] },
   scope: { s3: ["AuthorizationHeaderMalformed", 400], other: ["SignatureDoesNotMatch", 403] },

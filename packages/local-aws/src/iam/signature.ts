@@ -32,10 +32,8 @@ export interface SignedRequest {
 export interface Credential<P> {
   readonly secretAccessKey: string;
   readonly principal: P;
-  /** Temporary credentials have one, and a request without it is refused. */
+  /** Temporary credentials have one, and a request without it is refused. Here they do not end. */
   readonly sessionToken?: string;
-  /** When temporary credentials end. */
-  readonly expires?: Date;
 }
 
 /** The service that was asked, and what it needs to judge by. */
@@ -105,9 +103,6 @@ export function verifySignature<P>(request: SignedRequest, verifier: Verifier<P>
   // Only who knows the secret key learns anything about the session.
   if (claim.token !== undefined && !sameText(credential.sessionToken ?? "", claim.token)) {
     return refuse("token", "the provided token is malformed or otherwise invalid");
-  }
-  if (credential.expires && credential.expires <= verifier.now) {
-    return refuse("ended", `the provided token has expired, at ${credential.expires.toISOString()}`);
   }
   const { principal } = credential;
   return { accessKeyId, principal, payloadHash, scope, timestamp, signingKey, seedSignature };

@@ -144,6 +144,7 @@ export class LambdaService {
         _HANDLER: handler,
         AWS_ACCESS_KEY_ID: credentials.accessKeyId,
         AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+        ...(credentials.sessionToken && { AWS_SESSION_TOKEN: credentials.sessionToken }),
         AWS_DEFAULT_REGION: region,
         AWS_REGION: region,
         AWS_ENDPOINT_URL: endpoint,

@@ -8,10 +8,9 @@ export interface AccessRequest {
   readonly bucket?: string | undefined;
   readonly key?: string | undefined;
   readonly versionId?: string | undefined;
-  /** Of listings: for the condition keys s3:prefix, s3:delimiter and s3:max-keys. */
+  /** Of listings: for the condition keys s3:prefix and s3:delimiter. */
   readonly prefix?: string | undefined;
   readonly delimiter?: string | undefined;
-  readonly maxKeys?: string | undefined;
   /** Set where nobody lists: the right to list the bucket decides whether this missing key is a 404 or a 403. */
   readonly missingKey?: string | undefined;
   /** S3's, which the answer has too. */

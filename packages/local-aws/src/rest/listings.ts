@@ -36,7 +36,7 @@ export async function listObjectsV2(exchange: Exchange): Promise<void> {
   const { store, bucket } = exchange;
   const prefix = exchange.parameter("prefix");
   const delimiter = exchange.parameter("delimiter");
-  await exchange.authorize("s3:ListBucket", { prefix, delimiter, maxKeys: exchange.parameter("max-keys") });
+  await exchange.authorize("s3:ListBucket", { prefix, delimiter });
   const token = exchange.parameter("continuation-token");
   const startAfter = exchange.parameter("start-after");
   const limit = limitOf(exchange, "max-keys");
@@ -65,7 +65,7 @@ export async function listObjects(exchange: Exchange): Promise<void> {
   const { store, bucket } = exchange;
   const prefix = exchange.parameter("prefix");
   const delimiter = exchange.parameter("delimiter");
-  await exchange.authorize("s3:ListBucket", { prefix, delimiter, maxKeys: exchange.parameter("max-keys") });
+  await exchange.authorize("s3:ListBucket", { prefix, delimiter });
   const marker = exchange.parameter("marker");
   const limit = limitOf(exchange, "max-keys");
   const name = keyWriter(exchange);
@@ -92,7 +92,6 @@ export async function listObjectVersions(exchange: Exchange): Promise<void> {
   await exchange.authorize("s3:ListBucketVersions", {
     prefix,
     delimiter,
-    maxKeys: exchange.parameter("max-keys"),
   });
   const keyMarker = exchange.parameter("key-marker");
   const versionMarker = exchange.parameter("version-id-marker");

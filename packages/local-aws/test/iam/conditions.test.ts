@@ -6,8 +6,8 @@ import type { Facts } from "../../src/iam/keys.ts";
 const variable = (name: string) => `$\{${name}}`;
 
 /** Whether an operator on a key holds; a key without values is missing. */
-function holds(operator: string, key: string, values: string | string[], ...actual: string[]): boolean {
-  const facts: Facts = new Map([[key.toLowerCase(), actual]]);
+function holds(operator: string, key: string, values: string | string[], actual?: string): boolean {
+  const facts: Facts = new Map(actual === undefined ? [] : [[key.toLowerCase(), actual]]);
   return readCondition(operator, key, [values].flat()).holds(facts);
 }
 
@@ -34,39 +34,6 @@ const OPERATORS: [string, string, string | string[], string, string, boolean][] 
   ["ArnNotLike", "aws:SourceArn", "arn:aws:sns:*:*:*", "arn:aws:s3:::photos", TOPIC, true],
   ["Bool", "aws:SecureTransport", "true", "true", "false", false],
   ["Bool", "aws:SecureTransport", "False", "false", "true", false],
-  ["NumericEquals", "s3:max-keys", "10", "10.0", "11", false],
-  ["NumericNotEquals", "s3:max-keys", "10", "11", "10", true],
-  ["NumericLessThan", "s3:max-keys", "10", "9", "10", false],
-  ["NumericLessThanEquals", "s3:max-keys", "10", "10", "11", false],
-  ["NumericGreaterThan", "s3:max-keys", "10", "11", "10", false],
-  ["NumericGreaterThanEquals", "s3:max-keys", "10", "10", "9", false],
-  ["NumericEquals", "s3:max-keys", "0", "0", "", false],
-  ["DateEquals", "aws:CurrentTime", "2026-01-02", "2026-01-02T00:00:00Z", "2026-01-02T00:00:01Z", false],
-  ["DateNotEquals", "aws:CurrentTime", "2026-01-02", "2026-01-03", "2026-01-02T00:00:00Z", true],
-  [
-    "DateLessThan",
-    "aws:CurrentTime",
-    "2026-01-02T03:04:05Z",
-    "2026-01-02T03:04:04Z",
-    "2026-01-02T03:04:05Z",
-    false,
-  ],
-  [
-    "DateLessThanEquals",
-    "aws:CurrentTime",
-    "2026-01-02",
-    "2026-01-02T00:00:00Z",
-    "2026-01-03T00:00:00Z",
-    false,
-  ],
-  ["DateGreaterThan", "aws:CurrentTime", "1767312000", "2026-01-02T00:00:01Z", "2026-01-02T00:00:00Z", false],
-  ["DateGreaterThanEquals", "aws:EpochTime", "2026-01-02", "1767312000", "1767311999", false],
-  ["NumericLessThan", "aws:EpochTime", "1767312000", "1767311999", "1767312000", false],
-  ["IpAddress", "aws:SourceIp", "203.0.113.0/24", "203.0.113.255", "203.0.114.0", false],
-  ["IpAddress", "aws:SourceIp", "127.0.0.1", "127.0.0.1", "127.0.0.2", false],
-  ["IpAddress", "aws:SourceIp", "2001:db8::/32", "2001:db8::1", "2001:db9::1", false],
-  ["IpAddress", "aws:SourceIp", "0.0.0.0/0", "8.8.8.8", "not an address", false],
-  ["NotIpAddress", "aws:SourceIp", "203.0.113.0/24", "203.0.114.0", "203.0.113.1", true],
 ];
 
 describe("a condition", () => {
@@ -93,61 +60,27 @@ describe("a condition", () => {
   });
 
   it("finds its key whatever the case of its name", () => {
-    const facts: Facts = new Map([["aws:sourcearn", [TOPIC]]]);
+    const facts: Facts = new Map([["aws:sourcearn", TOPIC]]);
 
     expect(readCondition("ArnEquals", "AWS:sourceARN", [TOPIC]).holds(facts)).to.be.true;
   });
 });
 
-describe("a condition on a key with several values", () => {
-  const names = "aws:PrincipalServiceNamesList";
-
-  it("with ForAllValues: holds where each of them fits, also where there is none", () => {
-    const all = (...actual: string[]) =>
-      holds("ForAllValues:StringLike", names, ["s3.*", "sns.*"], ...actual);
-
-    expect(all("s3.a", "sns.a")).to.be.true;
-    expect(all("s3.a", "sqs.a")).to.be.false;
-    expect(all()).to.be.true;
-  });
-
-  it("with ForAnyValue: holds where one of them fits, never where there is none", () => {
-    const any = (...actual: string[]) => holds("ForAnyValue:StringLike", names, ["s3.*", "sns.*"], ...actual);
-
-    expect(any("sqs.a", "sns.a")).to.be.true;
-    expect(any("sqs.a", "sts.a")).to.be.false;
-    expect(any()).to.be.false;
-  });
-
-  it("with a negated operator judges each value by itself", () => {
-    const operator = "StringNotEquals";
-
-    expect(holds(`ForAllValues:${operator}`, names, ["a", "b"], "c", "d")).to.be.true;
-    expect(holds(`ForAllValues:${operator}`, names, ["a", "b"], "c", "b")).to.be.false;
-    expect(holds(`ForAllValues:${operator}`, names, ["a", "b"])).to.be.true;
-    expect(holds(`ForAnyValue:${operator}`, names, ["a", "b"], "c", "b")).to.be.true;
-    expect(holds(`ForAnyValue:${operator}`, names, ["a", "b"], "a", "b")).to.be.false;
-    expect(holds(`ForAnyValue:${operator}`, names, ["a", "b"])).to.be.false;
-  });
-
-  it("with …IfExists holds where there is none", () => {
-    expect(holds("ForAnyValue:StringEqualsIfExists", names, "a")).to.be.true;
-    expect(holds("ForAnyValue:StringEqualsIfExists", names, "a", "b")).to.be.false;
-  });
-});
-
 describe("a condition that cannot be judged is refused:", () => {
   const cases: [string, string, string, RegExp][] = [
-    ["an unknown operator", "StringEqual", "s3:prefix", /operator StringEqual is unknown/],
-    ["an operator in another case", "stringequals", "s3:prefix", /unknown/],
-    ["an operator that objects inherit", "constructor", "s3:prefix", /unknown/],
-    ["a binary operator", "BinaryEquals", "s3:prefix", /unknown/],
-    ["an unknown prefix", "ForSomeValues:StringEquals", "s3:prefix", /unknown/],
-    ["Null with IfExists", "NullIfExists", "s3:prefix", /unknown/],
-    ["Null with a prefix", "ForAnyValue:Null", "s3:prefix", /unknown/],
+    ["an unknown operator", "StringEqual", "s3:prefix", /operator StringEqual is not known/],
+    ["an operator in another case", "stringequals", "s3:prefix", /not known/],
+    ["an operator that objects inherit", "constructor", "s3:prefix", /not known/],
+    ["a binary operator", "BinaryEquals", "s3:prefix", /not known/],
+    ["an operator for several values", "ForAnyValue:StringEquals", "s3:prefix", /not known/],
+    ["an operator for numbers", "NumericEquals", "s3:prefix", /not known/],
+    ["an operator for dates", "DateLessThan", "s3:prefix", /not known/],
+    ["an operator for addresses", "IpAddress", "s3:prefix", /not known/],
+    ["Null with IfExists", "NullIfExists", "s3:prefix", /not known/],
+    ["Null with a prefix", "ForAnyValue:Null", "s3:prefix", /not known/],
     ["an unknown key", "StringEquals", "aws:PrincipalOrgID", /aws:PrincipalOrgID .*no request/],
-    ["a key that needs a prefix", "StringEquals", "aws:PrincipalServiceNamesList", /needs ForAllValues: or/],
-    ["an operator on a key of another type", "NumericEquals", "aws:SourceArn", /its type is arn/],
+    ["a key that nobody gives", "StringEquals", "s3:x-amz-acl", /s3:x-amz-acl .*no request/],
+    ["an operator on a key of another type", "Bool", "aws:SourceArn", /its type is arn/],
     ["an ARN operator on a text", "ArnLike", "aws:SourceAccount", /its type is string/],
   ];
   for (const [title, operator, key, message] of cases) {
@@ -159,18 +92,11 @@ describe("a condition that cannot be judged is refused:", () => {
   const values: [string, string, string[]][] = [
     ["Bool", "aws:SecureTransport", ["yes", ""]],
     ["Null", "aws:SecureTransport", ["yes"]],
-    ["NumericEquals", "s3:max-keys", ["ten", "", "1e3", "0x1"]],
-    ["DateLessThan", "aws:CurrentTime", ["tomorrow", "", "2026-13-01", "1 May 2026"]],
-    [
-      "IpAddress",
-      "aws:SourceIp",
-      ["localhost", "10.0.0.0/33", "10.0.0/8", "::1/129", "10.0.0.0/8/8", "10.0.0.0/-1"],
-    ],
     ["ArnLike", "aws:SourceArn", ["*", "arn:aws:sns:*", "images"]],
     [
       "StringLike",
       "s3:prefix",
-      [variable("aws:Nobody"), "${aws:userid", variable(""), variable("aws:PrincipalServiceNamesList")],
+      [variable("aws:Nobody"), "${aws:userid", variable(""), variable("aws:CurrentTime")],
     ],
   ];
   for (const [operator, key, wrong] of values) {
