@@ -4,7 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { type BuildAppOptions, buildApp } from "fauxqs";
 import type { Events, MessageId } from "../events.ts";
 import type { MessagingRequest, MessagingResponse } from "./messaging-http.ts";
-import { hasForbiddenCharacters } from "./sqs-messages.ts";
+import { type Attribute, hasForbiddenCharacters } from "./sqs-messages.ts";
 
 /*
  * The only file that reaches into fauxqs: the parts of it that are used but not exported, and patches of what they do
@@ -28,12 +28,6 @@ export const PATCHES = {
   restart: "fauxqs makes messages visible at the start whose receivers are gone with the process",
   addresses: "fauxqs names queues by the host that it was asked at",
 } as const satisfies Record<string, string>;
-
-export interface Attribute {
-  readonly DataType: string;
-  readonly StringValue?: string;
-  readonly BinaryValue?: string;
-}
 
 export interface Message {
   readonly messageId: string;

@@ -1,4 +1,9 @@
-import type { Attribute } from "./fauxqs.ts";
+/** An attribute of a message. */
+export interface Attribute {
+  readonly DataType: string;
+  readonly StringValue?: string;
+  readonly BinaryValue?: string;
+}
 
 /** How SQS refuses something. */
 export interface Failure {

@@ -2,7 +2,7 @@ import { QueueAttributeName } from "@aws-sdk/client-sqs";
 import type { Events } from "../events.ts";
 import type { Identity } from "../iam/identity.ts";
 import { PolicyError } from "../iam/policy.ts";
-import { type Attribute, fauxqsPart, type Queue, type QueueStore, type Received } from "./fauxqs.ts";
+import { fauxqsPart, type Queue, type QueueStore, type Received } from "./fauxqs.ts";
 import {
   type MessagingRequest,
   type MessagingResponse,
@@ -10,7 +10,7 @@ import {
   withAnswer,
   withBody,
 } from "./messaging-http.ts";
-import { type Failure, messageFault } from "./sqs-messages.ts";
+import { type Attribute, type Failure, messageFault } from "./sqs-messages.ts";
 
 /*
  * SQS as AWS has it, where fauxqs has it otherwise: what AWS refuses must be refused here, in the same words.
