@@ -14,7 +14,7 @@ warnOfMissedObjective(fanOut);
 export const sourceBucket = fanOut.source.bucket;
 export const resultsBucket = fanOut.results.bucket;
 export const topic = fanOut.topic.arn;
-/** Where alarms go, for a pager to subscribe to; null where there are none, as Pulumi warns of what is undefined. */
-export const alarmTopic = fanOut.alarmTopic?.arn ?? null;
+/** Where alarms go, for a pager to subscribe to. */
+export const alarmTopic = fanOut.alarmTopic.arn;
 /** Per worker: queue, dead-letter queue, function, log group, the prefix of its results, and its angle. */
 export const workers = fanOut.workers;

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
+import { checkTagNames, OWN_TAGS } from "./topology/checks.ts";
 import { checkFanOutSettings, FAN_OUT_KEYS, type FanOutSettings } from "./topology/fan-out-settings.ts";
 
 /**
@@ -21,7 +22,8 @@ export function readSettings(): FanOutSettings {
   const file = `Pulumi.${pulumi.getStack()}.yaml: `;
   try {
     checkNamespaces(file, config.name);
-    checkFanOutSettings(`${file}Setting `, settings);
+    const { tags } = checkFanOutSettings(`${file}Setting `, settings);
+    checkDefaultTags(file, Object.keys(tags));
   } catch (error) {
     throw new pulumi.RunError((error as Error).message, { cause: error });
   }
@@ -45,6 +47,12 @@ function checkNamespaces(file: string, project: string): void {
       `${file}${full} does nothing, as the project is ${project}: rename it to ${project}:${key}.`,
     );
   }
+}
+
+/** @throws RangeError where the provider would add a tag whose name differs from one of the machine's only in case */
+function checkDefaultTags(file: string, names: readonly string[]): void {
+  const given = parsed(pulumi.runtime.allConfig()["aws:defaultTags"] ?? "{}") as { tags?: object } | null;
+  checkTagNames(`${file}aws:defaultTags.tags.`, [...OWN_TAGS, ...names], Object.keys(given?.tags ?? {}));
 }
 
 /** Configuration is text; all but names is JSON. */

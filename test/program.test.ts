@@ -144,13 +144,27 @@ describe("the program in Pulumi's own Node.js runtime", function () {
     }
   });
 
-  it("has no alarms, no topic for them and no dashboard in dev, without a warning", () => {
+  it("has no alarms and no dashboard in dev, and says where alarms would go, without a warning", () => {
     const dev = up("with the configuration of dev");
 
     expect(only(dev, "MetricAlarm")).to.deep.equal([]);
     expect(only(dev, "Dashboard")).to.deep.equal([]);
-    expect(only(dev, "Topic")).to.have.length(1);
-    expect(dev.stackOutputs.alarmTopic ?? null).to.equal(null);
+    expect(only(dev, "Topic")).to.have.length(2);
+    expect(dev.stackOutputs.alarmTopic).to.equal(up("without configuration").stackOutputs.alarmTopic);
+  });
+
+  it("has dev fit into an account that is new: 10 functions at once, of 3,008 MB", () => {
+    const dev = up("with the configuration of dev");
+    const atOnce = only(dev, "EventSourceMapping").map(
+      ({ inputs }) => (inputs.scalingConfig as { maximumConcurrency: number }).maximumConcurrency,
+    );
+
+    expect(atOnce).to.deep.equal([2, 2]);
+    for (const { inputs } of only(dev, "Function")) {
+      expect(inputs.memorySize).to.be.at.most(3008);
+      // An account of 10 has none to reserve, as Lambda keeps 100 for functions without any.
+      expect(inputs).to.not.have.property("reservedConcurrentExecutions");
+    }
   });
 
   it("keeps the key of buckets that are kept", () => {

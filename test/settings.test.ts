@@ -37,6 +37,10 @@ const messageOf = (key: string, value: string): Promise<string> =>
     (error: Error) => error.message.replace(/^Pulumi\.test\.yaml: /, ""),
   );
 
+/** What is said of a tag that IAM cannot tell from another. */
+const differs = (tag: string, other: string) =>
+  `Setting ${tag} differs from the tag ${other} only in case, which IAM does not tell apart: write ${other}, or choose another name.`;
+
 describe("the settings", () => {
   it("are none where the stack says nothing, whatever it says to others", async () => {
     expect(await settingsOf({ "aws:region": "eu-west-1" })).to.deep.equal({});
@@ -97,7 +101,12 @@ describe("the settings", () => {
     ],
     ["tracng", "true", /^Setting tracng is not known, only dashboard, customerManagedKey, tracing, buckets/],
     ["tags", '{"aws:team":"x"}', /^Setting tags\.aws:team is "x", but a tag has a name/],
-    ["tags", '{"cost":5}', /^Setting tags\.cost is 5, but a tag/],
+    ["tags", '{"cost":{}}', /^Setting tags\.cost is {}, but a tag/],
+    // More digits than JavaScript keeps.
+    ["tags", '{"account":12345678901234567890}', /^Setting tags\.account is 12345678901234567000, but a tag/],
+    ["tags", '{"project":"pictures"}', differs("tags.project", "Project")],
+    ["tags", '{"STACK":"pictures"}', differs("tags.STACK", "Stack")],
+    ["tags", '{"Team":"pictures","team":"films"}', differs("tags.team", "Team")],
     ["tags", "[]", "Setting tags is [], but must be a map of names to texts."],
     [
       "tags",
@@ -113,6 +122,21 @@ describe("the settings", () => {
       else expect(said).to.match(message);
     });
   }
+
+  it("may not differ in case from the tags that the provider adds", async () => {
+    const given = { "machine:tags": '{"Team":"pictures"}' };
+    const said = (names: object) =>
+      settingsOf({ ...given, "aws:defaultTags": JSON.stringify({ tags: names }) }).then(
+        () => "accepted",
+        (error: Error) => error.message,
+      );
+
+    expect(await said({ Team: "films", Owner: "me" })).to.equal("accepted");
+    expect(await said({ team: "films" })).to.match(
+      /^Pulumi\.test\.yaml: aws:defaultTags\.tags\.team differs from the tag Team only in case/,
+    );
+    expect(await said({ stack: "x" })).to.contain("aws:defaultTags.tags.stack differs from the tag Stack");
+  });
 
   it("are told with the file of the stack where they are refused", async () => {
     const error = await settingsOf({ "machine:tracng": "true" }).catch((thrown: Error) => thrown);

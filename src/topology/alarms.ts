@@ -59,8 +59,11 @@ export interface WatchedWorker {
   readonly queue: pulumi.Input<string>;
   readonly deadLetterQueue: pulumi.Input<string>;
   readonly function: pulumi.Input<string>;
-  readonly oldestMessageSeconds: number;
+  /** Seconds that a message may wait. @default 900, or a minute more than `secondsOfCrash` */
+  readonly oldestMessageSeconds: number | undefined;
   readonly rejectedImages: number;
+  /** Seconds that a batch takes which crashes once. */
+  readonly secondsOfCrash: number;
 }
 
 /** What is watched of a worker, by the last part of the alarm's name, in the order in which an image meets it. */
@@ -93,16 +96,21 @@ function deadLettersAlarm({ name, deadLetterQueue }: WatchedWorker): Watched {
   };
 }
 
-function lateAlarm({ name, queue, oldestMessageSeconds }: WatchedWorker): Watched {
+function lateAlarm({ name, queue, oldestMessageSeconds, secondsOfCrash }: WatchedWorker): Watched {
+  const threshold = oldestMessageSeconds ?? Math.max(900, secondsOfCrash + 60);
+  const crash =
+    threshold < secondsOfCrash
+      ? ` A single batch that crashed is enough: it comes again, and takes up to ${secondsOfCrash} seconds in all.`
+      : "";
   return {
     namespace: "AWS/SQS",
     metricName: "ApproximateAgeOfOldestMessage",
     dimensions: { QueueName: queue },
     statistic: "Maximum",
     period: 60,
-    threshold: oldestMessageSeconds,
+    threshold,
     ...WHERE_IT_GOES_ON,
-    alarmDescription: `Images wait for worker ${name} for more than ${oldestMessageSeconds} seconds. Nothing is lost; messages are kept for 14 days. ${todo("Late")}`,
+    alarmDescription: `Images wait for worker ${name} for more than ${threshold} seconds.${crash} Nothing is lost; messages are kept for 14 days. ${todo("Late")}`,
   };
 }
 

@@ -98,3 +98,22 @@ export function checkName(component: string, name: string): void {
     `${component}: the name is ${JSON.stringify(name)}, but must be 2 to 32 characters of a–z, 0–9 and "-", start with a letter and not end with "-".`,
   );
 }
+
+/** The names of the machine's own tags. */
+export const OWN_TAGS: readonly string[] = ["Project", "Stack", "Worker"];
+
+/**
+ * @param others names beside these, whose values replace those of the same name
+ * @throws RangeError where two names differ only in case: IAM takes them for one, and refuses to create a role that has both
+ */
+export function checkTagNames(prefix: string, own: readonly string[], others: readonly string[]): void {
+  const known = new Map(own.map((name) => [name.toLowerCase(), name]));
+  for (const name of others) {
+    const other = known.get(name.toLowerCase()) ?? name;
+    known.set(name.toLowerCase(), other);
+    if (other === name) continue;
+    throw new RangeError(
+      `${prefix}${name} differs from the tag ${other} only in case, which IAM does not tell apart: write ${other}, or choose another name.`,
+    );
+  }
+}

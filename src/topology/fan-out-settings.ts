@@ -1,5 +1,13 @@
 import { RETENTION_SECONDS } from "../delivery/queue.ts";
-import { type Choices, checkInteger, checkMap, choose, type Range } from "./checks.ts";
+import {
+  type Choices,
+  checkInteger,
+  checkMap,
+  checkTagNames,
+  choose,
+  OWN_TAGS,
+  type Range,
+} from "./checks.ts";
 import { checkWorkerSettings, type WorkerSettings } from "./worker-settings.ts";
 
 /** What a stack decides of its machine. Pulumi.STACK.yaml has the same names. */
@@ -30,7 +38,10 @@ export interface FanOutSettings {
   /** Whether topic and functions send traces to X-Ray. @default false */
   readonly tracing?: boolean;
 
-  /** Tags, 0 to 40, on everything that can have them, beside Project, Stack and Worker. @default none */
+  /**
+   * Tags, 0 to 40, on everything that can have them, beside Project, Stack and Worker. No two may differ only in case. YAML
+   * takes some values for numbers: quote those whose digits must stay as they are, such as leading zeros. @default none
+   */
   readonly tags?: Record<string, string>;
 }
 
@@ -51,7 +62,7 @@ export interface BucketSettings {
 
 /** Of the alarms of the topic and of all workers. */
 export interface AlarmSettings {
-  /** Whether there are alarms, and a topic for them that a pager can subscribe to. @default true */
+  /** Whether there are alarms. Their topic, and who subscribed to it, is there in any case. @default true */
   readonly enabled?: boolean;
 
   /**
@@ -61,9 +72,10 @@ export interface AlarmSettings {
   readonly email?: string;
 
   /**
-   * Seconds, 60 to 1,209,600, that a message may wait before it is an alarm. A batch that was lost in a crash comes
-   * again after the visibility timeout, and one such batch is none.
-   * @default 900, or 180 above the worker's visibility timeout where that is more
+   * Seconds, 60 to 1,209,600, that a message may wait before it is an alarm. By default a single batch that crashed is
+   * none: it comes again after the visibility timeout, of six times `timeout` and the window. With less it may be one,
+   * and the alarm says so.
+   * @default 900, or a minute more than a batch takes that crashed once
    */
   readonly oldestMessageSeconds?: number;
 
@@ -126,35 +138,44 @@ export const OBJECTIVE_RANGES = {
 export const MAXIMUM_TAGS = 40;
 
 /**
- * The settings with their defaults; those of the workers as given, as each worker may have its own.
+ * The settings with their defaults; those of the workers as given, as each worker may have its own. What was checked
+ * before, where a stack's settings are read, is not checked again.
  * @param prefix whose they are, up to the name: `ImageFanOut "images": ` or `Setting `
+ * @param others names that are known, too, and looked at elsewhere
  * @throws RangeError where one is unknown or out of range, or two do not go together
  */
-export function checkFanOutSettings(prefix: string, given: FanOutSettings) {
-  const { buckets = {}, workers = {}, alarms = {}, tags = {} } = given;
-  const checked = {
-    ...choose(prefix, given, FAN_OUT_CHOICES, GROUPS),
-    buckets: choose(`${prefix}buckets.`, buckets, BUCKET_CHOICES),
-    alarms: {
-      ...choose(`${prefix}alarms.`, alarms, ALARM_CHOICES, ["email", "oldestMessageSeconds"]),
-      email: alarms.email,
-      oldestMessageSeconds: alarms.oldestMessageSeconds,
-    },
-    workers,
-    objective: given.objective,
-    tags,
-  };
+export function checkFanOutSettings(
+  prefix: string,
+  given: FanOutSettings,
+  others: readonly string[] = [],
+): CheckedFanOutSettings {
+  const settings = checked.get(given) ?? check(prefix, given, others);
+  checked.set(given, settings);
+  return settings;
+}
+
+const checked = new WeakMap<FanOutSettings, CheckedFanOutSettings>();
+
+function check(prefix: string, given: FanOutSettings, others: readonly string[]) {
+  const { workers = {}, objective } = given;
+  const choices = choose(prefix, given, FAN_OUT_CHOICES, [...GROUPS, ...others]);
+  const buckets = choose(`${prefix}buckets.`, given.buckets ?? {}, BUCKET_CHOICES);
+  const alarms = checkAlarms(`${prefix}alarms.`, given.alarms ?? {});
   checkWorkerSettings(`${prefix}workers.`, workers);
-  const { email, oldestMessageSeconds } = alarms;
+  if (objective !== undefined) checkObjective(`${prefix}objective.`, objective);
+  return { ...choices, buckets, alarms, workers, objective, tags: checkTags(prefix, given.tags ?? {}) };
+}
+
+function checkAlarms(prefix: string, given: AlarmSettings) {
+  const { email, oldestMessageSeconds } = given;
+  const choices = choose(prefix, given, ALARM_CHOICES, ["email", "oldestMessageSeconds"]);
   if (oldestMessageSeconds !== undefined) {
-    checkInteger(`${prefix}alarms.oldestMessageSeconds`, oldestMessageSeconds, OLDEST_MESSAGE_SECONDS);
+    checkInteger(`${prefix}oldestMessageSeconds`, oldestMessageSeconds, OLDEST_MESSAGE_SECONDS);
   }
   if (email !== undefined && !/^[^\s@]+@[^\s@]+$/.test(email)) {
-    throw new RangeError(`${prefix}alarms.email is ${JSON.stringify(email)}, but must be one mail address.`);
+    throw new RangeError(`${prefix}email is ${JSON.stringify(email)}, but must be one mail address.`);
   }
-  if (given.objective !== undefined) checkObjective(`${prefix}objective.`, given.objective);
-  checkTags(prefix, tags);
-  return checked;
+  return { ...choices, email, oldestMessageSeconds };
 }
 
 function checkObjective(prefix: string, objective: ObjectiveSettings): void {
@@ -170,18 +191,26 @@ function checkObjective(prefix: string, objective: ObjectiveSettings): void {
 const TAG_NAME = /^(?!aws:)[\p{L}\p{N} _.:/=+@-]{1,128}$/iu;
 const TAG_VALUE = /^[\p{L}\p{N} _.:/=+@-]{0,256}$/u;
 
-function checkTags(prefix: string, tags: Record<string, unknown>): void {
-  checkMap(`${prefix}tags`, tags, "names to texts");
-  const entries = Object.entries(tags);
-  if (entries.length > MAXIMUM_TAGS) {
-    throw new RangeError(`${prefix}tags are ${entries.length}, but the maximum is ${MAXIMUM_TAGS}.`);
+function checkTags(prefix: string, given: Record<string, unknown>): Record<string, string> {
+  checkMap(`${prefix}tags`, given, "names to texts");
+  const tags = Object.entries(given).map(([name, value]) => [name, textOf(value)] as const);
+  if (tags.length > MAXIMUM_TAGS) {
+    throw new RangeError(`${prefix}tags are ${tags.length}, but the maximum is ${MAXIMUM_TAGS}.`);
   }
-  for (const [name, value] of entries) {
+  for (const [name, value] of tags) {
     if (TAG_NAME.test(name) && typeof value === "string" && TAG_VALUE.test(value)) continue;
     throw new RangeError(
       `${prefix}tags.${name} is ${JSON.stringify(value)}, but a tag has a name of 1 to 128 that does not begin with "aws:", and as its value a text of 0 to 256 letters, digits, spaces and _.:/=+-@.`,
     );
   }
+  checkTagNames(`${prefix}tags.`, OWN_TAGS, Object.keys(given));
+  return Object.fromEntries(tags) as Record<string, string>;
 }
 
-export type CheckedFanOutSettings = ReturnType<typeof checkFanOutSettings>;
+/** What YAML takes for a number or a truth value is a text in a tag. Digits that JavaScript cannot hold are left to be refused. */
+function textOf(value: unknown): unknown {
+  const lost = typeof value === "number" && Math.abs(value) > Number.MAX_SAFE_INTEGER;
+  return (typeof value === "number" || typeof value === "boolean") && !lost ? String(value) : value;
+}
+
+export type CheckedFanOutSettings = ReturnType<typeof check>;

@@ -9,6 +9,7 @@ import { bodyOfAll } from "./dashboard.ts";
 import { EncryptionKey, type EncryptionKeyTransform } from "./encryption-key.ts";
 import { type CheckedFanOutSettings, checkFanOutSettings, type FanOutSettings } from "./fan-out-settings.ts";
 import { ImageBucket, type ImageBucketTransform } from "./image-bucket.ts";
+import { physicalName } from "./names.ts";
 import * as policies from "./policies.ts";
 import { checkTransform, type Transform, transformed } from "./transform.ts";
 import type { CheckedWorkerSettings } from "./worker-settings.ts";
@@ -64,8 +65,8 @@ export class ImageFanOut extends pulumi.ComponentResource {
   readonly topic: aws.sns.Topic;
   /** sharp and libvips for linux-arm64, for every function that processes images. */
   readonly sharp: aws.lambda.LayerVersion;
-  /** Where all alarms go; undefined where there are none. */
-  readonly alarmTopic: AlarmTopic | undefined;
+  /** Where all alarms go. It stays where they are turned off for a while, and with it who subscribed to it. */
+  readonly alarmTopic: AlarmTopic;
   /** ARN of the key that what is stored may be encrypted with; undefined where AWS holds all keys. */
   readonly keyArn: pulumi.Output<string> | undefined;
   /** ARN of the key that everything new is encrypted with: none where it is retired, or AWS holds all keys. */
@@ -83,9 +84,9 @@ export class ImageFanOut extends pulumi.ComponentResource {
 
   constructor(name: string, args: ImageFanOutArgs = {}, opts?: pulumi.ComponentResourceOptions) {
     checkName("ImageFanOut", name);
-    const { transform = {}, ...given } = args;
+    const { transform = {} } = args;
     checkTransform(`ImageFanOut "${name}"`, transform, TRANSFORMS);
-    const settings = checkFanOutSettings(`ImageFanOut "${name}": `, given);
+    const settings = checkFanOutSettings(`ImageFanOut "${name}": `, args, ["transform"]);
     super("image-machine:index:ImageFanOut", name, {}, opts);
     const tags = { Project: pulumi.getProject(), Stack: pulumi.getStack(), ...settings.tags };
     this.settings = { ...settings, tags };
@@ -101,10 +102,10 @@ export class ImageFanOut extends pulumi.ComponentResource {
     const topicPolicy = letSourcePublish(child, this.topic, this.source);
     if (settings.tracing) letTopicTrace(child, this.topic, this.stack);
     tellTopic(child, this.topic, source, topicPolicy);
-    this.sharp = createLayer(child);
+    this.sharp = createLayer(child, this.stack);
 
     this.alarmTopic = createAlarmTopic(child, this.encryptionKeyArn);
-    if (this.alarmTopic) createAlarm(child, this.topic, this.alarmTopic);
+    if (settings.alarms.enabled) createAlarm(child, this.topic, this.alarmTopic);
     if (settings.dashboard) createDashboard(child, this);
 
     this.registerOutputs({
@@ -196,7 +197,7 @@ function letTopicTrace({ name, transform, parent }: Child, topic: aws.sns.Topic,
     ...transformed(
       transform.tracingPolicy,
       {
-        policyName: `${stack}-${name}`,
+        policyName: physicalName(`${stack}-${name}`),
         policyDocument: pulumi.jsonStringify(topic.arn.apply(policies.tracingPolicy)),
       },
       parent,
@@ -227,13 +228,14 @@ function tellTopic(
   );
 }
 
-function createLayer({ name, transform, parent }: Child): aws.lambda.LayerVersion {
+function createLayer({ name, transform, parent }: Child, stack: string): aws.lambda.LayerVersion {
   return new aws.lambda.LayerVersion(
     `${name}-sharp`,
     ...transformed(
       transform.layer,
       {
-        layerName: `${name}-sharp`,
+        // Stacks of one account must not share a layer: each would take away the other's versions.
+        layerName: physicalName(`${stack}-${name}-sharp`),
         description: "sharp and libvips",
         code: sharpLayer(),
         compatibleArchitectures: ["arm64"],
@@ -244,12 +246,8 @@ function createLayer({ name, transform, parent }: Child): aws.lambda.LayerVersio
   );
 }
 
-function createAlarmTopic(
-  { name, settings, transform, parent }: Child,
-  keyArn: KeyArn,
-): AlarmTopic | undefined {
-  const { enabled, email } = settings.alarms;
-  if (!enabled) return undefined;
+function createAlarmTopic({ name, settings, transform, parent }: Child, keyArn: KeyArn): AlarmTopic {
+  const { email } = settings.alarms;
   const args = { email, keyArn, tags: settings.tags, transform: transform.alarmTopic };
   return new AlarmTopic(`${name}-alarms`, args, parent);
 }
@@ -268,7 +266,10 @@ function createDashboard({ name, transform, parent }: Child, { topic, stack, wor
     `${name}-dashboard`,
     ...transformed(
       transform.dashboard,
-      { dashboardName: `${stack}-${name}`, dashboardBody: bodyOfAll(topic.arn, stack, workers) },
+      {
+        dashboardName: physicalName(`${stack}-${name}`),
+        dashboardBody: bodyOfAll(topic.arn, stack, workers),
+      },
       parent,
     ),
   );

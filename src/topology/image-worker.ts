@@ -15,7 +15,13 @@ import {
   transformedFunction,
   withVariables,
 } from "./transform.ts";
-import { type CheckedWorkerSettings, checkWorkerSettings, type WorkerSettings } from "./worker-settings.ts";
+import {
+  type CheckedWorkerSettings,
+  checkWorkerSettings,
+  secondsOfCrash,
+  visibilityTimeout,
+  type WorkerSettings,
+} from "./worker-settings.ts";
 
 export interface ImageWorkerArgs extends WorkerSettings {
   /** What the worker is attached to: it gets a message for every image dropped there. */
@@ -112,7 +118,7 @@ export class ImageWorker extends pulumi.ComponentResource {
     const code = { handler, environment };
     this.function = createFunction(child, code, { ...queues, logGroup, role, rolePolicy });
     createMapping(child, this.queue, this.function, rolePolicy);
-    if (fanOut.alarmTopic) createAlarms(child, queues, this.function, fanOut.alarmTopic.arn);
+    if (fanOut.settings.alarms.enabled) createAlarms(child, queues, this.function);
 
     const outputs = {
       queue: this.queue.url,
@@ -375,7 +381,6 @@ function createAlarms(
   { name, fanOut, settings, transform, tags, parent }: Child,
   { queue, deadLetterQueue }: Queues,
   lambda: aws.lambda.Function,
-  topicArn: pulumi.Input<string>,
 ): void {
   const { stack, settings: shared } = fanOut;
   const watched = workerAlarms({
@@ -384,28 +389,16 @@ function createAlarms(
     queue: queue.name,
     deadLetterQueue: deadLetterQueue.name,
     function: lambda.name,
-    oldestMessageSeconds: shared.alarms.oldestMessageSeconds ?? lateSeconds(settings),
+    oldestMessageSeconds: shared.alarms.oldestMessageSeconds,
     rejectedImages: shared.alarms.rejectedImages,
+    secondsOfCrash: secondsOfCrash(settings),
   });
   for (const [what, each] of Object.entries(watched)) {
     new aws.cloudwatch.MetricAlarm(
       `${name}-${what}-alarm`,
-      ...transformed(transform.alarm, alarmArgs(each, topicArn, tags), parent),
+      ...transformed(transform.alarm, alarmArgs(each, fanOut.alarmTopic.arn, tags), parent),
     );
   }
-}
-
-/**
- * Seconds for which a message that was taken is hidden from others: six times the function's timeout and the
- * window, as AWS asks (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html).
- */
-function visibilityTimeout(settings: { timeout: number; maximumBatchingWindowInSeconds: number }): number {
-  return 6 * settings.timeout + settings.maximumBatchingWindowInSeconds;
-}
-
-/** Seconds that a message must wait to be late, where nobody says: one batch that crashed once is not. */
-function lateSeconds(settings: Parameters<typeof visibilityTimeout>[0]): number {
-  return Math.max(900, visibilityTimeout(settings) + 180);
 }
 
 /** The mapping's side of `scaling`: one of the two modes, or Lambda's own way. */

@@ -1,6 +1,6 @@
 import type * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { choose } from "./checks.ts";
+import { checkTagNames, choose } from "./checks.ts";
 
 /**
  * The way out where a component has no argument for what is wanted of one of its resources: properties that
@@ -88,8 +88,11 @@ export function withVariables(subject: string, given: Variables | undefined, own
 
 /** Further values beside those that are there, and in their place where both have one. */
 function merged(own: object, others: pulumi.Input<object> | undefined): pulumi.Input<object> {
-  if (others === undefined || isPlain(others)) return { ...own, ...others };
-  return pulumi.output(others).apply((known) => ({ ...own, ...known }));
+  const both = (known: object = {}) => {
+    checkTagNames("The transform's tag ", Object.keys(own), Object.keys(known));
+    return { ...own, ...known };
+  };
+  return others === undefined || isPlain(others) ? both(others) : pulumi.output(others).apply(both);
 }
 
 function isPlain(value: unknown): value is Record<string, unknown> {

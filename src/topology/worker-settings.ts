@@ -190,3 +190,18 @@ function checkScaling(
     );
   }
 }
+
+type Times = Pick<CheckedWorkerSettings, "timeout" | "maximumBatchingWindowInSeconds">;
+
+/**
+ * Seconds for which a message that was taken is hidden from others: six times the function's timeout and the
+ * window, as AWS asks (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html).
+ */
+export function visibilityTimeout({ timeout, maximumBatchingWindowInSeconds }: Times): number {
+  return 6 * timeout + maximumBatchingWindowInSeconds;
+}
+
+/** Seconds from when a batch is taken until it is done at the latest, where it crashes once: it is hidden, and taken again. */
+export function secondsOfCrash(times: Times): number {
+  return visibilityTimeout(times) + times.maximumBatchingWindowInSeconds + times.timeout;
+}

@@ -12,12 +12,19 @@ export interface Registered {
 /** Where the resources are. */
 export const HERE = { partition: "aws", region: "eu-west-1", account: "123456789012" };
 
+/** What the program is, and which of its stacks. */
+const MACHINE = { project: "machine", stack: "test" };
+
 /**
  * Runs a piece of a Pulumi program under Pulumi's mocks, and waits until all of it is registered.
  * @returns what it registered, in order
  * @throws Error where two resources have one name, as Pulumi's engine does
  */
-export async function registered(program: () => void, place = HERE): Promise<Registered[]> {
+export async function registered(
+  program: () => void,
+  place = HERE,
+  { project, stack } = MACHINE,
+): Promise<Registered[]> {
   const resources: Registered[] = [];
   await pulumi.runtime.setMocks(
     {
@@ -29,8 +36,8 @@ export async function registered(program: () => void, place = HERE): Promise<Reg
         throw new Error(`unexpected call of ${token}`);
       },
     },
-    "machine",
-    "test",
+    project,
+    stack,
   );
   const refusal = Promise.withResolvers<never>();
   judgeLikeTheEngine({ refused: refusal.reject });

@@ -3,6 +3,7 @@ import { expect } from "chai";
 import type { AlarmSettings } from "../../src/topology/fan-out-settings.ts";
 import { ImageFanOut } from "../../src/topology/image-fan-out.ts";
 import { RotationWorker } from "../../src/topology/rotation-worker.ts";
+import type { WorkerSettings } from "../../src/topology/worker-settings.ts";
 import { find, type Registered, registered } from "../support/mocks.ts";
 
 const TOPIC = "arn:aws:sns:eu-west-1:123456789012:images-alarms";
@@ -169,17 +170,39 @@ describe("the alarms", () => {
     ).to.deep.equal({ topic: TOPIC, protocol: "email", endpoint: "a@b.example" });
   });
 
-  it("do not ring for one batch that comes again, its visibility timeout over", async () => {
-    const found = await registered(() => {
-      const fanOut = new ImageFanOut("images");
-      new RotationWorker("clockwise", { fanOut, angle: 90, batchSize: 5 });
-    });
+  const times: WorkerSettings[] = [
+    {},
+    { batchSize: 5 },
+    { timeout: 150 },
+    { timeout: 900 },
+    { timeout: 900, batchSize: 11, maximumBatchingWindowInSeconds: 300 },
+    { timeout: 70, memorySize: 512, maximumBatchingWindowInSeconds: 300 },
+  ];
+  for (const workers of times) {
+    it(`do not ring for one batch that crashes, of workers with ${JSON.stringify(workers)}`, async () => {
+      const found = await registered(() => {
+        new RotationWorker("clockwise", { fanOut: new ImageFanOut("images", { workers }), angle: 90 });
+      });
 
-    const { visibilityTimeoutSeconds } = find(found, "Queue", "clockwise-queue");
-    expect(visibilityTimeoutSeconds).to.be.above(900);
-    expect(find(found, "MetricAlarm", "clockwise-late-alarm").threshold).to.equal(
-      visibilityTimeoutSeconds + 180,
+      const { visibilityTimeoutSeconds } = find(found, "Queue", "clockwise-queue");
+      const { timeout } = find(found, "Function", "clockwise-function");
+      const { threshold, alarmDescription } = find(found, "MetricAlarm", "clockwise-late-alarm");
+      // Hidden, it waits; then it waits for a batch to fill, and takes all the time that it may.
+      const window = workers.maximumBatchingWindowInSeconds ?? 0;
+      expect(threshold).to.be.at.least(visibilityTimeoutSeconds + window + timeout + 60);
+      expect(threshold).to.be.at.least(900);
+      expect(alarmDescription).to.contain(`more than ${threshold} seconds`).and.not.contain("crashed");
+    });
+  }
+
+  it("say so where one batch that crashes is enough, as somebody set it", async () => {
+    const late = async (oldestMessageSeconds: number) =>
+      find(await machine({ oldestMessageSeconds }), "MetricAlarm", "clockwise-late-alarm").alarmDescription;
+
+    expect(await late(839)).to.contain(
+      " more than 839 seconds. A single batch that crashed is enough: it comes again, and takes up to 840 seconds in all. ",
     );
+    expect(await late(840)).to.not.contain("crashed");
   });
 
   it("have the objectives that are set", async () => {
@@ -189,11 +212,13 @@ describe("the alarms", () => {
     expect(find(strict, "MetricAlarm", "clockwise-rejected-alarm").threshold).to.equal(0);
   });
 
-  it("are not there, nor is their topic, where they are turned off", async () => {
-    const quiet = await machine({ enabled: false });
+  it("are not there where they are turned off, and their topic and whoever subscribed to it are what they were", async () => {
+    const ofTopic = (resources: Registered[]) =>
+      resources.filter(({ type, name }) => /AlarmTopic/.test(type) || /^images-alarms/.test(name));
+    const quiet = await machine({ enabled: false, email: "a@b.example" });
+    const loud = await machine({ email: "a@b.example" });
 
-    expect(
-      quiet.filter(({ type, name }) => /MetricAlarm|AlarmTopic/.test(type) || /alarm/.test(name)),
-    ).to.deep.equal([]);
+    expect(quiet.filter(({ type }) => type.endsWith(":MetricAlarm"))).to.deep.equal([]);
+    expect(ofTopic(quiet)).to.have.length(4).and.deep.equal(ofTopic(loud));
   });
 });

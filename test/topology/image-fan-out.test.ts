@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { ImageFanOut } from "../../src/topology/image-fan-out.ts";
-import { find, type Registered, registered } from "../support/mocks.ts";
+import { find, HERE, type Registered, registered } from "../support/mocks.ts";
 
 const TAGS = { Project: "machine", Stack: "test" };
 
@@ -174,7 +174,7 @@ describe("ImageFanOut", () => {
 
   it("has a layer for the processor and runtime of the functions", () => {
     expect(find(resources, "LayerVersion", "images-sharp")).to.deep.include({
-      layerName: "images-sharp",
+      layerName: "machine-test-images-sharp",
       compatibleArchitectures: ["arm64"],
       compatibleRuntimes: ["nodejs24.x"],
     });
@@ -197,6 +197,50 @@ describe("ImageFanOut", () => {
         RangeError,
         /^ImageFanOut: the name is ".*", but must be/,
       );
+    }
+  });
+});
+
+describe("the names that Pulumi cannot give", () => {
+  /** Those of a stack: the dashboard's, X-Ray's policy's and the layer's. */
+  async function namesOf(stack: string, project = "machine"): Promise<string[]> {
+    const resources = await registered(() => new ImageFanOut("images", { tracing: true }), HERE, {
+      project,
+      stack,
+    });
+    return [
+      find(resources, "Dashboard", "images-dashboard").dashboardName,
+      find(resources, "ResourcePolicy", "images-tracing-policy").policyName,
+      find(resources, "LayerVersion", "images-sharp").layerName,
+    ];
+  }
+  const LONGEST = "s".repeat(100);
+
+  it("say project, stack and fan-out", async () => {
+    expect(await namesOf("test")).to.deep.equal([
+      "machine-test-images",
+      "machine-test-images",
+      "machine-test-images-sharp",
+    ]);
+  });
+
+  for (const stack of ["dev.eu", "a.b_c-d", LONGEST, `${"s".repeat(96)}.eu`]) {
+    it(`are such that AWS takes them, of a stack named ${stack.slice(0, 10)}, ${stack.length} characters`, async () => {
+      for (const name of await namesOf(stack, "rube-goldberg-image-machine")) {
+        expect(name).to.match(/^rube-goldberg-image-machine-[A-Za-z0-9_-]{1,100}$/);
+        expect(name.length).to.be.at.most(128);
+      }
+    });
+  }
+
+  it("are no other stack's, however alike they are", async () => {
+    const stacks = ["dev.eu", "dev-eu", "dev_eu", LONGEST, `${LONGEST.slice(1)}t`, `${LONGEST.slice(2)}.t`];
+    const names: string[][] = [];
+    for (const stack of stacks) names.push(await namesOf(stack, "rube-goldberg-image-machine"));
+
+    for (const kind of [0, 1, 2]) {
+      const all = names.map((each) => each[kind]);
+      expect([...new Set(all)], String(all)).to.have.length(stacks.length);
     }
   });
 });

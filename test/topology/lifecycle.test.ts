@@ -66,6 +66,27 @@ describe("tags", () => {
   });
 });
 
+describe("a tag", () => {
+  it("is a text, though YAML takes it for a number", async () => {
+    const tags = { Cost: 1234, Audited: true } as unknown as Record<string, string>;
+    const resources = await machine({ clockwise: 90 }, { tags });
+
+    for (const [type, name] of [["Topic", "images-created"] as const, ["Role", "clockwise-role"] as const]) {
+      expect(find(resources, type, name).tags).to.include({ Cost: "1234", Audited: "true" });
+    }
+  });
+
+  it("of a transform is refused where IAM cannot tell it from another", () =>
+    registered(() => {
+      const fanOut = new ImageFanOut("images");
+      const transform = { role: { tags: { worker: "mine" } } };
+      expect(() => new RotationWorker("clockwise", { fanOut, angle: 90, transform })).to.throw(
+        RangeError,
+        "The transform's tag worker differs from the tag Worker only in case",
+      );
+    }));
+});
+
 describe("transform", () => {
   it("replaces properties of one child of a worker, and of no other", async () => {
     const plain = byName(await machine({ clockwise: 90 }));

@@ -1,0 +1,22 @@
+import { createHash } from "node:crypto";
+
+/**
+ * Maximum length: of X-Ray's policies, which are the tightest of what Pulumi cannot name. Layers have 140, dashboards 255:
+ * https://docs.aws.amazon.com/xray/latest/api/API_PutResourcePolicy.html
+ * https://docs.aws.amazon.com/lambda/latest/api/API_PublishLayerVersion.html
+ * https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html
+ */
+const MAXIMUM = 128;
+const DIGITS = 8;
+
+/**
+ * A name that AWS takes for what Pulumi cannot name: letters, digits, "-" and "_". Where dots of a project's or a stack's
+ * name have to go, or it is too long, digits of a hash tell it from others.
+ * @param wanted project, stack and name of the resource, which no other stack has
+ */
+export function physicalName(wanted: string): string {
+  const name = wanted.replaceAll(/[^A-Za-z0-9_-]/g, "-");
+  if (name === wanted && name.length <= MAXIMUM) return name;
+  const digits = createHash("sha256").update(wanted).digest("hex").slice(0, DIGITS);
+  return `${name.slice(0, MAXIMUM - DIGITS - 1)}-${digits}`;
+}
