@@ -114,7 +114,7 @@ export const SWITCHES: readonly Switch[] = [
   {
     setting: "alarms.enabled",
     to: { alarms: { enabled: false } },
-    does: { delete: ["MetricAlarm", "Topic", "TopicPolicy"] },
+    does: { delete: ["MetricAlarm"] },
   },
   { setting: "objective", to: { objective: { images: 1000, minutes: 60 } }, does: {} },
   { setting: "dashboard", to: { dashboard: false }, does: { delete: ["Dashboard"] } },
