@@ -26,9 +26,9 @@ export interface Worker {
   readonly resultsBucket: string;
   readonly queueUrl: string;
   readonly deadLetterQueueUrl: string;
-  /** Most pixels of one image. */
+  /** Maximum number of pixels of one image. */
   readonly pixelLimit: number;
-  /** Most bytes of one source. */
+  /** Maximum number of bytes of one source. */
   readonly byteLimit: number;
   readonly s3: S3Client;
   readonly sqs: SQSClient;
@@ -56,16 +56,16 @@ export class Overtaken extends Error {
 }
 
 /**
- * Maximum number of current versions that are made in one delivery because of one record. The second needs an upload
+ * Maximum number of superseding versions that are made in one delivery because of one record. The second needs an upload
  * just while the first one's result was written, and so on.
  */
-const MAX_OWED = 3;
+const MAX_SUPERSEDING = 3;
 
-/** S3's own bound on a key, in bytes of UTF-8. */
-const LONGEST_KEY = 1024;
+/** Maximum length of a key in S3, in bytes of UTF-8. */
+const MAX_KEY_BYTES = 1024;
 
-/** Longest time that SQS keeps a message from being received, in seconds from when it was; a minute is for the work. */
-const LONGEST_WAIT = 43_200 - 900 - 60;
+/** Maximum time that SQS hides a message, in seconds from when it was received, less the longest invocation and a minute. */
+const MAX_WAIT = 43_200 - 900 - 60;
 
 /** The receive from which on a key that may not be used is taken to be a fault of the image. */
 const KEY_DENIED_FROM = 3;
@@ -85,8 +85,6 @@ export class Delivery {
   readonly #worker: Worker;
   readonly #sources = new Map<SQSRecord, (CreatedObject | UnknownMessage)[]>();
   readonly #shares: Shares;
-  /** Failures before which nothing can have been written. */
-  readonly #unwritten = new WeakSet<Error>();
   readonly #failed: { readonly message: SQSRecord; readonly seconds: number }[] = [];
 
   /** @param messages all of the invocation, which share its time */
@@ -184,35 +182,34 @@ export class Delivery {
     if (newer) this.#superseded(source, "A newer version is there.");
     const outcome = await this.#attempt(newer ?? source, share, times);
     if ("code" in outcome) return newer ? undefined : outcome;
-    const { owed, wrote } = outcome;
-    if (owed && !(newer && !wrote)) await this.#pay(owed, times, times > 1 || wrote);
+    const { superseding, wrote } = outcome;
+    if (superseding && !(newer && !wrote)) await this.#makeCurrent(superseding, times, times > 1 || wrote);
     return undefined;
   }
 
   /**
    * Makes a version that was seen to be the current one. One that is seen after it was uploaded later than that, so that
-   * its own message comes later, too, and finds whatever stands by then: it is owed only if something was written since,
-   * which it may have come before. docs/delivery.md has the proof.
+   * its own message comes later, too, and finds whatever stands by then: it must be made here only if something was written
+   * since, which it may have come before. docs/delivery.md has the proof.
    * @param must whether this message may have written what stands: otherwise the version's own message makes it
    */
-  async #pay(owed: CreatedObject, times: number, must: boolean): Promise<void> {
-    let next: CreatedObject | undefined = owed;
-    for (let paid = 0; next; paid++) {
-      if (paid === MAX_OWED) {
+  async #makeCurrent(version: CreatedObject, times: number, must: boolean): Promise<void> {
+    let next: CreatedObject | undefined = version;
+    for (let count = 0; next; count++) {
+      if (count === MAX_SUPERSEDING) {
         throw new Overtaken(`${next.key} was overwritten each time that a result was written for it.`);
       }
-      const version: CreatedObject = next;
-      const written: Written | Rejection | undefined = await this.#attempt(
-        version,
-        this.#shares.extra(),
-        times,
-      ).catch((error) => {
-        if (must || paid > 0 || !this.#unwritten.has(error)) throw error;
-        this.#worker.logger.warn("left to its own message", { ...named(version), error });
+      const source: CreatedObject = next;
+      const share = this.#shares.extra();
+      const made = await this.#make(source, share, times).catch((error) => {
+        if (must || count > 0) throw error;
+        this.#worker.logger.warn("left to its own message", { ...named(source), error });
         return undefined;
       });
       // If that version must be rejected, its own event's message does so.
-      next = written && !("code" in written) && written.wrote ? written.owed : undefined;
+      if (!made || "code" in made) return;
+      const written = await this.#write(source, made, share);
+      next = written.wrote ? written.superseding : undefined;
     }
   }
 
@@ -225,72 +222,79 @@ export class Delivery {
   }
 
   async #attempt(source: CreatedObject, share: Share, times: number): Promise<Written | Rejection> {
-    const worker = this.#worker;
-    const started = worker.now();
+    const made = await this.#make(source, share, times);
+    if (!made) return NOTHING;
+    return "code" in made ? made : this.#write(source, made, share);
+  }
+
+  /**
+   * Reads a version and has the operation done.
+   * @returns why that can never be done, where that is so; undefined where there is nothing to do
+   */
+  async #make(source: CreatedObject, share: Share, times: number): Promise<Made | Rejection | undefined> {
+    const { name, operation, s3, byteLimit, pixelLimit, now } = this.#worker;
+    const started = now();
+    const key = `${name}/${source.key}`;
+    if (Buffer.byteLength(key) > MAX_KEY_BYTES) {
+      const reason = `The result's key would have more than ${MAX_KEY_BYTES} bytes.`;
+      return rejection(source, "key-too-long", reason);
+    }
     let work = 0;
-    let writing = false;
-    const unwritten = (error: unknown) => {
-      if (!writing && error instanceof Error) this.#unwritten.add(error);
-      return error;
-    };
     try {
-      const key = `${worker.name}/${source.key}`;
-      if (Buffer.byteLength(key) > LONGEST_KEY) {
-        return rejection(
-          source,
-          "key-too-long",
-          `The result's key would have more than ${LONGEST_KEY} bytes.`,
-        );
-      }
-      const bytes = await readSource(worker.s3, source, worker.byteLimit, share.signal, worker.now);
+      const bytes = await readSource(s3, source, byteLimit, share.signal, now);
       // An event need not say how large it is.
-      if (isFolderMarker({ key: source.key, size: bytes.length })) return NOTHING;
+      if (isFolderMarker({ key: source.key, size: bytes.length })) return undefined;
       work = share.work;
       const seconds = Math.max(100, Math.floor(work / 100) * 100) / 1000;
-      const result = await worker
-        .operation(bytes, { pixels: worker.pixelLimit, seconds })
-        .finally(() => share.worked());
+      const result = await operation(bytes, { pixels: pixelLimit, seconds }).finally(() => share.worked());
       checkResult(result);
-      const target = { bucket: worker.resultsBucket, key };
-      writing = true;
-      const written = await writeResult(worker.s3, target, source, result, share.signal, worker.now);
-
-      const ms = worker.now() - started;
-      const { outcome } = written;
-      const notes = told(result.notes);
-      worker.logger.info(outcome, {
-        ...named(source),
-        ms,
-        bytesIn: bytes.length,
-        bytesOut: result.body.length,
-        ...notes,
-      });
-      worker.metrics.addMetric(outcome, MetricUnit.Count, 1);
-      for (const what of ["repaired", "dropped"] as const) {
-        if (outcome === "processed" && notes[what]) worker.metrics.addMetric(what, MetricUnit.Count, 1);
-      }
-      worker.metrics.addMetric("bytes", MetricUnit.Bytes, bytes.length);
-      worker.metrics.addMetric("ms", MetricUnit.Milliseconds, ms);
-      return written;
+      return { key, result, started, bytesIn: bytes.length };
     } catch (error) {
-      if (error instanceof SourceGone) {
-        this.#superseded(source, error.message);
-        return NOTHING;
-      }
-      // Grants take seconds until they hold everywhere.
-      const early = error instanceof SourceRejected && error.code === "key-denied" && times < KEY_DENIED_FROM;
-      if (early) throw unwritten(error);
-      if (error instanceof SourceRejected) return rejection(source, error.code, error.message);
-      if (error instanceof ImageRejected) {
-        if (error.code !== "too-slow") return rejection(source, error.code, error.message);
-        // Less than it was promised, because its download or another image took longer: it is not at fault.
-        if (work < this.#shares.promised - SLACK) {
-          throw unwritten(new OutOfTime(`${error.message} ${LESS}`, { cause: error }));
-        }
-        return rejection(source, error.code, `${error.message} ${LONGER}`);
-      }
-      throw unwritten(error);
+      return this.#judged(error, source, work, times);
     }
+  }
+
+  /**
+   * Tells what a failure of `#make` means.
+   * @param work milliseconds that the operation was given
+   * @throws what may pass when it is tried again
+   */
+  #judged(error: unknown, source: CreatedObject, work: number, times: number): Rejection | undefined {
+    if (error instanceof SourceGone) {
+      this.#superseded(source, error.message);
+      return undefined;
+    }
+    if (error instanceof SourceRejected) {
+      // Grants take seconds until they hold everywhere.
+      if (error.code === "key-denied" && times < KEY_DENIED_FROM) throw error;
+      return rejection(source, error.code, error.message);
+    }
+    if (!(error instanceof ImageRejected)) throw error;
+    if (error.code !== "too-slow") return rejection(source, error.code, error.message);
+    // Less than it was promised, because its download or another image took longer: it is not at fault.
+    if (work < this.#shares.promised - SLACK) {
+      throw new OutOfTime(`${error.message} ${LESS}`, { cause: error });
+    }
+    return rejection(source, error.code, `${error.message} ${LONGER}`);
+  }
+
+  /** Writes what was made, and says in log and metrics what became of it. */
+  async #write(source: CreatedObject, made: Made, share: Share): Promise<Written> {
+    const { s3, resultsBucket, logger, metrics, now } = this.#worker;
+    const { key, result, started, bytesIn } = made;
+    const target = { bucket: resultsBucket, key };
+    const written = await writeResult(s3, target, source, result, share.signal, now);
+    const { outcome } = written;
+    const ms = now() - started;
+    const notes = told(result.notes);
+    logger.info(outcome, { ...named(source), ms, bytesIn, bytesOut: result.body.length, ...notes });
+    metrics.addMetric(outcome, MetricUnit.Count, 1);
+    for (const what of ["repaired", "dropped"] as const) {
+      if (outcome === "processed" && notes[what]) metrics.addMetric(what, MetricUnit.Count, 1);
+    }
+    metrics.addMetric("bytes", MetricUnit.Bytes, bytesIn);
+    metrics.addMetric("ms", MetricUnit.Milliseconds, ms);
+    return written;
   }
 
   #superseded(source: CreatedObject, reason: string): void {
@@ -322,8 +326,18 @@ export class Delivery {
   }
 }
 
+/** What came of a version before it is written. */
+interface Made {
+  /** Of the result. */
+  readonly key: string;
+  readonly result: Awaited<ReturnType<ImageOperation>>;
+  /** Milliseconds since 1970 at which it was begun. */
+  readonly started: number;
+  readonly bytesIn: number;
+}
+
 /** What became of a source of which there is nothing to write. */
-const NOTHING: Written = { outcome: "superseded", owed: undefined, wrote: false };
+const NOTHING: Written = { outcome: "superseded", superseding: undefined, wrote: false };
 
 /** What is to be done where an image was too slow. */
 const LONGER =
@@ -395,6 +409,6 @@ function rejection(source: CreatedObject, code: string, reason: string): Rejecti
  */
 export function backoffOfMissing(receives: number, random: number, age: number): number {
   const rest = Math.max(0, Math.ceil((FOUND_AFTER - age) / 1000));
-  const wait = receives > 2 && rest > 0 ? Math.min(LONGEST_WAIT, rest + Math.round(60 * random)) : 0;
+  const wait = receives > 2 && rest > 0 ? Math.min(MAX_WAIT, rest + Math.round(60 * random)) : 0;
   return Math.max(wait, backoff(receives, random));
 }

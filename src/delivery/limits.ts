@@ -9,8 +9,8 @@ const base = 170;
 const usable = 0.95;
 
 /**
- * Most pixels, summed over all pages, that a function may decode that works on one image at a time. Below about
- * 180 MB none are left: 0.
+ * Maximum number of pixels, summed over all pages, that a function decodes of one image. Below about 180 MB of memory
+ * none are left: 0.
  *
  * @param memoryMegabytes The function's memory, 128 to 10,240.
  */
@@ -20,7 +20,7 @@ export function pixelLimit(memoryMegabytes: number): number {
 }
 
 /**
- * Seconds of one whole vCPU that a megapixel of the limit takes at most at a quarter turn, in any format:
+ * Seconds of one whole vCPU that a megapixel of the limit takes at a quarter turn, as a maximum, in any format:
  * `bench/slowest.ts` measured 0.44 for a JPEG of noise with optimised scans, 0.33 for animated WebP, and less for all
  * others. Twice that, as a vCPU of Lambda was not measured.
  */

@@ -8,13 +8,13 @@ export interface Written {
   /** It stands now, it stood already, or that of a newer source stands. */
   readonly outcome: "processed" | "duplicate" | "superseded";
   /** The source's current version where it may have no result yet: the caller must process it. */
-  readonly owed: CreatedObject | undefined;
+  readonly superseding: CreatedObject | undefined;
   /** Whether the result that stands may have been written here. */
   readonly wrote: boolean;
 }
 
-/** How often a write that lost a race is tried again before the message goes back to the queue. */
-const ATTEMPTS = 5;
+/** Maximum number of writes before the message goes back to the queue. */
+const MAX_ATTEMPTS = 5;
 
 /**
  * Writes the result of a source, unless it is not the current version any more and another one's result stands: newest
@@ -57,33 +57,34 @@ export async function writeResult(
     }
   };
 
-  if (await put({ IfNoneMatch: "*" })) return { outcome: "processed", owed: undefined, wrote: true };
-  for (let attempt = 1; attempt < ATTEMPTS; attempt++) {
+  if (await put({ IfNoneMatch: "*" })) return { outcome: "processed", superseding: undefined, wrote: true };
+  for (let attempt = 1; attempt < MAX_ATTEMPTS; attempt++) {
     const existing = await existingResult(s3, target, signal);
     if (!existing) {
-      if (await put({ IfNoneMatch: "*" })) return { outcome: "processed", owed: undefined, wrote: true };
+      if (await put({ IfNoneMatch: "*" }))
+        return { outcome: "processed", superseding: undefined, wrote: true };
       continue;
     }
     const current = await currentSource(s3, source, signal, now);
     if (existing.source === identity(source)) {
-      return { outcome: "duplicate", owed: unless(identity(source), current), wrote: unsure };
+      return { outcome: "duplicate", superseding: supersedingOf(identity(source), current), wrote: unsure };
     }
     if (!current || identity(current) !== identity(source)) {
-      return { outcome: "superseded", owed: unless(existing.source, current), wrote: false };
+      return { outcome: "superseded", superseding: supersedingOf(existing.source, current), wrote: false };
     }
     if (await put({ IfMatch: existing.eTag })) {
       return {
         outcome: "processed",
-        owed: unless(identity(source), await currentSource(s3, source, signal, now)),
+        superseding: supersedingOf(identity(source), await currentSource(s3, source, signal, now)),
         wrote: true,
       };
     }
   }
-  throw new Error(`The result ${target.key} changed ${ATTEMPTS} times while it was being written.`);
+  throw new Error(`The result ${target.key} changed ${MAX_ATTEMPTS} times while it was being written.`);
 }
 
 /** The current version, unless there is none or its result is the existing one. */
-function unless(existing: string, current: CreatedObject | undefined): CreatedObject | undefined {
+function supersedingOf(existing: string, current: CreatedObject | undefined): CreatedObject | undefined {
   return current && identity(current) !== existing ? current : undefined;
 }
 

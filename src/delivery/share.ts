@@ -13,8 +13,8 @@ const RESERVE = { always: 2000, perImage: 10 };
 const REQUESTS = 5000;
 const PART = 1 / 5;
 
-/** Milliseconds that the shortest request is given, and that remain behind the last one. */
-const SHORTEST = 100;
+/** Minimum number of milliseconds of a request, and what remains behind the last one. */
+const MIN_REQUEST = 100;
 const MARGIN = 200;
 
 /**
@@ -96,7 +96,7 @@ export class Shares {
 
   /** Whether there is no time for any request. */
   get over(): boolean {
-    return this.#remaining() - MARGIN < SHORTEST;
+    return this.#remaining() - MARGIN < MIN_REQUEST;
   }
 
   /** Ends one of the last requests. */
@@ -138,5 +138,5 @@ export class Share {
 }
 
 function timeout(milliseconds: number): AbortSignal {
-  return AbortSignal.timeout(Math.max(SHORTEST, Math.round(milliseconds)));
+  return AbortSignal.timeout(Math.max(MIN_REQUEST, Math.round(milliseconds)));
 }

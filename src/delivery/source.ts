@@ -227,7 +227,7 @@ async function mayBeRead(s3: S3Client, source: CreatedObject, signal: Signal): P
 function tooLarge(bytes: number, limit: number): SourceRejected {
   return new SourceRejected(
     "too-large",
-    `The file has ${megabytes(bytes)} MB, but with this function's memory ${megabytes(limit)} MB are the most.`,
+    `The file has ${megabytes(bytes)} MB, but ${megabytes(limit)} MB are the maximum with this function's memory.`,
   );
 }
 
