@@ -12,10 +12,11 @@ const LAYER = path.join(import.meta.dirname, "../../layers/sharp");
  * Files are listed one by one, so that no symlink gets in (npm's `.bin`) and nothing that changes from one
  * installation to the next (npm's hidden lockfile): the same lockfile gives the same archive.
  *
+ * @param folder holds the installation
  * @throws Error where the layer is not installed, or was installed for another platform.
  */
-export function sharpLayer(): pulumi.asset.AssetArchive {
-  const modules = path.join(LAYER, "node_modules");
+export function sharpLayer(folder = LAYER): pulumi.asset.AssetArchive {
+  const modules = path.join(folder, "node_modules");
   if (!existsSync(path.join(modules, "@img/sharp-linux-arm64"))) {
     throw new Error(
       `The sharp layer for linux-arm64 is not installed in ${path.relative(process.cwd(), modules)}: run "npm run install-layer".`,

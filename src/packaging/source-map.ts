@@ -29,7 +29,7 @@ function isLibrary(source: string): boolean {
 
 /**
  * Keeps of each run of segments without an own source only the first, as a position that comes from nowhere: it ends the
- * segment before it.
+ * segment before it, on an earlier line perhaps, which readers take to go on.
  * @param indexes the new index of each source, -1 for those that are left out
  */
 function reduced(mappings: string, indexes: readonly number[]): string {
@@ -43,6 +43,7 @@ function reduced(mappings: string, indexes: readonly number[]): string {
   let value = 0;
   let shift = 0;
   const endSegment = () => {
+    if (field === 0) return;
     const index = field < 4 ? -1 : (indexes[read[1] as number] as number);
     field = 0;
     if (index < 0 && nowhere) return;
@@ -62,7 +63,6 @@ function reduced(mappings: string, indexes: readonly number[]): string {
       endSegment();
       reduced += ";";
       separator = "";
-      nowhere = true;
       read[0] = 0;
       written[0] = 0;
     } else {

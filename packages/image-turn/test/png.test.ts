@@ -246,6 +246,49 @@ describe("a PNG", () => {
     expect(failure.message).to.include("animated PNG");
   });
 
+  /** A picture of one pixel with so many bytes of a palette and of transparency. */
+  const explained = (colour: 0 | 2 | 3 | 4 | 6, depth: 1 | 8, palette?: number, transparency?: number) =>
+    png({
+      ...{ width: 1, height: 1, colour, depth, samples: [0, 0, 0, 0] },
+      ...(palette !== undefined && { palette: Buffer.alloc(palette) }),
+      ...(transparency !== undefined && { transparency: Buffer.alloc(transparency) }),
+    });
+
+  for (const [name, fitting, unfitting] of [
+    ["grey", [explained(0, 8), explained(0, 8, undefined, 2)], [[3], [undefined, 1], [undefined, 3]]],
+    ["RGB", [explained(2, 8, 768), explained(2, 8, 3, 6)], [[771], [undefined, 5], [undefined, 7]]],
+    ["palette", [explained(3, 8, 768, 256), explained(3, 8, 3, 1)], [[], [0], [4], [771], [3, 0], [3, 2]]],
+    ["grey and alpha", [explained(4, 8)], [[3], [undefined, 2]]],
+    ["RGB and alpha", [explained(6, 8), explained(6, 8, 768)], [[771], [undefined, 6], [3, 1]]],
+  ] as const) {
+    it(`with a palette or transparency that pixels in ${name} cannot have is rejected, and turned with others`, async () => {
+      for (const source of fitting) await turned(source, 90);
+      const colour = fitting[0].readUInt8(25) as 0;
+      for (const [palette, transparency] of unfitting as unknown as [number?, number?][]) {
+        const message = await rejection(explained(colour, 8, palette, transparency), "corrupt");
+        expect(message).to.equal("The PNG is damaged: its palette does not fit its pixels.");
+      }
+    });
+  }
+
+  it("with more colours than its depth can name, or its palette in two parts or behind its transparency, is rejected", async () => {
+    await turned(explained(3, 1, 6), 90);
+    const [header, ...rest] = chunksOf(explained(2, 8, 6, 6));
+    for (const source of [
+      explained(3, 1, 9),
+      file([header as Chunk, ["PLTE", Buffer.alloc(3)], ...rest.filter(([type]) => type !== "tRNS")]),
+      file([
+        header as Chunk,
+        ...rest.filter(([type]) => type !== "PLTE").slice(0, 1),
+        ...rest.slice(0, 1),
+        ...rest.slice(2),
+      ]),
+      file([header as Chunk, ...rest.slice(0, 2), ...rest.slice(1)]),
+    ]) {
+      await rejection(source, "corrupt");
+    }
+  });
+
   it("with a wrong checksum of what viewers do without is turned without it, and says so", async () => {
     const pictures = { "8-bit RGB": pngOf(picture(16, 16)), "a palette": palettePng(16, 16) };
     for (const [name, sound] of Object.entries(pictures)) {

@@ -1,0 +1,59 @@
+import type { DeclaredResource, ProvisionedResource } from "../../../src/machine/program.ts";
+import { Omitted, type Services } from "../../../src/machine/provision/provider.ts";
+import { provision } from "../../../src/machine/provision/provision.ts";
+
+/** Services that only note what they are asked. */
+export function fakeServices({ strict = false, refusal }: { strict?: boolean; refusal?: string } = {}) {
+  const asked: unknown[] = [];
+  const noted =
+    (name: string, answer?: unknown) =>
+    (...args: unknown[]) => {
+      asked.push([name, ...args]);
+      return answer;
+    };
+  const send = async (command: { input: object }) => {
+    const name = command.constructor.name.replace(/Command$/, "");
+    asked.push([name, command.input]);
+    if ("Name" in command.input) return { TopicArn: `arn:${command.input.Name}` };
+    return name === "Subscribe" ? { SubscriptionArn: "arn:subscription" } : {};
+  };
+  const services = {
+    ...{ endpoint: "http://here", region: "eu-west-1", accountId: "000000000000", arns: new Map() },
+    omitted: new Omitted(strict),
+    sns: { send },
+    sqs: { send },
+    store: {
+      buckets: () => [{ name: "kept" }],
+      createBucket: noted("createBucket"),
+      setVersioning: noted("setVersioning"),
+      setNotification: noted("setNotification"),
+    },
+    identity: {
+      createRole: noted("createRole", "arn:role"),
+      addRolePolicy: noted("addRolePolicy"),
+      setResourcePolicy: noted("setResourcePolicy"),
+      refusalOfService: () => refusal,
+    },
+    lambda: {
+      createLayer: noted("createLayer"),
+      createFunction: noted("createFunction", "arn:function"),
+      createEventSourceMapping: noted("createEventSourceMapping"),
+    },
+  } as unknown as Services;
+  /** Provisions one resource, named `it`. */
+  const make = (
+    type: string,
+    inputs: Record<string, unknown>,
+    more: Partial<DeclaredResource> = {},
+  ): Promise<ProvisionedResource> =>
+    provision({ type, name: "it", inputs, ...more }, services, "project/dev");
+  return { asked, make, services };
+}
+
+/** What something is refused with. */
+export function refusalOf(promise: Promise<unknown>): Promise<string> {
+  return promise.then(
+    () => "not refused",
+    (error: Error) => `${error.name}: ${error.message}`,
+  );
+}

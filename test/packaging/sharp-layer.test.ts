@@ -1,0 +1,51 @@
+import { mkdir, symlink, writeFile } from "node:fs/promises";
+import path from "node:path";
+import type * as pulumi from "@pulumi/pulumi";
+import { expect } from "chai";
+import { sharpLayer } from "../../src/packaging/sharp-layer.ts";
+import { withFolder } from "../support/machine.ts";
+
+describe("the sharp layer", () => {
+  it("has every file where a function looks for modules, in one order, without symlinks and npm's own notes", async () => {
+    await withFolder(async (folder) => {
+      const modules = path.join(folder, "node_modules");
+      for (const file of ["sharp/lib/index.js", "@img/sharp-linux-arm64/lib/sharp.node", "sharp/.hidden"]) {
+        await mkdir(path.join(modules, path.dirname(file)), { recursive: true });
+        await writeFile(path.join(modules, file), "");
+      }
+      await writeFile(path.join(modules, ".package-lock.json"), "{}");
+      await mkdir(path.join(modules, ".bin"));
+      await symlink("../sharp/lib/index.js", path.join(modules, ".bin/sharp"));
+
+      const assets = (await sharpLayer(folder).assets) as Record<string, pulumi.asset.FileAsset>;
+
+      expect(Object.keys(assets)).to.deep.equal([
+        "nodejs/node_modules/@img/sharp-linux-arm64/lib/sharp.node",
+        "nodejs/node_modules/sharp/.hidden",
+        "nodejs/node_modules/sharp/lib/index.js",
+      ]);
+      expect(path.resolve(await (assets["nodejs/node_modules/sharp/.hidden"]?.path ?? ""))).to.equal(
+        path.join(modules, "sharp/.hidden"),
+      );
+    });
+  });
+
+  it("is refused, with the command that installs it, where it is for another platform or not there", async () => {
+    await withFolder(async (folder) => {
+      const refused =
+        /^The sharp layer for linux-arm64 is not installed in .*: run "npm run install-layer"\.$/;
+      expect(() => sharpLayer(folder)).to.throw(refused);
+      await mkdir(path.join(folder, "node_modules/@img/sharp-linux-x64"), { recursive: true });
+      expect(() => sharpLayer(folder)).to.throw(refused);
+    });
+  });
+
+  it("is for a function on Lambda as npm installs it here: linux-arm64 alone, and sharp itself", async () => {
+    const names = Object.keys(await sharpLayer().assets);
+
+    expect(names).to.include("nodejs/node_modules/sharp/package.json");
+    const native = names.filter((name) => name.endsWith(".node"));
+    expect(native).to.have.length(1);
+    expect(native[0]).to.match(/^nodejs\/node_modules\/@img\/sharp-linux-arm64\//);
+  });
+});
