@@ -1,9 +1,18 @@
-import type { Assumptions } from "./assumptions.ts";
+import type { AssumptionName, Assumptions } from "./assumptions.ts";
 import { sum } from "./format.ts";
 import { maxConcurrency } from "./model/mapping.ts";
 import { type Simulation, simulate } from "./model/simulation.ts";
-import { type Load, type Plan, pollersOf, type WorkerPlan } from "./plan.ts";
-import { type RaisableLimit, type Raise, raisableLimits, type State } from "./raisable-limits.ts";
+import { type Load, type Plan, pollersOf } from "./plan.ts";
+import {
+  generous,
+  RAISABLE,
+  type RaisableName,
+  type Raise,
+  raised,
+  raisesOf,
+  type State,
+  type Values,
+} from "./raisable-limits.ts";
 
 export interface Advice {
   /** What must be raised; nothing, where all is well or nothing helps. */
@@ -33,25 +42,33 @@ export function advise(
   options: { seed?: number; settingsOnly?: boolean; patience?: number } = {},
 ): Advice {
   const { seed = 1, settingsOnly = false, patience = A_DAY } = options;
+  const before = { plan, assumed };
   const run = (state: State, until = deadline) => simulate(state.plan, load, state.assumed, { seed, until });
-  const meets = (state: State) => isDeployable(state) && run(state).drained !== undefined;
-  const limits = raisableLimits({ plan, assumed });
-  let state = limits.reduce((best, limit) => limit.set(best, limit.max), { plan, assumed } as State);
-  if (!meets(state)) return { raises: [], simulation: run(state, patience), ...state };
+  const meets = (values: Values) => {
+    const state = raised(before, values);
+    return isDeployable(state) && run(state).drained !== undefined;
+  };
+  const names = (Object.keys(RAISABLE) as RaisableName[]).filter(
+    (name) => !settingsOnly || RAISABLE[name].kind === "setting",
+  );
+  let values: Values = Object.fromEntries(names.map((name) => [name, RAISABLE[name].max]));
+  const best = raised(before, values);
+  if (!meets(values)) return { raises: [], simulation: run(best, patience), ...best };
 
-  const raises: Raise[] = [];
-  for (const limit of limits) {
-    if (settingsOnly && limit.kind !== "setting") continue;
-    const kept = limit.keep(state);
-    if (meets(kept)) {
-      state = kept;
-      continue;
+  for (const name of names) {
+    const { [name]: max = 0, ...kept } = values;
+    if (meets(kept)) values = kept;
+    else {
+      const enough = search(
+        name in assumed ? Math.max(1, assumed[name as AssumptionName]) : 1,
+        max,
+        (value) => meets({ ...kept, [name]: value }),
+      );
+      values = { ...kept, [name]: generous(name, enough) };
     }
-    const to = Math.min(limit.max, limit.ask(search(limit, state, meets)));
-    state = limit.set(state, to);
-    raises.push(...limit.raises(to));
   }
-  return { raises, simulation: run(state), ...state };
+  const after = raised(before, values);
+  return { raises: raisesOf(before, after, values), simulation: run(after), ...after };
 }
 
 /**
@@ -61,19 +78,18 @@ export function advise(
 function isDeployable({ plan, assumed }: State): boolean {
   const needed = sum(
     plan.workers,
-    (worker: WorkerPlan) =>
-      worker.reservedConcurrency ?? (pollersOf(worker) ? maxConcurrency(worker, assumed) : 0),
+    (worker) => worker.reservedConcurrency ?? (pollersOf(worker) ? maxConcurrency(worker, assumed) : 0),
   );
   return needed === 0 || needed + assumed.unreservedMin <= assumed.lambdaConcurrency;
 }
 
-/** The minimum of a limit that is enough, all else as it is: a binary search by ratios. */
-function search(limit: RaisableLimit, state: State, meets: (state: State) => boolean): number {
-  let { min: low, max: high } = limit;
-  if (meets(limit.set(state, low))) return low;
+/** The minimum that is enough, by halving the ratio between what is not and what is. */
+function search(min: number, max: number, isEnough: (value: number) => boolean): number {
+  let [low, high] = [min, max];
+  if (isEnough(low)) return low;
   while (high - low > 1 && high / low > CLOSE_ENOUGH) {
     const middle = Math.min(high - 1, Math.ceil(Math.sqrt(low * high)));
-    if (meets(limit.set(state, middle))) high = middle;
+    if (isEnough(middle)) high = middle;
     else low = middle;
   }
   return high;

@@ -11,6 +11,7 @@ type Row = readonly [value: number, unit: string, source: string, best?: number,
 /** The day on which the pages were read. */
 export const READ = "2026-11-23 to 2026-11-26";
 
+const IDLE = "assumed: as many as at the start, AWS does not say";
 const S3_GUIDE = "AmazonS3/latest/userguide/optimizing-performance.html";
 const NEW_BUCKET = "this project: both buckets are new; --set another number where they are not";
 const SCALING = "lambda/latest/dg/services-sqs-scaling.html";
@@ -42,13 +43,7 @@ const TABLE = {
   snsPublishesPerSecond: [300, "messages/s, S3's own publishes included", "general/latest/gr/sns.html"],
   sqsInFlight: [MAX_IN_FLIGHT, "messages in flight per queue", SQS_QUOTAS],
   pollBatch: [10, "messages of one poll, maximum", RECEIVE],
-  idlePolls: [
-    5,
-    "polls at once of a queue without messages",
-    `assumed: as many as at the start, ${SCALING}`,
-    1,
-    10,
-  ],
+  idlePolls: [5, "polls at once of a queue without messages", IDLE, 1, 10],
   idlePollSeconds: [20, "s of such a poll", "assumed: the longest that SQS has", 20, 10],
   standardStart: [5, "batches at once when a queue becomes busy", SCALING],
   standardPerMinute: [300, "more batches at once, per minute", SCALING],
@@ -65,18 +60,12 @@ const TABLE = {
   coldStartSeconds: [
     0.5,
     "s of INIT of a new environment",
-    "assumed: 0.12 s on the benchmark's computer",
+    "assumed: 0.12 s where it was measured",
     0.2,
     1.5,
   ],
   invocationSeconds: [0.01, "s of an invocation beside its images", "assumed", 0.002, 0.03],
-  imageBytesPerPixel: [
-    0.25,
-    "bytes a pixel of a source, and of each result",
-    "assumed: a camera's JPEG",
-    0.1,
-    0.5,
-  ],
+  imageBytesPerPixel: [0.25, "bytes a pixel, of sources and results", "assumed: a camera's JPEG", 0.1, 0.5],
 
   priceLambdaGbSecond: [0.0000133334, "$ per GB-s, arm64", LAMBDA_PRICES],
   priceLambdaRequests: [0.2, "$ per million invocations", LAMBDA_PRICES],
@@ -92,13 +81,7 @@ const TABLE = {
   priceMetricMonth: [0.3, "$ per custom metric and month, by the hour in which it is sent", WATCH_PRICES],
   priceKeyMonth: [1, "$ per KMS key and month", "https://aws.amazon.com/kms/pricing/"],
   logBytesPerImage: [700, "bytes of log per image and worker", "assumed: one structured line", 500, 1000],
-  logBytesPerInvocation: [
-    1000,
-    "bytes of log per invocation",
-    "assumed: START, END, REPORT, metrics",
-    700,
-    1500,
-  ],
+  logBytesPerInvocation: [1000, "bytes of log per invocation", "assumed: four lines", 700, 1500],
   metricsPerWorker: [9, "custom metrics of a worker", "this project: docs/architecture.md, Account"],
 } as const satisfies Record<string, Row>;
 

@@ -2,25 +2,20 @@ import { secondOf } from "./answer.ts";
 import { about, short, sum } from "./format.ts";
 import type { Simulation } from "./model/simulation.ts";
 
-export interface ChartTexts {
-  readonly title: string;
-  readonly subtitle: string;
-}
-
 interface Line {
   readonly label: string;
   /** A class of the style sheet below. */
   readonly colour: "blue" | "green" | "amber" | "red" | "violet";
   /** A value for each second. */
   readonly values: readonly number[];
-  /** Filled down to the axis. @default false */
-  readonly area?: boolean;
 }
 
 interface Panel {
   readonly title: string;
-  readonly lines: readonly Line[];
-  /** A bound, drawn and named beside the lines where it is not far above what was reached. */
+  /** Filled down to the axis, the first one on top. */
+  readonly areas?: readonly Line[];
+  readonly lines?: readonly Line[];
+  /** A bound, drawn where it is not far above what was reached. */
   readonly bound?: { readonly label: string; readonly value: number };
 }
 
@@ -33,44 +28,29 @@ const RIGHT = 36;
 const TOP = 152;
 const PANEL = { height: 132, gap: 62 };
 
-/** Seconds before and after one that are shown with it: batches that begin together would draw a saw. */
-const SMOOTHING = 3;
+/** Points of a line, each the mean of what it stands for: batches that begin together would draw a saw. */
+const POINTS = 120;
 
-/** Maximum width of a letter in a wide font, so that no text runs into the next. */
-const WIDE = { name: 9.4, text: 8 };
-
-/** Points of a line: more are not seen. */
-const POINTS = 400;
-
-const LIGHT = { blue: "#2f6db5", green: "#2f8a3c", amber: "#c07a10", red: "#b4432f", violet: "#7a4fb0" };
-const DARK = { blue: "#6fa8e8", green: "#6cc27a", amber: "#e5a94a", red: "#f08a74", violet: "#b394e0" };
+/** Colours of light and of dark pages: ink, paper, rules, what is quiet, the shaded part, and lines. */
+const LIGHT = ["#24323d", "#fbfaf6", "#d5d2c8", "#5b6873", "#ece8dc"] as const;
+const DARK = ["#e3e9ee", "#161d24", "#34404b", "#a3b1bd", "#222d37"] as const;
+const LINES = { blue: "#4184cc", green: "#3f9a4d", amber: "#cf8a22", red: "#cf5b46", violet: "#9570cc" };
 
 const STYLE = `
     text { font-family: system-ui, -apple-system, "Segoe UI", Roboto, Helvetica, Arial, sans-serif; font-size: 13px; }
-    .title { font-size: 19px; font-weight: 600; } .name { font-size: 14px; font-weight: 600; }
-    .halo { paint-order: stroke; stroke-width: 6px; } .middle { text-anchor: middle; } .end { text-anchor: end; }
-    .mark { stroke-width: 1.5; stroke-dasharray: 2 3; } .bound { stroke-width: 1.5; stroke-dasharray: 7 5; }
-    .line { fill: none; stroke-width: 2.2; stroke-linejoin: round; } .area { fill-opacity: 0.28; }
-    ${theme("#24323d", "#fbfaf6", "#d5d2c8", "#5b6873", "#ece8dc", LIGHT)}
-    @media (prefers-color-scheme: dark) {
-    ${theme("#e3e9ee", "#161d24", "#34404b", "#a3b1bd", "#222d37", DARK)}
-    }
+    .title { font-size: 18px; font-weight: 600; } .name { font-size: 14px; font-weight: 600; }
+    .middle { text-anchor: middle; } .end { text-anchor: end; } .area { fill-opacity: 0.28; }
+    .line { fill: none; stroke-width: 2.2; stroke-linejoin: round; }
+    .mark { stroke-dasharray: 2 3; } .bound { stroke-dasharray: 7 5; }
+    ${theme(...LIGHT)}
+    ${Object.entries(LINES)
+      .map(([name, colour]) => `.${name} { stroke: ${colour}; } .fill-${name} { fill: ${colour}; }`)
+      .join(" ")}
+    @media (prefers-color-scheme: dark) { ${theme(...DARK)} }
   `;
 
-function theme(
-  ink: string,
-  paper: string,
-  rule: string,
-  quiet: string,
-  shade: string,
-  colours: typeof LIGHT,
-) {
-  const lines = Object.entries(colours).map(
-    ([name, colour]) => `.${name} { stroke: ${colour}; } .fill-${name} { fill: ${colour}; }`,
-  );
-  return `text { fill: ${ink}; } .mark { stroke: ${ink}; } .card { fill: ${paper}; stroke: ${rule}; } .halo { stroke: ${paper}; }
-    .grid { stroke: ${rule}; } .quiet { fill: ${quiet}; } .bound { stroke: ${quiet}; } .window { fill: ${shade}; }
-    ${lines.join(" ")}`;
+function theme(ink: string, paper: string, rule: string, quiet: string, shade: string): string {
+  return `text { fill: ${ink}; } .mark { stroke: ${ink}; } .card { fill: ${paper}; stroke: ${rule}; } .grid { stroke: ${rule}; } .quiet { fill: ${quiet}; } .bound { stroke: ${quiet}; } .window { fill: ${shade}; }`;
 }
 
 /**
@@ -79,19 +59,26 @@ function theme(
  * @param window seconds in which images come
  * @param account invocations that may run at once
  */
-export function chart(run: Simulation, texts: ChartTexts, window: number, account: number): string {
+export function chart(
+  run: Simulation,
+  title: string,
+  subtitle: string,
+  window: number,
+  account: number,
+): string {
   const seconds = run.arrived.length;
   const x: X = (second) => LEFT + (second / seconds) * (WIDTH - LEFT - RIGHT);
   const panels = panelsOf(run, account);
   const height = TOP + panels.length * (PANEL.height + PANEL.gap) - 8;
   const bottom = height - PANEL.gap + 8;
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="${escaped(texts.title)}">
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="${escaped(title)}">
   <style>${STYLE}</style>
   <rect class="card" x="0.5" y="0.5" width="${WIDTH - 1}" height="${height - 1}" rx="12"/>
-${label("title", 24, 38, texts.title)}
-${label("quiet", 24, 62, texts.subtitle)}
-${timeAxis(seconds, x, bottom).join("\n")}
+${text("title", 24, 38, escaped(title))}
+${text("quiet", 24, 62, escaped(subtitle))}
 ${panels.map((panel, index) => drawPanel(panel, TOP + index * (PANEL.height + PANEL.gap), x, window)).join("\n")}
+${[0, 1, 2, 3, 4, 5].map((fifth) => text("quiet middle", x((seconds * fifth) / 5), bottom + 18, about((seconds * fifth) / 5))).join("\n")}
+${text("quiet end", WIDTH - RIGHT, bottom + 38, "since the first image; images arrive in the shaded part")}
 ${marks(run, x, bottom).join("\n")}
 </svg>
 `;
@@ -100,138 +87,93 @@ ${marks(run, x, bottom).join("\n")}
 function panelsOf({ arrived, queued, finished, workers }: Simulation, account: number): Panel[] {
   const running = arrived.map((_, second) => sum(workers, (worker) => worker.running[second] ?? 0));
   const behind = (series: readonly number[]) => arrived.map((came, second) => came - (series[second] ?? 0));
+  const perSecond = (series: readonly number[]) => series.map((value, at) => value - (series[at - 1] ?? 0));
   return [
     {
       title: "Images per second",
       lines: [
-        { label: "arriving", colour: "blue", values: differences(arrived) },
-        { label: "processed by every worker", colour: "green", values: smoothed(differences(finished)) },
+        { label: "arriving", colour: "blue", values: perSecond(arrived) },
+        { label: "processed by every worker", colour: "green", values: perSecond(finished) },
       ],
     },
     {
       title: "Images waiting",
-      lines: [
-        { label: "to be accepted and queued", colour: "red", values: behind(queued), area: true },
-        { label: "durably queued or under way", colour: "amber", values: behind(finished), area: true },
+      areas: [
+        { label: "to be accepted and queued", colour: "red", values: behind(queued) },
+        { label: "durably queued or under way", colour: "amber", values: behind(finished) },
       ],
     },
     {
       title: "Functions running at once",
-      lines: [{ label: "all workers", colour: "violet", values: running, area: true }],
+      areas: [{ label: "all workers", colour: "violet", values: running }],
       bound: { label: `${short(account)} allowed in the account`, value: account },
     },
   ];
 }
 
-/** Times below the panels, about eight of them. */
-function timeAxis(seconds: number, x: X, bottom: number): string[] {
-  const steps = [
-    1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400, 172_800,
-  ];
-  const step = steps.find((step) => seconds / step <= 9) ?? 604_800;
-  const times = Array.from({ length: Math.floor(seconds / step) + 1 }, (_, index) => index * step);
-  const unit = step % 3600 === 0 ? { name: "h", seconds: 3600 } : { name: "min", seconds: 60 };
-  const text = (time: number) => {
-    if (time === 0) return "0";
-    return step % 30 === 0 ? `${time / unit.seconds} ${unit.name}` : `${time} s`;
-  };
-  const note = "since the first image; images arrive in the shaded part";
-  return [
-    ...times.map((time) => label("quiet middle", x(time), bottom + 18, text(time))),
-    label("quiet end", WIDTH - RIGHT, bottom + 38, note),
-  ];
-}
-
-/** By when all was accepted and processed: two moments that are close have a line each. */
+/** By when all was accepted and processed, each on a line of its own, as the moments may be close. */
 function marks({ arrived, accepted, drained }: Simulation, x: X, bottom: number): string[] {
-  const acceptedBy = secondOf(accepted, arrived.at(-1) ?? 0);
-  const moments = [
-    ...(acceptedBy === undefined ? [] : [{ at: acceptedBy, text: `accepted, about ${about(acceptedBy)}` }]),
-    ...(drained === undefined ? [] : [{ at: drained, text: `processed, about ${about(drained)}` }]),
-  ];
-  const [first, second] = moments.map(({ at }) => x(at));
-  const isCrowded = second !== undefined && second - (first ?? 0) < 170;
-  return moments.flatMap(({ at, text }, index) => {
-    const isRaised = isCrowded && index === 0;
-    const top = TOP - (isRaised ? 66 : 46);
-    const isLeft = isRaised || x(at) > WIDTH - 190;
+  const moments = { processed: drained, accepted: secondOf(accepted, arrived.at(-1) ?? 0) };
+  return Object.entries(moments).flatMap(([what, at], index) => {
+    if (at === undefined) return [];
+    const top = TOP - 66 + 20 * index;
+    const isLeft = x(at) > WIDTH / 2;
     return [
       `  <line class="mark" x1="${round(x(at))}" x2="${round(x(at))}" y1="${top - 10}" y2="${bottom}"/>`,
-      label(`name halo${isLeft ? " end" : ""}`, x(at) + (isLeft ? -6 : 6), top, text),
+      text(isLeft ? "name end" : "name", x(at) + (isLeft ? -6 : 6), top, `${what} in about ${about(at)}`),
     ];
   });
 }
 
-function drawPanel({ title, lines, bound }: Panel, top: number, x: X, window: number): string {
-  const reached = Math.max(1, ...lines.flatMap(({ values }) => values.reduce((a, b) => Math.max(a, b), 0)));
-  const shown = bound && bound.value <= 4 * reached ? bound : undefined;
-  const highest = nice(Math.max(reached, shown?.value ?? 0));
+function drawPanel(
+  { title, areas = [], lines = [], bound }: Panel,
+  top: number,
+  x: X,
+  window: number,
+): string {
+  const all = [...areas, ...lines];
+  const reached = all.flatMap(({ values }) => values).reduce((a, b) => Math.max(a, b), 1);
+  const shown = bound && bound.value <= 4 * reached ? [bound] : [];
+  const highest = nice(Math.max(reached, ...shown.map(({ value }) => value)));
   const bottom = top + PANEL.height;
   const y = (value: number) => bottom - (value / highest) * PANEL.height;
-  const across = (style: string, at: number, from = LEFT, to = WIDTH - RIGHT) =>
-    `  <line class="${style}" x1="${round(from)}" x2="${round(to)}" y1="${round(at)}" y2="${round(at)}"/>`;
-  let legend = LEFT + title.length * WIDE.name + 24;
+  const across = (style: string, value: number) =>
+    `  <line class="${style}" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${round(y(value))}" y2="${round(y(value))}"/>`;
+  const legend = [
+    ...all.map(({ label, colour }) => `<tspan class="fill-${colour}" dx="24">●</tspan> ${label}`),
+    ...shown.map(({ label }) => `<tspan class="quiet" dx="24">╌╌</tspan> ${label}`),
+  ];
   return [
     `  <rect class="window" x="${LEFT}" y="${top}" width="${round(x(window) - LEFT)}" height="${PANEL.height}"/>`,
     ...[0, highest / 2, highest].flatMap((value) => [
-      across("grid", y(value)),
-      label("quiet end", LEFT - 8, y(value) + 4, short(value)),
+      across("grid", value),
+      text("quiet end", LEFT - 8, y(value) + 4, short(value)),
     ]),
-    label("name halo", LEFT, top - 12, title),
-    ...lines.flatMap((line) => {
-      const at = legend;
-      legend += line.label.length * WIDE.text + 34;
-      const dot = `  <circle class="fill-${line.colour}" cx="${round(at)}" cy="${top - 16.5}" r="5"/>`;
-      return [dot, label("halo", at + 10, top - 12, line.label)];
+    text("", LEFT, top - 12, `<tspan class="name">${title}</tspan>${legend.join("")}`),
+    // What lies on top of another is drawn last, so that both are seen.
+    ...areas.toReversed().map(({ colour, values }) => {
+      const from = `${LEFT},${bottom}`;
+      const points = `${from} ${pointsOf(values, x, y)} ${WIDTH - RIGHT},${bottom}`;
+      return `  <polygon class="area fill-${colour}" points="${points}"/>`;
     }),
-    // What lies on top of another is drawn first, so that both are seen.
-    ...[...lines].reverse().map((line) => drawLine(line, x, y, bottom)),
-    ...(shown
-      ? [
-          across("bound", y(shown.value)),
-          across("bound", top - 16.5, legend - 5, legend + 14),
-          label("halo", legend + 22, top - 12, shown.label),
-        ]
-      : []),
+    ...all
+      .toReversed()
+      .map(({ colour, values }) => `  <polyline class="line ${colour}" points="${pointsOf(values, x, y)}"/>`),
+    ...shown.map(({ value }) => across("bound", value)),
   ].join("\n");
 }
 
-function drawLine(
-  { colour, values, area }: Line,
-  x: X,
-  y: (value: number) => number,
-  bottom: number,
-): string {
-  const points = thinned(values).map(([at, value]) => `${round(x(at))},${round(y(value))}`);
-  const path = `  <polyline class="line ${colour}" points="${points.join(" ")}"/>`;
-  if (!area) return path;
-  const [from, to] = [points[0], points.at(-1)].map((point) => point?.split(",")[0]);
-  return `  <polygon class="area fill-${colour}" points="${from},${bottom} ${points.join(" ")} ${to},${bottom}"/>\n${path}`;
-}
-
-function label(style: string, x: number, y: number, text: string): string {
-  return `  <text class="${style}" x="${round(x)}" y="${round(y)}">${escaped(text)}</text>`;
-}
-
-/** As many points as are seen, each the mean of what it stands for. */
-function thinned(values: readonly number[]): [second: number, value: number][] {
-  const size = Math.max(1, Math.ceil(values.length / POINTS));
-  return Array.from({ length: Math.ceil(values.length / size) }, (_, index) => {
+function pointsOf(values: readonly number[], x: X, y: (value: number) => number): string {
+  const size = Math.ceil(values.length / POINTS);
+  const points = Array.from({ length: Math.ceil(values.length / size) }, (_, index) => {
     const part = values.slice(index * size, (index + 1) * size);
-    return [index * size + part.length / 2, mean(part)];
+    return `${round(x(index * size + part.length / 2))},${round(y(sum(part, (value) => value) / part.length))}`;
   });
+  return points.join(" ");
 }
 
-function smoothed(values: readonly number[]): number[] {
-  return values.map((_, at) => mean(values.slice(Math.max(0, at - SMOOTHING), at + SMOOTHING + 1)));
-}
-
-function mean(values: readonly number[]): number {
-  return sum(values, (value) => value) / values.length;
-}
-
-function differences(values: readonly number[]): number[] {
-  return values.map((value, index) => value - (values[index - 1] ?? 0));
+function text(style: string, x: number, y: number, content: string): string {
+  return `  <text class="${style}" x="${round(x)}" y="${round(y)}">${content}</text>`;
 }
 
 /** The next number above that is easy to read, and its half as well. */

@@ -17,10 +17,10 @@ export type Limit =
   | "account"
   | "environments";
 
-/** Environments that may run at once, and what allows no more. */
+/** Environments that may run at once, or messages that may begin in a second, and what allows no more. */
 export interface Bound {
   readonly limit: Limit;
-  readonly concurrency: number;
+  readonly max: number;
 }
 
 /** Images or messages that had to wait for something: their number times the seconds. */
@@ -33,13 +33,8 @@ export interface Wait {
   to: number;
 }
 
-const UNBOUNDED: Bound = { limit: "account", concurrency: Number.POSITIVE_INFINITY };
-
-export function tightest(bounds: readonly Bound[]): Bound {
-  return bounds.reduce(
-    (lowest, bound) => (bound.concurrency < lowest.concurrency ? bound : lowest),
-    UNBOUNDED,
-  );
+export function tightest(bounds: readonly [Bound, ...Bound[]]): Bound {
+  return bounds.reduce((lowest, bound) => (bound.max < lowest.max ? bound : lowest));
 }
 
 /** A limit, with its value and with the workers that met it. */

@@ -103,8 +103,8 @@ function whenRaised(given: Asked, plan: Plan, assumed: Assumptions): Asked {
 
 async function draw(result: ReturnType<typeof answer>, asked: Asked, name: string): Promise<string> {
   const file = path.resolve(HERE, name);
-  const texts = { title: headline(result.answer, asked), subtitle: circumstances(asked) };
-  const svg = chart(result.run, texts, asked.window, asked.assumed.lambdaConcurrency);
+  const [title, subtitle] = [headline(result.answer, asked), circumstances(asked)];
+  const svg = chart(result.run, title, subtitle, asked.window, asked.assumed.lambdaConcurrency);
   await mkdir(path.dirname(file), { recursive: true });
   await writeFile(`${file}.svg`, svg);
   await sharp(Buffer.from(svg), { density: 144 }).png().toFile(`${file}.png`);
@@ -268,25 +268,18 @@ function configured(stack: StackConfig, changes: readonly string[]): StackConfig
       throw new UsageError(`--config ${change}: write KEY=VALUE, such as workers.memorySize=3008.`);
     }
     const full = `${stack.project}:${key}`;
-    config[full] = inner.length === 0 ? value : JSON.stringify(within(config[full], inner, value));
+    config[full] =
+      inner.length === 0 ? value : JSON.stringify(withValue(JSON.parse(config[full] ?? "{}"), inner, value));
   }
   return { ...stack, config };
 }
 
-/** Puts a value into JSON, at a path of names, or takes away what is there where it is empty. */
-function within(text: string | undefined, path: readonly string[], value: string): object {
-  const root: Record<string, unknown> = JSON.parse(text ?? "{}");
-  let at = root;
-  for (const name of path.slice(0, -1)) {
-    const next = { ...(at[name] as object | undefined) };
-    at[name] = next;
-    at = next as Record<string, unknown>;
-  }
-  const number = Number(value);
-  const last = path.at(-1) ?? "";
-  if (value === "") delete at[last];
-  else at[last] = Number.isNaN(number) ? value : number;
-  return root;
+/** An object with a value at a path of names, or without what is there where the value is empty. */
+function withValue(object: object, [name = "", ...inner]: readonly string[], value: string): object {
+  const { [name]: old, ...others } = object as Record<string, unknown>;
+  if (inner.length > 0) return { ...others, [name]: withValue({ ...(old as object) }, inner, value) };
+  if (value === "") return others;
+  return { ...others, [name]: Number.isNaN(Number(value)) ? value : Number(value) };
 }
 
 /** What is wrong with a file that was asked for by name is wrong usage. */

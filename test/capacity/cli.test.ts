@@ -48,10 +48,8 @@ describe("npm run capacity", () => {
         ">Stack dev with other settings in us-east-1: clockwise and counter-clockwise, each with up to 300 batches at once; 12 megapixels, constant<",
       );
       expect(svg).to.not.contain("workers.scaling");
-      const dashes = [...svg.matchAll(/class="bound" x1="([\d.]+)" x2="[\d.]+" y1="([\d.]+)"/g)];
-      const label = /x="([\d.]+)" y="([\d.]+)">1,000 allowed in the account</.exec(svg);
-      expect(dashes.map(([, , y]) => Number(y)).sort((a, b) => a - b)[0]).to.be.below(Number(label?.[2]));
-      expect(dashes).to.have.length(2);
+      expect(svg.match(/<line class="bound" /g)).to.have.length(1);
+      expect(svg).to.contain("</tspan> 1,000 allowed in the account</text>");
     });
   });
 

@@ -129,14 +129,17 @@ class Run {
   process(second: number, published: number): void {
     const { s3ReadsPerSecond, s3WritesPerSecond } = this.#assumed;
     for (const worker of this.#workers) worker.tick(second, published);
-    const bounds = [
-      concurrency(this.#workers, this.#assumed),
+    const slots = concurrency(this.#workers, this.#assumed);
+    const rates = [
       requests("sourceReads", this.#source.rate(s3ReadsPerSecond), this.#workers),
       requests("resultWrites", this.#results.rate(s3WritesPerSecond), this.#workers),
     ];
     for (const [index, worker] of this.#workers.entries()) {
-      const allowed = bounds.flatMap((each) => each[index] ?? []);
-      const left = worker.start(second, allowed);
+      const left = worker.start(
+        second,
+        slots[index] as Bound,
+        rates.flatMap((each) => each[index] ?? []),
+      );
       if (!left) continue;
       if (left.limit === "sourceReads") this.#source.refused = true;
       if (left.limit === "resultWrites") this.#results.refused = true;
@@ -216,26 +219,25 @@ function concurrency(workers: readonly WorkerState[], assumed: Assumptions): Bou
   );
   return workers.map(({ plan: { reservedConcurrency: own } }, index) =>
     own === undefined
-      ? { limit: "account", concurrency: Math.floor(parts[index] ?? 0) }
-      : { limit: kept < 1 ? "account" : "reserved", concurrency: Math.floor(kept * own) },
+      ? { limit: "account", max: Math.floor(parts[index] ?? 0) }
+      : { limit: kept < 1 ? "account" : "reserved", max: Math.floor(kept * own) },
   );
 }
 
-/** Environments that get on with so many requests a second, of which each makes one for every image. */
+/** Messages that each worker may begin in a second, where each makes one of so many requests. */
 function requests(limit: Limit, perSecond: number, workers: readonly WorkerState[]): Bound[] {
+  const wants = workers.map(({ queue, wanted, work }) =>
+    Math.min(queue.visible, wanted / work.secondsPerImage),
+  );
   const parts = maxMinFairShare(
     perSecond,
-    workers.map(({ wanted, environments, work: { secondsPerImage } }) => ({
-      wants: wanted / secondsPerImage,
-      has: environments.busy / secondsPerImage,
-    })),
+    wants.map((wants) => ({ wants, has: 0 })),
   );
-  return workers.map(({ work: { secondsPerImage }, wanted }, index) => {
-    const part = (parts[index] ?? 0) * secondsPerImage;
-    // Who gets all it wants is not held up.
-    const enough = part >= wanted - 1e-9;
-    return { limit, concurrency: enough ? Number.POSITIVE_INFINITY : Math.max(1, Math.floor(part)) };
-  });
+  // Who gets all it wants is not held up.
+  return parts.map((part, index) => ({
+    limit,
+    max: part < (wants[index] ?? 0) - 1e-9 ? Math.max(1, Math.floor(part)) : Number.POSITIVE_INFINITY,
+  }));
 }
 
 function check(where: string, second: number, came: number, accounted: number): void {

@@ -131,7 +131,7 @@ export class Work {
     }
   }
 
-  /** Counts environments that run, and are paid, without getting on: they try again what S3 refused. */
+  /** Counts environments that run without a result. */
   waitInside(second: number, messages: number, limit: number): void {
     const running = this.running[second] ?? 0;
     const more = Math.max(0, Math.min(limit - running, Math.ceil(messages / this.#plan.batchSize)));

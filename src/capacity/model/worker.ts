@@ -54,29 +54,37 @@ export class WorkerState {
 
   /**
    * Begins what can begin in this second.
-   * @param allowed environments that may run at once, by what bounds them outside of this worker
+   * @param slots environments that may run at once, by what bounds them outside of this worker
+   * @param rates messages that may begin in a second, likewise
    * @returns what the messages wait for that are left
    */
-  start(second: number, allowed: readonly Bound[]): { limit: Limit; messages: number } | undefined {
+  start(
+    second: number,
+    slots: Bound,
+    rates: readonly Bound[],
+  ): { limit: Limit; messages: number } | undefined {
     const { queue, mapping, environments, work } = this;
-    const limit = Math.min(tightest(allowed).concurrency, Math.max(mapping.concurrency, environments.busy));
+    const concurrency = Math.min(slots.max, Math.max(mapping.concurrency, environments.busy));
     const waiting = queue.visible;
     // Batches shorter than a second make room for others within it.
     const perSecond = Math.max(1, 1 / work.duration(this.plan.batchSize));
     const inFlight = (this.#assumed.sqsInFlight - work.held - queue.hidden) * perSecond;
     const polls = mapping.messagesPerSecond;
-    const max = Math.max(0, Math.floor(Math.min(waiting, inFlight, polls)));
-    const { messages, batch, held } = this.#gather(second, max, environments.free(second, limit));
+    const rate = tightest([{ limit: "polls", max: polls }, { limit: "inFlight", max: inFlight }, ...rates]);
+    const max = Math.max(0, Math.floor(Math.min(waiting, rate.max)));
+    const { messages, batch, held } = this.#gather(second, max, environments.free(second, concurrency));
     const duration = work.duration(batch);
     const coldStart = this.#assumed.coldStartSeconds;
-    for (const batches of environments.run(second, limit, { messages, batch, duration, coldStart })) {
+    for (const batches of environments.run(second, concurrency, { messages, batch, duration, coldStart })) {
       work.begin(batches, queue.take(batches.messages));
     }
     const left = queue.visible - held;
     if (left <= 0) return undefined;
-    const slotsLeft = waiting - queue.visible >= max && environments.free(second, limit) > 0;
-    if (!slotsLeft) return { limit: this.#slots(second, allowed, left), messages: left };
-    return { limit: inFlight < polls ? "inFlight" : this.#growing("polls"), messages: left };
+    const hasSlots = waiting - queue.visible >= max && environments.free(second, concurrency) > 0;
+    if (!hasSlots) return { limit: this.#slots(slots), messages: left };
+    // Functions run, and are paid, without getting on: they try again what S3 refused.
+    if (rates.includes(rate)) work.waitInside(second, left, concurrency);
+    return { limit: rate.limit === "polls" ? this.#growing("polls") : rate.limit, messages: left };
   }
 
   /** Which messages begin in this second, in batches of what size, and which wait for the window. */
@@ -107,16 +115,9 @@ export class WorkerState {
   }
 
   /** Why no more batches run at once. */
-  #slots(second: number, allowed: readonly Bound[], left: number): Limit {
+  #slots(outside: Bound): Limit {
     const { mapping, environments } = this;
-    const outside = tightest(allowed);
-    if (outside.concurrency < Math.min(mapping.concurrency, environments.possible)) {
-      if (outside.limit === "sourceReads" || outside.limit === "resultWrites") {
-        const running = allowed.filter(({ limit }) => limit === "account" || limit === "reserved");
-        this.work.waitInside(second, left, Math.min(mapping.concurrency, tightest(running).concurrency));
-      }
-      return outside.limit;
-    }
+    if (outside.max < Math.min(mapping.concurrency, environments.possible)) return outside.limit;
     return environments.possible < mapping.concurrency ? "environments" : this.#growing("mapping");
   }
 
