@@ -17,6 +17,8 @@ const tag = {
   focalPlaneYResolution: 0xa20f,
 } as const;
 
+const gpsDirectory = 0x8825;
+
 const short = 3;
 const long = 4;
 const rational = 5;
@@ -65,7 +67,7 @@ class Block {
     const nextAt = at + 2 + count * 12;
     const fields = new Map<number, Field>();
     for (let entry = at + 2; entry < nextAt; entry += 12) {
-      fields.set(this.u16(entry), { type: this.u16(entry + 2), count: this.u32(entry + 4), at: entry + 8 });
+      fields.set(this.u16(entry), this.#field(entry));
     }
     return { fields, nextAt };
   }
@@ -89,6 +91,43 @@ class Block {
     }
   }
 
+  /** Takes tags out of a directory and overwrites what they held. @throws {RangeError} where that cannot be. */
+  remove(at: number, tags: readonly number[]): void {
+    const { nextAt } = this.directory(at);
+    const next = Buffer.from(this.bytes.subarray(nextAt, nextAt + 4));
+    const kept: Buffer[] = [];
+    const held: [start: number, length: number][] = [];
+    for (let entry = at + 2; entry < nextAt; entry += 12) {
+      if (!tags.includes(this.u16(entry))) {
+        kept.push(Buffer.from(this.bytes.subarray(entry, entry + 12)));
+        continue;
+      }
+      const field = this.#field(entry);
+      held.push(...this.#valueOf(field));
+      const inner = this.u16(entry) === gpsDirectory ? this.number(field) : undefined;
+      if (inner !== undefined) {
+        const { fields, nextAt: end } = this.directory(inner);
+        held.push(...[...fields.values()].flatMap((each) => this.#valueOf(each)), [inner, end - inner]);
+      }
+    }
+    if (held.reduce((sum, [, length]) => sum + length, 0) > 2 * this.bytes.length) {
+      throw new RangeError("the Exif block has many values in the same place");
+    }
+    for (const [start, length] of held) this.bytes.fill(0, start, start + length);
+    const directory = Buffer.concat([...kept, next]);
+    this.bytes.fill(0, at + 2, nextAt + 4).set(directory, at + 2);
+    this.#little ? this.bytes.writeUInt16LE(kept.length, at) : this.bytes.writeUInt16BE(kept.length, at);
+  }
+  #field(entry: number): Field {
+    return { type: this.u16(entry + 2), count: this.u32(entry + 4), at: entry + 8 };
+  }
+
+  /** Where a field's value is, if not in the field itself. */
+  #valueOf({ type, count, at }: Field): [start: number, length: number][] {
+    const length = (bytesOf[type] ?? 1) * count;
+    return length > 4 ? [[this.u32(at), length]] : [];
+  }
+
   /** Exchanges the values of two rationals. */
   swap(a: Field | undefined, b: Field | undefined): void {
     if (a?.type === rational && a.count === 1 && b?.type === rational && b.count === 1) {
@@ -100,6 +139,33 @@ class Block {
       }
     }
   }
+}
+
+/** Bytes of one value, by a field's type. */
+const bytesOf = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4];
+
+/**
+ * An Exif block without some tags of its first and its Exif directory, of the same length: what they held is overwritten,
+ * a directory that they point at, too. Undefined where the block's directories cannot be read.
+ */
+export function exifWithout(exif: Buffer, tags: readonly number[]): Buffer | undefined {
+  return readable(() => {
+    const block = new Block(Buffer.from(exif));
+    const first = block.u32(4);
+    const details = block.number(block.directory(first).fields.get(tag.exifDirectory));
+    for (const directory of details === undefined ? [first] : [first, details]) {
+      block.remove(directory, tags);
+    }
+    return block.bytes;
+  });
+}
+
+/** An Exif block that states an orientation, 1 to 8, and nothing else. */
+export function minimalExif(orientation: number): Buffer {
+  const block = Buffer.from("MM\0*\0\0\0\x08\0\x01\0\0\0\x03\0\0\0\x01\0\0\0\0\0\0\0\0", "latin1");
+  block.writeUInt16BE(tag.orientation, 10);
+  block.writeUInt16BE(orientation, 18);
+  return block;
 }
 
 /** The orientation that an Exif block states, 1 to 8; 1 where it states none. */

@@ -1,6 +1,7 @@
 /** Metadata other than Exif that a turn makes wrong: XMP packets and Photoshop's image resources. */
 import { type Size, type Turn, unappliedOrientation } from "./geometry.ts";
 import type { Job } from "./pixels.ts";
+import { iptcUnder } from "./privacy.ts";
 
 /** What metadata must agree with. */
 export interface Carried {
@@ -81,14 +82,19 @@ export function resizedXmp(packet: Buffer, { width, height }: Size): Buffer {
   return Buffer.from(text, "latin1");
 }
 
+/** Photoshop's numbers of its resources. */
 const resolution = 0x03ed;
+const iptc = 0x0404;
 const thumbnails: readonly number[] = [0x0409, 0x040c];
+/** Exif, XMP, and IPTC's digest, which metadata beside them repeat. */
+const repeated: readonly number[] = [0x0422, 0x0423, 0x0424, 0x0425];
 
 /**
- * Photoshop's image resources (`8BIM` blocks, IPTC among them) of a turned image: without thumbnails, and with the
- * resolutions swapped where `swap` says that the sides were. What cannot be read stays as it is.
+ * Photoshop's image resources (`8BIM` blocks, IPTC among them) of a turned image: without thumbnails, with the
+ * resolutions swapped where `swap` says that the sides were, and with what the job's policy lets along. What cannot be
+ * read stays as it is, where all may stay.
  */
-export function turnedResources(resources: Buffer, swap: boolean): Buffer {
+export function carriedResources(resources: Buffer, swap: boolean, job: Job): Buffer {
   const kept: Buffer[] = [];
   let at = 0;
   while (at + 12 <= resources.length && resources.toString("latin1", at, at + 4) === "8BIM") {
@@ -99,17 +105,30 @@ export function turnedResources(resources: Buffer, swap: boolean): Buffer {
     }
     const size = resources.readUInt32BE(sizeAt);
     const end = sizeAt + 4 + even(size);
-    const resource = Buffer.from(resources.subarray(at, end));
-    if (id === resolution && swap && size === 16 && end <= resources.length) {
-      resources.copy(resource, resource.length - 16, end - 8, end);
-      resources.copy(resource, resource.length - 8, end - 16, end - 8);
-    }
-    if (!thumbnails.includes(id)) {
+    if (thumbnails.includes(id)) {
+      noteDropped(job, "Photoshop's thumbnail");
+    } else if (id === iptc && job.metadata !== "keep") {
+      const records = iptcUnder(job.metadata, resources.subarray(sizeAt + 4, sizeAt + 4 + size));
+      kept.push(...(records ? [resourceOf(resources.subarray(at, sizeAt), records)] : []));
+    } else if (job.metadata === "keep" || !repeated.includes(id)) {
+      const resource = Buffer.from(resources.subarray(at, end));
+      if (id === resolution && swap && size === 16 && end <= resources.length) {
+        resources.copy(resource, resource.length - 16, end - 8, end);
+        resources.copy(resource, resource.length - 8, end - 16, end - 8);
+      }
       kept.push(resource);
     }
     at = end;
   }
-  return Buffer.concat([...kept, resources.subarray(at)]);
+  return Buffer.concat(job.metadata === "keep" ? [...kept, resources.subarray(at)] : kept);
+}
+
+function resourceOf(head: Buffer, data: Buffer): Buffer {
+  const resource = Buffer.alloc(head.length + 4 + even(data.length));
+  resource.set(head);
+  resource.writeUInt32BE(data.length, head.length);
+  resource.set(data, head.length + 4);
+  return resource;
 }
 
 function even(length: number): number {

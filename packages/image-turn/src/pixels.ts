@@ -1,6 +1,7 @@
 import sharp, { type Metadata, type Sharp, type SharpOptions } from "sharp";
 import { ImageRejected, type Limits } from "./contract.ts";
 import { isQuarter, type Size, type Turn } from "./geometry.ts";
+import type { MetadataPolicy } from "./privacy.ts";
 
 /** Within a function of one processor: images one after the other, nothing kept between them. */
 sharp.cache(false);
@@ -13,6 +14,8 @@ export interface Job {
   /** Colour of the corners at angles that are no quarter turns. @default transparent with alpha, else white */
   readonly background: Colour | undefined;
   readonly limits: Limits;
+  /** What of the metadata goes along. */
+  readonly metadata: MetadataPolicy;
   /** When the work has to be over, in milliseconds of `performance.now()`. */
   readonly deadline: number;
   /** Where a format's file writes what there is to say of this image. */

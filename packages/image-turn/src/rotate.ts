@@ -8,6 +8,7 @@ import { turnPng } from "./formats/png/png.ts";
 import { turnTiff } from "./formats/tiff/tiff.ts";
 import { turnWebp } from "./formats/webp/webp.ts";
 import { type Colour, type Job, tooSlow } from "./pixels.ts";
+import type { MetadataPolicy } from "./privacy.ts";
 
 export interface RotateOptions {
   /** Degrees clockwise, any finite number; negative ones turn counter-clockwise. */
@@ -24,6 +25,12 @@ export interface RotateOptions {
    * @default repair
    */
   readonly damaged?: "repair" | "reject";
+  /**
+   * What of Exif, XMP, IPTC and texts goes along: `keep` all; `no-location` all but where the picture was taken and what
+   * cannot be looked into; `none` nothing. Orientation, colour profile and what a gain map needs are never touched.
+   * @default keep
+   */
+  readonly metadata?: MetadataPolicy;
 }
 
 const turners: Record<Format, (source: Buffer, job: Job) => Promise<Buffer>> = {
@@ -40,9 +47,14 @@ const turners: Record<Format, (source: Buffer, job: Job) => Promise<Buffer>> = {
  * A processor that turns an image upright by its own orientation, then by `angle`, and encodes it in the format
  * it came in, with its metadata. docs/images.md says what each format keeps.
  *
- * @throws {RangeError} where the angle is not finite, the background no colour, or `damaged` neither word.
+ * @throws {RangeError} where the angle is not finite, the background no colour, or `damaged` or `metadata` none of their words.
  */
-export function rotate({ angle, background, damaged = "repair" }: RotateOptions): ImageOperation {
+export function rotate({
+  angle,
+  background,
+  damaged = "repair",
+  metadata = "keep",
+}: RotateOptions): ImageOperation {
   if (!Number.isFinite(angle)) {
     throw new RangeError(`rotate: angle is ${angle}; it must be a finite number of degrees clockwise.`);
   }
@@ -54,10 +66,16 @@ export function rotate({ angle, background, damaged = "repair" }: RotateOptions)
   if (damaged !== "repair" && damaged !== "reject") {
     throw new RangeError(`rotate: damaged is ${JSON.stringify(damaged)}; it must be "repair" or "reject".`);
   }
+  if (!["keep", "no-location", "none"].includes(metadata)) {
+    throw new RangeError(
+      `rotate: metadata is ${JSON.stringify(metadata)}; it must be "keep", "no-location" or "none".`,
+    );
+  }
   return async (source, limits) => {
     const format = identify(source);
     const deadline = performance.now() + limits.seconds * 1000;
-    const job: Job = { angle, background, limits, deadline, notes: { repaired: [], dropped: [] } };
+    const notes = { repaired: [], dropped: [] };
+    const job: Job = { angle, background, limits, metadata, deadline, notes };
     try {
       const body = await turners[format](source, job);
       const { repaired } = job.notes;

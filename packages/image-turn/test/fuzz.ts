@@ -6,6 +6,7 @@ import { pathToFileURL } from "node:url";
 import { crc32 } from "node:zlib";
 import sharp from "sharp";
 import { ImageRejected, type RejectionCode } from "../src/contract.ts";
+import type { MetadataPolicy } from "../src/privacy.ts";
 import { rotate } from "../src/rotate.ts";
 import { files } from "./corpus/files.ts";
 import { mutate, random } from "./mutate.ts";
@@ -16,6 +17,7 @@ export type Outcomes = Partial<Record<RejectionCode | "result", number>> & { slo
 const limits = { pixels: 4_000_000, seconds: 5 };
 /** Milliseconds beyond the limit that a piece of work that cannot be stopped may take. */
 const grace = 2000;
+const policies: readonly MetadataPolicy[] = ["keep", "keep", "no-location", "none"];
 const angles = [90, 90, 90, 180, 270, 33];
 
 /**
@@ -36,10 +38,11 @@ export async function fuzz(
     const mutated = mutate(source, next);
     const file = name.startsWith("png") && next() < 0.7 ? withChecksums(mutated) : mutated;
     const angle = angles[Math.floor(next() * angles.length)] as number;
+    const metadata = policies[Math.floor(next() * policies.length)] as MetadataPolicy;
     const start = performance.now();
     let outcome: RejectionCode | "result" = "result";
     try {
-      const { body, notes } = await rotate({ angle })(file, limits);
+      const { body, notes } = await rotate({ angle, metadata })(file, limits);
       const taken = performance.now() - start;
       outcomes.slowest = Math.max(outcomes.slowest ?? 0, taken);
       if (name === "heic") {

@@ -71,6 +71,17 @@ describe("a GIF", () => {
     expect(first?.data[3]).to.equal(0);
   });
 
+  it("keeps delays longer than the encoder takes, up to the eleven minutes that the format has", async () => {
+    const indices = Uint8Array.from({ length: 64 }, (_, index) => index % 16);
+    const frame = { left: 0, top: 0, width: 8, height: 8, indices };
+    const frames = [12_000, 7, 65_535].map((delay) => ({ ...frame, delay }));
+    const source = gif({ width: 8, height: 8, palette, frames, loop: 0 });
+    for (const angle of [90, 45]) {
+      const { delay } = await sharp(await turned(source, angle)).metadata();
+      expect(delay).to.deep.equal([120_000, 70, 655_350]);
+    }
+  });
+
   it("turned by 45 degrees has corners of a background that is given", async () => {
     const background = { r: 255, g: 0, b: 0, alpha: 1 };
     const { body } = await rotate({ angle: 45, background })(animatedGif(24, 24), limits);

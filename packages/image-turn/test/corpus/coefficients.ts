@@ -3,6 +3,7 @@ import { decode, passesOf } from "../../src/formats/jpeg/decode.ts";
 import { findFrame, parse } from "../../src/formats/jpeg/file.ts";
 import { Pace } from "../../src/formats/jpeg/pace.ts";
 import { mcuOf, moveOf, planeOf, sampling, zigzag } from "../../src/formats/jpeg/planes.ts";
+import type { Job } from "../../src/pixels.ts";
 import { random } from "../mutate.ts";
 
 export interface Coded {
@@ -163,7 +164,14 @@ export async function coefficients(file: Buffer): Promise<CodedPicture> {
   const planes = components.map((component) => planeOf(component, frame, mcuOf(components), turn, move));
   const notes = { repaired: [], dropped: [] };
   const limits = { pixels: 1e9, seconds: 60 };
-  const job = { angle: 0, background: undefined, limits, notes, deadline: performance.now() + 60_000 };
+  const job: Job = {
+    angle: 0,
+    metadata: "keep",
+    background: undefined,
+    limits,
+    notes,
+    deadline: performance.now() + 60_000,
+  };
   await decode(frame, segments, scans, passesOf(frame, scans), planes, move.order, new Pace(job));
   return {
     width: frame.width,

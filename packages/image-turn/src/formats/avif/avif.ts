@@ -1,5 +1,6 @@
+import type { Metadata } from "sharp";
 import { ImageRejected } from "../../contract.ts";
-import { isQuarter, turnFrom } from "../../geometry.ts";
+import { isQuarter, type Turn, turnFrom } from "../../geometry.ts";
 import { checkPixels, inspect, type Job, keepSpace, open, turnPixels } from "../../pixels.ts";
 import { weight } from "../../weights.ts";
 import { readContainer, turnContainer } from "./heif.ts";
@@ -26,6 +27,19 @@ export async function turnAvif(source: Buffer, job: Job): Promise<Buffer> {
       return turned;
     }
   }
+  const encoded = await encode(source, metadata, turn, job);
+  // The encoder takes its metadata over as they are.
+  const container = readContainer(encoded);
+  const turned =
+    typeof container === "string" ? container : await turnContainer(encoded, container, turnFrom(1, 0), job);
+  if (typeof turned === "string") {
+    throw new Error(`The encoder made an AVIF that ${turned}.`);
+  }
+  return turned;
+}
+
+function encode(source: Buffer, metadata: Metadata, turn: Turn, job: Job): Promise<Buffer> {
+  const deep = metadata.depth === "ushort";
   const image = keepSpace(open(job, source), metadata.space);
   return turnPixels(image, turn, metadata.hasAlpha, job.background)
     .keepMetadata()

@@ -1,9 +1,10 @@
 /** Turns the images of a HEIF file, be it HEIC or AVIF, by its own properties (ISO/IEC 23008-12): no pixel is touched. */
 
-import { hasThumbnail, turnedExif } from "../../exif.ts";
+import { hasThumbnail, minimalExif, turnedExif } from "../../exif.ts";
 import { type Size, swapsSides, type Turn, turnedSize } from "../../geometry.ts";
 import { noteDropped, noteXmpThumbnails, resizedXmp, turnedXmp } from "../../metadata.ts";
 import type { Job } from "../../pixels.ts";
+import { exifUnder, xmpUnder } from "../../privacy.ts";
 import {
   type Association,
   associationsOf,
@@ -334,6 +335,13 @@ async function turnExif(data: Buffer, turn: Turn, size: Size | undefined, job: J
   const start = 4 + data.readUInt32BE(0);
   const named = data.toString("latin1", start, start + 6) === "Exif\0\0";
   const block = data.subarray(named ? start + 6 : start);
+  if (job.metadata !== "keep") {
+    const allowed = exifUnder(job.metadata, block) ?? minimalExif(1);
+    if (allowed.length > block.length) {
+      throw new RangeError("an Exif block that is shorter than any");
+    }
+    block.fill(0).set(allowed);
+  }
   const unlink = () => Promise.reject(new Error("no thumbnail"));
   const turned = size && (await turnedExif(block, turn, size, unlink, block.length));
   if (turned !== undefined) {
@@ -344,8 +352,15 @@ async function turnExif(data: Buffer, turn: Turn, size: Size | undefined, job: J
   }
 }
 
+const emptyXmp = '<x:xmpmeta xmlns:x="adobe:ns:meta/"/>';
+
 /** Changes an XMP packet where it is: sizes that now take more or fewer digits stay as they were. */
 function turnXmp(data: Buffer, size: Size | undefined, job: Job): void {
+  if (job.metadata !== "keep") {
+    const allowed = xmpUnder(job.metadata, data, true);
+    const fits = allowed !== undefined && allowed.length <= data.length;
+    data.write((fits ? allowed.toString("latin1") : emptyXmp).padEnd(data.length, " "), "latin1");
+  }
   noteXmpThumbnails(data, job);
   const turned = turnedXmp(data, true);
   const resized = size ? resizedXmp(turned, size) : turned;

@@ -44,6 +44,9 @@ const maxFrames = 200_000;
 
 const introducer = { extension: 0x21, frame: 0x2c, trailer: 0x3b } as const;
 const plainText = 0x01;
+const control = 0xf9;
+/** Maximum milliseconds that the encoder takes for a frame; a GIF may have ten times as many. */
+const maxDelay = 65_535;
 const interlacing = 0x40;
 
 /**
@@ -64,9 +67,15 @@ export async function turnGif(source: Buffer, job: Job): Promise<Buffer> {
   const { delay, loop } = await open(job, gif.file).metadata();
   const { width, height, pages, pixels } = await turnFrames(gif.file, turn, job);
   const raw = { width, height: height * pages, channels: 4, pageHeight: height } as const;
-  const animation = pages > 1 && delay !== undefined ? { delay, loop: loop ?? 0 } : {};
+  const animation =
+    pages > 1 && delay !== undefined
+      ? { delay: delay.map((each) => Math.min(each, maxDelay)), loop: loop ?? 0 }
+      : {};
   const joined = open(job, pixels, { raw, limitInputPixels: false });
   const encoded = await joined.gif({ ...animation, keepDuplicateFrames: true }).toBuffer();
+  if (delay?.some((each) => each > maxDelay)) {
+    setDelays(encoded, delay, turn, job);
+  }
   const extensions = gif.parts.filter((part) => Buffer.isBuffer(part)).filter((part) => !isAnimation(part));
   const begin = 13 + paletteBytes(encoded.readUInt8(10));
   return Buffer.concat([
@@ -74,6 +83,16 @@ export async function turnGif(source: Buffer, job: Job): Promise<Buffer> {
     ...extensions.map((extension) => carriedExtension(extension, { width, height }, turn, job)),
     encoded.subarray(begin),
   ]);
+}
+
+/** Writes the frames' delays, in milliseconds, into a GIF. */
+function setDelays(file: Buffer, delays: readonly number[], turn: Turn, job: Job): void {
+  const controls = parse(file, turn, job).parts.filter(
+    (part): part is Buffer => Buffer.isBuffer(part) && part[1] === control,
+  );
+  for (const [index, part] of controls.entries()) {
+    part.writeUInt16LE((delays[index] ?? 0) / 10, 4);
+  }
 }
 
 function turnIndices({ canvas, head, parts }: Gif, turn: Turn, job: Job): Buffer {
@@ -193,13 +212,16 @@ function readFrame(source: Buffer, at: number, data: number, end: number | undef
 
 /** XMP is no sub-blocks, but text: its length may change. */
 function carriedExtension(extension: Buffer, size: Size, turn: Turn, job: Job): Buffer {
-  const isXmp = extension.includes("XMP DataXMP", 3, "latin1");
-  return isXmp ? carriedXmp(extension, { turn, size, oriented: false, job }) : extension;
+  if (extension.includes("XMP DataXMP", 3, "latin1")) {
+    return carriedXmp(extension, { turn, size, oriented: false, job }) ?? Buffer.alloc(0);
+  }
+  const shows = isAnimation(extension) || extension.includes("ICCRGBG1", 3, "latin1");
+  return job.metadata === "none" && !shows ? Buffer.alloc(0) : extension;
 }
 
 /** Whether an extension says how a frame is shown, or how often all of them: what a new encoding has, too. */
 function isAnimation(extension: Buffer): boolean {
-  return extension[1] === 0xf9 || /^(NETSCAPE2\.0|ANIMEXTS1\.0)/.test(extension.toString("latin1", 3, 14));
+  return extension[1] === control || /^(NETSCAPE2\.0|ANIMEXTS1\.0)/.test(extension.toString("latin1", 3, 14));
 }
 
 function paletteBytes(flags: number): number {

@@ -3,14 +3,15 @@ import { exifOrientation, hasThumbnail, statedOrientation, turnedExif } from "..
 import { isQuarter, swapsSides, type Turn, turnFrom } from "../../geometry.ts";
 import {
   type Carried,
+  carriedResources,
   noteDropped,
   noteXmpThumbnails,
   resizedXmp,
   secondOrientation,
-  turnedResources,
   turnedXmp,
 } from "../../metadata.ts";
 import { checkPixels, type Job, keepSpace, open, turnPixels } from "../../pixels.ts";
+import { exifUnder, xmpUnder } from "../../privacy.ts";
 import { weight } from "../../weights.ts";
 import {
   companionsOf,
@@ -40,6 +41,7 @@ const signature = {
   jfif: Buffer.from("JFIF\0", "latin1"),
   exif: Buffer.from("Exif\0\0", "latin1"),
   xmp: Buffer.from("http://ns.adobe.com/xap/1.0/\0", "latin1"),
+  profile: Buffer.from("ICC_PROFILE\0", "latin1"),
   photoshop: Buffer.from("Photoshop 3.0\0", "latin1"),
 } as const;
 
@@ -229,6 +231,8 @@ async function turnedMetadata(
 ): Promise<Segment | undefined> {
   const { turn, size, job } = carried;
   const { marker: code, data } = segment;
+  // What cannot be looked into goes along only with everything else.
+  const all = job.metadata === "keep";
   const changed = (text: Buffer, rest: Buffer) => ({ marker: code, data: Buffer.concat([text, rest]) });
   switch (code) {
     case marker.app0:
@@ -237,7 +241,10 @@ async function turnedMetadata(
         : undefined;
     case marker.app1:
       if (startsWith(segment, signature.exif)) {
-        const rest = data.subarray(signature.exif.length);
+        const rest = exifUnder(job.metadata, data.subarray(signature.exif.length));
+        if (rest === undefined) {
+          return undefined;
+        }
         const exif = await turnedExif(rest, turn, size, (thumbnail) =>
           turnJpegThumbnail(thumbnail, turn, job),
         );
@@ -247,38 +254,43 @@ async function turnedMetadata(
         return exif && changed(signature.exif, exif);
       }
       if (startsWith(segment, signature.xmp)) {
-        const xmp = data.subarray(signature.xmp.length);
+        const xmp = xmpUnder(job.metadata, data.subarray(signature.xmp.length), carried.oriented);
+        if (xmp === undefined) {
+          return undefined;
+        }
         noteXmpThumbnails(xmp, job);
         const packet = turnedXmp(xmp, gainMap !== undefined, secondOrientation(carried));
         const resized = resizedXmp(withoutClaims(packet, gainMap), size);
         // Longer numbers may find no room in a segment that is full.
         return changed(signature.xmp, resized.length + signature.xmp.length <= 65_533 ? resized : packet);
       }
-      return segment;
+      return all ? segment : undefined;
     case marker.app2:
       // Lists of pictures behind the image, and words on its gain map: they come along where the gain map does.
       if (isMultiPicture(segment)) {
         return gainMap === undefined ? undefined : listOf(0, 0, 0);
       }
-      return isIsoGainMap(segment) && gainMap === undefined ? undefined : segment;
+      if (isIsoGainMap(segment)) {
+        return gainMap === undefined ? undefined : segment;
+      }
+      return all || startsWith(segment, signature.profile) ? segment : undefined;
     case 0xed: {
       if (!startsWith(segment, signature.photoshop)) {
-        return segment;
+        return all ? segment : undefined;
       }
       const resources = data.subarray(signature.photoshop.length);
-      const turned = turnedResources(resources, swapsSides(turn));
-      if (turned.length < resources.length) {
-        noteDropped(job, "Photoshop's thumbnail");
-      }
-      return changed(signature.photoshop, turned);
+      const turned = carriedResources(resources, swapsSides(turn), job);
+      return turned.length > 0 ? changed(signature.photoshop, turned) : undefined;
     }
     case 0xeb:
       noteDropped(job, "content credentials, or others' data in APP11");
       return undefined;
     case marker.app14:
       return undefined;
+    case marker.com:
+      return job.metadata === "none" ? undefined : segment;
     default:
-      return (code >= 0xe3 && code <= 0xef) || code === marker.com ? segment : undefined;
+      return all && code >= 0xe3 && code <= 0xef ? segment : undefined;
   }
 }
 

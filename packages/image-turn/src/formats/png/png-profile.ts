@@ -16,7 +16,7 @@ const signature = Buffer.from("Exif\0\0", "latin1");
 const maxText = 1_000_000;
 
 /** The profile that a `tEXt` or `zTXt` chunk holds; undefined where it is another text, or damaged. */
-export function decodeProfile(type: "tEXt" | "zTXt", data: Buffer): RawProfile | undefined {
+export function decodeProfile(type: string, data: Buffer): RawProfile | undefined {
   const [start] = keyword.exec(data.toString("latin1", 0, 32)) ?? [];
   if (start === undefined || data.length > maxText) {
     return undefined;
@@ -33,7 +33,7 @@ export function decodeProfile(type: "tEXt" | "zTXt", data: Buffer): RawProfile |
   return /^(II\*\0|MM\0\*)/.test(exif.toString("latin1", 0, 4)) ? { head, name, prefix, exif } : undefined;
 }
 
-function textOf(type: "tEXt" | "zTXt", data: Buffer): string {
+function textOf(type: string, data: Buffer): string {
   try {
     const bytes = type === "tEXt" ? data : inflateSync(data, { maxOutputLength: maxText });
     return bytes.toString("latin1");
@@ -42,8 +42,33 @@ function textOf(type: "tEXt" | "zTXt", data: Buffer): string {
   }
 }
 
+/** What XMP's specification has an iTXt chunk begin with: keyword, no compression, no language. */
+export const xmpHead = Buffer.from("XML:com.adobe.xmp\0\0\0\0\0", "latin1");
+/** XMP of a camera has some kilobytes; with thumbnails, some hundred. */
+const maxPacket = 16_000_000;
+
+/**
+ * The XMP packet that a text chunk holds, which libvips compresses to `zTXt`; undefined where it is another text, or
+ * damaged.
+ */
+export function decodeXmp(type: string, data: Buffer): Buffer | undefined {
+  const keyword = xmpHead.subarray(0, 18);
+  if (!["tEXt", "zTXt", "iTXt"].includes(type) || !data.subarray(0, 18).equals(keyword)) {
+    return undefined;
+  }
+  // Behind the keyword, an iTXt has flag, method, language and a translated keyword; a zTXt has a method.
+  const translated = type === "iTXt" ? data.indexOf(0, data.indexOf(0, 20) + 1) + 1 : 18;
+  const text = data.subarray(type === "zTXt" ? 19 : translated);
+  const compressed = type === "zTXt" || (type === "iTXt" && data[18] === 1);
+  try {
+    return compressed ? inflateSync(text, { maxOutputLength: maxPacket }) : text;
+  } catch {
+    return undefined;
+  }
+}
+
 /** A chunk's data with another Exif block in the profile. */
-export function encodeProfile(type: "tEXt" | "zTXt", profile: RawProfile, exif: Buffer): Buffer {
+export function encodeProfile(type: string, profile: RawProfile, exif: Buffer): Buffer {
   const bytes = Buffer.concat([profile.prefix, exif]);
   const lines = bytes.toString("hex").replaceAll(/.{72}(?=.)/g, "$&\n");
   const text = Buffer.from(`\n${profile.name}\n${String(bytes.length).padStart(8)}\n${lines}\n`, "latin1");

@@ -15,8 +15,9 @@ import {
 } from "../../geometry.ts";
 import { type Carried, noteDropped, secondOrientation } from "../../metadata.ts";
 import { checkPixels, type Job, keepSpace, open, secondsLeft, turnPixels } from "../../pixels.ts";
+import { textStays } from "../../privacy.ts";
 import { weight } from "../../weights.ts";
-import { decodeProfile, encodeProfile } from "./png-profile.ts";
+import { decodeProfile, decodeXmp, encodeProfile, xmpHead } from "./png-profile.ts";
 import { bytesOf, decodeRaster, encodeRaster, isFiltered, type PngHeader } from "./png-raster.ts";
 
 interface Chunk {
@@ -59,7 +60,7 @@ const animated: readonly string[] = ["acTL", "fcTL", "fdAT"];
 /** Known chunks that viewers do without where their checksum is wrong; no pixel depends on them. */
 const dispensable: readonly string[] = [...portable, "acTL", "fcTL"];
 
-const xmpKeyword = "XML:com.adobe.xmp\0\0";
+const texts: readonly string[] = ["tEXt", "zTXt", "iTXt"];
 
 /**
  * Turns a PNG. Palettes, colour keys and depths below 8 bits, which the encoder would change, are turned here,
@@ -413,28 +414,47 @@ function isInside({ left, top, width, height }: Rectangle, canvas: Size): boolea
   return width > 0 && height > 0 && left + width <= canvas.width && top + height <= canvas.height;
 }
 
+function keywordOf(text: Buffer): string {
+  return text.toString("latin1", 0, Math.min(80, text.length)).split("\0")[0] as string;
+}
+
 function isPortable(type: string): boolean {
   const safeToCopy = (type.charCodeAt(3) & 0x20) !== 0;
   return portable.includes(type) || safeToCopy;
 }
 
+/** A text as it is in the result: XMP, Exif in hexadecimal digits, or another. */
+async function turnedText(chunk: Chunk, carried: Carried): Promise<Chunk | undefined> {
+  const { type, data } = chunk;
+  const packet = decodeXmp(type, data);
+  if (packet !== undefined) {
+    const xmp = carriedXmp(packet, carried);
+    return xmp && chunkOf("iTXt", xmpHead, xmp);
+  }
+  const profile = type === "iTXt" ? undefined : decodeProfile(type, data);
+  if (profile !== undefined) {
+    const exif = await carriedExif(profile.exif, carried, secondOrientation(carried));
+    return exif && chunkOf(type, encodeProfile(type, profile, exif));
+  }
+  return textStays(carried.job.metadata, keywordOf(data)) ? chunk : undefined;
+}
+
 /** A metadata chunk as it is in the result, or undefined where it cannot be right. */
 async function turnedChunk(chunk: Chunk, carried: Carried): Promise<Chunk | undefined> {
   const { type, data } = chunk;
+  const { job } = carried;
   if (type === "eXIf") {
     const exif = await carriedExif(data, carried);
     return exif && chunkOf(type, exif);
   }
-  if (type === "tEXt" || type === "zTXt") {
-    const profile = decodeProfile(type, data);
-    const exif = profile && (await carriedExif(profile.exif, carried, secondOrientation(carried)));
-    return profile ? exif && chunkOf(type, encodeProfile(type, profile, exif)) : chunk;
+  if (type === "tIME") {
+    return job.metadata === "none" ? undefined : chunk;
+  }
+  if (texts.includes(type)) {
+    return turnedText(chunk, carried);
   }
   if (type === "pHYs" && swapsSides(carried.turn) && data.length === 9) {
     return chunkOf(type, data.subarray(4, 8), data.subarray(0, 4), data.subarray(8));
   }
-  if (type === "iTXt" && data.toString("latin1", 0, xmpKeyword.length) === xmpKeyword) {
-    return chunkOf(type, carriedXmp(data, carried));
-  }
-  return chunk;
+  return job.metadata === "keep" || portable.includes(type) ? chunk : undefined;
 }

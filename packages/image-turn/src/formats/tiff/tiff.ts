@@ -3,8 +3,9 @@ import { carriedXmp } from "../../carried.ts";
 import { ImageRejected } from "../../contract.ts";
 import { readable } from "../../exif.ts";
 import { isQuarter, swapsSides, type Turn, turnFrom } from "../../geometry.ts";
-import { type Carried, noteDropped, turnedResources } from "../../metadata.ts";
+import { type Carried, carriedResources, noteDropped } from "../../metadata.ts";
 import { checkPixels, inspect, type Job, keepSpace, open, secondsLeft, turnPixels } from "../../pixels.ts";
+import { iptcUnder, type MetadataPolicy } from "../../privacy.ts";
 import { weight } from "../../weights.ts";
 import { tablesQuality } from "../jpeg/jpeg.ts";
 import { type Directory, type Field, type NewField, TiffReader, TiffWriter, type } from "./tiff-directory.ts";
@@ -18,6 +19,15 @@ const dropped: Readonly<Record<number, string | undefined>> = {
   [tag.freeOffsets]: undefined,
   [tag.freeBytes]: undefined,
 };
+/** Tags that state a place, or cannot be looked into: GPS, maker notes, GeoTIFF's and GDAL's, DNG's private data. */
+const locating: readonly number[] = [
+  ...[tag.gps, 0x927c, 33550, 33920, 33922, 34264, 34735, 34736, 34737, 42112, 42113, 50740],
+];
+/** Tags that say how the picture is shown, and nothing else; the packets among them are looked into. */
+const withoutPeople: readonly number[] = [
+  ...[254, 274, 282, 283, 290, 291, 296, 297, 301, 318, 319, 321, 332, 334, 336, 340, 341, 342, 343, 34675],
+  ...[tag.xmp, tag.photoshop],
+];
 const directories: readonly number[] = [tag.exif, tag.gps, tag.interoperability];
 
 /** TIFF's numbers for compressions, by the encoder's names. */
@@ -206,6 +216,9 @@ function carriedFields(
 ): NewField[] {
   const kept: NewField[] = [];
   for (const field of fields) {
+    if (!fieldStays(carried.job.metadata, field.tag)) {
+      continue;
+    }
     if (directories.includes(field.tag)) {
       const at = field.count === 1 ? reader.number(field.value) : 0;
       const inner = depth < 2 ? readable(() => reader.directoryAt(at).directory.values()) : undefined;
@@ -219,43 +232,48 @@ function carriedFields(
         noteDropped(carried.job, what);
       }
     } else if (field.type <= type.directory) {
-      kept.push(turnedField(reader, field, carried));
+      kept.push(...turnedField(reader, field, carried));
     }
   }
   return kept;
 }
 
-function turnedField(reader: TiffReader, field: Field, carried: Carried): NewField {
+/** Whether a field that does not say how pixels are stored goes along at all. */
+function fieldStays(policy: MetadataPolicy, of: number): boolean {
+  return (
+    policy === "keep" || (policy === "no-location" ? !locating.includes(of) : withoutPeople.includes(of))
+  );
+}
+
+/** A field as it is in the result, or none. */
+function turnedField(reader: TiffReader, field: Field, carried: Carried): NewField[] {
   const { size } = carried;
   const swapped = swapsSides(carried.turn);
-  const bytes = (value: Buffer) => ({ tag: field.tag, type: type.undefined, count: value.length, value });
+  const bytes = (value: Buffer | undefined) =>
+    value ? [{ tag: field.tag, type: type.undefined, count: value.length, value }] : [];
   switch (field.tag) {
     case tag.orientation:
-      return { tag: field.tag, type: type.short, count: 1, value: Buffer.from([1, 0]) };
+      return [{ tag: field.tag, type: type.short, count: 1, value: Buffer.from([1, 0]) }];
     case tag.pixelXDimension:
-      return longs(field.tag, [size.width]);
+      return [longs(field.tag, [size.width])];
     case tag.pixelYDimension:
-      return longs(field.tag, [size.height]);
+      return [longs(field.tag, [size.height])];
     case tag.xmp: {
       const value = carriedXmp(reader.littleEndian(field), carried);
-      return { tag: field.tag, type: type.byte, count: value.length, value };
+      return value ? [{ tag: field.tag, type: type.byte, count: value.length, value }] : [];
     }
     case tag.photoshop: {
-      const resources = turnedResources(field.value, swapped);
-      if (resources.length < field.value.length) {
-        noteDropped(carried.job, "Photoshop's thumbnail");
-      }
-      return bytes(resources);
+      return bytes(carriedResources(field.value, swapped, carried.job));
     }
     case tag.iptc:
       // Bytes, though many writers call them numbers: their order is not the file's.
-      return bytes(field.value);
+      return bytes(iptcUnder(carried.job.metadata, field.value));
     case tag.xResolution:
     case tag.yResolution: {
       const other = tag.xResolution + tag.yResolution - field.tag;
-      return { ...field, tag: swapped ? other : field.tag, value: reader.littleEndian(field) };
+      return [{ ...field, tag: swapped ? other : field.tag, value: reader.littleEndian(field) }];
     }
     default:
-      return { ...field, value: reader.littleEndian(field) };
+      return [{ ...field, value: reader.littleEndian(field) }];
   }
 }

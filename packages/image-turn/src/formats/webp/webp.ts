@@ -53,8 +53,9 @@ export async function turnWebp(source: Buffer, job: Job): Promise<Buffer> {
     : await turnStill(bare, pictures, bareFlags, turn, job);
 
   const profile = chunks.filter(({ type }) => type === "ICCP").slice(0, 1);
-  const xmp = chunks.filter(({ type }) => type === "XMP ").slice(0, 1);
   const carried = { turn, size: turned.size, oriented: orientation !== undefined, job };
+  const [packet] = chunks.filter(({ type }) => type === "XMP ").map(({ data }) => carriedXmp(data, carried));
+  const xmp = packet === undefined ? [] : [{ type: "XMP ", data: packet }];
   const exif = await turnedExifOf(chunks, carried);
   if (chunks.some(({ type }) => !known.includes(type))) {
     noteDropped(job, "unknown chunks");
@@ -70,7 +71,7 @@ export async function turnWebp(source: Buffer, job: Job): Promise<Buffer> {
     ...profile,
     ...turned.chunks,
     ...exif,
-    ...xmp.map(({ type, data }) => ({ type, data: carriedXmp(data, carried) })),
+    ...xmp,
   ]);
 }
 
