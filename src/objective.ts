@@ -9,7 +9,7 @@ import type { ImageFanOut } from "./topology/image-fan-out.ts";
 export function warnOfMissedObjective(fanOut: ImageFanOut): void {
   const { objective } = fanOut.settings;
   if (!objective) return;
-  setImmediate(() => {
+  fanOut.complete.then(() => {
     const workers = Object.entries(fanOut.workerSettings).map(([name, settings]) => ({ name, ...settings }));
     const warning = preflight(workers, objective);
     if (warning) pulumi.log.warn(warning, fanOut);

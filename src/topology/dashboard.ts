@@ -136,14 +136,18 @@ function lines({ topicArn, stack, workers }: Shown) {
   };
 }
 
-/** The body, with every worker that attaches itself while the program runs: it waits until it has. */
-export function bodyOfAll(
-  topicArn: pulumi.Output<string>,
-  stack: string,
-  attached: Readonly<Record<string, DeclaredOutputs>>,
-): pulumi.Output<string> {
-  const workers = new Promise<typeof attached>((resolve) => {
-    setImmediate(() => resolve(attached));
-  });
-  return pulumi.output({ topicArn, stack, workers }).apply((shown) => JSON.stringify(dashboardBody(shown)));
+/** What a dashboard is about; its workers are attached once it is complete. */
+interface Machine {
+  readonly topic: { readonly arn: pulumi.Output<string> };
+  readonly stack: string;
+  readonly workers: Readonly<Record<string, DeclaredOutputs>>;
+  readonly complete: Promise<void>;
+}
+
+/** The body, with every worker that the program attaches. */
+export function bodyOfAll({ topic, stack, workers, complete }: Machine): pulumi.Output<string> {
+  const attached = complete.then(() => workers);
+  return pulumi
+    .output({ topicArn: topic.arn, stack, workers: attached })
+    .apply((shown) => JSON.stringify(dashboardBody(shown)));
 }

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { sharpLayer } from "../packaging/sharp-layer.ts";
@@ -81,6 +82,9 @@ export class ImageFanOut extends pulumi.ComponentResource {
   readonly workers: Record<string, DeclaredOutputs> = {};
   /** Their settings, by name, with all defaults. */
   readonly workerSettings: Record<string, CheckedWorkerSettings> = {};
+  /** Resolves when the turn is over in which the fan-out was made: all workers are attached then, and later ones refused. */
+  readonly complete: Promise<void>;
+  #isComplete = false;
 
   constructor(name: string, args: ImageFanOutArgs = {}, opts?: pulumi.ComponentResourceOptions) {
     checkName("ImageFanOut", name);
@@ -90,6 +94,9 @@ export class ImageFanOut extends pulumi.ComponentResource {
     super("image-machine:index:ImageFanOut", name, {}, opts);
     const tags = { Project: pulumi.getProject(), Stack: pulumi.getStack(), ...settings.tags };
     this.settings = { ...settings, tags };
+    this.complete = setImmediate().then(() => {
+      this.#isComplete = true;
+    });
     const child: Child = { name, settings: this.settings, transform, parent: { parent: this } };
 
     this.keyArn = createKey(child, this.logGroups);
@@ -117,6 +124,11 @@ export class ImageFanOut extends pulumi.ComponentResource {
 
   /** @throws RangeError where a worker of this name cannot be attached */
   checkNewWorker(name: string): void {
+    if (this.#isComplete) {
+      throw new RangeError(
+        `ImageWorker "${name}": it comes too late for the fan-out's dashboard and objective, after an await. Create the fan-out and all its workers without an await in between: what has to be waited for comes before them.`,
+      );
+    }
     if (!this.workers[name]) return;
     throw new RangeError(
       `ImageWorker "${name}": the fan-out has a worker of that name already, whose results are under "${name}/". Give one of them another name.`,
@@ -261,15 +273,12 @@ function createAlarm(
   new aws.cloudwatch.MetricAlarm(`${name}-undelivered-alarm`, ...transformed(transform.alarm, args, parent));
 }
 
-function createDashboard({ name, transform, parent }: Child, { topic, stack, workers }: ImageFanOut): void {
+function createDashboard({ name, transform, parent }: Child, fanOut: ImageFanOut): void {
   new aws.cloudwatch.Dashboard(
     `${name}-dashboard`,
     ...transformed(
       transform.dashboard,
-      {
-        dashboardName: physicalName(`${stack}-${name}`),
-        dashboardBody: bodyOfAll(topic.arn, stack, workers),
-      },
+      { dashboardName: physicalName(`${fanOut.stack}-${name}`), dashboardBody: bodyOfAll(fanOut) },
       parent,
     ),
   );

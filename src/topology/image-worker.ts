@@ -99,8 +99,7 @@ export class ImageWorker extends pulumi.ComponentResource {
     fanOut.checkNewWorker(name);
     const settings = checkWorkerSettings(`ImageWorker "${name}": `, { ...fanOut.settings.workers, ...own });
     checkHandler(name, handler);
-    // A worker that gets a class of its own stays the same worker, and keeps its queues and what is in them.
-    super(type, name, {}, pulumi.mergeOptions(opts, { aliases: [{ type: IMAGE_WORKER }] }));
+    super(type, name, {}, optionsOf(fanOut, opts));
     const tags = { ...fanOut.settings.tags, Worker: name };
     const child: Child = { name, fanOut, settings, transform, tags, parent: { parent: this } };
     this.prefix = name;
@@ -131,6 +130,22 @@ export class ImageWorker extends pulumi.ComponentResource {
     const { source, results } = fanOut;
     this.registerOutputs({ ...outputs, name, source: source.bucket, results: results.bucket });
   }
+}
+
+/**
+ * Adds to a worker's options the fan-out's provider, unless it has one of its own: queue and function are where the topic
+ * and the layer are. And a worker that gets a class of its own stays the same worker, and keeps its queues and what is in them.
+ */
+function optionsOf(
+  fanOut: ImageFanOut,
+  opts: pulumi.ComponentResourceOptions = {},
+): pulumi.ComponentResourceOptions {
+  const own = [opts.provider ?? [], Object.values(opts.providers ?? {})].flat();
+  const provider = own.some(aws.Provider.isInstance) ? undefined : fanOut.getProvider("aws:sns/topic:Topic");
+  return pulumi.mergeOptions(opts, {
+    aliases: [{ type: IMAGE_WORKER }],
+    ...(provider && { providers: [provider] }),
+  });
 }
 
 /** What each step needs to know. */

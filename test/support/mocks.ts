@@ -7,6 +7,8 @@ export interface Registered {
   readonly name: string;
   // biome-ignore lint/suspicious/noExplicitAny: tests look into inputs of every resource type
   readonly inputs: Record<string, any>;
+  /** URN and identifier of the provider. @default the default one */
+  readonly provider?: string;
 }
 
 /** Where the resources are. */
@@ -21,15 +23,15 @@ const MACHINE = { project: "machine", stack: "test" };
  * @throws Error where two resources have one name, as Pulumi's engine does
  */
 export async function registered(
-  program: () => void,
+  program: () => unknown,
   place = HERE,
   { project, stack } = MACHINE,
 ): Promise<Registered[]> {
   const resources: Registered[] = [];
   await pulumi.runtime.setMocks(
     {
-      newResource: ({ type, name, inputs }) => {
-        resources.push({ type, name, inputs });
+      newResource: ({ type, name, inputs, provider }) => {
+        resources.push({ type, name, inputs, ...(provider && { provider }) });
         return { id: `${name}-id`, state: { ...inputs, ...outputs(type, name, place) } };
       },
       call: ({ token }) => {
@@ -41,7 +43,7 @@ export async function registered(
   );
   const refusal = Promise.withResolvers<never>();
   judgeLikeTheEngine({ refused: refusal.reject });
-  program();
+  await program();
   await Promise.race([pulumi.runtime.disconnect(), refusal.promise]);
   return resources;
 }

@@ -28,6 +28,8 @@ export interface RuntimeResource {
   readonly inputs: Record<string, unknown>;
   readonly protect: boolean;
   readonly retainOnDelete: boolean;
+  /** URN and identifier of the provider, where it is not the default one. */
+  readonly provider: string;
   /** URNs of the resources that the engine waits for before it makes or changes this one. */
   readonly dependencies: readonly string[];
   /** URNs that it had before, those that follow from its parent's included. */
@@ -86,6 +88,7 @@ export async function runInPulumiRuntime(
         inputs,
         protect: request.getProtect() ?? false,
         retainOnDelete: request.getRetainondelete() ?? false,
+        provider: request.getProvider(),
         dependencies: request.getDependenciesList(),
         aliases: request.getAliasurnsList(),
       });

@@ -1,3 +1,4 @@
+import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { expect } from "chai";
 import { ImageFanOut } from "../../src/topology/image-fan-out.ts";
@@ -280,6 +281,48 @@ describe("ImageWorker", () => {
     });
 
     expect(resources.filter(({ name }) => name.startsWith("grey"))).to.deep.equal([]);
+  });
+});
+
+describe("a worker of a fan-out with a provider", () => {
+  const machine = (opts: (own: aws.Provider) => pulumi.ComponentResourceOptions) =>
+    registered(() => {
+      const provider = new aws.Provider("of-fan-out", { region: "eu-west-1" });
+      const own = new aws.Provider("own", { region: "eu-west-1" });
+      const fanOut = new ImageFanOut("images", {}, { provider });
+      new ImageWorker("grey", { fanOut, handler: "handlers/rotate.ts" }, opts(own));
+    });
+  const options: [string, string, Parameters<typeof machine>[0]][] = [
+    ["takes it, having none of its own", "of-fan-out", () => ({})],
+    ["takes it, with other options", "of-fan-out", () => ({ aliases: [{ name: "old" }] })],
+    ["keeps its own", "own", (provider) => ({ provider })],
+    ["keeps its own of several", "own", (provider) => ({ providers: [provider] })],
+    ["keeps its own by name", "own", (aws) => ({ providers: { aws } })],
+  ];
+  for (const [what, name, opts] of options) {
+    it(what, async () => {
+      const own = (await machine(opts)).filter((each) => /^aws:/.test(each.type) && /^grey-/.test(each.name));
+
+      expect(own).to.have.length(17);
+      for (const { provider } of own) expect(provider).to.contain(`pulumi:providers:aws::${name}::`);
+    });
+  }
+});
+
+describe("a worker that comes after an await", () => {
+  it("is refused, as dashboard and objective know nothing of it", async () => {
+    const resources = await registered(async () => {
+      const fanOut = new ImageFanOut("images");
+      new RotationWorker("early", { fanOut, angle: 90 });
+      await fanOut.complete;
+      expect(() => new RotationWorker("late", { fanOut, angle: 90 })).to.throw(
+        RangeError,
+        'ImageWorker "late": it comes too late for the fan-out\'s dashboard and objective, after an await. Create the fan-out and all its workers without an await in between: what has to be waited for comes before them.',
+      );
+    });
+
+    expect(resources.filter(({ name }) => name.startsWith("late"))).to.deep.equal([]);
+    expect(find(resources, "Dashboard", "images-dashboard").dashboardBody).to.contain("early");
   });
 });
 

@@ -1,7 +1,7 @@
 import { keyArn } from "local-aws";
 import { nothingToDo, policyText, type ResourceType } from "./provider.ts";
 
-/** Roles, log groups, keys, alarms, dashboards and traces. */
+/** Roles, log groups, keys, alarms, dashboards and traces, and providers. */
 export const other: Record<string, ResourceType> = {
   "aws:iam/role:Role": {
     inputs: ["name", "assumeRolePolicy", "tags.*"],
@@ -60,6 +60,9 @@ export const other: Record<string, ResourceType> = {
       return { id, state: inputs };
     },
   },
+
+  // Every region and profile is this computer.
+  "pulumi:providers:aws": nothingToDo(["region", "profile", "version"]),
 
   // Nothing is measured here: the person is watching.
   "aws:cloudwatch/metricAlarm:MetricAlarm": nothingToDo([
