@@ -89,7 +89,7 @@ async function reconcile(
       sqs,
       stack,
       worker,
-      startAfter: last,
+      part: { after: last },
       signal: interruption.signal,
       before: new Date(Date.now() - grace * 60_000),
       onKey: (key, tally) => {

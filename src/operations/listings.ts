@@ -19,6 +19,14 @@ export interface SourceVersion {
   readonly modified: Date;
 }
 
+/** The keys that are meant of a listing. */
+export interface Part {
+  /** Only those behind this key. */
+  readonly after?: string | undefined;
+  /** Only those that begin with it. */
+  readonly under?: string | undefined;
+}
+
 /** One result, by its source's key. */
 export interface ResultKey {
   readonly key: string;
@@ -27,16 +35,25 @@ export interface ResultKey {
 
 /**
  * The keys of a source bucket in S3's order, page by page, but for those that are folders.
- * @param after only those behind this key
+ * @param part only those behind the key `after`, and those that begin with `under`
  */
-export async function* sourceKeys(s3: S3Client, bucket: string, after = ""): AsyncGenerator<SourceKey> {
+export async function* sourceKeys(
+  s3: S3Client,
+  bucket: string,
+  { after = "", under = "" }: Part = {},
+): AsyncGenerator<SourceKey> {
   let open: SourceKey | undefined;
   let marker: { KeyMarker?: string | undefined; VersionIdMarker?: string | undefined } = {
     ...(after ? { KeyMarker: after } : {}),
   };
   for (let more = true; more; ) {
     const page = await s3.send(
-      new ListObjectVersionsCommand({ Bucket: bucket, EncodingType: "url", ...marker }),
+      new ListObjectVersionsCommand({
+        Bucket: bucket,
+        EncodingType: "url",
+        ...(under && { Prefix: under }),
+        ...marker,
+      }),
     );
     // Versions and delete markers come in two lists, each in order.
     const entries = [
@@ -64,19 +81,19 @@ export async function* sourceKeys(s3: S3Client, bucket: string, after = ""): Asy
   if (open) yield open;
 }
 
-/** The results of a worker in S3's order, page by page. @param after only those of sources behind this key */
+/** The results of a worker in S3's order, page by page. @param part the sources that are meant */
 export async function* resultKeys(
   s3: S3Client,
   bucket: string,
   prefix: string,
-  after = "",
+  { after = "", under = "" }: Part = {},
 ): AsyncGenerator<ResultKey> {
   let token: string | undefined;
   do {
     const page = await s3.send(
       new ListObjectsV2Command({
         Bucket: bucket,
-        Prefix: `${prefix}/`,
+        Prefix: `${prefix}/${under}`,
         EncodingType: "url",
         ...(token ? { ContinuationToken: token } : after ? { StartAfter: `${prefix}/${after}` } : {}),
       }),

@@ -7,6 +7,7 @@ import type { StackOutputs } from "../stack-outputs.ts";
 import { withDeadLetters } from "./dead-letters.ts";
 import {
   merged,
+  type Part,
   type ResultKey,
   resultKeys,
   type SourceKey,
@@ -48,8 +49,8 @@ export interface ReconcileOptions {
   readonly stack: StackOutputs;
   /** Name of the worker. */
   readonly worker: string;
-  /** Only keys behind this one. @default all */
-  readonly startAfter?: string | undefined;
+  /** Only some keys. @default all */
+  readonly part?: Part | undefined;
   /** Only what was created before this time can be missing; what is younger may be on its way. */
   readonly before: Date;
   /** Ends it with an error. */
@@ -96,7 +97,7 @@ export class Reconciliation {
   }
 
   async *findings(): AsyncGenerator<Finding> {
-    const { s3, sqs, stack, worker, startAfter, before, onKey } = this.#options;
+    const { s3, sqs, stack, worker, part, before, onKey } = this.#options;
     const { queue = "", deadLetterQueue = "" } = stack.workers[worker] ?? {};
     this.tally.queued = await reached(`The queue of ${worker}`, queued(sqs, queue));
     const rejected = new Set<string>();
@@ -111,8 +112,8 @@ export class Reconciliation {
       },
     );
     const pairs = merged(
-      sourceKeys(s3, stack.sourceBucket, startAfter),
-      resultKeys(s3, stack.resultsBucket, this.#prefix, startAfter),
+      sourceKeys(s3, stack.sourceBucket, part),
+      resultKeys(s3, stack.resultsBucket, this.#prefix, part),
     );
     const { tally } = this;
     for await (const { source, result, agrees } of pMapIterable(pairs, (pair) => this.#compared(pair), {

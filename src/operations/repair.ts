@@ -39,16 +39,18 @@ export class Repairs {
     return this.#waiting.length;
   }
 
+  /** Takes a repair, and sends a batch where that makes one; several may be added at once. */
   async add(repair: Repair): Promise<void> {
     this.#waiting.push(repair);
-    if (this.#waiting.length === BATCH) await this.flush();
+    if (this.#waiting.length >= BATCH) await this.flush();
   }
 
   /** Sends what is not sent yet. @throws Error where SQS refuses a message */
   async flush(): Promise<void> {
-    if (this.#waiting.length === 0) return;
+    const batch = this.#waiting.splice(0, BATCH);
+    if (batch.length === 0) return;
     await setTimeout(Math.max(0, (this.#sent / this.#rate) * 1000 - (performance.now() - this.#started)));
-    const Entries = this.#waiting.map((repair, index) => ({
+    const Entries = batch.map((repair, index) => ({
       Id: String(index),
       MessageBody: eventOf(this.#bucket, repair),
     }));
@@ -59,7 +61,6 @@ export class Repairs {
       throw new Error(`SQS refused ${Failed.length} of ${Entries.length} messages: ${Failed[0].Message}`);
     }
     this.#sent += Entries.length;
-    this.#waiting.length = 0;
   }
 }
 

@@ -1,16 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
-import {
-  DeleteObjectCommand,
-  GetObjectCommand,
-  ListObjectVersionsCommand,
-  PutObjectCommand,
-  type S3Client,
-} from "@aws-sdk/client-s3";
+import { GetObjectCommand, PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
 import { GetQueueAttributesCommand, type SQSClient } from "@aws-sdk/client-sqs";
 import sharp, { type Sharp } from "sharp";
 import type { StackOutputs, WorkerOutputs } from "../stack-outputs.ts";
 import { type DeadLetter, dealWithDeadLetters } from "./dead-letters.ts";
+import { removeUnder } from "./removal.ts";
 import { reached } from "./stack.ts";
 
 export interface SmokeOptions {
@@ -211,22 +206,9 @@ async function removeAll(
   key: string,
   failed: readonly string[],
 ): Promise<number> {
-  const places = [
-    { Bucket: stack.sourceBucket, Key: key },
-    ...Object.values(stack.workers).map(({ prefix }) => ({
-      Bucket: stack.resultsBucket,
-      Key: `${prefix}/${key}`,
-    })),
-  ];
-  let count = 0;
-  for (const { Bucket, Key } of places) {
-    const { Versions = [], DeleteMarkers = [] } = await s3.send(
-      new ListObjectVersionsCommand({ Bucket, Prefix: Key }),
-    );
-    for (const { VersionId } of [...Versions, ...DeleteMarkers]) {
-      await s3.send(new DeleteObjectCommand({ Bucket, Key, VersionId }));
-      count++;
-    }
+  let count = await removeUnder(s3, stack.sourceBucket, key);
+  for (const { prefix } of Object.values(stack.workers)) {
+    count += await removeUnder(s3, stack.resultsBucket, `${prefix}/${key}`);
   }
   for (const worker of failed) {
     await takeDeadLetter(sqs, stack.workers[worker]?.deadLetterQueue ?? "", key);

@@ -1,0 +1,68 @@
+import path from "node:path";
+import { type Answer, answer } from "../capacity/answer.ts";
+import { assumptionsFor } from "../capacity/assumptions.ts";
+import { runCost, total } from "../capacity/cost.ts";
+import { planOf, Recorder } from "../capacity/graph.ts";
+import { liveDurations } from "../capacity/live.ts";
+import { arrivals } from "../capacity/model/arrivals.ts";
+import { secondsPerImage } from "../capacity/model/durations.ts";
+import { simulate } from "../capacity/model/simulation.ts";
+import type { Load, Plan } from "../capacity/plan.ts";
+import { runProgram } from "../machine/program.ts";
+import { readStackConfig, regionOf } from "../machine/stack-config.ts";
+import { PROJECT } from "./words.ts";
+
+const SEED = 1;
+
+/** What the model of `npm run capacity` says of a run before it. */
+export interface Prediction {
+  readonly plan: Plan;
+  readonly answer: Answer;
+  /** What the run costs in dollars if an image takes each worker what its metrics have measured. */
+  readonly costAsMeasured: () => Promise<number>;
+}
+
+/** Asks the model what a stack does with images that come evenly. */
+export async function predict(options: {
+  readonly stack: string;
+  readonly region: string | undefined;
+  readonly images: number;
+  /** In which they come. */
+  readonly seconds: number;
+  readonly megapixels: number;
+}): Promise<Prediction> {
+  const { images, seconds, megapixels } = options;
+  const config = readStackConfig(PROJECT, options.stack);
+  const region = options.region ?? regionOf(config);
+  const recorder = new Recorder(region);
+  await runProgram(path.join(PROJECT, "index.ts"), config, recorder.provision);
+  const plan = planOf(recorder.resources, region);
+  const assumed = assumptionsFor(region);
+  const load: Load = {
+    arrivals: arrivals("constant", images, Math.max(1, Math.ceil(seconds)), SEED),
+    secondsPerImage: secondsPerImage(megapixels),
+  };
+  // Whenever it is done is soon enough: nothing is to be raised.
+  const question = {
+    plan,
+    load,
+    assumed,
+    known: [],
+    megapixels,
+    deadline: Number.POSITIVE_INFINITY,
+    seed: SEED,
+  };
+  return {
+    plan,
+    answer: answer(question).answer,
+    costAsMeasured: async () => {
+      const measured = await liveDurations(plan, new Date());
+      if (measured.size === 0) throw new Error("CloudWatch has no durations of these workers yet.");
+      const known: Load = {
+        ...load,
+        secondsPerImage: (worker, given) => measured.get(worker.name) ?? load.secondsPerImage(worker, given),
+      };
+      return total(runCost(simulate(plan, known, assumed, { seed: SEED }), assumed));
+    },
+  };
+}
