@@ -30,7 +30,7 @@ const ODD = [
 ];
 
 /** What is no image, and has to be rejected. */
-export const NO_IMAGE: ProofFile = { name: "notes.txt", body: Buffer.from("These are notes, and no image.") };
+const NO_IMAGE: ProofFile = { name: "notes.txt", body: Buffer.from("These are notes, and no image.") };
 
 /**
  * What is uploaded, the same for the same files: of every hundred keys ten are odd, ten are overwritten, five deleted, two hold no
