@@ -15,7 +15,7 @@ import {
 } from "./raisable-limits.ts";
 
 export interface Advice {
-  /** What must be raised; nothing, where all is well or nothing helps. */
+  /** Raises that are needed; none where all is well or nothing helps. */
   readonly raises: readonly Raise[];
   /** The run with everything raised; where nothing helps, with all that there is. */
   readonly simulation: Simulation;
@@ -25,11 +25,11 @@ export interface Advice {
 
 const A_DAY = 24 * 3600;
 
-/** How close to the minimum the search goes. */
+/** Ratio to the minimum at which the search ends. */
 const CLOSE_ENOUGH = 1.02;
 
 /**
- * What must be raised, and to what, for everything to be done with by `deadline`. All is lifted that can be; then one
+ * Finds what must be raised, and to what, for everything to be done with by `deadline`. All is lifted that can be; then one
  * thing after the other is put back to what it is or, where that is too little, to the minimum that is enough.
  * @param options settingsOnly: takes quotas and buckets for as large as need be, and asks for settings alone;
  *   patience: seconds for which a run is followed that is late whatever is raised, by default a day
@@ -72,7 +72,7 @@ export function advise(
 }
 
 /**
- * Whether the account has what is reserved, which AWS insists on, and what pollers may run at once: what they take from
+ * Checks that the account has what is reserved, which AWS insists on, and what pollers may run at once: what they take from
  * a queue and no function takes from them counts as a try.
  */
 function isDeployable({ plan, assumed }: State): boolean {

@@ -21,7 +21,7 @@ export interface Question {
   readonly seed: number;
 }
 
-/** By when, in seconds from the first image: as assumed, and where assumptions are at their best and worst. */
+/** Seconds from the first image: as assumed, and where assumptions are at their best and worst. */
 export interface Moment {
   readonly assumed: number | undefined;
   readonly best: number | undefined;
@@ -31,16 +31,16 @@ export interface Moment {
 /** The answer, in numbers. Costs are dollars; a moment that is undefined is not within fourteen days. */
 export interface Answer {
   readonly images: number;
-  /** By when S3 had taken the last image. */
+  /** Until S3 had taken the last image. */
   readonly accepted: Moment;
-  /** By when every image was in the queue of every worker, from where it is not lost any more. */
+  /** Until every image was in the queue of every worker, from where it is not lost any more. */
   readonly queued: Moment;
-  /** By when every image was done with. */
+  /** Until every image was done with. */
   readonly drained: Moment;
   readonly results: number;
   readonly deadLetters: number;
   readonly lost: number;
-  /** Of images that were done. @default none were */
+  /** Latency of images that were done. @default none were */
   readonly latency: Latency | undefined;
   /** Functions that ran, and messages that waited in all queues, at once. */
   readonly maxRunning: number;
@@ -52,11 +52,11 @@ export interface Answer {
   readonly standing: readonly CostItem[];
   /** Sentences about what the account refuses or throttles. */
   readonly account: readonly string[];
-  /** What it would take. @default everything is done in time as it is */
+  /** Changes that would be needed. @default everything is done in time as it is */
   readonly advice: Advised | undefined;
 }
 
-/** What it would take, and what that would come to. */
+/** Changes that would be needed, and what they would come to. */
 export interface Advised extends Omit<Advice, "simulation"> {
   readonly drained: number | undefined;
   readonly waits: readonly Wait[];
@@ -106,7 +106,7 @@ export function answer(question: Question): { answer: Answer; run: Simulation } 
   };
 }
 
-/** By the end of which second a series has reached a value. */
+/** Seconds until a series has reached a value. */
 export function secondOf(series: readonly number[], value: number): number | undefined {
   const second = series.indexOf(value);
   return second === -1 ? undefined : second + 1;

@@ -120,7 +120,7 @@ export function assumptionsFor(region: string, overrides: Partial<Assumptions> =
   return { ...values, ...(own === undefined ? {} : { snsPublishesPerSecond: own }), ...overrides };
 }
 
-/** The same with all that is merely assumed at its best, or at its worst. What was overridden is known. */
+/** Puts all that is merely assumed at its best, or at its worst. What is known stays. */
 export function atBound(
   assumed: Assumptions,
   bound: "best" | "worst",

@@ -111,7 +111,7 @@ function panelsOf({ arrived, queued, finished, workers }: Simulation, account: n
   ];
 }
 
-/** By when all was accepted and processed, each on a line of its own, as the moments may be close. */
+/** Marks the moments at which all was accepted and processed, each on a line of its own, as they may be close. */
 function marks({ arrived, accepted, drained }: Simulation, x: X, bottom: number): string[] {
   const moments = { processed: drained, accepted: secondOf(accepted, arrived.at(-1) ?? 0) };
   return Object.entries(moments).flatMap(([what, at], index) => {

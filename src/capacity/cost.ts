@@ -13,7 +13,7 @@ const HOURS_PER_MONTH = 730;
 const SECONDS_PER_HOUR = 3600;
 const MILLION = 1e-6;
 
-/** What a run costs, by line of the bill; not what images cost on their way over the internet. */
+/** Costs of a run, by line of the bill; without what images cost on their way over the internet. */
 export function runCost({ accepted, queued, workers }: Simulation, assumed: Assumptions): CostItem[] {
   const images = accepted.at(-1) ?? 0;
   const published = queued.at(-1) ?? 0;
@@ -43,7 +43,7 @@ export function runCost({ accepted, queued, workers }: Simulation, assumed: Assu
   });
 }
 
-/** What it costs a month to keep the sources and results of a run, and their versions once they are overwritten. */
+/** Costs of keeping the sources and results of a run for a month, and their versions once they are overwritten. */
 export function storageCost(
   run: Simulation,
   plan: Plan,
@@ -63,7 +63,7 @@ export function storageCost(
   });
 }
 
-/** What the machine costs in a month in which not one image comes. */
+/** Costs of a month in which not one image comes. */
 export function standingCost({ workers, alarms, dashboards, keys }: Plan, assumed: Assumptions): CostItem[] {
   const pollers = workers.map((worker) => pollersOf(worker)?.minimumPollers ?? 0);
   const polls = sum(pollers, (min) => Math.max(assumed.idlePolls, min)) / assumed.idlePollSeconds;

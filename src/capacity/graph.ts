@@ -38,14 +38,14 @@ export class Recorder {
   };
 }
 
-/** What AWS takes where the program says nothing: lambda/latest/dg/configuration-memory.html and its neighbours. */
+/** AWS's own defaults: lambda/latest/dg/configuration-memory.html and its neighbours. */
 const DEFAULTS = { memorySize: 128, timeout: 3, batchSize: 10, retention: 345_600 };
 
 /** A queue without a redrive policy tries until the message is too old. */
 const NEVER = 1000;
 
 /**
- * What the model needs of a program's resources: one worker for each event source mapping of a queue.
+ * Finds what the model needs of a program's resources: one worker for each event source mapping of a queue.
  * @throws Error where there is none, or one refers to what is not declared
  */
 export function planOf(resources: readonly Declared[], region: string): Plan {
@@ -71,7 +71,7 @@ export function planOf(resources: readonly Declared[], region: string): Plan {
   };
 }
 
-/** How many metrics an alarm watches, each of which is paid for: one, or those of its expression. */
+/** Counts the metrics that an alarm watches, each of which is paid for: one, or those of its expression. */
 function metricsOf(queries: unknown): number {
   if (!Array.isArray(queries)) return 1;
   return queries.filter((query: { metric?: unknown }) => query.metric !== undefined).length;

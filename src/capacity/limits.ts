@@ -3,7 +3,7 @@ import { count, list } from "./format.ts";
 import { maxConcurrency } from "./model/mapping.ts";
 import type { Plan } from "./plan.ts";
 
-/** What made images wait. */
+/** Reasons for which images wait. */
 export type Limit =
   | "sourceWrites"
   | "publishes"
@@ -37,7 +37,7 @@ export function tightest(bounds: readonly [Bound, ...Bound[]]): Bound {
   return bounds.reduce((lowest, bound) => (bound.max < lowest.max ? bound : lowest));
 }
 
-/** A limit, with its value and with the workers that met it. */
+/** Tells a limit, with its value and with the workers that met it. */
 export function limitInWords(
   waits: readonly Wait[],
   { plan, assumed }: { plan: Plan; assumed: Assumptions },

@@ -8,10 +8,10 @@ interface Client {
   send(command: unknown): Promise<unknown>;
 }
 
-/** How an SDK is loaded; replaced in tests. */
+/** Loads an SDK; replaced in tests. */
 export type Loader = (name: string) => Promise<Record<string, new (input: object) => unknown>>;
 
-/** What is needed to ask AWS, and for nothing else. */
+/** Packages that are needed to ask AWS, and for nothing else. */
 const PACKAGES = ["@aws-sdk/client-service-quotas", "@aws-sdk/client-lambda", "@aws-sdk/client-cloudwatch"];
 
 const load: Loader = (name) => import(name) as ReturnType<Loader>;

@@ -14,9 +14,9 @@ export interface WorkerPlan {
   readonly batchSize: number;
   /** Seconds to wait for a batch to fill. */
   readonly maximumBatchingWindowInSeconds: number;
-  /** How the queue is emptied. @default Lambda's own way, with Lambda's own maximum */
+  /** Mode in which the queue is emptied. @default Lambda's own way, with Lambda's own maximum */
   readonly scaling?: StandardScaling | ProvisionedScaling | undefined;
-  /** How often a message is tried before it goes to the dead-letter queue. */
+  /** Tries of a message before it goes to the dead-letter queue. */
   readonly maxReceiveCount: number;
   /** Seconds that the queue keeps a message. */
   readonly retention: number;
@@ -33,7 +33,7 @@ export interface Plan {
   /** The value of the metrics' dimension `stack`. */
   readonly stack: string;
   readonly workers: readonly WorkerPlan[];
-  /** How many there are of what costs by the month; of alarms, the metrics that they watch. */
+  /** Numbers of what costs by the month; of alarms, the metrics that they watch. */
   readonly alarms: number;
   readonly dashboards: number;
   readonly keys: number;

@@ -11,7 +11,7 @@ import { simulate } from "./model/simulation.ts";
 import type { Load, Plan, WorkerPlan } from "./plan.ts";
 import { MANY_PARTITIONS, QUOTAS } from "./raisable-limits.ts";
 
-/** How many times the time that there is a run is followed, to say by when it would end. */
+/** Multiple of the deadline for which a late run is followed, to say how long it would take. */
 const PATIENCE = 10;
 
 /**

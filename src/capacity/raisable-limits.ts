@@ -7,7 +7,7 @@ import { type Plan, pollersOf, type WorkerPlan } from "./plan.ts";
 
 /** Something to be raised, and to what. */
 export interface Raise {
-  /** Whose it is: a quota of the account, a setting of the stack, or the partitions of a bucket. */
+  /** Owner: a quota of the account, a setting of the stack, or the partitions of a bucket. */
   readonly kind: "quota" | "setting" | "partitions";
   readonly what: string;
   /** The name under which Service Quotas knows it, where it does. */
@@ -35,7 +35,7 @@ interface RaisableLimit {
   readonly max: number;
 }
 
-/** What AWS raises on request has no upper bound that is written down. */
+/** Upper bound for quotas, for which AWS has none in writing. */
 const PLENTY = 10_000_000;
 
 /** More than a bucket needs for millions of requests a second. */
@@ -102,7 +102,7 @@ export function raised({ plan, assumed }: State, values: Values): State {
   return { plan: { ...plan, workers }, assumed: { ...assumed, ...Object.fromEntries(numbers) } };
 }
 
-/** What is reserved for a function grows with its pollers, as it is its maximum. */
+/** Raises pollers, and what is reserved for the function with them, as that is its maximum. */
 function withPollers(worker: WorkerPlan, { minimumPollers, maximumPollers }: Values): Partial<WorkerPlan> {
   if (minimumPollers === undefined && maximumPollers === undefined) return {};
   const own = pollersOf(worker) ?? FEWEST;
@@ -113,7 +113,7 @@ function withPollers(worker: WorkerPlan, { minimumPollers, maximumPollers }: Val
   return { scaling: { minimumPollers: min, maximumPollers: max }, reservedConcurrency: reserved };
 }
 
-/** The time of an invocation grows with its batch, as it does by default. */
+/** Raises the batch, and the time of an invocation with it, as settings do by default. */
 function withBatch({ batchSize, timeout, memorySize }: WorkerPlan, values: Values): Partial<WorkerPlan> {
   const work = secondsOfLargest(memorySize);
   const size = Math.min(values.batchSize ?? 0, imagesFor(work, WORKER_CHOICES.timeout.maximum));
@@ -121,7 +121,7 @@ function withBatch({ batchSize, timeout, memorySize }: WorkerPlan, values: Value
   return { batchSize: size, timeout: Math.max(timeout, secondsFor(work, size)) };
 }
 
-/** What was raised from one state to another, as it is told. */
+/** Lists what was raised from one state to another. */
 export function raisesOf(before: State, after: State, values: Values): Raise[] {
   const setting = (what: string, of: (worker: WorkerPlan) => number | string | undefined): Raise[] => {
     const changed = before.plan.workers.filter(

@@ -5,7 +5,7 @@ import { limitInWords, type Wait } from "./limits.ts";
 import { pollersOf, type WorkerPlan } from "./plan.ts";
 import type { Raise } from "./raisable-limits.ts";
 
-/** What was asked, and whence, for a heading. */
+/** The question, and what a heading says of it. */
 export interface Asked extends Question {
   readonly stack: string;
   readonly profile: string;
@@ -33,7 +33,7 @@ function imagesIn(images: number, window: number): string {
   return `${count(images)} image${images === 1 ? "" : "s"} in ${time}`;
 }
 
-/** What was asked, on one line. */
+/** Tells the question on one line. */
 export function circumstances({ stack, plan, megapixels, profile }: Asked): string {
   const { workers } = plan;
   const scaling = list([...new Set(workers.map(scalingInWords))]);
@@ -134,7 +134,7 @@ function whatItTakes({ drained, advice, standing }: Answer, asked: Asked): strin
   ];
 }
 
-/** Who has to be asked for what. */
+/** Tells who has to be asked for what. */
 function raiseInWords({ kind, what, quota, from, to }: Raise): string {
   const change = `${what}: ${typeof from === "number" ? count(from) : from} → ${count(to)}`;
   if (kind === "setting") return `set    ${change}`;

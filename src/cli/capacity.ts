@@ -94,7 +94,7 @@ async function run(options: Options): Promise<number> {
   return (options.within !== undefined && isLate) || (options.live && account.length > 0) ? 1 : 0;
 }
 
-/** The same question, as if everything had been raised that has to be. */
+/** Asks the same question, as if everything had been raised that has to be. */
 function whenRaised(given: Asked, plan: Plan, assumed: Assumptions): Asked {
   const names = Object.keys(assumed) as AssumptionName[];
   const raised = names.filter((name) => assumed[name] !== given.assumed[name]);
@@ -142,7 +142,7 @@ async function question(options: Options): Promise<Asked> {
   };
 }
 
-/** What an image takes a worker, by what is known best, and where that is from. */
+/** Finds the seconds that an image takes a worker, by what is known best, and says where they are from. */
 async function secondsOf(
   { seconds, megapixels, live }: Options,
   plan: Plan,
@@ -282,7 +282,7 @@ function withValue(object: object, [name = "", ...inner]: readonly string[], val
   return { ...others, [name]: Number.isNaN(Number(value)) ? value : Number(value) };
 }
 
-/** What is wrong with a file that was asked for by name is wrong usage. */
+/** Takes what is wrong with a file that was asked for by name as wrong usage. */
 async function usage<T>(read: () => T | Promise<T>): Promise<T> {
   try {
     return await read();

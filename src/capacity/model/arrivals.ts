@@ -1,7 +1,7 @@
 import { sum } from "../format.ts";
 import { rng } from "./rng.ts";
 
-/** How images come: as many in every second, more and more of them, or all at the beginning. */
+/** Shape of the arrivals: as many in every second, more and more of them, or all at the beginning. */
 export type Profile = "constant" | "ramp" | "burst";
 
 export const PROFILES: readonly Profile[] = ["constant", "ramp", "burst"];

@@ -6,7 +6,7 @@ export class Bucket {
   #partitions: number;
   readonly #splitSeconds: number;
   #refusedFor = 0;
-  /** Whether more was wanted in this second than it answers. */
+  /** True where more was wanted in this second than it answers. */
   refused = false;
 
   /** @param splitSeconds of refusing requests, after which there are twice as many partitions */

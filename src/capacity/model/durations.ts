@@ -3,11 +3,11 @@ import type { Load } from "../plan.ts";
 
 type Points = readonly (readonly [megapixels: number, seconds: number])[];
 
-/** How much longer a camera's JPEG takes, a quarter of a byte a pixel, than a plain one: both rows of 12 megapixels. */
+/** Ratio of the time of a camera's JPEG, a quarter of a byte a pixel, to that of a plain one: both rows of 12 megapixels. */
 const DETAIL = 96.9 / 68.4;
 
 /**
- * What a quarter turn of a JPEG takes on one thread, warm: the table in docs/images.md that `npm run bench` makes. Its rows
+ * Measured times of a quarter turn of a JPEG on one thread, warm: the table in docs/images.md that `npm run bench` makes. Its rows
  * of 2 and 48 megapixels are plain pictures, and are taken to become slower by detail as that of 12 does. A new measurement
  * replaces all of it.
  */

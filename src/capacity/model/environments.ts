@@ -3,7 +3,7 @@ export interface Batches {
   readonly count: number;
   /** Messages in all of them. */
   readonly messages: number;
-  /** When they begin and end, in seconds. */
+  /** Seconds at which they begin and end. */
   readonly from: number;
   readonly to: number;
 }
@@ -58,7 +58,7 @@ export class Environments {
     if (done > 0) this.#busy.splice(0, done);
   }
 
-  /** How many can begin a batch in this second, where `limit` may run at once. */
+  /** Counts environments that can begin a batch in this second, where `limit` may run at once. */
   free(second: number, limit: number): number {
     const ending = this.#busy.reduce((sum, each) => (each.until < second + 1 ? sum + each.count : sum), 0);
     return Math.max(0, Math.min(limit, this.possible) - this.busy + ending);
@@ -94,7 +94,7 @@ export class Environments {
   }
 }
 
-/** What environments do within one second. */
+/** The work of environments within one second. */
 class Shift {
   readonly begun: Batches[] = [];
   /** Environments that are busy at its end. */

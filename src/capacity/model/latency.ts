@@ -8,7 +8,7 @@ export interface Latency {
 }
 
 /**
- * How long images take, if those that come first are done first, as they are on the whole.
+ * Measures how long images take, if those that come first are done first, as they are on the whole.
  * @returns undefined where not one was done by all workers
  */
 export function latency({ arrived, finished }: Simulation): Latency | undefined {

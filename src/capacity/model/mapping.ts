@@ -9,7 +9,7 @@ export function maxConcurrency({ scaling }: WorkerPlan, assumed: Assumptions): n
     : Math.min(scaling.maximumConcurrency, assumed.standardMax);
 }
 
-/** How many batches an event source mapping works on at once, as it grows while messages wait. */
+/** Concurrency of an event source mapping, which grows while messages wait. */
 export class Mapping {
   readonly max: number;
   readonly #perSecond: number;

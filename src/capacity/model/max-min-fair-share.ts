@@ -1,6 +1,6 @@
 import { sum } from "../format.ts";
 
-/** What somebody wants of something that is shared, and has of it already and gives back only when done. */
+/** Demand of one party for something shared, and what it has of it already and gives back only when done. */
 export interface Share {
   readonly wants: number;
   readonly has: number;
@@ -22,6 +22,7 @@ export function maxMinFairShare(amount: number, shares: readonly Share[]): numbe
 }
 
 function equalParts(amount: number, shares: readonly Share[]): number[] {
+  if (sum(shares, ({ wants }) => wants) <= amount) return shares.map(({ wants }) => wants);
   const parts: number[] = [];
   let left = amount;
   for (const [position, [index, { wants }]] of [...shares.entries()]

@@ -2,7 +2,7 @@
 export interface Rng {
   /** A number from 0 to below 1. */
   next(): number;
-  /** How many of `n` independent tries succeed, each with probability `p`. */
+  /** Draws how many of `n` independent tries succeed, each with probability `p`. */
   binomial(n: number, p: number): number;
 }
 

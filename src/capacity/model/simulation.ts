@@ -9,7 +9,7 @@ import { rng } from "./rng.ts";
 import type { Usage } from "./work.ts";
 import { WorkerState } from "./worker.ts";
 
-/** What happened in each second. Counts are of its end; all are whole numbers but for `running`. */
+/** Records of one worker, second by second. Counts are of a second's end; all are whole numbers but for `running`. */
 export interface WorkerSeries {
   readonly plan: WorkerPlan;
   /** Messages in the queue that no function works on. */
@@ -40,7 +40,7 @@ export interface Simulation {
   readonly drained: number | undefined;
 }
 
-/** What is short for all workers together. */
+/** Limits that all workers share. */
 const SHARED: ReadonlySet<Limit> = new Set(["sourceReads", "resultWrites", "account"]);
 
 /**
@@ -224,20 +224,14 @@ function concurrency(workers: readonly WorkerState[], assumed: Assumptions): Bou
   );
 }
 
-/** Messages that each worker may begin in a second, where each makes one of so many requests. */
+/** Messages that each worker may begin in a second, where each makes one of so many requests; none where all may. */
 function requests(limit: Limit, perSecond: number, workers: readonly WorkerState[]): Bound[] {
-  const wants = workers.map(({ queue, wanted, work }) =>
-    Math.min(queue.visible, wanted / work.secondsPerImage),
-  );
-  const parts = maxMinFairShare(
-    perSecond,
-    wants.map((wants) => ({ wants, has: 0 })),
-  );
-  // Who gets all it wants is not held up.
-  return parts.map((part, index) => ({
-    limit,
-    max: part < (wants[index] ?? 0) - 1e-9 ? Math.max(1, Math.floor(part)) : Number.POSITIVE_INFINITY,
+  const shares = workers.map(({ queue, wanted, work }) => ({
+    wants: Math.min(queue.visible, wanted / work.secondsPerImage),
+    has: 0,
   }));
+  if (sum(shares, ({ wants }) => wants) <= perSecond) return [];
+  return maxMinFairShare(perSecond, shares).map((part) => ({ limit, max: Math.max(1, Math.floor(part)) }));
 }
 
 function check(where: string, second: number, came: number, accounted: number): void {

@@ -6,7 +6,7 @@ import type { Batches } from "./environments.ts";
 import type { Queue } from "./queue.ts";
 import type { Rng } from "./rng.ts";
 
-/** What a worker used, to be paid. */
+/** Usage of one worker, to be paid. */
 export interface Usage {
   invocations: number;
   /** Seconds of all environments, INIT included. */
@@ -20,7 +20,7 @@ export interface Usage {
   extraPollerHours: number;
 }
 
-/** What ends in one second. */
+/** Messages whose try ends in one second. */
 interface Ending {
   /** Messages of batches that end. */
   held: number;
@@ -55,7 +55,7 @@ export class Work {
   readonly #assumed: Assumptions;
   readonly #rng: Rng;
   readonly #failures: number;
-  /** Whether an image takes longer than its share of the invocation, as src/delivery divides it. */
+  /** True where an image takes longer than its share of the invocation, as src/delivery divides it. */
   readonly #tooSlow: boolean;
   readonly #endings = new Map<number, Ending>();
 
