@@ -61,8 +61,14 @@ export const other: Record<string, ResourceType> = {
     },
   },
 
-  // Every region and profile is this computer.
-  "pulumi:providers:aws": nothingToDo(["region", "profile", "version"]),
+  // Every region and profile is this computer. The class gives those that begin with "skip" by itself.
+  "pulumi:providers:aws": nothingToDo([
+    "region",
+    "profile",
+    "version",
+    "skipCredentialsValidation",
+    "skipRegionValidation",
+  ]),
 
   // Nothing is measured here: the person is watching.
   "aws:cloudwatch/metricAlarm:MetricAlarm": nothingToDo([
