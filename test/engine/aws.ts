@@ -125,7 +125,7 @@ export class Aws {
       Object.entries(held.state).filter(([input]) => type.kept.includes(input)),
     );
     // SQS has one kind of encryption at a time.
-    if (inputs.kmsMasterKeyId) kept.sqsManagedSseEnabled = false;
+    if (token === QUEUE && inputs.kmsMasterKeyId) kept.sqsManagedSseEnabled = false;
     const { outputs = {} } = type.answers(inputs, held.physical);
     const state = stateOf(inputs, outputs, kept);
     this.#refuseUnless({ ...held, state }, inputs);

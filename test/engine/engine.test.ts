@@ -15,7 +15,7 @@ import { registered } from "../support/mocks.ts";
 import { Aws, failuresOf, stateOf } from "./aws.ts";
 import { differences } from "./diff.ts";
 import { ALL } from "./life.ts";
-import { withName } from "./plugin.ts";
+import { checked } from "./plugin.ts";
 import { type Allowed, between, SWITCHES } from "./switches.ts";
 import { type Inputs, TYPES, typeOf } from "./types.ts";
 
@@ -163,11 +163,11 @@ describe("the provider that answers for AWS", () => {
   const urn = (type: string, name: string) => `urn:pulumi:dev::machine::${type}::${name}`;
 
   it("gives names as Pulumi does, keeps them, and refuses one that has no room for its digits", () => {
-    const named = withName(urn(queue, "images"), {}, {});
+    const named = checked(urn(queue, "images"), {}, {});
 
     expect(named.name).to.match(/^images-[0-9a-f]{7}$/);
-    expect(withName(urn(queue, "images"), named, {})).to.deep.equal(named);
-    expect(() => withName(urn(role, "r".repeat(57)), {}, {})).to.throw("longer than maximum length 64");
+    expect(checked(urn(queue, "images"), named, {})).to.deep.equal(named);
+    expect(() => checked(urn(role, "r".repeat(57)), {}, {})).to.throw("longer than maximum length 64");
   });
 
   it("makes another resource where AWS cannot change one, and its name cannot be taken twice", () => {

@@ -61,7 +61,10 @@ async function live(life: Life): Promise<void> {
   );
 
   await life.program((text) =>
-    text.replace("warnOf", 'new RotationWorker("half-turn", { fanOut, angle: 180 });\n$&'),
+    text.replace(
+      "warnOfMissedObjective(fanOut)",
+      'new RotationWorker("half-turn", { fanOut, angle: 180 });\n$&',
+    ),
   );
   const worker = [
     ...[
@@ -86,6 +89,13 @@ async function live(life: Life): Promise<void> {
   life.expectNothingLeft();
 
   await life.refuseEachTypeOnce();
+
+  // Pulumi takes 100 letters, digits, hyphens, underscores and dots.
+  await life.inStack(`dev.eu-${"x".repeat(93)}`, async () => {
+    await life.step("another stack beside it, with the longest name and a dot", ALL, anything);
+    await life.step("destroy of that", ALL, { delete: ["*"] }, "destroy");
+  });
+  await life.step("up of the first again", ALL, {});
 
   const kept: FanOutSettings = { ...ALL, buckets: { protect: true, retainOnDelete: true } };
   await life.step("protect and retainOnDelete", kept, {});

@@ -35,6 +35,7 @@ export class Life {
   readonly wrong: string[] = [];
   steps = 0;
   #project = "";
+  #stack = "dev";
   #stackFile: Record<string, unknown> = {};
   readonly folder: string;
   readonly aws: Aws;
@@ -58,9 +59,30 @@ export class Life {
     await mkdir(path.join(this.folder, "state"));
     this.#project = await projectIn(path.join(this.folder, "here"), {});
     await rm(path.join(this.#project, "Pulumi.dev.yaml"));
-    const { exitCode, printed } = await pulumi(this.#project, ["stack", "init", "dev"], this.#environment);
-    if (exitCode !== 0) throw new Error(`pulumi stack init: ${printed}`);
-    this.#stackFile = parse(await readFile(path.join(this.#project, "Pulumi.dev.yaml"), "utf8"));
+    await this.#initStack();
+  }
+
+  /** Runs steps on another stack of the project, beside the first. */
+  async inStack(name: string, steps: () => Promise<void>): Promise<void> {
+    const [stack, file] = [this.#stack, this.#stackFile];
+    this.#stack = name;
+    await this.#initStack();
+    await steps();
+    [this.#stack, this.#stackFile] = [stack, file];
+  }
+
+  async #initStack(): Promise<void> {
+    const { exitCode, printed } = await pulumi(
+      this.#project,
+      ["stack", "init", this.#stack],
+      this.#environment,
+    );
+    if (exitCode !== 0) throw new Error(`pulumi stack init ${this.#stack}: ${printed}`);
+    this.#stackFile = parse(await readFile(this.#file(), "utf8"));
+  }
+
+  #file(): string {
+    return path.join(this.#project, `Pulumi.${this.#stack}.yaml`);
   }
 
   /**
@@ -135,9 +157,9 @@ export class Life {
       Object.entries(settings).map(([key, value]) => [`${PROJECT}:${key}`, value]),
     );
     const file = { ...this.#stackFile, config: { "aws:region": "us-east-1", ...config } };
-    await writeFile(path.join(this.#project, "Pulumi.dev.yaml"), stringify(file));
+    await writeFile(this.#file(), stringify(file));
     const flags = command === "preview" ? [] : ["--yes", "--skip-preview"];
-    return await pulumi(this.#project, [command, "--stack=dev", ...flags], this.#environment);
+    return await pulumi(this.#project, [command, `--stack=${this.#stack}`, ...flags], this.#environment);
   }
 
   #tell(title: string, ran: Ran, wrong: readonly string[]): void {

@@ -2,8 +2,8 @@ import { createRequire } from "node:module";
 import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData, status } from "@grpc/grpc-js";
 import type { Aws } from "./aws.ts";
 import { failuresOf } from "./aws.ts";
-import { differences, tokenOf } from "./diff.ts";
-import { type Inputs, typeOf } from "./types.ts";
+import { differences, tokenOf, UNKNOWN } from "./diff.ts";
+import { type Inputs, type ResourceType, typeOf } from "./types.ts";
 
 // Pulumi's protocol buffers are CommonJS whose names Node can not see from an ES module.
 const require = createRequire(import.meta.url);
@@ -18,12 +18,24 @@ const { version } = require("@pulumi/aws/package.json");
 /** Digits that Pulumi puts behind a resource's name. */
 const DIGITS = 7;
 
-/**
- * The inputs with the name that Pulumi makes where the program gives none: it stays the same from one update to the next.
- * @throws Error where the name has no room for the digits, as Pulumi does
- */
-export function withName(urn: string, olds: Inputs, news: Inputs): Inputs {
-  const { name } = typeOf(tokenOf(urn));
+/** The inputs as the provider takes them: documents as text, with a name. @throws Error where there is no room for one */
+export function checked(urn: string, olds: Inputs, news: Inputs): Inputs {
+  const type = typeOf(tokenOf(urn));
+  const documents = (type.documents ?? []).filter((input) => typeof news[input] === "object");
+  return withName(urn, type, olds, {
+    ...news,
+    ...Object.fromEntries(documents.map((input) => [input, asText(news[input])])),
+  });
+}
+
+/** JSON, or what stands for all of it where a part is not known yet. */
+function asText(document: unknown): string {
+  const text = JSON.stringify(document);
+  return text.includes(UNKNOWN) ? UNKNOWN : text;
+}
+
+/** The name that Pulumi makes where the program gives none: it stays the same from one update to the next. */
+function withName(urn: string, { name }: ResourceType, olds: Inputs, news: Inputs): Inputs {
   if (!name?.automatic || news[name.input] !== undefined || news.namePrefix !== undefined) return news;
   const logical = urn.split("::")[3] ?? "";
   if (logical.length + 1 + DIGITS > name.maximum) {
@@ -93,7 +105,7 @@ export async function servePlugin(aws: Aws): Promise<{ readonly port: number; cl
     }),
     check: answering((request) => {
       const token = tokenOf(request.getUrn());
-      const inputs = withName(request.getUrn(), inputsOf(request.getOlds()), inputsOf(request.getNews()));
+      const inputs = checked(request.getUrn(), inputsOf(request.getOlds()), inputsOf(request.getNews()));
       const response = new provider.CheckResponse();
       response.setInputs(struct(inputs));
       response.setFailuresList(
