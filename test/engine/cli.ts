@@ -42,7 +42,7 @@ export async function findPulumi(): Promise<string | undefined> {
 /** An engine's event, as far as it is read here. */
 interface Event {
   readonly resourcePreEvent?: { readonly metadata: Metadata };
-  readonly resOutputsEvent?: { readonly metadata: Metadata };
+  readonly resOutputsEvent?: { readonly metadata: Metadata; readonly planning?: boolean };
   readonly diagnosticEvent?: {
     readonly severity: string;
     readonly message: string;
@@ -63,7 +63,6 @@ const OPERATIONS: Record<string, Operation> = {
   update: "update",
   replace: "replace",
   delete: "delete",
-  discard: "keep",
 };
 
 /** Runs a command of the CLI in a project, and reads from the engine's events what it did or would do. */
@@ -95,8 +94,11 @@ export async function pulumi(
     : [];
   await rm(log, { force: true });
 
-  const done = args[0] === "preview" ? "resourcePreEvent" : "resOutputsEvent";
-  const all = events.map((event) => event[done]?.metadata).filter((each) => each !== undefined);
+  const all = events
+    .map(({ resourcePreEvent, resOutputsEvent }) =>
+      args[0] === "preview" ? resourcePreEvent : resOutputsEvent?.planning ? undefined : resOutputsEvent,
+    )
+    .flatMap((event) => (event ? [event.metadata] : []));
   const ours = all.filter(({ type }) => type.startsWith("aws:"));
   return {
     exitCode,

@@ -1,6 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { createRequire } from "node:module";
 import { text } from "node:stream/consumers";
+import { promisify } from "node:util";
+import { credentials } from "@grpc/grpc-js";
 import { expect } from "chai";
 import {
   ALARM_CHOICES,
@@ -11,13 +14,20 @@ import {
 import { ImageFanOut } from "../../src/topology/image-fan-out.ts";
 import { RotationWorker } from "../../src/topology/rotation-worker.ts";
 import { SCALING_RANGES, WORKER_CHOICES } from "../../src/topology/worker-settings.ts";
+import { afterTest } from "../support/cleanup.ts";
 import { registered } from "../support/mocks.ts";
 import { Aws, failuresOf, stateOf } from "./aws.ts";
 import { differences } from "./diff.ts";
 import { ALL } from "./life.ts";
-import { checked } from "./plugin.ts";
+import { checked, servePlugin } from "./plugin.ts";
 import { type Allowed, between, SWITCHES } from "./switches.ts";
 import { type Inputs, TYPES, typeOf } from "./types.ts";
+
+// Pulumi's protocol buffers are CommonJS whose names Node can not see from an ES module.
+const require = createRequire(import.meta.url);
+const provider: typeof import("@pulumi/pulumi/proto/provider_pb.js") = require("@pulumi/pulumi/proto/provider_pb.js");
+const { ResourceProviderClient } = require("@pulumi/pulumi/proto/provider_grpc_pb.js");
+const { Struct } = require("google-protobuf/google/protobuf/struct_pb.js");
 
 /** What a machine's program registers with AWS, by type and name. */
 async function graph(settings: FanOutSettings) {
@@ -200,6 +210,46 @@ describe("the provider that answers for AWS", () => {
     expect(() => aws.create(urn(dashboard, "board").replace("dev", "prod"), board)).to.throw(
       `it is ${urn(dashboard, "board")}'s`,
     );
+  });
+});
+
+describe("the plugin that Pulumi's engine attaches to", () => {
+  it("checks, makes, compares and deletes over Pulumi's protocol", async () => {
+    const aws = new Aws();
+    const plugin = await servePlugin(aws);
+    const client = new ResourceProviderClient(`127.0.0.1:${plugin.port}`, credentials.createInsecure());
+    afterTest(() => {
+      client.close();
+      plugin.close();
+    });
+    const urn = "urn:pulumi:dev::machine::aws:sqs/queue:Queue::images";
+    const struct = (inputs: Inputs) => Struct.fromJavaScript(inputs);
+    // biome-ignore lint/suspicious/noExplicitAny: the generated services are not typed
+    const ask = async (method: string, request: any): Promise<any> => {
+      request.setUrn(urn);
+      return await promisify(client[method]).call(client, request);
+    };
+
+    const check = new provider.CheckRequest();
+    check.setNews(struct({ delaySeconds: 5 }));
+    check.setOlds(struct({}));
+    const inputs = (await ask("check", check)).getInputs();
+    const create = new provider.CreateRequest();
+    create.setProperties(inputs);
+    const created = await ask("create", create);
+    const diff = new provider.DiffRequest();
+    diff.setOlds(created.getProperties());
+    diff.setNews(struct({ ...inputs.toJavaScript(), delaySeconds: 0, fifoQueue: true }));
+    const found = await ask("diff", diff);
+    const remove = new provider.DeleteRequest();
+    remove.setId(created.getId());
+    await ask("delete", remove);
+
+    expect(created.getProperties().toJavaScript().url).to.equal(created.getId());
+    expect(found.getDiffsList()).to.have.members(["delaySeconds", "fifoQueue"]);
+    expect(found.getReplacesList()).to.deep.equal(["fifoQueue"]);
+    expect(found.getDeletebeforereplace()).to.equal(false);
+    expect(aws.held.size).to.equal(0);
   });
 });
 

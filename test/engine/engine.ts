@@ -60,12 +60,7 @@ async function live(life: Life): Promise<void> {
     { update: ["RolePolicy"], delete: ["Key", "KeyPolicy"] },
   );
 
-  await life.program((text) =>
-    text.replace(
-      "warnOfMissedObjective(fanOut)",
-      'new RotationWorker("half-turn", { fanOut, angle: 180 });\n$&',
-    ),
-  );
+  await life.program((text) => withWorker(text, HALF_TURN));
   const worker = [
     ...[
       "RotationWorker",
@@ -79,6 +74,9 @@ async function live(life: Life): Promise<void> {
     ...["RolePolicy", "Function", "EventSourceMapping", "MetricAlarm"],
   ].map((type) => `${type} half-turn`);
   await life.step("a worker more", {}, { create: worker, update: ["Dashboard"] });
+  // An ImageWorker that gets a class of its own keeps its queues.
+  await life.program((text) => withWorker(text, 'new RotationWorker("half-turn", { fanOut, angle: 180 });'));
+  await life.step("that worker of another class", {}, {});
   await life.program();
   await life.step("a worker less", {}, { delete: worker, update: ["Dashboard"] });
 
@@ -99,9 +97,19 @@ async function live(life: Life): Promise<void> {
 
   const kept: FanOutSettings = { ...ALL, buckets: { protect: true, retainOnDelete: true } };
   await life.step("protect and retainOnDelete", kept, {});
-  await life.step("destroy of what is protected, refused", kept, {}, "destroy", "is protected");
+  await life.step("destroy of what is protected", kept, {}, "destroy", "is protected");
   await life.step("protect off", { ...kept, buckets: { retainOnDelete: true } }, {});
   await life.step("destroy of what is retained", {}, { delete: ["*"], keep: BUCKET_AND_KEY }, "destroy");
+}
+
+/** A worker as one is before it has a class of its own. */
+const HALF_TURN =
+  'new ImageWorker("half-turn", { fanOut, handler: "handlers/rotate.ts", environment: { ANGLE: "180" } });';
+
+/** The program with a worker more, after the others. */
+function withWorker(program: string, worker: string): string {
+  const from = 'import { ImageWorker } from "./src/topology/image-worker.ts";';
+  return `${from}\n${program.replace("warnOfMissedObjective(fanOut)", `${worker}\n$&`)}`;
 }
 
 /** What stays on AWS with `retainOnDelete`. */

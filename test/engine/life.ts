@@ -96,14 +96,15 @@ export class Life {
     command: "preview" | "up" | "refresh" | "destroy" = "up",
     refusal?: string,
   ): Promise<void> {
-    const ran = await this.#run(settings, command);
+    // What is refused is refused in the preview, before anything is gone.
+    const ran = await this.#run(settings, command, refusal === undefined);
     const wrong = judged(ran, allowed);
     if (refusal === undefined ? ran.exitCode !== 0 : !ran.printed.includes(refusal)) {
       wrong.push(`it ended with ${ran.exitCode}: ${ran.complaints.join(" ") || ran.printed}`);
     } else if (refusal === undefined) {
       wrong.push(...ran.complaints);
     }
-    this.#tell(title, ran, wrong);
+    this.#tell(refusal ? `${title}: it ${refusal}` : title, ran, wrong);
   }
 
   /** Refuses one resource of each type when it is to be made, and repeats `up` until all are made. */
@@ -152,14 +153,22 @@ export class Life {
     for (const { urn } of this.aws.held.values()) this.wrong.push(`destroy: ${shortOf(urn)} is left on AWS`);
   }
 
-  async #run(settings: FanOutSettings, command: string): Promise<Ran> {
+  async #run(settings: FanOutSettings, command: string, atOnce = true): Promise<Ran> {
     const config = Object.fromEntries(
       Object.entries(settings).map(([key, value]) => [`${PROJECT}:${key}`, value]),
     );
     const file = { ...this.#stackFile, config: { "aws:region": "us-east-1", ...config } };
     await writeFile(this.#file(), stringify(file));
-    const flags = command === "preview" ? [] : ["--yes", "--skip-preview"];
-    return await pulumi(this.#project, [command, `--stack=${this.#stack}`, ...flags], this.#environment);
+    const flags = command === "preview" ? [] : ["--yes", ...(atOnce ? ["--skip-preview"] : [])];
+    const ran = await pulumi(this.#project, [command, `--stack=${this.#stack}`, ...flags], this.#environment);
+    // The engine calls it deleted, too, where it only forgets it.
+    const held = new Set([...this.aws.held.values()].map(({ urn }) => urn));
+    const changes = ran.changes.map((change) =>
+      change.operation === "delete" && held.has(change.urn) && command !== "preview"
+        ? { ...change, operation: "keep" as const }
+        : change,
+    );
+    return { ...ran, changes };
   }
 
   #tell(title: string, ran: Ran, wrong: readonly string[]): void {
