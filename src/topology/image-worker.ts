@@ -330,6 +330,7 @@ function createFunction(
   const variables = withVariables(`ImageWorker "${name}": environment`, environment, {
     WORKER: name,
     DAMAGED: settings.damaged,
+    METADATA: settings.metadata,
     STACK: fanOut.stack,
     RESULTS_BUCKET: fanOut.results.bucket,
     QUEUE_URL: queue.url,

@@ -44,6 +44,12 @@ export interface WorkerSettings {
   readonly damaged?: "repair" | "reject";
 
   /**
+   * What of an image's Exif, XMP, IPTC and texts goes along, as far as the worker's handler can tell: all; all but where it
+   * was taken, and what cannot be looked into; or nothing. Orientation and colour profile always do. @default keep
+   */
+  readonly metadata?: "keep" | "no-location" | "none";
+
+  /**
    * How fast the queue is emptied: up to a maximum and free of charge, or by pollers that are paid by the hour.
    * @default Lambda's own scaling, up to 1,250 batches at once
    */
@@ -86,6 +92,7 @@ export const WORKER_CHOICES = {
   maxReceiveCount: { minimum: 5, maximum: 1000, unit: "", default: 5 },
   logRetentionInDays: { minimum: 1, maximum: 3653, unit: "days", default: 30 },
   damaged: ["repair", "reject"],
+  metadata: ["keep", "no-location", "none"],
 } as const satisfies Choices;
 
 /** Whole numbers that a worker has where somebody says so. */

@@ -101,6 +101,7 @@ async function deliver(
               STACK: "test",
               ANGLE: "90",
               DAMAGED: "repair",
+              METADATA: "keep",
               RESULTS_BUCKET: "results",
               AWS_ENDPOINT_URL: url,
             },

@@ -210,6 +210,7 @@ describe("ImageWorker", () => {
     });
     expect(environment.variables).to.deep.equal({
       DAMAGED: "repair",
+      METADATA: "keep",
       WORKER: "grey",
       STACK: "machine-test",
       RESULTS_BUCKET: "images-results",
@@ -335,15 +336,19 @@ describe("RotationWorker", () => {
     return find(resources, "Function", "turn-function").environment.variables.ANGLE;
   }
 
-  it("takes no damaged images where its settings or the fan-out's say so", async () => {
+  it("takes no damaged images, and no metadata along, where its settings or the fan-out's say so", async () => {
     const resources = await registered(() => {
-      const fanOut = new ImageFanOut("images", { workers: { damaged: "reject" } });
+      const fanOut = new ImageFanOut("images", { workers: { damaged: "reject", metadata: "none" } });
       new RotationWorker("strict", { fanOut, angle: 90 });
-      new RotationWorker("lenient", { fanOut, angle: 90, damaged: "repair" });
+      new RotationWorker("lenient", { fanOut, angle: 90, damaged: "repair", metadata: "no-location" });
     });
+    const told = (worker: string) => {
+      const { DAMAGED, METADATA } = find(resources, "Function", `${worker}-function`).environment.variables;
+      return [DAMAGED, METADATA];
+    };
 
-    expect(find(resources, "Function", "strict-function").environment.variables.DAMAGED).to.equal("reject");
-    expect(find(resources, "Function", "lenient-function").environment.variables.DAMAGED).to.equal("repair");
+    expect(told("strict")).to.deep.equal(["reject", "none"]);
+    expect(told("lenient")).to.deep.equal(["repair", "no-location"]);
   });
 
   it("is an ImageWorker with a type of its own", async () => {
