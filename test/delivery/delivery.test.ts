@@ -1,3 +1,4 @@
+import { type HeadObjectCommand, InvalidObjectState } from "@aws-sdk/client-s3";
 import { ChangeMessageVisibilityBatchCommand, SendMessageCommand, type SQSClient } from "@aws-sdk/client-sqs";
 import type { SQSRecord } from "aws-lambda";
 import { expect } from "chai";
@@ -604,9 +605,58 @@ describe("the delivery of a message", () => {
         if (request.startsWith("PUT")) throw s3Error("ConditionalRequestConflict", 409);
       };
 
+      const error = (await failure(deliver(message(s3Record("a"))))) as Error;
+
+      expect(error.message).to.equal("The result clockwise/a changed 5 times while it was being written.");
+      expect(s3.requests.filter((request) => request.startsWith("PUT"))).to.have.length(5);
+      expect(visibility).to.have.length(1);
+    });
+
+    it("gives the message back at once where there is no results bucket, and says that", async () => {
+      const { s3, deliver } = standing("v0");
+      s3.before = (request) => {
+        if (request.startsWith("PUT")) throw s3Error("NoSuchBucket", 404);
+      };
+
+      expect(await failure(deliver(message(s3Record("a"))))).to.have.property("name", "NoSuchBucket");
+
+      expect(s3.requests).to.deep.equal(["GET source/a", "PUT results/clockwise/a"]);
+    });
+
+    it("gives every request a signal that ends it, so that none holds a connection longer than its share", async () => {
+      const { s3, deliver } = standing("v0");
+      const expected = ["GET", "PUT", "HEAD", "HEAD", "PUT", "HEAD"];
+
+      await deliver(message(s3Record("a")));
+      s3.before = (request) => {
+        if (request.startsWith("HEAD")) throw s3Error("400", 400);
+      };
+      // The source's HEAD says 400: a GET tells why.
+      await deliver(sqsRecord({ Records: [s3Record("a")] }, 2));
+      expect(s3.requests.slice(6, 8)).to.deep.equal(["HEAD source/a", "GET source/a"]);
+      const { deliver: denied, s3: locked } = standing("v0");
+      locked.before = (request) => {
+        if (request.startsWith("GET")) throw s3Error("AccessDenied", 403);
+      };
+      await failure(denied(message(s3Record("a"))));
+
+      expect(s3.requests.slice(0, 6).map((request) => request.split(" ")[0])).to.deep.equal(expected);
+      expect(locked.requests).to.deep.equal(["GET source/a", "HEAD source/a"]);
+      for (const { options } of [...s3.sent, ...locked.sent]) {
+        expect(options?.abortSignal).to.be.instanceOf(AbortSignal);
+      }
+    });
+
+    it("asks for the version of the event where S3 denies it, as another one may have another key", async () => {
+      const { s3, deliver } = standing("v0", "v2");
+      s3.before = (request) => {
+        if (request.startsWith("GET")) throw s3Error("AccessDenied", 403);
+      };
+
       await failure(deliver(message(s3Record("a"))));
 
-      expect(visibility).to.have.length(1);
+      const head = s3.sent.at(-1)?.command as HeadObjectCommand;
+      expect(head.input).to.deep.equal({ Bucket: "source", Key: "a", VersionId: "v1" });
     });
   });
 
@@ -706,11 +756,16 @@ describe("the delivery of a message", () => {
     });
 
     it("is rejected where the result's key would be longer than S3 allows", async () => {
-      const { deliver, deadLetters } = bench();
+      const { s3, deliver, deadLetters } = bench();
 
-      await deliver(message(s3Record("k".repeat(1020))));
-
+      // "clockwise/" has ten bytes.
+      await deliver(message(s3Record("k".repeat(1015))));
       expect(deadLetters[0]?.MessageAttributes?.Code?.StringValue).to.equal("key-too-long");
+
+      s3.put("source", "k".repeat(1014), Buffer.from("abc"));
+      await deliver(message(s3Record("k".repeat(1014))));
+      expect(deadLetters).to.have.length(1);
+      expect(s3.versions("results", `clockwise/${"k".repeat(1014)}`)).to.equal(1);
     });
 
     it("names keys in attributes also where SQS would refuse their characters", async () => {
@@ -829,6 +884,56 @@ describe("the delivery of a message", () => {
       expect(told.map(({ fields }) => (fields.messageIds as string[]).length)).to.deep.equal([10, 15]);
     });
 
+    it("is told of in the log where another record of its message failed before", async () => {
+      const { s3, deliver, lines } = bench();
+      s3.before = (request) => {
+        throw s3Error(request === "GET source/a" ? "SlowDown" : "InternalError", 503);
+      };
+
+      const error = await failure(deliver(message(s3Record("a"), s3Record("b"))));
+
+      expect((error as Error).name).to.equal("SlowDown");
+      const told = lines.map(({ outcome, fields }) => [outcome, fields.key, (fields.error as Error).name]);
+      expect(told).to.deep.equal([
+        ["failed, too", "b", "InternalError"],
+        ["failed", "a", "SlowDown"],
+      ]);
+    });
+
+    it("is told of in the log where the queue could not be told when it is to come again", async () => {
+      const { s3, deliver, lines, worker } = bench();
+      s3.before = () => {
+        throw s3Error("SlowDown", 503);
+      };
+      const Failed = [{ Id: "0", Code: "ReceiptHandleIsInvalid", SenderFault: true }];
+      let signal: unknown;
+      const send = async (_: unknown, options?: { abortSignal?: unknown }) => {
+        signal = options?.abortSignal;
+        return { Failed };
+      };
+      Object.assign(worker.sqs, { send });
+
+      await deliver(message(s3Record("a")));
+
+      expect(lines.at(-1)?.outcome).to.equal("backoff not set");
+      expect(lines.at(-1)?.fields).to.deep.equal({ messageIds: ["message-1"], failed: Failed });
+      expect(signal).to.be.instanceOf(AbortSignal);
+    });
+
+    it("waits from when it was sent, where the event does not say when the object was created", async () => {
+      const { s3, deliver, visibility, worker } = bench();
+      s3.before = () => {
+        throw s3Error("NoSuchKey", 404);
+      };
+      const record = { ...s3Record("a"), eventTime: undefined };
+      const sent = sqsRecord({ Records: [record] }, 3);
+      sent.attributes.SentTimestamp = String(worker.now() - 60_000);
+
+      await failure(deliver(sent));
+
+      expect(visibility[0]?.Entries?.[0]?.VisibilityTimeout).to.equal(19 * 60);
+    });
+
     it("gives messages back ten at a time, with one request for each ten", async () => {
       const { s3, deliver, visibility } = bench();
       s3.before = () => {
@@ -888,6 +993,7 @@ describe("the delivery of a message", () => {
       ["key-denied", kms],
       ["key-denied", () => s3Error("KMS.DisabledException", 400)],
       ["key-denied", () => s3Error("KMS.KMSInvalidStateException", 400)],
+      ["key-denied", () => s3Error("KMS.InvalidKeyUsageException", 400)],
     ] as const) {
       it(`is rejected as ${code} for ${error().message.slice(-40)}`, async () => {
         const { deliver, codes, deadLetters, visibility } = refused(error);
@@ -906,6 +1012,37 @@ describe("the delivery of a message", () => {
         expect(visibility).to.deep.equal([]);
       });
     }
+
+    it("is rejected with the storage class that it is in", async () => {
+      const { deliver, deadLetters } = refused(
+        () =>
+          new InvalidObjectState({
+            ...{ message: "", StorageClass: "DEEP_ARCHIVE", $metadata: { httpStatusCode: 403 } },
+          }),
+      );
+
+      await deliver(message(s3Record("a")));
+
+      const reason = deadLetters[0]?.MessageAttributes?.Reason?.StringValue;
+      expect(reason).to.contain("in the storage class DEEP_ARCHIVE, from which");
+    });
+
+    it("comes again where it is encrypted with S3's own key, which nobody is denied", async () => {
+      const all = refused(denied);
+      all.s3.encryption = "AES256";
+
+      await failure(all.deliver(sqsRecord({ Records: [s3Record("a")] }, 3)));
+
+      expect(all.codes()).to.deep.equal([]);
+    });
+
+    it("comes again where an argument is invalid that is not its version", async () => {
+      const { deliver, codes } = refused(() => s3Error("InvalidArgument", 400, {}, "Unsupported header"));
+
+      await failure(deliver(message(s3Record("a"))));
+
+      expect(codes()).to.deep.equal([]);
+    });
 
     it("is rejected where only its key can be what is denied, as a HEAD is answered", async () => {
       const all = refused(denied);
@@ -1020,6 +1157,14 @@ describe("the delivery of a message", () => {
       expect(first).to.equal(undefined);
       expect(second).to.be.instanceOf(OutOfTime);
       expect(codes()).to.deep.equal([]);
+    });
+
+    it("ends a body that never comes to its end when the share is over", async () => {
+      const { worker, deliver } = bench(reverse, 400);
+      const Body = { transformToByteArray: () => new Promise(() => {}) };
+      Object.assign(worker, { s3: { send: async () => ({ Body }) } });
+
+      expect(String(await failure(deliver(message(s3Record("a")))))).to.contain("longer than the time");
     });
 
     it("ends a request that is never answered when the share is over, and goes on with the next", async () => {

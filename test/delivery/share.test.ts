@@ -6,7 +6,14 @@ import fc from "fast-check";
 import { ImageRejected } from "image-turn";
 import { Delivery, type Worker } from "../../src/delivery/delivery.ts";
 import { secondsOfLargest } from "../../src/delivery/limits.ts";
-import { promisedWork, requestTime, reserve } from "../../src/delivery/share.ts";
+import {
+  imagesFor,
+  promisedWork,
+  requestTime,
+  reserve,
+  Shares,
+  secondsFor,
+} from "../../src/delivery/share.ts";
 import { checkWorkerSettings } from "../../src/topology/worker-settings.ts";
 import { s3Record, sqsRecord } from "../support/events.ts";
 import { s3Error } from "../support/fake-s3.ts";
@@ -183,5 +190,81 @@ describe("an invocation's time", function () {
       }),
       { numRuns: 400 },
     );
+  });
+});
+
+describe("the time of a batch", () => {
+  it("keeps two seconds back and ten milliseconds an image, and never more than half", () => {
+    expect([reserve(1, 60_000), reserve(100, 60_000), reserve(1, 3000)]).to.deep.equal([2010, 3000, 1500]);
+  });
+
+  it("leaves each request a fifth of the share, at most five seconds", () => {
+    expect([requestTime(1000), requestTime(25_000), requestTime(60_000)]).to.deep.equal([200, 5000, 5000]);
+  });
+
+  it("is as long as its images' promises need, whether requests take a part of a share or five seconds", () => {
+    expect([secondsFor(1, 1), secondsFor(60, 1), secondsFor(60, 10)]).to.deep.equal([4, 73, 703]);
+    expect([imagesFor(1, 4), imagesFor(60, 73), imagesFor(60, 703), imagesFor(60, 1)]).to.deep.equal([
+      1, 1, 10, 0,
+    ]);
+  });
+
+  /** Milliseconds after which a signal ends its request. */
+  const milliseconds = (signal: () => AbortSignal): number => {
+    const { timeout } = AbortSignal;
+    let given = Number.NaN;
+    AbortSignal.timeout = (time) => {
+      given = time;
+      return new AbortController().signal;
+    };
+    try {
+      signal();
+      return given;
+    } finally {
+      AbortSignal.timeout = timeout;
+    }
+  };
+
+  /** Shares of a minute among so many images. */
+  const minute = (images: number) => {
+    const clock = { remaining: 60_000 };
+    return { clock, shares: new Shares(() => clock.remaining, images) };
+  };
+
+  it("gives the last requests five seconds, less where there is less, and no less than a tenth of one", () => {
+    const { clock, shares } = minute(1);
+    const at = (remaining: number) => {
+      clock.remaining = remaining;
+      return [milliseconds(shares.signal), shares.over];
+    };
+
+    expect([at(60_000), at(3200), at(300), at(299), at(100)]).to.deep.equal([
+      [5000, false],
+      [3000, false],
+      [100, false],
+      [100, true],
+      [100, true],
+    ]);
+  });
+
+  it("leaves five seconds to write a result, also where the work took longer than the share", () => {
+    const { clock, shares } = minute(2);
+    const share = shares.next();
+    expect(share.work).to.equal((60_000 - 2020) / 2 - 5000);
+    clock.remaining -= 40_000;
+    expect(share.work).to.be.below(0);
+
+    share.worked();
+
+    expect(milliseconds(share.signal)).to.equal(5000);
+  });
+
+  it("gives an image that no message named what the images to come were not promised", () => {
+    const { clock, shares } = minute(2);
+    shares.next();
+    clock.remaining -= 10_000;
+
+    const promised = (60_000 - 2020) / 2;
+    expect(milliseconds(shares.extra().signal)).to.equal(promised - 10_000);
   });
 });

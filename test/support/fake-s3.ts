@@ -22,6 +22,11 @@ interface Stored {
 export class FakeS3 {
   /** Every request, as `METHOD bucket/key`, with its condition. */
   readonly requests: string[] = [];
+  /** The same as commands with the options that the client was given. */
+  readonly sent: {
+    readonly command: unknown;
+    readonly options: { readonly abortSignal?: AbortSignal } | undefined;
+  }[] = [];
   /** Called before each request; what it throws is S3's answer. */
   before: (command: string) => void | Promise<void> = () => {};
   /** Whether versioning is suspended in the source bucket: its uploads take the place of one another, and are called "null". */
@@ -32,7 +37,11 @@ export class FakeS3 {
   readonly #hidden = new Set<string>();
 
   get client(): S3Client {
-    return { send: (command: unknown) => this.#send(command) } as unknown as S3Client;
+    const send = (command: unknown, options?: FakeS3["sent"][number]["options"]) => {
+      this.sent.push({ command, options });
+      return this.#send(command);
+    };
+    return { send } as unknown as S3Client;
   }
 
   /** Puts an object as an uploader would. @returns its version */
