@@ -71,7 +71,7 @@ describe("a program that throws", () => {
     [
       "a worker's handler that is not there, with the worker",
       `import { ImageWorker } from ${JSON.stringify(import.meta.resolve("../../src/topology/image-worker.ts"))};
-new ImageWorker("grey", { fanOut: { workers: {}, settings: {} }, handler: "handlers/gray.ts" });`,
+new ImageWorker("grey", { fanOut: { workers: {}, settings: {}, checkNewWorker() {} }, handler: "handlers/gray.ts" });`,
       `index.ts:4:1: ImageWorker "grey": handler is "handlers/gray.ts", but there is no such file in ${process.cwd()}.`,
     ],
     [

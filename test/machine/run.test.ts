@@ -19,7 +19,7 @@ const failures = { succeeded() {}, hopeless: () => failure };
 function runOne(head: () => unknown, options: TallyOptions) {
   const machine = {
     workers: [{ name: "grey", function: "grey-1", prefix: "grey", source: "source", results: "results" }],
-    store: { on() {}, off() {}, idle: () => true },
+    events: { on: () => () => {} },
     lambda: { abandon() {} },
     // Listings are paginated by clients alone.
     s3: Object.assign(new S3Client({ region: "us-east-1" }), {
