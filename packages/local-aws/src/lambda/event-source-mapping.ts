@@ -13,13 +13,13 @@ export interface EventSourceMappingSettings {
   readonly queueUrl: string;
   readonly queueArn: string;
   readonly region: string;
-  /** Most messages in a batch. */
+  /** Maximum number of messages in a batch. */
   readonly batchSize: number;
   /** Seconds to wait for a batch to fill. */
   readonly window: number;
   /** Whether the function answers with the messages that failed. */
   readonly reportsFailures: boolean;
-  /** Batches at once. */
+  /** Maximum number of batches that are worked on at the same time. */
   readonly concurrency: number;
 }
 
@@ -55,13 +55,13 @@ export interface Clock {
 
 const CLOCK: Clock = { now: Date.now, sleep: (milliseconds) => setTimeout(milliseconds) };
 
-/** Seconds of one long poll: short, as it is never aborted, so that stopping need not wait for long. */
+/** Seconds of one long poll: short, because it is never aborted and stopping waits for it. */
 const LONG_POLL = 1;
 
 const PAUSE_AFTER_ERROR_MS = 1000;
 
-/** Most messages of one receive or delete, a bound of SQS. */
-const MOST_AT_ONCE = 10;
+/** Maximum number of messages in one receive or delete, a limit of SQS. */
+const MAX_MESSAGES = 10;
 
 /**
  * Takes messages from a queue, gives them to a function in batches and deletes those that are done with, as
@@ -104,20 +104,26 @@ export class EventSourceMapping {
   /** What arrives until the batch is full or the window is over. */
   async #batch(): Promise<Message[]> {
     const { batchSize, window } = this.settings;
-    const batch = await this.#receive(batchSize, LONG_POLL);
+    const batch = await this.#receive(batchSize);
     const until = this.#clock.now() + window * 1000;
     while (batch.length > 0 && batch.length < batchSize && !this.#stopping && this.#clock.now() < until) {
-      batch.push(...(await this.#receive(batchSize - batch.length, Math.min(LONG_POLL, window))));
+      try {
+        batch.push(...(await this.#receive(batchSize - batch.length)));
+      } catch (error) {
+        // What was received before is not to wait for its visibility timeout.
+        this.#parts.report(error);
+        break;
+      }
     }
     return batch;
   }
 
-  async #receive(most: number, seconds: number): Promise<Message[]> {
+  async #receive(max: number): Promise<Message[]> {
     const { Messages } = await this.#parts.sqs.send(
       new ReceiveMessageCommand({
         QueueUrl: this.settings.queueUrl,
-        MaxNumberOfMessages: Math.min(most, MOST_AT_ONCE),
-        WaitTimeSeconds: seconds,
+        MaxNumberOfMessages: Math.min(max, MAX_MESSAGES),
+        WaitTimeSeconds: LONG_POLL,
         MessageSystemAttributeNames: ["All"],
         MessageAttributeNames: ["All"],
       }),
@@ -141,11 +147,11 @@ export class EventSourceMapping {
       return;
     }
     const done = batch.filter(({ MessageId }) => !failed.has(MessageId ?? ""));
-    for (let at = 0; at < done.length; at += MOST_AT_ONCE) {
+    for (let at = 0; at < done.length; at += MAX_MESSAGES) {
       await this.#parts.sqs.send(
         new DeleteMessageBatchCommand({
           QueueUrl: this.settings.queueUrl,
-          Entries: done.slice(at, at + MOST_AT_ONCE).map(({ ReceiptHandle }, index) => ({
+          Entries: done.slice(at, at + MAX_MESSAGES).map(({ ReceiptHandle }, index) => ({
             Id: String(index),
             ReceiptHandle,
           })),

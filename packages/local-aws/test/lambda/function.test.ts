@@ -2,7 +2,6 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { expect } from "chai";
 import { withFolder } from "../../../../test/support/machine.ts";
-import { failedMessages } from "../../src/lambda/event-source-mapping.ts";
 import { LocalFunction } from "../../src/lambda/function.ts";
 import type { InvocationError } from "../../src/lambda/sandbox.ts";
 import { Semaphore } from "../../src/lambda/semaphore.ts";
@@ -216,33 +215,4 @@ describe("a function on this computer", () => {
 
     expect(result).to.equal("nothing");
   });
-});
-
-describe("an answer about a batch", () => {
-  const batch = [{ MessageId: "a" }, { MessageId: "b" }];
-
-  for (const answer of [null, undefined, {}, { batchItemFailures: [] }, { batchItemFailures: null }]) {
-    it(`is success where it is ${JSON.stringify(answer)}`, () => {
-      expect([...failedMessages(answer, batch)]).to.deep.equal([]);
-    });
-  }
-
-  it("names the messages that failed", () => {
-    const answer = { batchItemFailures: [{ itemIdentifier: "b" }] };
-
-    expect([...failedMessages(answer, batch)]).to.deep.equal(["b"]);
-  });
-
-  for (const answer of [
-    "nonsense",
-    7,
-    { batchItemFailures: "b" },
-    { batchItemFailures: [{ itemIdentifier: "c" }] },
-  ]) {
-    it(`is refused, and shown, where it is ${JSON.stringify(answer)}`, () => {
-      expect(() => failedMessages(answer, batch))
-        .to.throw(JSON.stringify(answer))
-        .with.property("kind", "answer");
-    });
-  }
 });
