@@ -1,9 +1,9 @@
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { GetQueueAttributesCommand } from "@aws-sdk/client-sqs";
 import { Events } from "local-aws";
 import { Failures } from "../machine/failures.ts";
 import { type Machine, startMachine } from "../machine/machine.ts";
+import { countMessages } from "../operations/queue.ts";
 import { endWith } from "./arguments.ts";
 import { PROJECT } from "./words.ts";
 
@@ -103,13 +103,7 @@ function passOn(): void {
 async function tellRejections(machine: Machine): Promise<void> {
   while (!stopping.signal.aborted) {
     for (const { name: worker, deadLetterQueue } of machine.workers) {
-      const { Attributes } = await machine.sqs.send(
-        new GetQueueAttributesCommand({
-          QueueUrl: deadLetterQueue,
-          AttributeNames: ["ApproximateNumberOfMessages"],
-        }),
-      );
-      const waiting = Number(Attributes?.ApproximateNumberOfMessages);
+      const { visible: waiting } = await countMessages(machine.sqs, deadLetterQueue);
       const known = told.rejected[worker] ?? 0;
       if (waiting > known) {
         console.log(`${worker} has rejected ${waiting}: npm run dead-letters says what and why`);

@@ -70,7 +70,8 @@ await runCommand(USAGE, { allowPositionals: true, options: OPTIONS }, async ({ v
     told: nowAndThen((what) => console.error(what)),
   };
   const prediction = await predict({
-    stack: values.stack ?? "dev",
+    // Pulumi's name of a stack may begin with its organisation and project.
+    stack: values.stack?.split("/").at(-1) ?? "dev",
     region: operator.region,
     images: uploadsOf(options),
     seconds: images / rate,

@@ -1,7 +1,6 @@
 import {
   ChangeMessageVisibilityBatchCommand,
   DeleteMessageBatchCommand,
-  GetQueueAttributesCommand,
   type Message,
   ReceiveMessageCommand,
   SendMessageBatchCommand,
@@ -9,6 +8,7 @@ import {
 } from "@aws-sdk/client-sqs";
 import { type CreatedObject, eachRecord, UnknownMessage } from "../delivery/envelope.ts";
 import { MAX_IN_FLIGHT } from "../delivery/queue.ts";
+import { countMessages } from "./queue.ts";
 import { reached } from "./stack.ts";
 
 /** A message that a worker could not process. */
@@ -140,7 +140,7 @@ async function takeAll(
   const begun = now();
   const { hidden, time: newest = begun } = await reached(
     `The dead-letter queue ${queueUrl}`,
-    numbersOf(sqs, queueUrl),
+    countMessages(sqs, queueUrl),
   );
   let meanwhile = 0;
   /** @returns whether there was anything new */
@@ -166,7 +166,7 @@ async function takeAll(
     while (await takeBatch());
   });
   const all = receipts.size < MAX_IN_FLIGHT && now() - begun < HIDDEN_SECONDS * 1000;
-  return hidden + meanwhile + (all ? 0 : (await numbersOf(sqs, queueUrl)).visible);
+  return hidden + meanwhile + (all ? 0 : (await countMessages(sqs, queueUrl)).visible);
 }
 
 async function receive(sqs: SQSClient, queueUrl: string): Promise<Message[]> {
@@ -240,36 +240,6 @@ function addTo(groups: Map<string, Group>, { code, reason, keys }: DeadLetter): 
   if (group.examples.length === EXAMPLES) return;
   const [first = "(a message that names no key)", ...others] = keys;
   group.examples.push({ key: others.length > 0 ? `${first} and ${others.length} more` : first, reason });
-}
-
-/**
- * How many messages are in a queue, approximately, and by when, by the clock that stamps them: this computer's may be
- * minutes slow. The time is undefined where the answer does not say it.
- */
-async function numbersOf(
-  sqs: SQSClient,
-  queueUrl: string,
-): Promise<{ visible: number; hidden: number; time: number | undefined }> {
-  const command = new GetQueueAttributesCommand({
-    QueueUrl: queueUrl,
-    AttributeNames: ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
-  });
-  let date = Number.NaN;
-  command.middlewareStack.add(
-    (next) => async (args) => {
-      const answer = await next(args);
-      date = Date.parse((answer.response as { headers?: Record<string, string> }).headers?.date ?? "");
-      return answer;
-    },
-    { step: "deserialize" },
-  );
-  const { Attributes = {} } = await sqs.send(command);
-  return {
-    // It is in whole seconds, of which the last has not ended.
-    time: Number.isNaN(date) ? undefined : date + 999,
-    visible: Number(Attributes.ApproximateNumberOfMessages ?? 0),
-    hidden: Number(Attributes.ApproximateNumberOfMessagesNotVisible ?? 0),
-  };
 }
 
 /** Does something with all, in batches that SQS takes, several at once. */

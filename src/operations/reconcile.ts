@@ -1,5 +1,5 @@
 import { HeadObjectCommand, type S3Client } from "@aws-sdk/client-s3";
-import { GetQueueAttributesCommand, type SQSClient } from "@aws-sdk/client-sqs";
+import type { SQSClient } from "@aws-sdk/client-sqs";
 import { pMapIterable } from "p-map";
 import { identity } from "../delivery/envelope.ts";
 import { resultOf } from "../delivery/result.ts";
@@ -14,6 +14,7 @@ import {
   type SourceVersion,
   sourceKeys,
 } from "./listings.ts";
+import { countMessages } from "./queue.ts";
 import { reached } from "./stack.ts";
 
 /** What became of the versions of the source bucket with one worker. All but `orphaned` and `queued` add up to `created`. */
@@ -99,7 +100,8 @@ export class Reconciliation {
   async *findings(): AsyncGenerator<Finding> {
     const { s3, sqs, stack, worker, part, before, onKey } = this.#options;
     const { queue = "", deadLetterQueue = "" } = stack.workers[worker] ?? {};
-    this.tally.queued = await reached(`The queue of ${worker}`, queued(sqs, queue));
+    const waiting = await reached(`The queue of ${worker}`, countMessages(sqs, queue));
+    this.tally.queued = waiting.visible + waiting.hidden + waiting.delayed;
     const rejected = new Set<string>();
     const { signal, now } = this.#options;
     await withDeadLetters(
@@ -161,20 +163,6 @@ export class Reconciliation {
     if (!standing) return { source, result: undefined, agrees: false };
     return { source, result, agrees: resultOf(standing.Metadata ?? {}) === identity(current) };
   }
-}
-
-async function queued(sqs: SQSClient, queueUrl: string): Promise<number> {
-  const { Attributes = {} } = await sqs.send(
-    new GetQueueAttributesCommand({
-      QueueUrl: queueUrl,
-      AttributeNames: [
-        "ApproximateNumberOfMessages",
-        "ApproximateNumberOfMessagesNotVisible",
-        "ApproximateNumberOfMessagesDelayed",
-      ],
-    }),
-  );
-  return Object.values(Attributes).reduce((sum, count) => sum + Number(count), 0);
 }
 
 /** One version of a key, in an event as in a listing. */

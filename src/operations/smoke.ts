@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import { GetObjectCommand, PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
-import { GetQueueAttributesCommand, type SQSClient } from "@aws-sdk/client-sqs";
+import type { SQSClient } from "@aws-sdk/client-sqs";
 import sharp, { type Sharp } from "sharp";
 import type { StackOutputs, WorkerOutputs } from "../stack-outputs.ts";
 import { type DeadLetter, dealWithDeadLetters } from "./dead-letters.ts";
+import { countMessages } from "./queue.ts";
 import { removeUnder } from "./removal.ts";
 import { reached } from "./stack.ts";
 
@@ -170,14 +171,7 @@ function meanDifference(a: Buffer, b: Buffer): number {
 }
 
 async function deadLettersOf({ sqs, stack }: SmokeOptions, worker: string): Promise<number> {
-  const { deadLetterQueue = "" } = stack.workers[worker] ?? {};
-  const { Attributes } = await sqs.send(
-    new GetQueueAttributesCommand({
-      QueueUrl: deadLetterQueue,
-      AttributeNames: ["ApproximateNumberOfMessages"],
-    }),
-  );
-  return Number(Attributes?.ApproximateNumberOfMessages);
+  return (await countMessages(sqs, stack.workers[worker]?.deadLetterQueue ?? "")).visible;
 }
 
 /** Deletes the dead letters about a key. @returns one of them */
