@@ -11,6 +11,7 @@ import {
   Overtaken,
   type Worker,
 } from "../../src/delivery/delivery.ts";
+import { afterTest } from "../support/cleanup.ts";
 import { s3Record, sqsRecord } from "../support/events.ts";
 import { FakeS3, s3Error } from "../support/fake-s3.ts";
 
@@ -1157,6 +1158,28 @@ describe("the delivery of a message", () => {
       expect(first).to.equal(undefined);
       expect(second).to.be.instanceOf(OutOfTime);
       expect(codes()).to.deep.equal([]);
+    });
+
+    it("leaves five seconds to write a result whose operation could not be stopped in time", async () => {
+      const all = bench(async (source, limits) => {
+        all.clock.remaining = 5000;
+        return reverse(source, limits);
+      });
+      all.s3.put("source", "a", Buffer.from("abc"));
+      const { timeout } = AbortSignal;
+      const given: number[] = [];
+      AbortSignal.timeout = (milliseconds) => {
+        given.push(milliseconds);
+        return new AbortController().signal;
+      };
+      afterTest(() => {
+        AbortSignal.timeout = timeout;
+      });
+
+      await all.deliver(message(s3Record("a")));
+
+      expect(all.s3.requests).to.deep.equal(["GET source/a", "PUT results/clockwise/a"]);
+      expect(given.at(-1)).to.equal(5000);
     });
 
     it("ends a body that never comes to its end when the share is over", async () => {
