@@ -76,7 +76,7 @@ describe("the program in Pulumi's own Node.js runtime", function () {
     return result;
   };
 
-  it("warns in a preview of an objective that the settings can not meet, and of none that they can", async () => {
+  it("warns in a preview of an objective that the settings cannot meet, and of none that they can", async () => {
     const objective = (images: number) => set("objective", { images, minutes: 5 });
     const preview = (images: number) =>
       runInPulumiRuntime("preview", { ...stack("prod"), ...objective(images) });

@@ -79,7 +79,7 @@ describe("thumbnail", () => {
     expect((await sharp(body).metadata()).pages ?? 1).to.equal(1);
   });
 
-  it("rejects what it can not make one of, and says why", async () => {
+  it("rejects what it cannot make one of, and says why", async () => {
     const jpeg = await halves(400, 200).jpeg().toBuffer();
     const svg =
       '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>';

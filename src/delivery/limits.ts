@@ -32,7 +32,7 @@ const secondsPerMegapixel = 0.9;
  */
 export const MEMORY_PER_CPU = 1769;
 
-/** Seconds that the largest image takes at most that a function of so much memory accepts. */
+/** Maximum number of seconds of the largest image that a function of so much memory accepts. */
 export function secondsOfLargest(memoryMegabytes: number): number {
   const cpu = Math.min(1, memoryMegabytes / MEMORY_PER_CPU);
   return (pixelLimit(memoryMegabytes) / 1e6) * (secondsPerMegapixel / cpu);

@@ -12,7 +12,7 @@ const VALUES = new Uint8Array(128);
 });
 
 /**
- * Reduces a source map to the files that are not of node_modules. A bundle is libraries for the most part, and a map of all
+ * Reduces a source map to the files that are not of node_modules. A bundle is libraries for its larger part, and a map of all
  * of it would be larger than the bundle; and where npm put them is no part of what was written.
  * @param json a source map as esbuild writes it: https://tc39.es/ecma426/
  */

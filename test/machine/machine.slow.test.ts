@@ -150,7 +150,7 @@ describe("the machine on this computer", function () {
   const refusal = (lines: string, options = {}) =>
     withLines(lines, options, async () => "started").catch((error: Error) => error.message);
 
-  it("says so where the program asks for what can not be had here", async () => {
+  it("says so where the program asks for what cannot be had here", async () => {
     expect(await refusal('new aws.sqs.Queue("q", { fifoQueue: true });')).to.equal(
       'aws:sqs/queue:Queue "q": the input fifoQueue is not known on this computer.',
     );

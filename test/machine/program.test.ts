@@ -25,7 +25,7 @@ function runLines(lines: string, provision: Provision = named): Promise<Record<s
   });
 }
 
-/** What a program is told that can not be run. */
+/** What a program is told that cannot be run. */
 async function refusal(lines: string, provision?: Provision): Promise<string> {
   const error = await runLines(lines, provision).then(
     () => undefined,

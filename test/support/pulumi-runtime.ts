@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { text } from "node:stream/consumers";
 import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from "@grpc/grpc-js";
 
-// Pulumi's protocol buffers are CommonJS whose names Node can not see from an ES module.
+// Pulumi's protocol buffers are CommonJS whose names Node cannot see from an ES module.
 const require = createRequire(import.meta.url);
 type Resource = typeof import("@pulumi/pulumi/proto/resource_pb.js");
 type Engine = typeof import("@pulumi/pulumi/proto/engine_pb.js");

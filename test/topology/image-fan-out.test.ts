@@ -191,7 +191,7 @@ describe("ImageFanOut", () => {
     expect(resources).to.deep.equal([]);
   });
 
-  it("says what is wrong with a name that can not be one", async () => {
+  it("says what is wrong with a name that cannot be one", async () => {
     for (const name of ["", "x", "Images", "1mage", "images-", "a".repeat(33), "im/ages"]) {
       expect(() => new ImageFanOut(name), name).to.throw(
         RangeError,

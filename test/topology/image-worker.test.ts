@@ -118,7 +118,7 @@ describe("ImageWorker", () => {
     });
   }
 
-  it("subscribes its queue to the topic, raw, with the dead-letter queue for what can not be delivered", () => {
+  it("subscribes its queue to the topic, raw, with the dead-letter queue for what cannot be delivered", () => {
     const { redrivePolicy, ...subscription } = find(resources, "TopicSubscription", "grey-subscription");
 
     expect(subscription).to.deep.equal({

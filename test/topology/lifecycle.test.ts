@@ -212,7 +212,7 @@ describe("transform", () => {
     },
   };
   for (const [how, change] of Object.entries(replacements)) {
-    it(`says which variable of the machine can not be replaced, ${how}`, () =>
+    it(`says which variable of the machine cannot be replaced, ${how}`, () =>
       registered(() => {
         const fanOut = new ImageFanOut("images");
         const handler = "handlers/rotate.ts";
@@ -234,7 +234,7 @@ describe("transform", () => {
     expect(variables).to.include({ NODE_OPTIONS: "--max-old-space-size=512", MALLOC_ARENA_MAX: "2" });
   });
 
-  it("says which variable of the machine the argument environment can not replace", () =>
+  it("says which variable of the machine the argument environment cannot replace", () =>
     registered(() => {
       const fanOut = new ImageFanOut("images");
       const environment = { QUEUE_URL: "mine" };

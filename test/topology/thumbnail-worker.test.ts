@@ -33,7 +33,7 @@ describe("ThumbnailWorker", () => {
     });
   }
 
-  it("refuses a format that it can not make", () => {
+  it("refuses a format that it cannot make", () => {
     const format = "gif" as "webp";
     expect(() => new ThumbnailWorker("small", { fanOut: {} as ImageFanOut, format })).to.throw(
       RangeError,
