@@ -1,6 +1,6 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { parseArgs } from "node:util";
+import type { parseArgs } from "node:util";
 import sharp from "sharp";
 import { answer } from "../capacity/answer.ts";
 import {
@@ -19,10 +19,9 @@ import type { Load, Plan } from "../capacity/plan.ts";
 import { type Asked, circumstances, headline, report } from "../capacity/report.ts";
 import { UsageError } from "../machine/inputs.ts";
 import { runProgram } from "../machine/program.ts";
-import { readStackConfig, type StackConfig } from "../machine/stack-config.ts";
-
-const PROJECT = path.join(import.meta.dirname, "../..");
-const HERE = process.env.INIT_CWD ?? process.cwd();
+import { readStackConfig, regionOf, type StackConfig } from "../machine/stack-config.ts";
+import { HELP_OPTION, numberOption, runCommand } from "./arguments.ts";
+import { fromHere, near, PROJECT } from "./words.ts";
 
 const USAGE = `Usage: npm run capacity -- [--images N] [--minutes N] [OPTION]...
 
@@ -51,29 +50,43 @@ when they are processed, what holds them up, what must be raised, and what it co
   --chart FILE       draws the run to FILE.svg and FILE.png (default: out/capacity)
   --seed N           another chance (default: 1)
   --json             prints everything as JSON
-  --help             prints this`;
+  --help             prints this
 
-/** The region where the stack's configuration names none. */
-const DEFAULT_REGION = "us-east-1";
+Exit code: 0 answered, 1 failed, later than --within or too much for the account of --live, 2 wrong usage.`;
 
 /** Fourteen days, for which queues keep messages. */
 const MAX_MINUTES = 14 * 24 * 60;
 
-process.exitCode = await main(process.argv.slice(2));
+const TEXT = { type: "string" } as const;
+const LIST = { type: "string", multiple: true, default: [] as string[] } as const;
+const FLAG = { type: "boolean", default: false } as const;
 
-/** @returns the exit code: 0 answered, 1 failed, later than --within or too much for the --live account, 2 wrong usage */
-async function main(argv: string[]): Promise<number> {
-  try {
-    const options = parsed(argv);
-    if (options.help) console.log(USAGE);
-    else if (options.numbers) console.log(assumptionsTable());
-    else return await run(options);
-    return 0;
-  } catch (error) {
-    console.error(error instanceof Error ? error.message : error);
-    return error instanceof UsageError ? 2 : 1;
-  }
-}
+const OPTIONS = {
+  images: TEXT,
+  minutes: TEXT,
+  within: TEXT,
+  seconds: TEXT,
+  region: TEXT,
+  profile: { ...TEXT, default: "constant" },
+  megapixels: { ...TEXT, default: "12" },
+  failures: { ...TEXT, default: "0" },
+  stack: { ...TEXT, default: "dev" },
+  chart: { ...TEXT, default: path.join("out", "capacity") },
+  seed: { ...TEXT, default: "1" },
+  config: LIST,
+  set: LIST,
+  raised: FLAG,
+  numbers: FLAG,
+  live: FLAG,
+  json: FLAG,
+  ...HELP_OPTION,
+} as const;
+
+await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
+  if (!values.numbers) return run(checked(values));
+  console.log(assumptionsTable());
+  return 0;
+});
 
 async function run(options: Options): Promise<number> {
   const given = await question(options);
@@ -87,7 +100,7 @@ async function run(options: Options): Promise<number> {
     const { load: _, known: __, ...rest } = asked;
     console.log(JSON.stringify({ ...rest, ...result.answer }, undefined, 2));
   } else {
-    console.log(`${report(result.answer, asked)}\nChart: ${path.relative(HERE, file)}.svg and .png`);
+    console.log(`${report(result.answer, asked)}\nChart: ${near(file)}.svg and .png`);
   }
   const { drained, account } = result.answer;
   const isLate = drained.assumed === undefined || drained.assumed > asked.deadline;
@@ -102,7 +115,7 @@ function whenRaised(given: Asked, plan: Plan, assumed: Assumptions): Asked {
 }
 
 async function draw(result: ReturnType<typeof answer>, asked: Asked, name: string): Promise<string> {
-  const file = path.resolve(HERE, name);
+  const file = fromHere(name);
   const [title, subtitle] = [headline(result.answer, asked), circumstances(asked)];
   const svg = chart(result.run, title, subtitle, asked.window, asked.assumed.lambdaConcurrency);
   await mkdir(path.dirname(file), { recursive: true });
@@ -114,7 +127,7 @@ async function draw(result: ReturnType<typeof answer>, asked: Asked, name: strin
 async function question(options: Options): Promise<Asked> {
   const { stack, megapixels, failures, seed } = options;
   const config = await usage(() => configured(readStackConfig(PROJECT, stack), options.config));
-  const region = options.region ?? config.config["aws:region"] ?? DEFAULT_REGION;
+  const region = options.region ?? regionOf(config);
   const recorder = new Recorder(region);
   const program = () => runProgram(path.join(PROJECT, "index.ts"), config, recorder.provision);
   // Where settings come from the command line, what is wrong with them is wrong usage.
@@ -169,90 +182,46 @@ function assumptionsTable(): string {
   return [...rows, `Read ${READ}.`].join("\n");
 }
 
-type Options = ReturnType<typeof parsed>;
+type Given = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"];
+type Options = ReturnType<typeof checked>;
 
 /** @throws {UsageError} in one sentence where something is not as it must be */
-function parsed(argv: string[]) {
-  const { values } = parseArguments(argv);
-  const given = values.profile ?? "constant";
-  const profile = PROFILES.find((each) => each === given);
-  if (!profile && !given.endsWith(".csv")) {
+function checked(values: Given) {
+  const profile = PROFILES.find((each) => each === values.profile);
+  if (!profile && !values.profile.endsWith(".csv")) {
     throw new UsageError(
-      `--profile is "${given}", but must be ${PROFILES.join(", ")} or a file that ends with .csv.`,
+      `--profile is "${values.profile}", but must be ${PROFILES.join(", ")} or a file that ends with .csv.`,
     );
   }
   if (!profile && (values.images ?? values.minutes) !== undefined) {
     throw new UsageError("A CSV file says how many images come and when: leave out --images and --minutes.");
   }
-  const optional = (name: "within" | "seconds", max: number) => {
-    const value = values[name];
-    return value === undefined ? undefined : number(`--${name}`, value, 1e-3, max);
-  };
+  const minutes = { min: 1e-3, max: MAX_MINUTES };
+  const seconds = { min: 1e-3, max: 900 };
+  const { within } = values;
   return {
     ...values,
-    csv: profile ? undefined : path.resolve(HERE, given),
+    csv: profile ? undefined : fromHere(values.profile),
     profile: profile ?? ("constant" as const),
-    images: whole("--images", values.images ?? "2000000", 1e12),
-    minutes: number("--minutes", values.minutes ?? "5", 1e-3, MAX_MINUTES),
-    within: optional("within", MAX_MINUTES),
-    seconds: optional("seconds", 900),
-    megapixels: number("--megapixels", values.megapixels, 1e-3, 10_000),
-    failures: number("--failures", values.failures, 0, 1),
-    seed: whole("--seed", values.seed, 2 ** 32 - 1),
+    images: number("--images", values.images ?? "2000000", { min: 1, max: 1e12, whole: true }),
+    minutes: number("--minutes", values.minutes ?? "5", minutes),
+    within: within === undefined ? undefined : number("--within", within, minutes),
+    seconds: values.seconds === undefined ? undefined : number("--seconds", values.seconds, seconds),
+    megapixels: number("--megapixels", values.megapixels, { min: 1e-3, max: 10_000 }),
+    failures: number("--failures", values.failures, { min: 0, max: 1 }),
+    seed: number("--seed", values.seed, { min: 1, max: 2 ** 32 - 1, whole: true }),
     set: Object.fromEntries(values.set.map(override)) as Partial<Assumptions>,
   };
 }
 
-function parseArguments(argv: string[]) {
-  const text = (standard: string) => ({ type: "string", default: standard }) as const;
-  const list = { type: "string", multiple: true, default: [] as string[] } as const;
-  const flag = { type: "boolean", default: false } as const;
-  try {
-    return parseArgs({
-      args: argv,
-      options: {
-        images: { type: "string" },
-        minutes: { type: "string" },
-        within: { type: "string" },
-        profile: { type: "string" },
-        seconds: { type: "string" },
-        region: { type: "string" },
-        megapixels: text("12"),
-        failures: text("0"),
-        stack: text("dev"),
-        chart: text(path.join("out", "capacity")),
-        seed: text("1"),
-        config: list,
-        set: list,
-        raised: flag,
-        numbers: flag,
-        live: flag,
-        json: flag,
-        help: { ...flag, short: "h" },
-      },
-    });
-  } catch (error) {
-    throw new UsageError(
-      `${(error as Error).message.replace(/\.?$/, ".")} "npm run capacity -- --help" lists what there is.`,
-    );
-  }
-}
-
-function number(name: string, given: string, min: number, max: number): number {
-  const value = Number(given.replaceAll(/(?<=\d)[_,](?=\d{3})/g, ""));
-  if (given.trim() !== "" && value >= min && value <= max) return value;
-  throw new UsageError(`${name} is "${given}", but must be a number from ${min} to ${max}.`);
-}
-
-function whole(name: string, given: string, max: number): number {
-  const value = number(name, given, 1, max);
-  if (Number.isInteger(value)) return value;
-  throw new UsageError(`${name} is "${given}", but must be a whole number.`);
+/** Reads a number, in which thousands may be set off. */
+function number(option: string, given: string, range: Parameters<typeof numberOption>[2]): number {
+  return numberOption(option, given.replaceAll(/(?<=\d)[_,](?=\d{3})/g, ""), range);
 }
 
 function override(given: string): [string, number] {
   const [name = "", value = ""] = given.split("=", 2);
-  if (name in ASSUMPTIONS) return [name, number(`--set ${name}`, value, 0, 1e15)];
+  if (name in ASSUMPTIONS) return [name, number(`--set ${name}`, value, { min: 0, max: 1e15 })];
   throw new UsageError(
     `--set ${given}: there is no number ${name}; "npm run capacity -- --numbers" lists them.`,
   );
