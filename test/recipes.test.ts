@@ -38,7 +38,7 @@ async function withRecipe<T>(
 }
 
 describe("a recipe", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   for (const title of RECIPES.keys()) {
     it(`turns an image on this computer: ${title}`, () =>
@@ -52,28 +52,22 @@ describe("a recipe", function () {
         }),
       ));
 
-    it(`passes a preview: ${title}`, async () => {
+    it(`passes an up: ${title}`, async () => {
       const { resources, complaints, exitCode } = await withRecipe(title, (_, program) =>
-        runInPulumiRuntime("preview", {}, program),
+        runInPulumiRuntime("up", {}, program),
       );
 
       expect(complaints).to.deep.equal([]);
       expect(exitCode).to.equal(0);
       const dashboards = resources.filter(({ type }) => type.endsWith(":Dashboard"));
       expect(dashboards).to.have.length(title === TWO_REGIONS ? 2 : 1);
+      if (title !== TWO_REGIONS) return;
+      // Workers have no provider of their own there.
+      for (const { type, name, provider } of resources) {
+        if (!type.startsWith("aws:")) continue;
+        const [, place] = /^(?:images|(?:counter-)?clockwise)-(eu|us)\b/.exec(name) ?? [];
+        expect(provider, name).to.contain(`pulumi:providers:aws::${place}::`);
+      }
     });
   }
-
-  it("has each of two regions made by its own provider, workers included", async () => {
-    const { resources } = await withRecipe(TWO_REGIONS, (_, program) =>
-      runInPulumiRuntime("up", {}, program),
-    );
-    const ofAws = resources.filter(({ type }) => type.startsWith("aws:"));
-
-    expect(ofAws.length).to.be.above(100);
-    for (const { name, provider } of ofAws) {
-      const [, place] = /^(?:images|(?:counter-)?clockwise)-(eu|us)\b/.exec(name) ?? [];
-      expect(provider, name).to.contain(`pulumi:providers:aws::${place}::`);
-    }
-  });
 });
