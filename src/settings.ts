@@ -31,8 +31,8 @@ export function readSettings(): FanOutSettings {
 }
 
 /**
- * Finds settings of this program under another name than the project's, which would do nothing: most likely a slip of the
- * pen, or the name that the project had before.
+ * Finds settings of this program under another name than the project's, which would do nothing: probably a typing error,
+ * or the name that the project had before.
  * @throws RangeError where there is one, and the name is not of a package that this project uses, such as a provider
  */
 function checkNamespaces(file: string, project: string): void {

@@ -16,9 +16,9 @@ export interface AlarmTopicArgs {
   readonly transform?: Transform<aws.sns.TopicArgs> | undefined;
 }
 
-/** Where all alarms of a machine go, and from where they reach people. */
+/** The topic that all alarms of a machine go to, and from which they reach people. */
 export class AlarmTopic extends pulumi.ComponentResource {
-  /** What a pager subscribes to. */
+  /** ARN that a pager subscribes to. */
   readonly arn: pulumi.Output<string>;
 
   constructor(name: string, args: AlarmTopicArgs, opts?: pulumi.ComponentResourceOptions) {

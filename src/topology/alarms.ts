@@ -2,31 +2,31 @@ import type { cloudwatch } from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
 import { MAX_IN_FLIGHT } from "../delivery/queue.ts";
 
-/** What an alarm watches, and what it tells the person whom it wakes. */
+/** The metric that an alarm watches, and what it tells the person whom it wakes. */
 export interface Watched {
   readonly namespace: string;
   readonly metricName: string;
-  /** A metric beside it that is added to it: the alarm watches the sum. */
+  /** Second metric, which is added to the first: the alarm watches the sum. */
   readonly plus?: string;
   readonly dimensions: Record<string, pulumi.Input<string>>;
   readonly statistic: "Maximum" | "Sum";
   /** Seconds over which the statistic is taken. */
   readonly period: 60 | 300;
-  /** It is an alarm above this. */
+  /** Value above which a period counts towards the alarm. */
   readonly threshold: number;
-  /** In how many of how many periods it is above. */
+  /** Periods above the threshold that make an alarm, of `evaluationPeriods`. */
   readonly datapointsToAlarm: number;
   readonly evaluationPeriods: number;
-  /** What silence means: that nothing happened, which is well, or nothing, so that the alarm stays as it was. */
+  /** How missing data counts: as healthy, or not at all, so that the state stays. */
   readonly treatMissingData: "notBreaching" | "ignore";
-  /** What happened, and the section of docs/operations.md that says what to do. */
+  /** Sentences that say what happened, and which section of docs/operations.md says what to do. */
   readonly alarmDescription: string;
 }
 
 /** Alarms as soon as one period is above the threshold. */
 const AT_ONCE = { datapointsToAlarm: 1, evaluationPeriods: 1, treatMissingData: "notBreaching" } as const;
 
-/** Alarms where it goes on: what happened once has been tried again by then. */
+/** Alarms only if it goes on: what happened once has been tried again by then. */
 const WHERE_IT_GOES_ON = {
   datapointsToAlarm: 3,
   evaluationPeriods: 5,
@@ -37,7 +37,7 @@ function todo(section: string): string {
   return `What to do: docs/operations.md, "${section}".`;
 }
 
-/** What is watched of the topic that tells of new images. */
+/** Watches the topic that tells of new images. */
 export function undeliveredAlarm(topic: pulumi.Input<string>): Watched {
   return {
     namespace: "AWS/SNS",
@@ -51,7 +51,7 @@ export function undeliveredAlarm(topic: pulumi.Input<string>): Watched {
   };
 }
 
-/** A worker's alarms, as far as its own names and settings are in them. */
+/** Names and settings of a worker that its alarms depend on. */
 export interface WatchedWorker {
   readonly name: string;
   /** PROJECT-STACK, which tells its metrics from those of other stacks. */
@@ -66,7 +66,7 @@ export interface WatchedWorker {
   readonly secondsOfCrash: number;
 }
 
-/** What is watched of a worker, by the last part of the alarm's name, in the order in which an image meets it. */
+/** Watches a worker. The keys are the last parts of the alarms' names. */
 export function workerAlarms(worker: WatchedWorker): Record<string, Watched> {
   return {
     "dead-letters": deadLettersAlarm(worker),

@@ -1,4 +1,4 @@
-/** Where a resource is: what its ARN says, so that nobody need be asked, in any partition. */
+/** Partition, region and account of a resource, read from its ARN, so that no request is needed. */
 export interface Place {
   /** `aws`, `aws-cn`, `aws-us-gov` and so on. */
   readonly partition: string;
@@ -7,7 +7,7 @@ export interface Place {
   readonly account: string;
 }
 
-/** Where the resource with this ARN is. Buckets' ARNs name neither region nor account: take another's. */
+/** Reads the place from an ARN. Buckets' ARNs name neither region nor account: take another resource's. */
 export function placeOf(arn: string): Place {
   const [, partition = "", , region = "", account = ""] = arn.split(":");
   return { partition, region, account };

@@ -3,22 +3,22 @@
  * that names whose value it is, the value and its range, before anything is registered.
  */
 
-/** A whole number: what it may be, and what it is where nobody says. */
+/** Range of a whole number, and its default. */
 export interface Range {
   readonly minimum: number;
   readonly maximum: number;
-  /** Of what; empty for a mere count. */
+  /** Unit; empty for a mere count. */
   readonly unit: string;
   readonly default: number;
 }
 
 /**
- * What may be given by which name: a whole number in its range, true or false with the default, or one of a few
+ * Values that are allowed for each name: a whole number in its range, true or false with the default, or one of a few
  * values, the first of which is the default.
  */
 export type Choices = Readonly<Record<string, Range | boolean | readonly (boolean | string)[]>>;
 
-/** What was given, or the default. */
+/** The values that were given, or their defaults. */
 export type Chosen<Known extends Choices> = {
   -readonly [Name in keyof Known]: Known[Name] extends boolean
     ? boolean
@@ -28,10 +28,10 @@ export type Chosen<Known extends Choices> = {
 };
 
 /**
- * What was given of the known choices, and the defaults of the others.
+ * Returns what was given of the known choices, and the defaults of the others.
  * @param prefix whose they are, up to the name: `ImageWorker "grey": ` or `Setting workers.`
  * @param others names that are known, too, and looked at elsewhere
- * @throws RangeError where a name is unknown, most likely a slip of the pen, or a value out of its range
+ * @throws RangeError where a name is unknown, probably a typing error, or a value out of its range
  */
 export function choose<Known extends Choices>(
   prefix: string,

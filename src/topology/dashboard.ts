@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { DeclaredOutputs, WorkerOutputs } from "../stack-outputs.ts";
 import { placeOf } from "./arn.ts";
 
-/** What the dashboard shows, resolved. */
+/** Resolved names that the dashboard shows. */
 export interface Shown {
   readonly topicArn: string;
   /** PROJECT-STACK, which tells the machine's own metrics from those of other stacks. */
@@ -136,7 +136,7 @@ function lines({ topicArn, stack, workers }: Shown) {
   };
 }
 
-/** What a dashboard is about; its workers are attached once it is complete. */
+/** The fan-out that a dashboard is about; all workers are attached once it is complete. */
 interface Machine {
   readonly topic: { readonly arn: pulumi.Output<string> };
   readonly stack: string;

@@ -4,7 +4,7 @@ import { keyPolicy } from "./policies.ts";
 import { checkTransform, type Transform, transformed } from "./transform.ts";
 
 export interface EncryptionKeyArgs {
-  /** How the names of the log groups that the key may be used for begin. */
+  /** Prefix of the names of the log groups that the key may be used for. */
   readonly logGroups: string;
 
   readonly tags: Record<string, string>;
@@ -18,7 +18,7 @@ export interface EncryptionKeyTransform {
   readonly policy?: Transform<aws.kms.KeyPolicyArgs>;
 }
 
-/** All that can be transformed. */
+/** Every transform that there is, for checks. */
 const TRANSFORMS: Record<keyof EncryptionKeyTransform, true> = {
   key: true,
   policy: true,
@@ -30,7 +30,7 @@ const TRANSFORMS: Record<keyof EncryptionKeyTransform, true> = {
  * The options `protect` and `retainOnDelete` should be those of the buckets: without their key they are lost.
  */
 export class EncryptionKey extends pulumi.ComponentResource {
-  /** What is encrypted with the key refers to it by this, and so comes after its policy. */
+  /** ARN that is known once the policy stands: what is encrypted with the key comes after it. */
   readonly arn: pulumi.Output<string>;
 
   constructor(name: string, args: EncryptionKeyArgs, opts?: pulumi.ComponentResourceOptions) {

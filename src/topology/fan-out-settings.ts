@@ -10,7 +10,7 @@ import {
 } from "./checks.ts";
 import { checkWorkerSettings, type WorkerSettings } from "./worker-settings.ts";
 
-/** What a stack decides of its machine. Pulumi.STACK.yaml has the same names. */
+/** Settings of a stack. Pulumi.STACK.yaml has the same names. */
 export interface FanOutSettings {
   /** How images are kept, in both buckets. @default each as said there */
   readonly buckets?: BucketSettings;
@@ -45,7 +45,7 @@ export interface FanOutSettings {
   readonly tags?: Record<string, string>;
 }
 
-/** Of both buckets. */
+/** Settings of both buckets. */
 export interface BucketSettings {
   /** Whether `pulumi destroy` deletes buckets that still hold objects. @default false */
   readonly forceDestroy?: boolean;
@@ -60,7 +60,7 @@ export interface BucketSettings {
   readonly noncurrentVersionDays?: number;
 }
 
-/** Of the alarms of the topic and of all workers. */
+/** Settings of the alarms of the topic and of all workers. */
 export interface AlarmSettings {
   /** Whether there are alarms. Their topic, and who subscribed to it, is there in any case. @default true */
   readonly enabled?: boolean;
@@ -110,7 +110,7 @@ export const ALARM_CHOICES = {
   rejectedImages: { minimum: 0, maximum: 1_000_000, unit: "images", default: 10 },
 } as const satisfies Choices;
 
-/** Of `alarms.oldestMessageSeconds`, whose default is each worker's own. */
+/** Range of `alarms.oldestMessageSeconds`, whose default is each worker's own. */
 export const OLDEST_MESSAGE_SECONDS = { minimum: 60, maximum: RETENTION_SECONDS, unit: "seconds" } as const;
 
 export const FAN_OUT_CHOICES = {
@@ -121,12 +121,12 @@ export const FAN_OUT_CHOICES = {
 
 const GROUPS = ["buckets", "workers", "alarms", "objective", "tags"];
 
-/** All that a stack can set. */
+/** Names of all settings. */
 export const FAN_OUT_KEYS: readonly string[] = [...Object.keys(FAN_OUT_CHOICES), ...GROUPS];
 
 const WEEK_MINUTES = 7 * 24 * 60;
 
-/** Whole numbers that an objective has where somebody sets one. */
+/** Ranges of the whole numbers in an objective. */
 export const OBJECTIVE_RANGES = {
   images: { minimum: 1, maximum: 10_000_000_000, unit: "images" },
   minutes: { minimum: 1, maximum: WEEK_MINUTES, unit: "minutes" },
@@ -134,11 +134,11 @@ export const OBJECTIVE_RANGES = {
   megapixels: { minimum: 1, maximum: 1000, unit: "megapixels" },
 } as const satisfies Record<string, Omit<Range, "default">>;
 
-/** An account's 50 a resource, less those that are ours and some for the provider's own. */
+/** Maximum number of tags: AWS's 50 a resource, less the machine's own and some for the provider's. */
 export const MAXIMUM_TAGS = 40;
 
 /**
- * The settings with their defaults; those of the workers as given, as each worker may have its own. What was checked
+ * Returns the settings with their defaults; those of the workers as given, as each worker may have its own. What was checked
  * before, where a stack's settings are read, is not checked again.
  * @param prefix whose they are, up to the name: `ImageFanOut "images": ` or `Setting `
  * @param others names that are known, too, and looked at elsewhere
@@ -207,7 +207,7 @@ function checkTags(prefix: string, given: Record<string, unknown>): Record<strin
   return Object.fromEntries(tags) as Record<string, string>;
 }
 
-/** What YAML takes for a number or a truth value is a text in a tag. Digits that JavaScript cannot hold are left to be refused. */
+/** Turns what YAML takes for a number or a truth value into text. Numbers that JavaScript cannot hold stay, and are refused. */
 function textOf(value: unknown): unknown {
   const lost = typeof value === "number" && Math.abs(value) > Number.MAX_SAFE_INTEGER;
   return (typeof value === "number" || typeof value === "boolean") && !lost ? String(value) : value;

@@ -29,7 +29,7 @@ export interface ImageBucketTransform {
   readonly lifecycle?: Transform<aws.s3.BucketLifecycleConfigurationArgs>;
 }
 
-/** All that can be transformed. */
+/** Every transform that there is, for checks. */
 const TRANSFORMS: Record<keyof ImageBucketTransform, true> = {
   bucket: true,
   versioning: true,
@@ -52,7 +52,7 @@ const ABANDONED_UPLOAD_DAYS = 7;
 export class ImageBucket extends pulumi.ComponentResource {
   /** The bucket itself. It is ready for objects once the whole component is. */
   readonly bucket: aws.s3.Bucket;
-  /** What makes it keep versions: an event about an object that came before names none. */
+  /** Versioning of the bucket: an event about an object that came before it names no version. */
   readonly versioning: aws.s3.BucketVersioning;
 
   constructor(name: string, args: ImageBucketArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -74,7 +74,7 @@ export class ImageBucket extends pulumi.ComponentResource {
   }
 }
 
-/** What each step needs to know. */
+/** The bucket and what its constructor was given, for each step. */
 interface Child {
   readonly name: string;
   readonly bucket: aws.s3.Bucket;

@@ -34,7 +34,7 @@ export interface ImageFanOutTransform {
   readonly dashboard?: Transform<aws.cloudwatch.DashboardArgs>;
 }
 
-/** All that can be transformed. */
+/** Every transform that there is, for checks. */
 const TRANSFORMS: Record<keyof ImageFanOutTransform, true> = {
   key: true,
   source: true,
@@ -50,7 +50,7 @@ const TRANSFORMS: Record<keyof ImageFanOutTransform, true> = {
 };
 
 /**
- * What all workers share: the bucket that images are dropped into, the topic that tells every worker of each
+ * Everything that workers share: the bucket that images are dropped into, the topic that tells every worker of each
  * new image, the bucket that results come back in, and the layer with sharp.
  *
  * @example
@@ -58,25 +58,25 @@ const TRANSFORMS: Record<keyof ImageFanOutTransform, true> = {
  * new RotationWorker("clockwise", { fanOut, angle: 90 });
  */
 export class ImageFanOut extends pulumi.ComponentResource {
-  /** Images are dropped here. */
+  /** Bucket that images are dropped into. */
   readonly source: aws.s3.Bucket;
-  /** Results come back here, under `WORKER/KEY`. A second bucket, so that no result is ever taken for a source. */
+  /** Bucket that results come back in, under `WORKER/KEY`. A second bucket, so that no result is ever taken for a source. */
   readonly results: aws.s3.Bucket;
-  /** One message for every object created in the source bucket. */
+  /** Topic with one message for every object created in the source bucket. */
   readonly topic: aws.sns.Topic;
-  /** sharp and libvips for linux-arm64, for every function that processes images. */
+  /** Layer with sharp and libvips for linux-arm64, for every function that processes images. */
   readonly sharp: aws.lambda.LayerVersion;
-  /** Where all alarms go. It stays where they are turned off for a while, and with it who subscribed to it. */
+  /** Topic that all alarms go to. It stays while they are turned off, and with it who subscribed to it. */
   readonly alarmTopic: AlarmTopic;
-  /** ARN of the key that what is stored may be encrypted with; undefined where AWS holds all keys. */
+  /** ARN of the key that is needed to read what is stored; undefined where AWS holds all keys. */
   readonly keyArn: pulumi.Output<string> | undefined;
-  /** ARN of the key that everything new is encrypted with: none where it is retired, or AWS holds all keys. */
+  /** ARN of the key that everything new is encrypted with; undefined where it is retired, or AWS holds all keys. */
   readonly encryptionKeyArn: pulumi.Output<string> | undefined;
-  /** What it was told, with the defaults. */
+  /** Settings with all defaults, and all tags. */
   readonly settings: CheckedFanOutSettings;
-  /** Tells this stack's metrics and physical names from those of others in the account. */
+  /** PROJECT-STACK, which tells this stack's metrics and names from those of others in the account. */
   readonly stack = `${pulumi.getProject()}-${pulumi.getStack()}`;
-  /** How the names of the workers' log groups begin. */
+  /** Prefix of the names of the workers' log groups. */
   readonly logGroups = `/aws/lambda/${this.stack}-`;
   /** The workers attached so far, by name. */
   readonly workers: Record<string, DeclaredOutputs> = {};
@@ -135,14 +135,14 @@ export class ImageFanOut extends pulumi.ComponentResource {
     );
   }
 
-  /** Takes down a worker, for the stack's outputs, the dashboard and the objective. */
+  /** Records a worker, for the stack's outputs, the dashboard and the objective. */
   attach(name: string, outputs: DeclaredOutputs, settings: CheckedWorkerSettings): void {
     this.workers[name] = outputs;
     this.workerSettings[name] = settings;
   }
 }
 
-/** What each step needs to know. */
+/** Name and settings of the fan-out, for each step. */
 interface Child {
   readonly name: string;
   readonly settings: CheckedFanOutSettings;
@@ -152,7 +152,7 @@ interface Child {
 
 type KeyArn = pulumi.Output<string> | undefined;
 
-/** Options of what is kept, and not deleted, where the settings say so. */
+/** Options of resources that the settings may protect and keep. */
 function kept({ settings: { buckets }, parent }: Child): pulumi.ComponentResourceOptions {
   return { ...parent, protect: buckets.protect, retainOnDelete: buckets.retainOnDelete };
 }

@@ -24,7 +24,7 @@ import {
 } from "./worker-settings.ts";
 
 export interface ImageWorkerArgs extends WorkerSettings {
-  /** What the worker is attached to: it gets a message for every image dropped there. */
+  /** The fan-out that the worker is attached to: it gets a message for every image dropped there. */
   readonly fanOut: ImageFanOut;
 
   /** The TypeScript file that exports `handler`, absolute or relative to the Pulumi project. */
@@ -52,7 +52,7 @@ export interface ImageWorkerTransform {
   readonly alarm?: Transform<aws.cloudwatch.MetricAlarmArgs>;
 }
 
-/** All that can be transformed. */
+/** Every transform that there is, for checks. */
 const TRANSFORMS: Record<keyof ImageWorkerTransform, true> = {
   deadLetterQueue: true,
   queue: true,
@@ -82,7 +82,7 @@ export class ImageWorker extends pulumi.ComponentResource {
   readonly queue: aws.sqs.Queue;
   /** Messages that were rejected, with the reason in their attributes, or failed too often. */
   readonly deadLetterQueue: aws.sqs.Queue;
-  /** Processes the images. */
+  /** Function that processes the images. */
   readonly function: aws.lambda.Function;
   /** First segment of the keys of its results: the worker's name. */
   readonly prefix: string;
@@ -148,7 +148,7 @@ function optionsOf(
   });
 }
 
-/** What each step needs to know. */
+/** Name, fan-out and settings of the worker, for each step. */
 interface Child {
   readonly name: string;
   readonly fanOut: ImageFanOut;
@@ -171,7 +171,7 @@ function checkHandler(name: string, handler: string): void {
   );
 }
 
-/** What both queues have. */
+/** Arguments that both queues have. */
 function queueArgs({ fanOut: { encryptionKeyArn }, tags }: Child): aws.sqs.QueueArgs {
   return {
     messageRetentionSeconds: RETENTION_SECONDS,
@@ -313,11 +313,11 @@ function createRolePolicy(
   );
 }
 
-/** What a function's resource refers to. */
+/** Resources that the function refers to, or waits for. */
 interface Surroundings extends Queues {
   readonly logGroup: aws.cloudwatch.LogGroup;
   readonly role: aws.iam.Role;
-  /** Comes first: invoked before it is there, the function would fail. */
+  /** Policy that the function waits for: invoked before it is there, it would fail. */
   readonly rolePolicy: aws.iam.RolePolicy;
 }
 
@@ -417,7 +417,7 @@ function createAlarms(
   }
 }
 
-/** The mapping's side of `scaling`: one of the two modes, or Lambda's own way. */
+/** Turns `scaling` into arguments of the mapping: one of the two modes, or Lambda's own way. */
 function scalingArgs(scaling: WorkerSettings["scaling"]): Partial<aws.lambda.EventSourceMappingArgs> {
   if (scaling === undefined) return {};
   return "maximumConcurrency" in scaling ? { scalingConfig: scaling } : { provisionedPollerConfig: scaling };

@@ -10,7 +10,7 @@ const MAXIMUM = 128;
 const DIGITS = 8;
 
 /**
- * A name that AWS takes for what Pulumi cannot name: letters, digits, "-" and "_". Where dots of a project's or a stack's
+ * Makes a name for what Pulumi cannot name, as AWS takes it: letters, digits, "-" and "_". Where dots of a project's or a stack's
  * name have to go, or it is too long, digits of a hash tell it from others.
  * @param wanted project, stack and name of the resource, which no other stack has
  */

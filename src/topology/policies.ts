@@ -138,11 +138,11 @@ export function tracingPolicy(topicArn: string): PolicyDocument {
   );
 }
 
-/** What a service that passes messages on does with a key. */
+/** Actions on a key by a service that passes messages on. */
 const USE_KEY = ["kms:Decrypt", "kms:GenerateDataKey*"];
 
 /**
- * Who may use the key, besides principals that the account's IAM policies allow: the services that pass messages
+ * Allows the key's users, besides principals that the account's IAM policies allow: the services that pass messages
  * on, and the logs. It names them by patterns that follow from the key's own ARN, so that it can stand before
  * anything is encrypted; topic and queues have policies that say which topic and which bucket. "*" is the key
  * itself here, the only resource that a key policy is about.
@@ -187,7 +187,7 @@ export function keyPolicy(keyArn: string, logGroups: string): PolicyDocument {
 }
 
 /**
- * Who may take on a function's role: Lambda. It says neither aws:SourceArn nor aws:SourceAccount when it does:
+ * Lets Lambda take on a function's role. Lambda says neither aws:SourceArn nor aws:SourceAccount when it does:
  * they are for policies whose resource is a function
  * (https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html).
  */
@@ -200,7 +200,7 @@ export function lambdaTrustPolicy(): PolicyDocument {
   });
 }
 
-/** What a worker's function works with. */
+/** Resources that a worker's function works with. */
 export interface WorkerArns {
   readonly sourceArn: string;
   readonly resultsArn: string;
@@ -220,7 +220,7 @@ const TAKE_MESSAGES = [
   "sqs:GetQueueAttributes",
 ];
 
-/** What a worker's function may do, and nothing else. */
+/** Allows a worker's function what it does, and nothing else. */
 export function workerPolicy(arns: WorkerArns, tracing: boolean): PolicyDocument {
   const { sourceArn, resultsArn, prefix, queueArn, deadLetterArn, logGroupArn, keyArn } = arns;
   return document(

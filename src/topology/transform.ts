@@ -70,7 +70,7 @@ export function transformedFunction(
 const TUNING = ["MALLOC_ARENA_MAX", "NODE_OPTIONS"];
 
 /**
- * What is given, and a component's own variables.
+ * Merges variables that are given into a component's own.
  * @param subject whose they are, for messages
  * @throws RangeError where one of its own is given another value
  */
@@ -86,7 +86,7 @@ export function withVariables(subject: string, given: Variables | undefined, own
   return { ...own, ...given };
 }
 
-/** Further values beside those that are there, and in their place where both have one. */
+/** Merges two maps; the second replaces values of the first. */
 function merged(own: object, others: pulumi.Input<object> | undefined): pulumi.Input<object> {
   const both = (known: object = {}) => {
     checkTagNames("The transform's tag ", Object.keys(own), Object.keys(known));

@@ -2,7 +2,7 @@ import { secondsOfLargest } from "../delivery/limits.ts";
 import { imagesFor, promisedWork, secondsFor } from "../delivery/share.ts";
 import { type Choices, checkInteger, choose, type Range } from "./checks.ts";
 
-/** What can be said of every worker: as the fan-out's default for all, or of one. */
+/** Settings of a worker: in the fan-out as the default of all, or in a worker as its own. */
 export interface WorkerSettings {
   /**
    * The function's memory in MB, 256 to 10,240. It buys speed as well: 1,769 MB is one whole vCPU. The largest
@@ -81,7 +81,7 @@ export interface ProvisionedScaling {
 }
 
 /**
- * What every worker has, whole numbers first. Bounds are AWS's, but for the receive count's, which is its advice, and the
+ * Settings that every worker has, whole numbers first. Bounds are AWS's, but for the receive count's, which is its advice, and the
  * minimum of memory: in less than 180 MB there is no room for any image beside the runtime (docs/images.md).
  */
 export const WORKER_CHOICES = {
@@ -95,7 +95,7 @@ export const WORKER_CHOICES = {
   metadata: ["keep", "no-location", "none"],
 } as const satisfies Choices;
 
-/** Whole numbers that a worker has where somebody says so. */
+/** Ranges of the whole numbers in `scaling`, which have no defaults. */
 export const SCALING_RANGES = {
   maximumConcurrency: { minimum: 2, maximum: 1000, unit: "batches at once" },
   minimumPollers: { minimum: 2, maximum: 200, unit: "pollers" },
@@ -109,7 +109,7 @@ const LOG_RETENTION_DAYS = [
   1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 ];
 
-/** Batches that one poller may have under way. */
+/** Maximum number of batches that one poller has under way. */
 export const BATCHES_PER_POLLER = 10;
 
 /**
@@ -144,7 +144,7 @@ export function checkWorkerSettings(prefix: string, given: WorkerSettings) {
   return { ...numbers, timeout, reservedConcurrency, scaling: scaling ?? (derived || undefined) };
 }
 
-/** What is accepted must be done in time: else the largest images would be rejected as too slow, in vain. */
+/** Checks that what is accepted can be done in time: else the largest images would be rejected as too slow. */
 function checkPromise(
   prefix: string,
   { memorySize, batchSize, timeout }: { memorySize: number; batchSize: number; timeout: number },
@@ -166,7 +166,7 @@ function checkPromise(
 
 export type CheckedWorkerSettings = ReturnType<typeof checkWorkerSettings>;
 
-/** What the queue hands out at once must not be more than the function may take: throttling counts as a try. */
+/** Checks that no more is handed out at once than the function may take: throttling counts as a try. */
 function checkScaling(
   prefix: string,
   scaling: Partial<StandardScaling & ProvisionedScaling>,
@@ -190,10 +190,10 @@ function checkScaling(
       `${prefix}scaling.minimumPollers is ${minimumPollers}, but maximumPollers is only ${maximumPollers}.`,
     );
   }
-  const most = maximumConcurrency ?? Number(maximumPollers) * BATCHES_PER_POLLER;
-  if (reserved !== undefined && most > reserved) {
+  const atOnce = maximumConcurrency ?? Number(maximumPollers) * BATCHES_PER_POLLER;
+  if (reserved !== undefined && atOnce > reserved) {
     throw new RangeError(
-      `${prefix}scaling lets ${most} batches run at once, but reservedConcurrency is ${reserved}, so that the others would be throttled.`,
+      `${prefix}scaling lets ${atOnce} batches run at once, but reservedConcurrency is ${reserved}, so that the others would be throttled.`,
     );
   }
 }
