@@ -13,7 +13,7 @@ describe("a command about a stack", function () {
       await withFolder(async (folder) => {
         const child = spawn(process.execPath, [path.resolve(`src/cli/${command}.ts`)], {
           cwd: folder,
-          env: { PATH: process.env.PATH },
+          env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE },
         });
         const [said, [exitCode]] = await Promise.all([text(child.stderr), once(child, "exit")]);
 

@@ -21,6 +21,7 @@ export async function runCommand(machine: Machine, name: string, ...args: (strin
       detached: true,
       env: {
         PATH: process.env.PATH,
+        NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
         AWS_ENDPOINT_URL: machine.endpoint,
         AWS_REGION: machine.region,
         AWS_ACCESS_KEY_ID: machine.administrator.accessKeyId,
