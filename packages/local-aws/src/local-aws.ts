@@ -23,9 +23,9 @@ export interface LocalAwsOptions {
   readonly folder: string;
   /** @default 0, any free port */
   readonly port?: number;
-  /** Invocations at once, of all functions together. @default the number of cores */
+  /** Maximum number of concurrent invocations, of all functions together. @default the number of cores */
   readonly concurrency?: number;
-  /** Whether queues and their messages outlive this process, as buckets always do. @default false */
+  /** Keeps queues and their messages beyond this process, as buckets always are. @default false */
   readonly durable?: boolean;
   /** Lets things go wrong. @default nothing does */
   readonly faults?: Faults;
@@ -46,7 +46,7 @@ export interface LocalAws {
   readonly lambda: LambdaService;
   /** Tells what happens to objects, messages, functions and requests. */
   readonly events: Events;
-  /** What a person at this computer signs requests with. */
+  /** Credentials of the person at this computer. */
   readonly administrator: Credentials;
   /** Clients that sign as the administrator. */
   readonly s3: S3Client;
@@ -58,14 +58,14 @@ export interface LocalAws {
   close(): Promise<void>;
 }
 
-/** What the services share while they are opened, each before those that need it. */
+/** State shared while the services are opened, each before those that need it. */
 interface Opening {
   readonly options: LocalAwsOptions;
   readonly events: Events;
   readonly identity: Identity;
   readonly opened: AsyncDisposableStack;
   readonly report: (error: unknown) => void;
-  /** Whether the stack runs already, so that what is refused is lost. */
+  /** True once the stack runs, so that what a policy refuses is lost. */
   running: boolean;
 }
 

@@ -10,11 +10,11 @@ const LATE_MS = 700;
 /** Seconds of an answer that stops half-way, where the plan has no time limit that it could exceed by one. */
 const STALLED = 30;
 
-/** What a machine lets go wrong, as a plan says. */
+/** Injects the faults of a plan into a machine, and counts them. */
 export class Faults {
   /** May be replaced at any time. */
   plan: Plan;
-  /** What went wrong so far, and how often. */
+  /** Number of faults so far, by kind. */
   readonly counts: Record<string, number> = {};
   readonly #asked = new Map<string, number>();
   #events = 0;
@@ -108,12 +108,12 @@ export class Faults {
     );
   }
 
-  /** What an event says of its place among those of its key. */
+  /** Returns the sequencer that an event carries; undefined for none. */
   sequencer(sequence: number): string | undefined {
     return (this.plan.sequencer ?? SEQUENCERS.growing)(sequence);
   }
 
-  /** Whether an invocation finds no room. */
+  /** Decides whether the next invocation is throttled. */
   throttled(): boolean {
     const throttled = this.plan.throttled?.(++this.#invocations) ?? false;
     if (throttled) this.count("throttled");

@@ -3,10 +3,10 @@ import { sequencer } from "../store/events.ts";
 import type { Sequencer } from "../store/model.ts";
 
 /**
- * What can go wrong with one request of a function or of its event source mapping: it is refused with 503 or 500,
+ * A fault of one request of a function or of its event source mapping: it is refused with 503 or 500,
  * or with 404 NoSuchKey as in the first minutes of a bucket's versioning
- * (https://docs.aws.amazon.com/AmazonS3/latest/userguide/manage-versioning-examples.html); the connection breaks before it is done, or after, so that nobody hears of it; its answer comes late, stops half-way, or
- * breaks off; the function is killed before the request is done, meanwhile, or after.
+ * (https://docs.aws.amazon.com/AmazonS3/latest/userguide/manage-versioning-examples.html); the connection breaks before
+ * it is done, or after, so that nobody hears of it; its answer comes late, stops half-way, or breaks off; the function is killed before the request is done, meanwhile, or after.
  */
 export type RequestFault =
   | "slow down"
@@ -27,28 +27,28 @@ export interface PlannedRequest {
   readonly operation: string;
   /** Path of the object or queue. */
   readonly path: string;
-  /** How often the same was asked for before this time. */
+  /** Number of earlier requests for the same operation and path. */
   readonly before: number;
 }
 
 /** Says what goes wrong on a machine. What it leaves out goes well. */
 export interface Plan {
   readonly request?: (request: PlannedRequest) => RequestFault | undefined;
-  /** Whether messages that are handed out now are handed out again at once, while they are being processed. */
+  /** Decides whether the messages of a receive are handed out again immediately, while they are being processed. */
   readonly handedOutTwice?: (receive: number) => boolean;
-  /** Whether messages are handed out the last one first. */
+  /** Decides whether a receive hands its messages out in reverse. */
   readonly reversed?: (receive: number) => boolean;
-  /** Whether SNS delivers a message twice. */
+  /** Decides whether SNS delivers a message twice. */
   readonly publishedTwice?: (publish: number) => boolean;
   /** Milliseconds by which S3 is late with an event, once for each time that it sends it. @default once, at once */
   readonly event?: (event: number) => readonly number[];
-  /** Whether Lambda has no room for an invocation: its messages come again after their visibility timeout, one try less. */
+  /** Decides whether an invocation is throttled: its messages come again after their visibility timeout, received once more. */
   readonly throttled?: (invocation: number) => boolean;
-  /** What an event says of its place among those of its key. @default what grows, of one length */
+  /** Makes the sequencers of events. @default hexadecimal numbers of one length that grow */
   readonly sequencer?: Sequencer;
-  /** How many times faster than declared the time in queues runs, so that nobody waits for a visibility timeout. @default 1 */
+  /** Factor by which time in queues is accelerated, so that nobody waits for a visibility timeout. @default 1 */
   readonly speed?: number;
-  /** Most seconds of a function's time limit. @default what is declared */
+  /** Maximum time limit of functions, in seconds. @default what is declared */
   readonly timeLimit?: number;
 }
 
@@ -64,7 +64,7 @@ export const SEQUENCERS = {
   reversed: (sequence) => sequencer(Number.MAX_SAFE_INTEGER - sequence),
 } satisfies Record<string, Sequencer>;
 
-/** What goes wrong with each operation of a function, and how often: 0 to 1, all of an operation below 1 together. */
+/** Fault probabilities of a function's requests, by operation; those of one operation sum to less than 1. */
 const RATES: Record<string, Partial<Record<RequestFault, number>>> = {
   GET: {
     "slow down": 0.03,
@@ -98,8 +98,8 @@ const RATES: Record<string, Partial<Record<RequestFault, number>>> = {
   SendMessage: { "internal error": 0.05, "reset after": 0.05, "kill before": 0.05, "kill after": 0.05 },
 };
 
-/** How often the same request may go wrong: bad days end. */
-const MOST_FAULTS = 3;
+/** Maximum number of faults of the same request, so that every request succeeds in the end. */
+const MAX_FAULTS = 3;
 
 /**
  * A plan in which everything goes wrong at times. The same seed gives the same plan: what becomes of a request follows
@@ -118,7 +118,7 @@ export function chaos(seed: string, timeLimit = 3): Plan {
   return {
     sequencer: sequencers[Math.floor(chance("sequencer") * sequencers.length)] ?? sequencer,
     request({ operation, path, before }) {
-      if (before >= MOST_FAULTS && operation !== "ReceiveMessage") return undefined;
+      if (before >= MAX_FAULTS && operation !== "ReceiveMessage") return undefined;
       let rest = chance(operation, path, before);
       for (const [fault, rate] of Object.entries(RATES[operation] ?? {})) {
         if (rest < rate) return fault as RequestFault;

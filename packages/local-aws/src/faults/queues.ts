@@ -2,13 +2,13 @@ import type { Messaging } from "../messaging/messaging.ts";
 import { type MessagingRequest, parsed, withAnswer, withBody } from "../messaging/messaging-http.ts";
 import type { Plan } from "./plan.ts";
 
-/** What goes wrong with queues, and who counts it. */
+/** The faults of queues, and the counter of those that happened. */
 export interface QueueFaults {
   readonly plan: Plan;
   count(what: string): void;
 }
 
-/** As time in queues runs faster under a plan, so do tries: nothing may go to a dead-letter queue for that. */
+/** Replaces maxReceiveCount where queue time is accelerated, so that no message goes to a dead-letter queue for that. */
 const MANY_RECEIVES = 1000;
 
 /** SNS and SQS that deliver twice and in any order, and in which time runs faster. */

@@ -1,5 +1,5 @@
 /**
- * What does a request need permission for? Maps the requests of SQS and SNS to IAM actions and resources; S3's are
+ * Maps the requests of SQS and SNS to IAM actions and resources; S3's are
  * known to the object store, which has buckets and keys in its hands.
  *
  * @see https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsqs.html
@@ -15,7 +15,7 @@ export interface Permission {
   readonly context?: { readonly "sns:Protocol"?: string; readonly "sns:Endpoint"?: string };
 }
 
-/** Where names without an ARN belong, and how the URL of a queue is turned into its ARN. */
+/** Resolves the names in requests to ARNs. */
 export interface Names {
   readonly region: string;
   readonly account: string;

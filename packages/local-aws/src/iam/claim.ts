@@ -1,4 +1,4 @@
-/** What a request says about its own signature, in the Authorization header or in the query of a presigned URL. */
+/** Reads the signature of a request, from the Authorization header or the query of a presigned URL. */
 
 import type { IncomingHttpHeaders } from "node:http";
 import type { ParsedUrlQuery } from "node:querystring";
@@ -6,12 +6,12 @@ import type { Refuse } from "./refusals.ts";
 
 /** The only algorithm that is understood. */
 export const ALGORITHM = "AWS4-HMAC-SHA256";
-/** How far the two clocks may be apart. */
+/** Maximum difference between the client's clock and this one. */
 const SKEW_MILLISECONDS = 15 * 60 * 1000;
 /** The longest life of a presigned URL: a week. */
-const LONGEST_SECONDS = 7 * 24 * 60 * 60;
+const MAX_SECONDS = 7 * 24 * 60 * 60;
 
-/** What a request claims about its own signature, wherever it wrote that down. */
+/** The signature of a request as the client states it, before it is verified. */
 export interface Claim {
   readonly place: "header" | "query";
   readonly credential: string;
@@ -73,8 +73,8 @@ function readQueryClaim(query: ParsedUrlQuery, refuse: Refuse): Claim {
   }) as [string, string, string, string, string, string];
   if (algorithm !== ALGORITHM) return refuse("query", `X-Amz-Algorithm only supports ${ALGORITHM}`);
   if (!isTimestamp(timestamp)) return refuse("query", "X-Amz-Date must be in the format yyyymmddThhmmssZ");
-  if (!/^\d{1,9}$/.test(expires) || Number(expires) > LONGEST_SECONDS) {
-    return refuse("query", `X-Amz-Expires must be a number of seconds from 0 to ${LONGEST_SECONDS}`);
+  if (!/^\d{1,9}$/.test(expires) || Number(expires) > MAX_SECONDS) {
+    return refuse("query", `X-Amz-Expires must be a number of seconds from 0 to ${MAX_SECONDS}`);
   }
   const signedHeaders = signed.split(";");
   const token = one(query["X-Amz-Security-Token"]);

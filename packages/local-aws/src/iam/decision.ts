@@ -1,5 +1,5 @@
 /**
- * May this principal do that? Judges requests by policies, as IAM does within one account.
+ * Judges requests by policies, as IAM does within one account.
  *
  * @see https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
  */
@@ -8,7 +8,7 @@ import type { Facts, GivenKey } from "./keys.ts";
 import { fits, type Mode } from "./patterns.ts";
 import type { Choice, Policy, Statement, StatementName } from "./policy.ts";
 
-/** Who asks. */
+/** The caller of a request. */
 export type Principal =
   | {
       readonly type: "role";
@@ -78,7 +78,7 @@ export function evaluate(request: AccessRequest, policies: readonly Policy[]): D
   return { allowed: false, message: `${who} is denied: ${missing} allows ${what}${hint ?? ""}` };
 }
 
-/** Whether a statement speaks of this principal. */
+/** Tells whether a statement applies to this principal. */
 function concerns({ principals, effect }: Statement, principal: Principal): boolean {
   if (principals === undefined || principals.has("*")) return true;
   switch (principal.type) {

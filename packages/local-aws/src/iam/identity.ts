@@ -7,7 +7,7 @@ import { type AccessRequest, type Decision, evaluate, type Principal } from "./d
 import { checkPolicy, type Policy } from "./policy.ts";
 import type { Credential } from "./signature.ts";
 
-/** What a client signs its requests with. */
+/** Credentials that a client signs its requests with. */
 export interface Credentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
@@ -16,7 +16,7 @@ export interface Credentials {
 }
 
 /**
- * Who is who on this computer, and what the program's policies allow them: the roles of the functions, each with
+ * The principals on this computer, and the policies that judge them: the roles of the functions, each with
  * an access key of its own, the policies of buckets, topics and queues, and one administrator, the person here.
  */
 export class Identity {
@@ -75,7 +75,7 @@ export class Identity {
     policies?.push(checkPolicy(document, { kind: "identity", source: `role ${roleName}${others}` }));
   }
 
-  /** Whether policies of an earlier process are in force: what it ran goes on running, as on AWS. */
+  /** True where policies of an earlier process are in force: what it ran goes on running, as on AWS. */
   get resumed(): boolean {
     return this.#restored.size > 0;
   }
@@ -139,7 +139,7 @@ export class Identity {
   }
 
   /**
-   * What the policies say. A loopback connection counts as secure transport: nobody can listen in between.
+   * Judges a request by the policies. A loopback connection counts as secure transport: nobody can listen in between.
    * @param requestId of the request that asks, where its service gives one
    */
   judge(
@@ -175,7 +175,7 @@ export class Identity {
   }
 
   /**
-   * What keeps a service from an action on behalf of a resource of this account, S3 for a bucket or SNS for a topic;
+   * Returns why a service may not act on behalf of a resource of this account, S3 for a bucket or SNS for a topic;
    * undefined where nothing does.
    * @param keyId what the resource that is acted on is encrypted with: then the key's policy must let the service use it
    */
@@ -220,7 +220,7 @@ export class Identity {
  */
 const NAMES_ACCOUNT = new Set(["s3.amazonaws.com"]);
 
-/** What a service needs of a key to put something into an encrypted topic or queue. */
+/** Actions on a key that a service needs to write to an encrypted topic or queue. */
 const KEY_USES = ["kms:GenerateDataKey", "kms:Decrypt"];
 
 /** An identifier in IAM's shape: a prefix that says of what, and 16 capitals and digits. */

@@ -6,10 +6,10 @@
  * @see https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
  */
 
-/** What the values of a key are, which says which operators make sense on it. */
+/** Type of a key's value, which determines the operators that work on it. */
 export type KeyType = "string" | "arn" | "bool";
 
-/** Known from who asks: see `evaluate`. */
+/** Keys that follow from the principal: see `evaluate`. */
 const DERIVED = {
   "aws:PrincipalAccount": "string",
   "aws:PrincipalArn": "arn",
@@ -19,7 +19,7 @@ const DERIVED = {
   "aws:userid": "string",
 } as const satisfies Record<string, KeyType>;
 
-/** Known to the service that was asked, and given by it with each request that has one. */
+/** Keys that the service adds to each request that has them. */
 const GIVEN = {
   "aws:SecureTransport": "bool",
   "aws:SourceAccount": "string",
@@ -41,7 +41,7 @@ const TYPES = new Map<string, KeyType>(
   Object.entries({ ...DERIVED, ...GIVEN }).map(([key, type]) => [key.toLowerCase(), type]),
 );
 
-/** What services say of the data that they encrypt is, in key policies, an ARN as a rule. */
+/** Encryption contexts of key policies; their values are ARNs as a rule. */
 const ENCRYPTION_CONTEXT = /^kms:encryptioncontext:./i;
 
 /** The type of a key, or nothing where no request here can carry it. */

@@ -16,7 +16,7 @@ type Part =
 export type Pattern = readonly Part[];
 
 /**
- * How a pattern is laid over a text:
+ * Wildcards of a pattern:
  * - `exact`: `*` and `?` stand for themselves;
  * - `like`: they stand for anything;
  * - `arn`: they stay within their own of the six parts of an ARN;
@@ -47,7 +47,7 @@ export function readPattern(text: string): Pattern {
     });
 }
 
-/** Whether a text fits a pattern. One with a variable that has no value fits nothing. */
+/** Tells whether a text matches a pattern. One with a variable that has no value fits nothing. */
 export function fits(pattern: Pattern, text: string, mode: Mode, facts: Facts, ignoreCase = false): boolean {
   let source = "";
   let colons = 0;

@@ -1,5 +1,5 @@
 /**
- * What does a policy say? Reads policy documents. Whatever IAM knows and this does not is an error when the document
+ * Reads policy documents. Whatever IAM knows and this does not is an error when the document
  * is read, never an answer to a request.
  *
  * @see https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
@@ -8,14 +8,14 @@
 import { type Condition, readCondition } from "./conditions.ts";
 import { type Pattern, readPattern } from "./patterns.ts";
 
-/** What a document is and belongs to. */
+/** Kind and source of a policy document. */
 export interface Where {
   /**
    * `identity`: attached to a role or user, has no Principal. `resource`: attached to a bucket, topic or queue, has
    * one. `trust`: says who may assume a role, has one and no Resource.
    */
   readonly kind: "identity" | "resource" | "trust";
-  /** How messages call it, for example `role clockwise-role-ab12cd3` or `bucket policy of results-ab12cd3`. */
+  /** Name of the policy in messages, for example `role clockwise-role-ab12cd3` or `bucket policy of results-ab12cd3`. */
   readonly source: string;
 }
 

@@ -1,8 +1,8 @@
-/** What a service answers to a request whose signature it does not accept. */
+/** Error codes for requests whose signature is not accepted. */
 
 type Codes = readonly [code: string, status: 400 | 403];
 
-/** What each service calls a refusal: S3 has names of its own, SQS and SNS share theirs. */
+/** Error code and status of each refusal: S3 has names of its own, SQS and SNS share theirs. */
 const REFUSALS = {
   unsigned: { s3: ["AccessDenied", 403], other: ["MissingAuthenticationToken", 403] },
   mechanism: { s3: ["InvalidRequest", 400], other: ["IncompleteSignature", 400] },

@@ -1,5 +1,5 @@
 /**
- * Who sent a request? Verifies AWS Signature Version 4, in the Authorization header or in a presigned URL, as
+ * Verifies AWS Signature Version 4, in the Authorization header or in a presigned URL, as
  * S3, SQS and SNS do. The secret keys and the time are given, and nothing is read.
  *
  * @see https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
@@ -28,7 +28,7 @@ export interface SignedRequest {
   readonly body?: Uint8Array;
 }
 
-/** What an access key opens. P is the caller's own notion of a principal. */
+/** The secret of an access key, and whose it is. P is the caller's own notion of a principal. */
 export interface Credential<P> {
   readonly secretAccessKey: string;
   readonly principal: P;
@@ -49,7 +49,7 @@ export interface Verified<P> {
   readonly accessKeyId: string;
   readonly principal: P;
   /**
-   * What was signed as the body: 64 hexadecimal digits, UNSIGNED-PAYLOAD or one of the STREAMING-… values. For S3
+   * The payload hash that was signed: 64 hexadecimal digits, UNSIGNED-PAYLOAD or one of the STREAMING-… values. For S3
    * it is a promise about bytes yet to come, and whoever reads them must keep it.
    */
   readonly payloadHash: string;
@@ -175,7 +175,7 @@ function checkScope(claim: Claim, verifier: Verifier<unknown>, refuse: Refuse): 
   return accessKeyId;
 }
 
-/** What is not signed can be added on the way, and S3 lets x-amz- headers say a great deal. */
+/** Refuses unsigned headers that matter: anybody could have added them on the way. */
 function checkHeaders({ headers }: SignedRequest, { signedHeaders }: Claim, refuse: Refuse): void {
   const needed = ["host", ...Object.keys(headers).filter((name) => name.startsWith("x-amz-"))];
   const unsigned = needed.filter((name) => !signedHeaders.includes(name));
@@ -274,7 +274,7 @@ function sha256(data: string | Uint8Array): string {
 }
 
 const signingKeys = new Map<string, Buffer>();
-const MOST_SIGNING_KEYS = 100;
+const MAX_SIGNING_KEYS = 100;
 
 /** The key of a day, region and service, which takes as long to make as all else that is verified: it is kept. */
 function signingKeyFor(secretAccessKey: string, scope: string): Buffer {
@@ -282,7 +282,7 @@ function signingKeyFor(secretAccessKey: string, scope: string): Buffer {
   const known = signingKeys.get(name);
   if (known) return known;
   const made = scope.split("/").reduce(hmac, Buffer.from(`AWS4${secretAccessKey}`));
-  if (signingKeys.size === MOST_SIGNING_KEYS) signingKeys.clear();
+  if (signingKeys.size === MAX_SIGNING_KEYS) signingKeys.clear();
   signingKeys.set(name, made);
   return made;
 }

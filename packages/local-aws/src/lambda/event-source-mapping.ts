@@ -17,18 +17,18 @@ export interface EventSourceMappingSettings {
   readonly batchSize: number;
   /** Seconds to wait for a batch to fill. */
   readonly window: number;
-  /** Whether the function answers with the messages that failed. */
+  /** True for ReportBatchItemFailures: the function answers with the messages that failed. */
   readonly reportsFailures: boolean;
   /** Maximum number of batches that are worked on at the same time. */
   readonly concurrency: number;
 }
 
-/** What Lambda gives to a function for a batch. */
+/** The event that Lambda passes to a function for a batch. */
 export interface SqsEvent {
   readonly Records: readonly { readonly messageId: string; readonly body: string }[];
 }
 
-/** What an event source mapping needs to work. */
+/** Dependencies of an event source mapping. */
 export interface EventSourceMappingParts {
   /** Signs as the function's role, as Lambda does. */
   readonly sqs: SQSClient;
@@ -101,7 +101,7 @@ export class EventSourceMapping {
     }
   }
 
-  /** What arrives until the batch is full or the window is over. */
+  /** Receives until the batch is full or its window is over. */
   async #batch(): Promise<Message[]> {
     const { batchSize, window } = this.settings;
     const batch = await this.#receive(batchSize);

@@ -16,7 +16,7 @@ export interface FunctionSettings {
   readonly logFile: string;
 }
 
-/** A function: as many sandboxes as are needed at once, kept warm, and none more than the account allows. */
+/** A function with its sandboxes: one for each concurrent invocation, kept warm, within the account's concurrency. */
 export class LocalFunction {
   readonly settings: FunctionSettings;
   readonly #account: Semaphore;
@@ -24,7 +24,7 @@ export class LocalFunction {
   readonly #sandboxes = new Set<Sandbox>();
   readonly #warm: Sandbox[] = [];
   readonly #onLine: SandboxSettings["onLine"];
-  /** It takes no more invocations. */
+  /** True once it takes no more invocations. */
   abandoned = false;
 
   /**
@@ -78,7 +78,7 @@ export class LocalFunction {
     void sandbox.close().then(() => this.#sandboxes.delete(sandbox));
   }
 
-  /** One that has ended since its last invocation is none. */
+  /** Takes a warm sandbox whose process still runs. */
   #warmSandbox(): Sandbox | undefined {
     for (let sandbox = this.#warm.pop(); sandbox; sandbox = this.#warm.pop()) {
       if (sandbox.usable) return sandbox;

@@ -5,7 +5,7 @@ import { createInterface } from "node:readline";
 import type { Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 
-/** What a function threw, as Lambda's runtime reports it. */
+/** An error that a function threw, as Lambda's runtime reports it. */
 export interface FunctionError {
   readonly errorType: string;
   readonly errorMessage: string;
@@ -13,7 +13,7 @@ export interface FunctionError {
 }
 
 /**
- * Where an invocation failed: "init", the code could not be loaded; "thrown", the handler threw; "timeout", it took too
+ * Kinds of failed invocations: "init", the code could not be loaded; "thrown", the handler threw; "timeout", it took too
  * long; "memory", it took more than the function has; "exit", the process ended; "answer", Lambda cannot read what it
  * answered; "throttled", there was no room for it, so that nothing ran.
  */
@@ -23,7 +23,7 @@ export type FailureKind = "init" | "thrown" | "timeout" | "memory" | "exit" | "a
 export class InvocationError extends Error {
   override readonly name = "InvocationError";
   readonly kind: FailureKind;
-  /** What was thrown, where something was. */
+  /** The error that the function threw, if it threw one. */
   readonly error: FunctionError | undefined;
 
   constructor(kind: FailureKind, message: string, error?: FunctionError) {
@@ -61,14 +61,14 @@ interface Answer {
   readonly result?: unknown;
   readonly error?: FunctionError;
   readonly initError?: FunctionError;
-  /** What nothing caught, and the process ends of. */
+  /** An uncaught error, which ends the process. */
   readonly uncaught?: FunctionError;
 }
 
-/** How often, in milliseconds, the memory of a process at work is held against its limit. */
+/** Interval in milliseconds at which the memory of a working process is checked against its limit. */
 const MEMORY_CHECK_MS = 20;
 
-/** What V8 says before it gives up. */
+/** V8's last words when the heap is exhausted. */
 const HEAP_EXHAUSTED = "JavaScript heap out of memory";
 
 /**
@@ -78,10 +78,10 @@ const HEAP_EXHAUSTED = "JavaScript heap out of memory";
 export class Sandbox {
   readonly #process: ChildProcess;
   readonly #closed: Promise<unknown>;
-  /** The most memory that was ever in use, in MB; 0 before the first answer. */
+  /** Maximum memory in use so far, in MB; 0 before the first answer. */
   maxMemoryUsed = 0;
   readonly #memorySize: number;
-  /** It was killed or is about to end itself. */
+  /** True once it was killed or is about to end itself. */
   #doomed = false;
   /** The code is loaded. */
   #ready = false;
@@ -129,7 +129,7 @@ export class Sandbox {
     this.#process.on("error", (error) => this.#settle?.(new InvocationError("exit", error.message)));
   }
 
-  /** Whether another invocation can be given to it. */
+  /** True while it can take another invocation. */
   get usable(): boolean {
     return this.#process.connected && !this.#doomed;
   }

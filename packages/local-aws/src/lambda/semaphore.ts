@@ -1,9 +1,9 @@
-/** Bounds how many things happen at once; who has to wait is served in turn. */
+/** Limits concurrency; those who wait are served in turn. */
 export class Semaphore {
   #free: number;
   readonly #waiting: (() => void)[] = [];
 
-  /** @param places how many may be held at once, 1 or more */
+  /** @param places maximum number held at the same time, 1 or more */
   constructor(places: number) {
     this.#free = places;
   }

@@ -33,7 +33,7 @@ export interface MappingDeclaration {
   readonly batchSize: number;
   /** Seconds. */
   readonly window: number;
-  /** Batches at once; as many as the account allows where it is not set. */
+  /** Maximum number of concurrent batches. @default what the account allows */
   readonly maximumConcurrency: number | undefined;
   readonly reportsFailures: boolean;
 }
@@ -45,13 +45,13 @@ export interface LambdaOptions {
   readonly region: string;
   readonly accountId: string;
   readonly identity: Identity;
-  /** Invocations at once, of all functions together. */
+  /** Maximum number of concurrent invocations, of all functions together. */
   readonly concurrency: number;
-  /** Most seconds of any function's time limit. @default what is declared */
+  /** Maximum time limit of functions, in seconds. @default what is declared */
   readonly timeLimit?: number | undefined;
   /** Told what happens in functions. */
   readonly events: Events;
-  /** Whether there is no room for an invocation now, however much there is. @default never */
+  /** Decides whether an invocation is throttled, whatever room there is. @default never */
   readonly throttled?: (() => boolean) | undefined;
   /** Told of what goes wrong outside of a function. */
   readonly report: (error: unknown) => void;
@@ -215,7 +215,7 @@ export class LambdaService {
     for (const begin of this.#declared.splice(0)) begin();
   }
 
-  /** What a function signs its requests with. @throws Error where there is no such function */
+  /** Returns the credentials of a function. @throws Error where there is no such function */
   credentialsOf(functionName: string): Credentials {
     for (const {
       function: { settings },
@@ -250,7 +250,7 @@ export class LambdaService {
   }
 }
 
-/** The environment variables of this process that a sandbox's process can not do without. */
+/** The environment variables of this process that a sandbox's process cannot do without. */
 function inherited(...names: string[]): Record<string, string> {
   return Object.fromEntries(
     names.flatMap((name) => {
@@ -273,7 +273,7 @@ async function textOf(asset: unknown): Promise<string> {
   return readFile(String(await file), "utf8");
 }
 
-/** Where a package is installed, found by its main file, as not all let their package.json be resolved. */
+/** Finds the folder of an installed package by its main file, as not every package exports its package.json. */
 function packageFolder(require: NodeJS.Require, name: string): string {
   const file = require.resolve(name);
   const end = `node_modules${path.sep}${name.replaceAll("/", path.sep)}`;

@@ -37,7 +37,7 @@ export interface Message {
   delayUntil?: number | undefined;
   /** The queue that moved it to the dead-letter queue it is in; ours. */
   deadLetterQueueSourceArn?: string;
-  /** Of all receives so far; ours. */
+  /** Receipts of all receives so far; ours. */
   receipts?: string[];
 }
 
@@ -50,7 +50,7 @@ export interface Received {
   MD5OfMessageAttributes?: string;
 }
 
-/** Where a message goes. */
+/** The target of a message. */
 export interface Target {
   isFifo(): boolean;
   checkDeduplication(id: string): { readonly isDuplicate: boolean };
@@ -69,7 +69,7 @@ export interface Queue extends Target {
   receipts: Map<string, Message>;
   persistence: unknown;
   dequeue(
-    most: number,
+    max: number,
     visibilityTimeout: number | undefined,
     find?: (arn: string) => Pick<Target, "enqueue"> | undefined,
   ): Received[];
@@ -109,7 +109,7 @@ export interface TopicStore {
   getSubscription(arn: string): Subscription | undefined;
 }
 
-/** How fauxqs refuses, in SQS and in SNS. */
+/** An error of fauxqs, in SQS and in SNS. */
 export interface Refusal extends Error {
   readonly code: string;
   readonly statusCode: number;
@@ -210,7 +210,7 @@ function patchQueues(queues: QueueStore, transaction: (work: () => void) => void
       for (const receipt of message?.receipts ?? []) receipts.delete(receipt);
     };
     queue.receipts = receipts;
-    queue.dequeue = (most, visibilityTimeout, find) => {
+    queue.dequeue = (max, visibilityTimeout, find) => {
       let received: Received[] = [];
       const moved: MessageId[] = [];
       const findDeadLetterQueue = (arn: string) => {
@@ -231,7 +231,7 @@ function patchQueues(queues: QueueStore, transaction: (work: () => void) => void
       };
       // fauxqs moves a message by deleting it and inserting it again: a crash in between would lose it.
       transaction(() => {
-        received = dequeue(most, visibilityTimeout, findDeadLetterQueue);
+        received = dequeue(max, visibilityTimeout, findDeadLetterQueue);
       });
       for (const each of moved) events.emit("deadLettered", () => ({ ...each, from: queue.arn }));
       for (const { ReceiptHandle } of received) {
@@ -328,7 +328,8 @@ function releaseMessages(file: string): void {
 
 /**
  * Patch "addresses": names queues by the host that was asked, as not every system resolves fauxqs' own; it finds them
- * again by their path alone. An empty `host` of SqsStore would name them by whom they were made for: another port perhaps.
+ * again by their path alone. An empty `host` of SqsStore would name them by the host that they were made at, which may be
+ * another process's.
  */
 function reachable(body: Buffer, host: string | string[] | undefined): Buffer {
   if (!body.includes("http://sqs.")) return body;

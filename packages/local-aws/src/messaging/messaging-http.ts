@@ -11,7 +11,7 @@ export interface MessagingResponse {
   readonly body: Buffer;
 }
 
-/** What a body of JSON says, an empty one nothing. */
+/** Parses a body of JSON; an empty one is an empty object. */
 export function parsed(json: Buffer): Record<string, unknown> {
   return json.length > 0 ? JSON.parse(json.toString("utf8")) : {};
 }

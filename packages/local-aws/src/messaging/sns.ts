@@ -143,7 +143,10 @@ function standIns(options: SnsOptions, topicArn: string, service: string | undef
   };
 }
 
-/** Delivers a message. What a queue refuses is tried once more, on the subscription's dead-letter queue: these are no faults that pass. */
+/**
+ * Delivers a message to a queue or, where that refuses it, to the subscription's dead-letter queue. It is not tried again:
+ * what a queue refuses it goes on refusing.
+ */
 function deliver(
   options: SnsOptions,
   notification: Notification,
@@ -170,7 +173,7 @@ function deliver(
   report(new Error(`SNS lost a message of ${topicArn} for ${endpoint}: ${reason}; and then: ${whyLost}`));
 }
 
-/** Why a queue does not take a message; undefined where it has taken it. */
+/** Puts a message into a queue. @returns why the queue refuses it; undefined where it took it */
 function refusal(
   { queues, identity }: SnsOptions,
   topicArn: string,

@@ -5,7 +5,7 @@ export interface Attribute {
   readonly BinaryValue?: string;
 }
 
-/** How SQS refuses something. */
+/** An error of SQS. */
 export interface Failure {
   readonly code: string;
   readonly status: number;
@@ -22,19 +22,19 @@ const NAME = /^(?!\.)(?!.*\.\.)[\w.-]*(?<!\.)$/;
 const RESERVED = /^(aws|amazon)\./i;
 const TYPE = /^(String|Number|Binary)(\..+)?$/;
 
-/** Whether a text has characters that no message may have. */
+/** Tells whether a text has characters that no message may have. */
 export function hasForbiddenCharacters(text: string): boolean {
   return !TEXT.test(text);
 }
 
 /**
- * What SQS refuses a message for; undefined where it takes it.
- * @param most bytes of body and attributes that the queue takes
+ * Returns why SQS refuses a message; undefined where it takes it.
+ * @param maxBytes of body and attributes together, the limit of the queue
  */
 export function messageFault(
   body: string,
   attributes: Readonly<Record<string, Attribute>> = {},
-  most = Number.POSITIVE_INFINITY,
+  maxBytes = Number.POSITIVE_INFINITY,
 ): Failure | undefined {
   const names = Object.keys(attributes);
   if (names.length > MAX_ATTRIBUTES) {
@@ -53,8 +53,10 @@ export function messageFault(
       message: "The message has characters that XML does not allow.",
     };
   }
-  if (sizeOf(body, attributes) <= most) return undefined;
-  return invalid(`One or more parameters are invalid. Reason: Message must be shorter than ${most} bytes.`);
+  if (sizeOf(body, attributes) <= maxBytes) return undefined;
+  return invalid(
+    `One or more parameters are invalid. Reason: Message must be shorter than ${maxBytes} bytes.`,
+  );
 }
 
 function attributeFault(name: string, { DataType = "", StringValue, BinaryValue }: Attribute) {

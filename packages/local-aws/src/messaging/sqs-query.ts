@@ -96,7 +96,7 @@ function valueIn(value: Tree | string, operation: string): unknown {
   return typeof value === "string" ? value : structure(value, operation);
 }
 
-/** What is numbered, by its numbers. */
+/** Numbered parameters, by their numbers. */
 function inOrder(tree: Tree): (Tree | string)[] {
   return [...tree].sort(([a], [b]) => Number(a) - Number(b)).map(([, value]) => value);
 }

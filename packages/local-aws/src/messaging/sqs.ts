@@ -51,11 +51,11 @@ const INVALID_RECEIPT: Failure = {
   message: "The input receipt handle is invalid.",
 };
 
-/** Most entries of a batch. */
-const MOST_AT_ONCE = 10;
+/** Maximum number of entries in a batch. */
+const MAX_ENTRIES = 10;
 
 /**
- * What the older protocol calls errors, which the SDKs still go by: these alone have a prefix.
+ * Errors that have a prefix in the older protocol, whose names the SDKs still use.
  * From the errors of the SQS model in @aws-sdk/client-sqs.
  */
 const PREFIXED =
@@ -63,7 +63,7 @@ const PREFIXED =
 const PREFIX = "AWS.SimpleQueueService.";
 
 export interface Sqs {
-  /** Has a request answered by fauxqs, except for what it would answer wrongly. */
+  /** Answers a request by fauxqs, except where that would be wrong. */
   answer(request: MessagingRequest, answer: Answer): Promise<MessagingResponse>;
 }
 
@@ -114,7 +114,7 @@ export async function openSqs({ queues, identity, events }: SqsOptions): Promise
     }
   };
 
-  /** Has a queue made or changed, and its policy put in force. */
+  /** Puts the policy of a queue in force once fauxqs has made or changed the queue. */
   const withPolicy = async (
     { Attributes: { Policy } = {}, QueueUrl, QueueName }: Input,
     answered: () => Promise<MessagingResponse>,
@@ -221,7 +221,7 @@ async function sendBatch(
     return fault ? [failure(Id, fault)] : [];
   });
   const isBatch =
-    Entries.length <= MOST_AT_ONCE && new Set(Entries.map(({ Id }) => Id)).size === Entries.length;
+    Entries.length <= MAX_ENTRIES && new Set(Entries.map(({ Id }) => Id)).size === Entries.length;
   if (failed.length === 0 || !isBatch) return withCode(await answer(request));
   const rest = Entries.filter(({ Id }) => !failed.some((each) => each.Id === Id));
   if (rest.length === 0) return answerOf(200, { Successful: [], Failed: failed });
@@ -232,8 +232,8 @@ async function sendBatch(
 }
 
 /**
- * Why a message's visibility cannot be changed that is not being worked on; undefined where SQS does not mind, as its time
- * is over and it waits to be received again.
+ * Returns why the visibility of a message that is not in flight cannot be changed; undefined where SQS accepts the change,
+ * as the message is visible again.
  */
 function changeFault(queue: Queue | undefined, { ReceiptHandle = "" }: Partial<Entry>): Failure | undefined {
   if (!RECEIPT.test(ReceiptHandle)) return INVALID_RECEIPT;
@@ -245,7 +245,7 @@ function changeFault(queue: Queue | undefined, { ReceiptHandle = "" }: Partial<E
   };
 }
 
-/** Fails what was to be deleted by a receipt that nobody was given, and of which fauxqs says that it is done. */
+/** Fails entries with receipt handles that were never given out: fauxqs accepts them, SQS does not. */
 function withoutForged({ Entries = [] }: Input, answered: MessagingResponse): MessagingResponse {
   const forged = Entries.filter(isForged);
   if (forged.length === 0 || answered.status !== 200) return answered;
@@ -256,7 +256,7 @@ function withoutForged({ Entries = [] }: Input, answered: MessagingResponse): Me
   });
 }
 
-/** Says of what was not being worked on what SQS says, where fauxqs calls all such receipts invalid. */
+/** Corrects the failures of messages that are not in flight: fauxqs calls all their receipts invalid. */
 function withChanged(
   { Entries = [] }: Input,
   answered: MessagingResponse,
@@ -280,7 +280,7 @@ function withChanged(
   });
 }
 
-/** How SQS refuses an entry of a batch. */
+/** Makes the failure of an entry in a batch. */
 function failure(Id: string, { code: Code, message: Message }: Failure) {
   return { Id, SenderFault: true, Code, Message };
 }
@@ -298,7 +298,7 @@ function withCode(answer: MessagingResponse): MessagingResponse {
   return { ...answer, headers: { ...answer.headers, "x-amzn-query-error": `${named};${fault}` } };
 }
 
-/** How SQS refuses a request. */
+/** Makes SQS's answer to a refused request. */
 export function refusal({ code, status, message }: Failure): MessagingResponse {
   const body = { __type: `com.amazonaws.sqs#${code}`, message };
   return answerOf(status, body, { "x-amzn-query-error": `${code};Sender` });

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { SignedPiece } from "./chunked.ts";
 
-/** One thing that the caller must be allowed to do, in the words of IAM. */
+/** A permission that the caller needs, in IAM's terms. */
 export interface AccessRequest {
   /** For example `s3:GetObjectVersion`. */
   readonly action: `s3:${string}`;
@@ -18,7 +18,7 @@ export interface AccessRequest {
   readonly http: IncomingMessage;
 }
 
-/** What those who know the callers add. Without a hook everything is allowed. */
+/** Hooks of whoever knows the callers. Without one everything is allowed. */
 export interface S3Hooks {
   /** Called for each permission that an operation needs, before it does anything. Throws an S3Error to refuse. */
   readonly authorize?: ((request: AccessRequest) => void | Promise<void>) | undefined;

@@ -17,10 +17,10 @@ export interface ChunkedBody {
   readonly trailers: ReadonlyMap<string, string>;
 }
 
-/** All chunks but the last have at least so many bytes. */
-const LEAST_CHUNK_BYTES = 8 * 1024;
+/** Minimum size of every chunk but the last. */
+const MIN_CHUNK_BYTES = 8 * 1024;
 
-const LONGEST_LINE = 16 * 1024;
+const MAX_LINE_BYTES = 16 * 1024;
 
 /**
  * Decodes `aws-chunked`: chunks of `SIZE[;chunk-signature=…]`, then trailers.
@@ -44,12 +44,12 @@ async function* decode(
   verify: ((piece: SignedPiece) => void) | undefined,
 ): AsyncIterable<Uint8Array> {
   let received = 0;
-  let before = LEAST_CHUNK_BYTES;
+  let before = MIN_CHUNK_BYTES;
   for (let number = 1; ; number += 1) {
     const header = /^([0-9a-f]{1,8})(?:;chunk-signature=([0-9a-f]{64}))?$/i.exec(await reader.line());
     if (!header) throw incompleteBody();
     const size = Number.parseInt(header[1] as string, 16);
-    if (size > 0 && before < LEAST_CHUNK_BYTES) throw chunkTooSmall(number, before);
+    if (size > 0 && before < MIN_CHUNK_BYTES) throw chunkTooSmall(number, before);
     before = size;
     const hash = verify && createHash("sha256");
     for (let missing = size; missing > 0; ) {
@@ -98,7 +98,7 @@ function chunkTooSmall(number: number, before: number): S3Error {
   return new S3Error(
     403,
     "InvalidChunkSizeError",
-    `Only the last chunk is allowed to have a size less than ${LEAST_CHUNK_BYTES} bytes`,
+    `Only the last chunk is allowed to have a size less than ${MIN_CHUNK_BYTES} bytes`,
     { Chunk: String(number), BadChunkSize: String(before) },
   );
 }
@@ -120,10 +120,10 @@ class ByteReader {
     this.#source = source[Symbol.asyncIterator]();
   }
 
-  /** Some of the next bytes: at least one, at most `most`. */
-  async take(most: number): Promise<Buffer> {
+  /** Takes some of the next bytes: 1 to `max`. */
+  async take(max: number): Promise<Buffer> {
     while (this.#held.length === 0) if (!(await this.#fill())) throw incompleteBody();
-    const taken = this.#held.subarray(0, most);
+    const taken = this.#held.subarray(0, max);
     this.#held = this.#held.subarray(taken.length);
     return taken;
   }
@@ -132,7 +132,7 @@ class ByteReader {
   async line(): Promise<string> {
     let end = this.#held.indexOf("\r\n");
     while (end < 0) {
-      if (this.#held.length > LONGEST_LINE) throw incompleteBody();
+      if (this.#held.length > MAX_LINE_BYTES) throw incompleteBody();
       if (!(await this.#fill())) break;
       end = this.#held.indexOf("\r\n");
     }

@@ -15,7 +15,7 @@ import { authorizeWrite, findForReading, isVersioned } from "./objects.ts";
 import { invalidRequest } from "./payload.ts";
 import { decodePath } from "./request.ts";
 
-/** What a copy onto itself may change besides its description, though it be to what it is. */
+/** Headers that allow an object to be copied onto itself, even where they change nothing. */
 const CHANGES = ["x-amz-storage-class", "x-amz-server-side-encryption"];
 
 export async function copyObject(exchange: Exchange): Promise<void> {
@@ -90,7 +90,7 @@ export function readAlgorithm(header: string | undefined): ChecksumAlgorithm | u
   return algorithm;
 }
 
-/** Does the copy get the request's description, and not the source's? */
+/** Tells whether the copy gets the description in the request instead of the source's. */
 function readDirective(header = "COPY"): boolean {
   if (header !== "COPY" && header !== "REPLACE") {
     throw invalidArgument("Unknown metadata directive.", "x-amz-metadata-directive", header);

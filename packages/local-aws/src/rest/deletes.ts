@@ -4,7 +4,7 @@ import { invalidRequest, readText } from "./payload.ts";
 import { children, malformedXml, type Parsed, parseXml, text, type Xml } from "./xml.ts";
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html */
-const MOST_KEYS = 1000;
+const MAX_KEYS = 1000;
 
 /** DeleteObjects: each key succeeds or fails for itself, and none of them fails the request. */
 export async function deleteObjects(exchange: Exchange): Promise<void> {
@@ -19,7 +19,7 @@ export async function deleteObjects(exchange: Exchange): Promise<void> {
   }
   const parsed = parseXml(await readText(exchange), "Delete");
   const objects = children(parsed, "Object");
-  if (objects.length === 0 || objects.length > MOST_KEYS) throw malformedXml();
+  if (objects.length === 0 || objects.length > MAX_KEYS) throw malformedXml();
   store.bucket(bucket);
   const results = await Promise.all(objects.map((object) => deleteOne(exchange, object)));
   const quiet = text(parsed, "Quiet") === "true";

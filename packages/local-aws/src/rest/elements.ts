@@ -19,7 +19,7 @@ export function owner({ store }: Exchange): Elements {
   return { ID: store.accountId };
 }
 
-/** What a listing says of an object. */
+/** Makes an object's entry in a listing. */
 export function objectElements(version: ObjectVersion, name: (key: string) => string) {
   return {
     Key: name(version.key),
@@ -32,7 +32,7 @@ export function objectElements(version: ObjectVersion, name: (key: string) => st
   };
 }
 
-/** How keys are written in a listing: as they are, or as the caller asks, because XML cannot hold every key. */
+/** Encodes keys in a listing as the caller asks, because XML cannot hold every key. */
 export function keyWriter(exchange: Exchange): (key: string) => string {
   const encoding = exchange.parameter("encoding-type");
   if (encoding !== undefined && encoding !== "url") {
@@ -41,7 +41,7 @@ export function keyWriter(exchange: Exchange): (key: string) => string {
   return encoding ? encodeKey : (key) => key;
 }
 
-/** How many entries the query asks for, which is at most `max`. */
+/** Reads the number of entries that the query asks for, up to `max`. */
 export function limitOf(exchange: Exchange, name: string, min = 0, max = 1000): number {
   const value = exchange.parameter(name) ?? String(max);
   if (!/^\d{1,10}$/.test(value) || Number(value) < min) {

@@ -8,7 +8,7 @@ type Header = (name: string) => string | undefined;
 /** The standard headers that S3 keeps with an object, as they are. */
 const KEPT = ["content-type", "cache-control", "content-disposition", "content-language", "expires"];
 
-/** What a GET may ask to be told instead, by query parameter. */
+/** Headers that a GET may override, by query parameter. */
 const OVERRIDES = [...KEPT, "content-encoding"];
 
 /** Headers that ask for what this store does not do, and the values that ask for nothing. */
@@ -42,7 +42,7 @@ function unsupportedHeader(name: string, additionalMessage?: string): S3Error {
   );
 }
 
-/** What the uploader says about the object. */
+/** Reads the headers and metadata of an upload. */
 export function readDescription(headers: NodeJS.Dict<string | string[]>): Description {
   const kept: Record<string, string> = {};
   const metadata: Record<string, string> = {};
@@ -87,7 +87,7 @@ export function readReadCondition(header: Header, now: Date, prefix = ""): ReadC
   };
 }
 
-/** What every answer about a version says of it. */
+/** Makes the headers that every answer about a version has. */
 export function identityHeaders(version: Completed, versioned: boolean): Record<string, string | undefined> {
   return { etag: `"${version.etag}"`, "x-amz-version-id": versioned ? version.versionId : undefined };
 }
@@ -97,7 +97,7 @@ export function checksumHeaders(checksum: Checksum | undefined): Record<string, 
   return { [headerOf(checksum.algorithm)]: checksum.value, "x-amz-checksum-type": checksum.type };
 }
 
-/** What GET and HEAD say of a version, with what the query asks to be said instead. */
+/** Makes the headers of GET and HEAD, with those that the query overrides. */
 export function descriptionHeaders(version: ObjectVersion, query: URLSearchParams): Record<string, string> {
   const described: Record<string, string> = {
     "last-modified": version.modified.toUTCString(),

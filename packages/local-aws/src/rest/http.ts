@@ -39,7 +39,7 @@ export type { SignedPiece } from "./chunked.ts";
 
 type Operation = (exchange: Exchange) => Promise<void>;
 
-/** What is done here, by method, level and the query parameter or header that makes it another operation. */
+/** Operations, by method, level and the query parameter or header that makes it another operation. */
 const OPERATIONS: Readonly<Record<string, Operation>> = {
   "GET service": listBuckets,
 
@@ -114,7 +114,7 @@ export function createS3Handler(
   };
 }
 
-/** Some clients say whose a bucket must be, so as not to write to a stranger's of the same name. */
+/** Refuses a request that expects another owner of the bucket. */
 function refuseOtherOwner(request: S3Request, { accountId }: ObjectStore): void {
   for (const name of ["x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"]) {
     const expected = request.header(name);

@@ -211,7 +211,7 @@ export async function listParts(exchange: Exchange): Promise<void> {
 }
 
 /**
- * Where to go on behind the key of a marker, or at `within` among that key's own. A marker within a common prefix
+ * Returns the position behind the key of a marker, or at `within` among that key's own. A marker within a common prefix
  * stands for all keys that share it.
  */
 function behind<P extends Position>(

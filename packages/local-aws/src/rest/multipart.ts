@@ -12,7 +12,7 @@ import { headerOf, invalidRequest, readPayload, readText } from "./payload.ts";
 import { parseCopyRange } from "./ranges.ts";
 import { children, malformedXml, type Parsed, parseXml, text } from "./xml.ts";
 
-const MOST_PARTS = 10_000;
+const MAX_PARTS = 10_000;
 
 export async function createMultipartUpload(exchange: Exchange): Promise<void> {
   const { store, request, bucket, key } = exchange;
@@ -99,9 +99,9 @@ export async function abortMultipartUpload(exchange: Exchange): Promise<void> {
 function readPartAddress(exchange: Exchange): { id: string; number: number } {
   const value = exchange.parameter("partNumber") ?? "";
   const number = Number(value);
-  if (!/^\d+$/.test(value) || number < 1 || number > MOST_PARTS) {
+  if (!/^\d+$/.test(value) || number < 1 || number > MAX_PARTS) {
     throw invalidArgument(
-      `Part number must be an integer between 1 and ${MOST_PARTS}, inclusive`,
+      `Part number must be an integer between 1 and ${MAX_PARTS}, inclusive`,
       "partNumber",
       value,
     );

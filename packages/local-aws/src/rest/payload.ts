@@ -9,20 +9,20 @@ import { S3Error } from "../store/errors.ts";
 import { type ChunkedBody, decodeChunked, incompleteBody } from "./chunked.ts";
 import type { Exchange } from "./exchange.ts";
 
-/** The most that one PUT may carry. https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html */
-const MOST_BYTES = 5 * 1024 ** 3;
+/** Maximum size of the body of one PUT. https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html */
+const MAX_BYTES = 5 * 1024 ** 3;
 
 /** XML bodies are read into memory; the longest that S3 accepts is a list of 10,000 parts. */
-const MOST_XML_BYTES = 4 * 1024 * 1024;
+const MAX_XML_BYTES = 4 * 1024 * 1024;
 
 /** A request's body, decoded, and everything that its sender says it must come to. */
 export interface Payload {
   readonly data: AsyncIterable<Uint8Array>;
   /** The checksum that the client sends along, in a header or a trailer. */
   readonly checksum: ChecksumAlgorithm | undefined;
-  /** That checksum, once the whole body was read. */
+  /** The checksum, once the whole body was read. */
   claimed(): string | undefined;
-  /** What `verify` needs. */
+  /** Digests that `verify` needs. */
   readonly digests: readonly DigestAlgorithm[];
   /** @throws 400 where a digest is not what was promised */
   verify(digests: Digests, size: number): void;
@@ -39,7 +39,7 @@ export function readPayload({ request, hooks }: Exchange, about: "body" | "other
   if (Number.isNaN(length)) {
     throw new S3Error(411, "MissingContentLength", "You must provide the Content-Length HTTP header.");
   }
-  if (length > MOST_BYTES) throw tooLarge(length);
+  if (length > MAX_BYTES) throw tooLarge(length);
 
   // The connection outlives a body that is refused half-way: the error must still reach the client.
   const source: AsyncIterable<Uint8Array> = http.iterator({ destroyOnReturn: false });
@@ -100,7 +100,7 @@ export async function readText(exchange: Exchange, about: "body" | "other" = "bo
   let size = 0;
   for await (const chunk of payload.data) {
     size += chunk.length;
-    if (size > MOST_XML_BYTES) throw tooLarge(size);
+    if (size > MAX_XML_BYTES) throw tooLarge(size);
     digester.update(chunk);
     chunks.push(chunk);
   }
@@ -115,7 +115,7 @@ export function headerOf(algorithm: ChecksumAlgorithm): string {
 function tooLarge(size: number): S3Error {
   return new S3Error(400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size", {
     ProposedSize: String(size),
-    MaxSizeAllowed: String(MOST_BYTES),
+    MaxSizeAllowed: String(MAX_BYTES),
   });
 }
 

@@ -4,9 +4,9 @@ import { promisify } from "node:util";
 
 const readLater = promisify(read);
 
-/** What is sent with one read and one write. Two such pieces of a file are in memory at most. */
+/** Size of one read and one write. Up to two such pieces of a file are in memory. */
 const PIECE_BYTES = 1024 * 1024;
-const MOST_KEPT = 16;
+const MAX_KEPT = 16;
 
 /** Memory that was sent and may be filled again: asking for it anew, and collecting it, costs more than the copy. */
 const kept: Buffer[] = [];
@@ -47,7 +47,7 @@ function send(piece: Buffer, length: number, last: boolean, to: Writable): Promi
     const sent = (error?: Error | null) => {
       to.off("close", gone);
       if (error) return reject(error);
-      if (kept.length < MOST_KEPT) kept.push(piece);
+      if (kept.length < MAX_KEPT) kept.push(piece);
       resolve();
     };
     if (to.destroyed) return gone();

@@ -27,7 +27,7 @@ const parser = new XMLParser({
   isArray: (name) => REPEATED.includes(name),
 });
 
-/** What XML is made of here: text, elements by name, and repeated elements. Undefined is left out. */
+/** Content of XML: text, elements by name, and repeated elements. Undefined is left out. */
 export type Xml = string | number | boolean | undefined | { readonly [name: string]: Xml } | readonly Xml[];
 
 /** A document of S3's namespace. */

@@ -73,7 +73,7 @@ export class Blobs {
     await sendFile(this.path(blob), start, end - start + 1, to);
   }
 
-  /** In the background, because a large file takes the file system a while. */
+  /** Removes a file in the background, because a large one takes the file system a while. */
   remove(blob: string, failed: (error: Error) => void = () => {}): void {
     unlink(this.path(blob), (error) => {
       if (error && error.code !== "ENOENT") failed(error);

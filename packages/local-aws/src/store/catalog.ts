@@ -58,7 +58,7 @@ const SCHEMA = `
 
 type Row = Record<string, SQLOutputValue>;
 
-/** Where in a bucket's folder a key is, or was, shown. */
+/** A path in a bucket's folder at which a key is, or was, shown. */
 export interface Place {
   readonly bucket: string;
   readonly key: string;
@@ -270,7 +270,7 @@ export class Catalog {
     return this.#sql("SELECT 1 FROM overtaken WHERE upload = ?").get(upload) !== undefined;
   }
 
-  /** What was answered when the upload was completed. */
+  /** Returns the answer to a completed upload. */
   completed(bucket: string, key: string, upload: string): Completed | undefined {
     const row = this.#sql("SELECT answer FROM completed WHERE upload = ? AND bucket = ? AND key = ?").get(
       upload,

@@ -24,7 +24,7 @@ export class Chores {
   readonly #store: Store;
   #forgotten = 0;
 
-  /** Does what was noted before a crash. */
+  /** Does the chores that were noted before a crash. */
   constructor(store: Store) {
     this.#store = store;
     for (const chore of store.catalog.chores()) this.#do(chore, false);

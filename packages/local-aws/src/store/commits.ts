@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 
-/** Has a step done once a change is durable, before its caller hears of it. The step must not throw. */
+/** Runs a step once a change is durable, before its caller hears of it. The step must not throw. */
 export type Afterwards = (step: () => void) => void;
 
 interface Waiting {

@@ -1,7 +1,7 @@
 import { S3Error } from "./errors.ts";
 import type { ObjectVersion } from "./model.ts";
 
-/** What must be true of the current version for a write to happen. */
+/** Conditions of a write on the current version. */
 export interface WriteCondition {
   /** `*`: there must be none. */
   readonly ifNoneMatch?: "*" | undefined;
@@ -9,7 +9,7 @@ export interface WriteCondition {
   readonly ifMatch?: string | undefined;
 }
 
-/** What must be true of a version for a read to answer with it. */
+/** Conditions of a read on the version. */
 export interface ReadCondition {
   readonly ifMatch?: string | undefined;
   readonly ifNoneMatch?: string | undefined;
@@ -48,7 +48,7 @@ export function checkRead(
   return ifModifiedSince && second <= +ifModifiedSince ? "If-Modified-Since" : undefined;
 }
 
-/** Does the header, `*` or a list of ETags with or without quotes, name this one? */
+/** Tells whether a header, `*` or a list of ETags with or without quotes, names this ETag. */
 function names(header: string, etag: string): boolean {
   return header.split(",").some((entry) => {
     const name = entry.trim().replace(/^(W\/)?"(.*)"$/, "$2");

@@ -6,7 +6,7 @@
 /** The polynomial, bits reversed. https://reveng.sourceforge.io/crc-catalogue/all.htm#crc.cat.crc-64-nvme */
 const POLYNOMIAL = 0x9a6c9329ac4bc9b5n;
 
-/** So many bytes are looked up at a time, each in a table of its own. */
+/** Number of bytes that are looked up at a time, each in a table of its own. */
 const STEP = 16;
 const TABLE_BYTES = 256 * 8;
 const PAGE_BYTES = 64 * 1024;

@@ -15,7 +15,7 @@ export type DigestAlgorithm = ChecksumAlgorithm | "MD5";
 /** The raw digests of one body, by algorithm. */
 export type Digests = ReadonlyMap<DigestAlgorithm, Buffer>;
 
-/** Loaded when it is first needed: that takes longer than most bodies do. */
+/** Loads the SDK's checksums when they are first needed: that takes longer than most bodies do. */
 const loadCrc = () => require("@aws-sdk/checksums/crc") as typeof import("@aws-sdk/checksums/crc");
 const require = createRequire(import.meta.url);
 

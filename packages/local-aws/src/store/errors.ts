@@ -1,4 +1,4 @@
-/** What S3 says when it refuses: status, code, message, and the elements and headers that go with the code. */
+/** An error of S3: status, code, message, and the elements and headers that go with the code. */
 export class S3Error extends Error {
   override readonly name = "S3Error";
   readonly status: number;
@@ -38,7 +38,7 @@ export function noSuchVersion(key: string, versionId: string): S3Error {
   });
 }
 
-/** For an id that S3 never made. */
+/** Makes the error for an ID that S3 never made. */
 export function invalidVersionId(name: string, versionId: string): S3Error {
   return invalidArgument("Invalid version id specified", name, versionId);
 }

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { ObjectId } from "../events.ts";
 import type { NotificationConfiguration, Sequencer, TopicNotification } from "./model.ts";
 
-/** Who asked, as the event tells it. */
+/** The caller, as the event tells it. */
 export interface Origin {
   readonly principalId: string;
   readonly sourceIp: string;
@@ -10,7 +10,7 @@ export interface Origin {
   readonly hostId: string;
 }
 
-/** What happened to an object, in the words of an S3 event. */
+/** A change of an object, in the terms of an S3 event. */
 export interface ObjectEvent {
   /** For example `ObjectCreated:Put`, without `s3:`. */
   readonly name: string;
@@ -40,7 +40,7 @@ export function matching(
   );
 }
 
-/** Does `s3:ObjectCreated:*` or `s3:ObjectCreated:Put` mean this event? */
+/** Tells whether a pattern such as `s3:ObjectCreated:*` covers an event. */
 function covers(pattern: string, eventName: string): boolean {
   return pattern.endsWith("*") ? eventName.startsWith(pattern.slice(0, -1)) : pattern === eventName;
 }
@@ -77,7 +77,7 @@ export function eventMessage(
   return JSON.stringify({ Records: [record] });
 }
 
-/** What S3 sends when a notification is declared. */
+/** Makes the message that S3 sends when a notification is declared. */
 export function testMessage(bucket: string, time: Date): string {
   const { requestId, hostId } = newOrigin("");
   return JSON.stringify({
@@ -100,7 +100,7 @@ export function newOrigin(principalId: string): Origin {
   };
 }
 
-/** As a form would encode it, but for the slashes: `a b/ü.jpg` is `a+b/%C3%BC.jpg`. */
+/** Encodes a key as a form does, except for slashes: `a b/ü.jpg` is `a+b/%C3%BC.jpg`. */
 export function encodeKey(key: string): string {
   return encodeURIComponent(key).replaceAll("%20", "+").replaceAll("%2F", "/");
 }

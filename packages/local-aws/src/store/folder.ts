@@ -15,7 +15,7 @@ import { basename, dirname, join } from "node:path";
 /** Keys that are no path on this file system are found in here, by a hash and the end of the key. */
 const ELSEWHERE = ".other-keys";
 
-/** What Windows allows in no file name. */
+/** Characters that Windows allows in no file name. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
 const NOT_ON_WINDOWS = /[<>:"\\|?*\u0000-\u001f]|[. ]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
 

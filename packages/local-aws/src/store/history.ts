@@ -41,7 +41,7 @@ interface Store {
   readonly events: Events;
 }
 
-/** What S3 tells of a delete marker, which has no bytes. */
+/** ETag of a delete marker, which has no bytes. */
 const ETAG_OF_NOTHING = "d41d8cd98f00b204e9800998ecf8427e";
 
 /** S3's rules for versions. Its methods run inside a transaction, and what they do to files is done afterwards. */
@@ -93,7 +93,7 @@ export class History {
     return version;
   }
 
-  /** What a DELETE without a version id does: a delete marker, or without versioning the end of the object. */
+  /** Does a DELETE without a version ID: a delete marker, or without versioning the end of the object. */
   hide(
     bucket: Bucket,
     key: string,
@@ -132,7 +132,7 @@ export class History {
     return { versionId, deleteMarker: true };
   }
 
-  /** What a DELETE with a version id does: if it was the newest, the one before comes back. */
+  /** Does a DELETE with a version ID: if it was the newest, the one before comes back. */
   remove(
     bucket: Bucket,
     key: string,

@@ -1,9 +1,9 @@
-/** What part of a listing is asked for. */
+/** The page of a listing that is asked for. */
 export interface PageRequest {
   readonly prefix?: string | undefined;
   /** Keys that share what stands before it, behind the prefix, are one entry. */
   readonly delimiter?: string | undefined;
-  /** Most entries, keys and common prefixes together. */
+  /** Maximum number of entries, keys and common prefixes together. */
   readonly limit: number;
 }
 
@@ -16,7 +16,7 @@ export interface Position {
 export interface Page<Row> {
   readonly rows: readonly Row[];
   readonly commonPrefixes: readonly string[];
-  /** What came last, if the page was cut. */
+  /** The last entry, if the page was cut. */
   readonly last: Row | { readonly commonPrefix: string } | undefined;
   /** The first key that the page was cut before. */
   readonly next: string | undefined;
@@ -64,7 +64,7 @@ export function readPage<Row extends { readonly key: string }>(
   return { rows, commonPrefixes, last: undefined, next: undefined };
 }
 
-/** What a key that begins with the prefix shares with others up to the delimiter, if that is in it. */
+/** Returns the common prefix of a key up to the delimiter, if the key has one behind the prefix. */
 export function commonPrefixOf(
   key: string,
   { prefix = "", delimiter = "" }: Omit<PageRequest, "limit">,
@@ -73,7 +73,7 @@ export function commonPrefixOf(
   return cut < 0 ? undefined : key.slice(0, cut + delimiter.length);
 }
 
-/** The least key that is greater than every key with this prefix; undefined if there is none. */
+/** The first key in order behind every key with this prefix; undefined if there is none. */
 export function keyBehind(prefix: string): string | undefined {
   const points = Array.from(prefix, (character) => character.codePointAt(0) as number);
   while (points.length > 0) {

@@ -2,7 +2,7 @@ import type { ChecksumAlgorithm } from "./digests.ts";
 
 export type Versioning = "Enabled" | "Suspended";
 
-/** What a bucket tells whom, as `aws.s3.BucketNotification` declares it. */
+/** A notification of a bucket, as `aws.s3.BucketNotification` declares it. */
 export interface TopicNotification {
   readonly id: string;
   readonly topicArn: string;
@@ -16,7 +16,7 @@ export interface NotificationConfiguration {
   readonly topics: readonly TopicNotification[];
 }
 
-/** What an event says of its place among the events of its key, by the number of the write. */
+/** Makes the sequencer of an event from the number of the write; undefined for none. */
 export type Sequencer = (sequence: number) => string | undefined;
 
 export interface Bucket {
@@ -41,7 +41,7 @@ export interface Part {
   readonly checksum?: string | undefined;
 }
 
-/** What the uploader says about an object. */
+/** Headers and metadata that the uploader gives an object. */
 export interface Description {
   /** Standard headers by lower-case name: `content-type`, `cache-control` and so on. */
   readonly headers: Readonly<Record<string, string>>;
@@ -49,7 +49,7 @@ export interface Description {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** What is kept about an object besides the columns that queries need. */
+/** Details of an object besides the columns that queries need. */
 export interface Details extends Description {
   readonly checksum?: Checksum | undefined;
   /** Present where the object was uploaded in parts. */
@@ -64,7 +64,7 @@ export interface ObjectVersion extends Details {
   readonly versionId: string;
   /** Grows with every write to the store; the hexadecimal sequencer of the event is made of it. */
   readonly sequence: number;
-  /** Is this what a GET without a version id finds? */
+  /** True for the version that a GET without a version ID finds. */
   readonly isCurrent: boolean;
   readonly isDeleteMarker: boolean;
   readonly size: number;
@@ -86,7 +86,7 @@ export interface Upload extends Description {
   readonly checksumType?: Checksum["type"] | undefined;
 }
 
-/** What is told of an upload that was completed. */
+/** The answer to a completed upload. */
 export type Completed = Pick<ObjectVersion, "versionId" | "etag" | "checksum">;
 
 export interface UploadedPart extends Part {

@@ -20,12 +20,12 @@ import { validateDescription, validateKey } from "./validation.ts";
 import type { Body } from "./writers.ts";
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html */
-const LEAST_PART_BYTES = 5 * 1024 * 1024;
+const MIN_PART_BYTES = 5 * 1024 * 1024;
 
-/** How long the answer to a completed upload is kept, for who asks again. */
+/** Time for which the answer to a completed upload is kept, for clients that ask again. */
 const MEMORY_MS = 24 * 60 * 60 * 1000;
 
-/** What the client says a part is, when it puts the parts together. */
+/** A part as the client names it when it completes the upload. */
 export interface PartClaim {
   readonly number: number;
   readonly etag: string;
@@ -43,14 +43,14 @@ export interface PartOptions {
 
 export interface CompleteOptions {
   readonly condition?: WriteCondition | undefined;
-  /** What the whole must come to, if the client says. */
+  /** Expected checksum of the whole, if the client gives one. */
   readonly checksum?: ((algorithm: ChecksumAlgorithm) => string | undefined) | undefined;
   readonly checksumType?: string | undefined;
   readonly size?: number | undefined;
   readonly origin?: Origin | undefined;
 }
 
-/** What the uploads need of the store they belong to. */
+/** Dependencies of uploads, shared with the store. */
 interface Store {
   readonly catalog: Catalog;
   readonly commits: GroupCommit;
@@ -225,7 +225,7 @@ export class MultipartUploads {
     catalog.removeUpload(id);
   }
 
-  /** What was answered already, where these parts were put together before. */
+  /** Returns the answer of before, if these parts were put together already. */
   #completed(bucket: string, key: string, id: string, claims: readonly PartClaim[]): Completed | undefined {
     const answer = this.#store.catalog.completed(bucket, key, id);
     if (answer && answer.etag !== etagOf(claims)) throw invalidPart(id, claims[0]);
@@ -249,14 +249,14 @@ export class MultipartUploads {
       if (!part || part.etag !== claim.etag || (claim.checksum && claim.checksum !== part.checksum)) {
         throw invalidPart(id, claim);
       }
-      if (index < claims.length - 1 && part.size < LEAST_PART_BYTES) {
+      if (index < claims.length - 1 && part.size < MIN_PART_BYTES) {
         throw new S3Error(
           400,
           "EntityTooSmall",
           "Your proposed upload is smaller than the minimum allowed size",
           {
             ETag: part.etag,
-            MinSizeAllowed: String(LEAST_PART_BYTES),
+            MinSizeAllowed: String(MIN_PART_BYTES),
             PartNumber: String(part.number),
             ProposedSize: String(part.size),
           },

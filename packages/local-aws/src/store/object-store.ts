@@ -133,7 +133,7 @@ export class ObjectStore {
     this.#catalog.close();
   }
 
-  /** Is every notification delivered? */
+  /** True once every notification is delivered. */
   idle(): boolean {
     return this.#outbox.isEmpty();
   }
@@ -269,7 +269,7 @@ export class ObjectStore {
   }
 
   /**
-   * What a GET or HEAD would find.
+   * Finds the version that a GET or HEAD answers with.
    *
    * @throws 404 where there is nothing or a delete marker; 405 where the version is a delete marker; 400 where the
    * version id is none.

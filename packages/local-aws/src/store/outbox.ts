@@ -2,10 +2,10 @@ import type { Catalog, Notification } from "./catalog.ts";
 import type { GroupCommit } from "./commits.ts";
 
 const FIRST_DELAY_MS = 100;
-const LONGEST_DELAY_MS = 10_000;
-const AT_ONCE = 32;
+const MAX_DELAY_MS = 10_000;
+const CONCURRENCY = 32;
 
-/** Hands a message to a topic; a rejection means "try again later", unless it is {@link Refused}. */
+/** Publishes a message to a topic; a rejection means "try again later", unless it is {@link Refused}. */
 export type Notify = (topicArn: string, message: string) => Promise<void>;
 
 /** A policy forbids it, or the topic is gone: S3 drops the event. */
@@ -21,8 +21,8 @@ export interface FailedDelivery {
 }
 
 /**
- * Delivers notifications in the background, each at least once where the topic takes them. They were written in the transaction of the
- * change that they tell of, and are removed after delivery; a crash between the two delivers again.
+ * Delivers notifications in the background, each at least once where the topic takes them. They were written in the
+ * transaction of the change that they tell of, and are removed after delivery; a crash between the two delivers again.
  */
 export class Outbox {
   readonly #catalog: Catalog;
@@ -66,7 +66,7 @@ export class Outbox {
   }
 
   #pump(): void {
-    while (!this.#closed && this.#underWay.size < AT_ONCE) {
+    while (!this.#closed && this.#underWay.size < CONCURRENCY) {
       const next = this.#ready.shift();
       if (!next) return;
       const delivery = this.#deliver(next.id, next.attempt).finally(() => {
@@ -101,7 +101,7 @@ export class Outbox {
         this.#ready.push({ id, attempt: attempt + 1 });
         this.#pump();
       },
-      Math.min(FIRST_DELAY_MS * 2 ** (attempt - 1), LONGEST_DELAY_MS),
+      Math.min(FIRST_DELAY_MS * 2 ** (attempt - 1), MAX_DELAY_MS),
     );
     delay.unref();
     this.#delays.add(delay);

@@ -3,10 +3,10 @@ import { invalidArgument, S3Error } from "./errors.ts";
 import type { Description, NotificationConfiguration } from "./model.ts";
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html */
-const LONGEST_KEY_BYTES = 1024;
+const MAX_KEY_BYTES = 1024;
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html */
-const MOST_METADATA_BYTES = 2048;
+const MAX_METADATA_BYTES = 2048;
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html */
 export function validateBucketName(name: string): void {
@@ -18,24 +18,24 @@ export function validateBucketName(name: string): void {
 
 export function validateKey(key: string): void {
   const size = Buffer.byteLength(key);
-  if (size > LONGEST_KEY_BYTES) {
+  if (size > MAX_KEY_BYTES) {
     throw new S3Error(400, "KeyTooLongError", "Your key is too long", {
       Size: String(size),
-      MaxSizeAllowed: String(LONGEST_KEY_BYTES),
+      MaxSizeAllowed: String(MAX_KEY_BYTES),
     });
   }
 }
 
 export function validateDescription({ metadata }: Description): void {
   const size = Buffer.byteLength(Object.entries(metadata).flat().join(""));
-  if (size > MOST_METADATA_BYTES) {
+  if (size > MAX_METADATA_BYTES) {
     throw new S3Error(
       400,
       "MetadataTooLarge",
       "Your metadata headers exceed the maximum allowed metadata size",
       {
         Size: String(size),
-        MaxSizeAllowed: String(MOST_METADATA_BYTES),
+        MaxSizeAllowed: String(MAX_METADATA_BYTES),
       },
     );
   }

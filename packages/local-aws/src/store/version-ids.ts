@@ -30,7 +30,7 @@ export function sequenceOf(versionId: string): number | undefined {
   return Number(body.readBigUInt64BE(SALT_BYTES) ^ mask(body.subarray(0, SALT_BYTES)).readBigUInt64BE());
 }
 
-/** Whether this can be the id of a version that is or was. */
+/** Tells whether a text can be the ID of a version that is or was. */
 export function isVersionId(text: string): boolean {
   return text === "null" || sequenceOf(text) !== undefined;
 }
