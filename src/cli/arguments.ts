@@ -2,7 +2,7 @@ import { type ParseArgsConfig, parseArgs } from "node:util";
 import { UsageError } from "../machine/inputs.ts";
 import { ProgramError } from "../machine/program-error.ts";
 
-/** What a person ended before it was done. */
+/** Error of a command that a person ended before it was done. */
 export class Interrupted extends Error {
   override readonly name = "Interrupted";
 }

@@ -14,13 +14,13 @@ import { PROJECT } from "./words.ts";
 
 const [port = "", stack = "", folder = "", strict, earlier] = process.argv.slice(2);
 
-/** How often, in milliseconds, dead-letter queues are looked at. */
+/** Milliseconds between two looks at dead-letter queues. */
 const LOOK_EVERY_MS = 1000;
 
 /** Milliseconds that batches in work have to come to an end: what is not finished by then is begun again. */
 const GRACE_MS = 10_000;
 
-/** What was told already, which is not told again after a change. */
+/** Sentences that were told already, and are not told again after a change. */
 const told: { introduction: string; rejected: Record<string, number> } = earlier
   ? JSON.parse(earlier)
   : { introduction: "", rejected: {} };

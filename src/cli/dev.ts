@@ -17,13 +17,13 @@ processed is finished first, and nothing is lost.
   --strict       refuses what this computer does not run, instead of taking it as declared
   --help         prints this`;
 
-/** What is watched for changes. */
+/** Files and folders that are watched for changes. */
 const SOURCES = ["index.ts", "src", "packages", "handlers", "layers/sharp/package-lock.json"];
 
 /** Milliseconds for which nothing must change before the machine starts anew: editors write in several steps. */
 const SETTLE_MS = 200;
 
-/** How often, in milliseconds, it is looked whether npm is still there. */
+/** Milliseconds between two looks whether npm is still there. */
 const LOOK_EVERY_MS = 500;
 
 const OPTIONS = {

@@ -20,7 +20,7 @@ export const STACK_OPTIONS = {
   region: { type: "string" },
 } as const;
 
-/** What they mean, for a usage text. */
+/** Meaning of these options, for a usage text. */
 export const STACK_USAGE = `  --stack NAME        a stack on AWS, whose outputs the Pulumi CLI is asked for
                       (default: the machine that npm run dev runs on this computer)
   --outputs FILE      instead of --stack: what \`pulumi stack output --json\` prints; - reads it
@@ -43,15 +43,15 @@ export interface Operator extends Disposable {
   readonly workers: readonly string[];
   readonly s3: S3Client;
   readonly sqs: SQSClient;
-  /** Where the stack is; undefined where its outputs do not say so. */
+  /** Region of the stack; undefined where its outputs do not say so. */
   readonly region: string | undefined;
-  /** Whether it is a machine on this computer. */
+  /** True of a machine on this computer. */
   readonly local: boolean;
   /** The folder with the functions' logs, of a machine on this computer. */
   readonly logs: string | undefined;
 }
 
-/** Where npm run dev keeps the machine. */
+/** Outputs of the machine that `npm run dev` runs. */
 const LOCAL = path.join(PROJECT, ".machine/dev/outputs.json");
 
 /**
@@ -86,7 +86,7 @@ export async function openOperator(
   };
 }
 
-/** What `pulumi stack output --json` prints, and the file that it is from, if it is. @throws {UsageError} */
+/** Reads what `pulumi stack output --json` prints, and names the file that it is from, if it is. @throws {UsageError} */
 async function outputsOf({
   stack,
   outputs,
@@ -133,7 +133,7 @@ async function outputsFromPulumi(stack: string): Promise<string> {
   }
 }
 
-/** Where the stack is: its topic's ARN says so. */
+/** Reads the region from the ARN of the topic. */
 function regionOf({ topic = "" }: StackOutputs): string | undefined {
   return topic.split(":")[3] || undefined;
 }

@@ -14,11 +14,11 @@ import { PROJECT } from "./words.ts";
 
 const SEED = 1;
 
-/** What the model of `npm run capacity` says of a run before it. */
+/** Answer of the model of `npm run capacity` about a run that has not begun. */
 export interface Prediction {
   readonly plan: Plan;
   readonly answer: Answer;
-  /** What the run costs in dollars if an image takes each worker what its metrics have measured. */
+  /** Computes the dollars for the run if an image takes each worker as long as its metrics have measured. */
   readonly costAsMeasured: () => Promise<number>;
 }
 

@@ -4,7 +4,7 @@ import { about, dollars } from "../capacity/format.ts";
 import { type Plan, pollersOf, type WorkerPlan } from "../capacity/plan.ts";
 import type { Proof } from "../operations/proof.ts";
 
-/** What a proof found, for a person and for a program. It names no account and no bucket. */
+/** Findings of a proof, for a person and for a program. They name no account and no bucket. */
 export interface Report {
   readonly started: string;
   readonly region: string | undefined;
@@ -26,10 +26,9 @@ export interface Report {
 const MAX_SHOWN = 50;
 
 export function markdown(report: Report): string {
-  const { started, region, images, uploads, rate, proof, predicted, plan, costAsMeasured, removed } = report;
-  const { differences, latency } = proof;
+  const { started, region, images, uploads, rate, proof, plan, removed } = report;
+  const { differences } = proof;
   const workers = Object.entries(proof.workers);
-  const [best, worst] = predicted.costRange;
   return `# Proof of ${started.slice(0, 10)}
 
 ${uploads} uploads under ${images} keys, up to ${rate} keys a second, ${region ?? "region unknown"}, begun at ${started}.
@@ -71,7 +70,13 @@ ${table(
   ]),
 )}
 ${differences.length > 0 ? `\n${differencesOf(proof)}\n` : ""}
-## Time and cost
+${timeAndCost(report)}`;
+}
+
+function timeAndCost({ proof, predicted, costAsMeasured }: Report): string {
+  const { latency } = proof;
+  const [best, worst] = predicted.costRange;
+  return `## Time and cost
 
 Measured by S3's clock, which is exact to a second; predicted by \`npm run capacity\`'s model, with its range.
 

@@ -8,13 +8,13 @@ import { counted, near } from "./words.ts";
 /** Maximum of images that are listed of each kind where a report has all of them, and of a worker that was given up. */
 const MAX_LISTED = 20;
 
-/** Where the results are, and the report with all outcomes, if there is one. */
+/** Folder of the results, and the report with all outcomes, if there is one. */
 interface Places {
   readonly out: string;
   readonly report: string | undefined;
 }
 
-/** Where a run keeps the log of a worker that failed. */
+/** Names the file in which a run keeps the log of a worker that failed. */
 export function logIn(out: string, worker: string): string {
   return path.join(out, `${worker}.log`);
 }

@@ -3,7 +3,7 @@ import path from "node:path";
 /** The folder with Pulumi.yaml and the program. */
 export const PROJECT = path.join(import.meta.dirname, "../..");
 
-/** Where the person is: npm runs commands in the project's folder. */
+/** Folder in which the person is: npm runs commands in the project's. */
 const HERE = process.env.INIT_CWD ?? process.cwd();
 
 /** A path that a person gave, as it is meant from where they are. */

@@ -19,13 +19,13 @@ export interface DeadLetter {
   readonly code: string;
   /** A sentence for a person. */
   readonly reason: string;
-  /** What it is about: the records that are those of an S3 event. */
+  /** Objects that it is about, of those records that are of an S3 event. */
   readonly objects: readonly CreatedObject[];
   /** Keys that its records name, those of malformed records as they came. */
   readonly keys: readonly string[];
 }
 
-/** All dead letters of one code. */
+/** Dead letters of one code. */
 export interface Group {
   readonly code: string;
   count: number;
@@ -58,10 +58,10 @@ type Receipts = Map<string, string>;
 /** Told of each letter, with the message's id and body. */
 type OnLetter = (letter: DeadLetter, id: string, body: string) => void;
 
-/** What is done with letters: they are sent to a queue, or deleted for good. */
+/** Way to deal with letters: they are sent to a queue, or deleted for good. */
 type Action = { readonly redriveTo: string } | "drop";
 
-/** What an action needs of a letter. */
+/** Part of a letter that an action needs. */
 interface Chosen {
   readonly id: string;
   /** Empty where it is not sent anywhere. */

@@ -6,7 +6,7 @@ export interface SourceKey {
   readonly key: string;
   /** Versions of it, delete markers and folder markers not counted. */
   readonly versions: number;
-  /** What a GET finds; undefined where it was deleted. */
+  /** Version that a GET finds; undefined where the key was deleted. */
   readonly current: SourceVersion | undefined;
 }
 
@@ -21,9 +21,9 @@ export interface SourceVersion {
 
 /** The keys that are meant of a listing. */
 export interface Part {
-  /** Only those behind this key. */
+  /** Key behind which all that are meant come. */
   readonly after?: string | undefined;
-  /** Only those that begin with it. */
+  /** Beginning of all that are meant. */
   readonly under?: string | undefined;
 }
 

@@ -2,10 +2,10 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import type { WorkerOutputs } from "../stack-outputs.ts";
 
-/** How an SDK is loaded that is no dependency; replaced in tests. */
+/** Loads an SDK that is no dependency; replaced in tests. */
 export type Load = (name: string) => Promise<Record<string, new (input: object) => unknown>>;
 
-/** Where logs are, and what is looked for. */
+/** Place of the logs, and what is looked for in them. */
 export interface LogQuestion {
   /** The folder with the logs of a machine on this computer; undefined on AWS. */
   readonly folder: string | undefined;

@@ -5,18 +5,18 @@ export interface ProofFile {
   readonly body: Buffer;
 }
 
-/** What is done with one key, in this order. */
+/** Plan for one key, in the order in which it is done. */
 export interface Item {
   readonly key: string;
   /** The files that are uploaded under it, one after the other: the last one counts. */
   readonly uploads: readonly [ProofFile, ...ProofFile[]];
-  /** Whether it is deleted afterwards. */
+  /** Deletes it afterwards. */
   readonly isDeleted: boolean;
-  /** Whether the event of the last upload is sent once more, to every worker's queue. */
+  /** Sends the event of each upload once more, to every worker's queue. */
   readonly isRepeated: boolean;
 }
 
-/** What stands in a key as S3's guide lets it, and what an event, a URL or XML writes in another way. */
+/** Parts of keys that S3 takes, and that an event, a URL or XML writes in another way. */
 const ODD = [
   "two  spaces + plus",
   "100%25 %2F",
@@ -29,11 +29,11 @@ const ODD = [
   `long ${"x".repeat(700)}`,
 ];
 
-/** What is no image, and has to be rejected. */
+/** File that is no image, and has to be rejected. */
 const NO_IMAGE: ProofFile = { name: "notes.txt", body: Buffer.from("These are notes, and no image.") };
 
 /**
- * What is uploaded, the same for the same files: of every hundred keys ten are odd, ten are overwritten, five deleted, two hold no
+ * Plans what is uploaded, the same for the same files: of every hundred keys ten are odd, ten are overwritten, five deleted, two hold no
  * image, and of five the event comes twice.
  * @param prefix begins every key
  */

@@ -34,16 +34,16 @@ export interface ProofOptions {
   readonly told: (what: string) => void;
 }
 
-/** Something that is not as it is here. */
+/** Result or rejection that is not as it is here. */
 export interface Difference {
   readonly worker: string;
   readonly key: string;
   readonly what: string;
 }
 
-/** What was found of one worker. */
+/** Findings about one worker. */
 export interface WorkerProof {
-  /** What became of the versions that were uploaded. */
+  /** Fates of the versions that were uploaded. */
   readonly tally: Tally;
   /** Results with the same bytes as here. */
   identical: number;
@@ -55,17 +55,17 @@ export interface WorkerProof {
   decodable: number;
 }
 
-/** What was found. Seconds are those of S3's clock, which is exact to one. */
+/** Findings about all workers. Seconds are those of S3's clock, which is exact to one. */
 export interface Proof {
   readonly workers: Readonly<Record<string, WorkerProof>>;
   readonly differences: readonly Difference[];
-  /** From the first upload until the last one. */
+  /** Time from the first upload until the last one. */
   readonly uploadSeconds: number;
-  /** From the first upload until the last result. */
+  /** Time from the first upload until the last result. */
   readonly processedSeconds: number;
-  /** From the upload of an image until its last result. */
+  /** Time from the upload of an image until its last result. */
   readonly latency: { readonly p50: number; readonly p99: number; readonly max: number } | undefined;
-  /** Whether everything was accounted for in time. */
+  /** Says that everything was accounted for in time. */
   readonly inTime: boolean;
 }
 
@@ -194,7 +194,7 @@ function accountedFor(tally: Tally | undefined): string {
   return `${created - missing - stale} of ${created} accounted for`;
 }
 
-/** What is made of a file here: a result, or the code with which it is rejected. */
+/** Outcome of a file here: a result, or the code with which it is rejected. */
 type Expected = ProcessedImage | string;
 
 /** Holds each result of a worker against what is made of its file here. */
@@ -234,7 +234,7 @@ async function made({ body }: ProofFile, angle: number | undefined): Promise<Exp
   }
 }
 
-/** Why images were rejected, by their keys. */
+/** Reads the codes with which images were rejected, by their keys. */
 async function codesOf(
   sqs: SQSClient,
   queueUrl: string,
@@ -297,7 +297,7 @@ async function judged(
   return ok ? "alike" : words;
 }
 
-/** When images were uploaded, and when their last result was made. */
+/** Times at which images were uploaded, and at which their last result was made. */
 class Times {
   readonly #uploaded = new Map<string, number>();
   readonly #made = new Map<string, number>();

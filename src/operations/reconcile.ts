@@ -17,7 +17,7 @@ import {
 import { countMessages } from "./queue.ts";
 import { reached } from "./stack.ts";
 
-/** What became of the versions of the source bucket with one worker. All but `orphaned` and `queued` add up to `created`. */
+/** Fates of the versions of the source bucket with one worker. All but `orphaned` and `queued` add up to `created`. */
 export interface Tally {
   /** Versions in the source bucket. */
   created: number;
@@ -50,9 +50,9 @@ export interface ReconcileOptions {
   readonly stack: StackOutputs;
   /** Name of the worker. */
   readonly worker: string;
-  /** Only some keys. @default all */
+  /** Keys that are meant. @default all */
   readonly part?: Part | undefined;
-  /** Only what was created before this time can be missing; what is younger may be on its way. */
+  /** Time before which a version was created that can be missing; what is younger may be on its way. */
   readonly before: Date;
   /** Ends it with an error. */
   readonly signal?: AbortSignal | undefined;
@@ -62,7 +62,7 @@ export interface ReconcileOptions {
   readonly onKey?: (key: string, tally: Tally) => void;
 }
 
-/** How many results are looked at ahead of the one that is decided about. */
+/** Results that are looked at ahead of the one that is decided about. */
 const AHEAD = 16;
 
 /**

@@ -30,7 +30,7 @@ export interface Step {
   readonly ok: boolean;
   /** From its begin; for a worker from the end of the upload. */
   readonly seconds: number;
-  /** What was found. */
+  /** Findings, in words. */
   readonly words: string;
 }
 
@@ -84,7 +84,7 @@ interface Outcome {
   readonly words: string;
 }
 
-/** What becomes of the sample: a result that is judged, a dead letter, or nothing in time. It never throws. */
+/** Waits for what becomes of the sample: a result that is judged, a dead letter, or nothing in time. It never throws. */
 async function outcome(
   options: SmokeOptions,
   worker: string,
