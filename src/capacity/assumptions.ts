@@ -17,9 +17,11 @@ const NEW_BUCKET = "this project: both buckets are new; --set another number whe
 const SCALING = "lambda/latest/dg/services-sqs-scaling.html";
 const QUOTAS = "lambda/latest/dg/gettingstarted-limits.html";
 const GROWTH = "lambda/latest/dg/scaling-behavior.html";
-const RESERVED = "lambda/latest/dg/configuration-concurrency.html, at second hand";
+const RESERVED =
+  "lambda/latest/dg/configuration-concurrency.html, as https://devops.stackexchange.com/questions/16674/ quotes it";
 const SQS_QUOTAS = "AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html";
-const RECEIVE = "AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html, at second hand";
+const RECEIVE =
+  "sdk-for-kotlin/api/latest/sqs/aws.sdk.kotlin.services.sqs.model/-receive-message-request/max-number-of-messages.html";
 const SPLITS =
   "https://repost.aws/knowledge-center/s3-object-key-naming-pattern, a comment: 30 to 60 minutes";
 const EVENTS =
@@ -30,7 +32,10 @@ const LAMBDA_PRICES = "https://aws.amazon.com/lambda/pricing/, us-east-1, at sec
 const SQS_PRICES = "https://aws.amazon.com/sqs/pricing/, us-east-1, at second hand";
 const SNS_PRICES = "https://aws.amazon.com/sns/pricing/, us-east-1, at second hand";
 const S3_PRICES = "https://aws.amazon.com/s3/pricing/, us-east-1, S3 Standard, at second hand";
-const WATCH_PRICES = "https://aws.amazon.com/cloudwatch/pricing/, us-east-1, at second hand";
+const STORAGE_PRICES =
+  "https://aws.amazon.com/s3/pricing/, us-east-1, as https://gist.github.com/EverettBerry/a37438006529a55f42da6fdbc44a505c has it";
+const WATCH_PRICES =
+  "https://aws.amazon.com/cloudwatch/pricing/, us-east-1, as https://c3x.dev/blog/aws-cloudwatch-metrics-cost/ has it";
 
 const TABLE = {
   s3WritesPerSecond: [3500, "PUTs/s per partition, minimum", S3_GUIDE],
@@ -74,7 +79,7 @@ const TABLE = {
   priceSnsPublishes: [0.5, "$ per million publishes", SNS_PRICES],
   priceS3Puts: [5, "$ per million PUTs", S3_PRICES],
   priceS3Gets: [0.4, "$ per million GETs", S3_PRICES],
-  priceS3GbMonth: [0.023, "$ per GB and month, the first 50 TB, then 0.022", S3_PRICES],
+  priceS3GbMonth: [0.023, "$ per GB and month, the first 50 TB, then 0.022", STORAGE_PRICES],
   priceLogsGb: [0.5, "$ per GB of logs", WATCH_PRICES],
   priceAlarmMonth: [0.1, "$ per metric of an alarm and month, after ten that are free", WATCH_PRICES],
   priceDashboardMonth: [3, "$ per dashboard and month, after three that are free", WATCH_PRICES],
