@@ -128,13 +128,10 @@ export class Life {
     if (new Set(urns).size < urns.length) this.wrong.push("after refusals, AWS holds a resource twice");
   }
 
-  /**
-   * Runs steps in a copy of the project in another folder, as somebody else's clone is. It is as deep: source maps name the
-   * packages here, which both have by links, by a path from the project.
-   */
+  /** Runs steps in a copy of the project in another folder, as somebody else's clone is. */
   async inClone(steps: () => Promise<void>): Promise<void> {
     const mine = this.#project;
-    this.#project = await projectIn(path.join(this.folder, "elsewhere"), {});
+    this.#project = await projectIn(path.join(this.folder, "some/where/else"), {});
     await steps();
     this.#project = mine;
   }

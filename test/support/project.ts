@@ -1,7 +1,8 @@
-import { cp, readFile, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 
 const LOCKFILE = "layers/sharp/package-lock.json";
+const LAYER = "layers/sharp/node_modules";
 
 /** What a project is made of, but for what npm installs. */
 const SOURCES = [
@@ -26,8 +27,13 @@ export async function projectIn(
 ): Promise<string> {
   const project = path.join(folder, "project");
   for (const source of SOURCES) await cp(source, path.join(project, source), { recursive: true });
-  for (const modules of ["node_modules", "layers/sharp/node_modules"]) {
-    await symlink(path.resolve(modules), path.join(project, modules), "junction");
+  await symlink(path.resolve(LAYER), path.join(project, LAYER), "junction");
+  // The project's own packages are links there, and lead to the copy's here.
+  await mkdir(path.join(project, "node_modules"));
+  for (const module of await readdir("node_modules", { withFileTypes: true })) {
+    const target = module.isSymbolicLink() ? path.join(project, "packages", module.name) : undefined;
+    const link = path.join(project, "node_modules", module.name);
+    await symlink(target ?? path.resolve("node_modules", module.name), link, "junction");
   }
   let program = await readFile("index.ts", "utf8");
   if (Object.keys(handlers).length > 0) {
