@@ -275,8 +275,8 @@ function openPersistence({ PersistenceManager }: Parts, folder: string): Persist
 
   const persistence = new PersistenceManager(folder);
   const { db } = persistence;
-  // A setting rather than a patch, for speed alone: a write that is in the log survives a crash of this process, which is what is promised; a sync
-  // for each costs more than everything else that is done with a message.
+  // A setting rather than a patch, for speed alone: a write that is in the log survives a crash of this process, which is
+  // what is promised; a sync for each costs more than everything else that is done with a message.
   db.exec("PRAGMA synchronous = NORMAL");
   // Patch "givingBack": fauxqs' own forgets how often a message was received, which its table refuses: a message that is
   // given back at once would be gone until the next start.

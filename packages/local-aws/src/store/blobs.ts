@@ -13,7 +13,7 @@ import { dirname, join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { sendFile } from "../rest/sending.ts";
 import type { DigestAlgorithm, Digests } from "./digests.ts";
-import { type Body, writers } from "./writers.ts";
+import { type Body, writeBody } from "./writing.ts";
 
 const READ_SIZE = 512 * 1024;
 
@@ -58,7 +58,7 @@ export class Blobs {
       blob = `${this.#currentHour()}/${name}`;
       return this.path(blob);
     };
-    const written = await writers.write(body, join(this.#incoming, name), path, algorithms);
+    const written = await writeBody(body, join(this.#incoming, name), path, algorithms);
     return { blob, ...written };
   }
 

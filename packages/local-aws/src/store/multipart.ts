@@ -17,7 +17,7 @@ import type { Accepted, History } from "./history.ts";
 import { compareKeys, type Page, type PageRequest, type Position, readPage } from "./listing.ts";
 import type { Checksum, Completed, Description, Upload, UploadedPart } from "./model.ts";
 import { validateDescription, validateKey } from "./validation.ts";
-import type { Body } from "./writers.ts";
+import type { Body } from "./writing.ts";
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html */
 const MIN_PART_BYTES = 5 * 1024 * 1024;

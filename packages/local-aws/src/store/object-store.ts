@@ -25,7 +25,7 @@ import { MultipartUploads } from "./multipart.ts";
 import { type Notify, Outbox, Refused } from "./outbox.ts";
 import { validateBucketName, validateDescription, validateKey, validateNotification } from "./validation.ts";
 import { isVersionId } from "./version-ids.ts";
-import type { Body } from "./writers.ts";
+import type { Body } from "./writing.ts";
 
 export interface StoreOptions {
   /** The folder that a person opens. Made if it is not there. */
