@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { readdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect } from "chai";
@@ -49,6 +49,11 @@ describe("a recipe", function () {
 
           expect(summary).to.deep.include({ images: 1, rejections: [], lost: [] });
           expect(machine.notRun).to.deep.equal([]);
+          if (title !== TWO_REGIONS) return;
+          const workers = ["eu/clockwise", "eu/counter-clockwise", "us/clockwise", "us/counter-clockwise"];
+          expect(summary.results).to.deep.equal(Object.fromEntries(workers.map((worker) => [worker, 1])));
+          const results = await readdir(path.join(folder, "out"), { recursive: true });
+          expect(results).to.include.members(workers.map((worker) => path.join(worker, "cat.jpg")));
         }),
       ));
 
@@ -62,10 +67,9 @@ describe("a recipe", function () {
       const dashboards = resources.filter(({ type }) => type.endsWith(":Dashboard"));
       expect(dashboards).to.have.length(title === TWO_REGIONS ? 2 : 1);
       if (title !== TWO_REGIONS) return;
-      // Workers have no provider of their own there.
       for (const { type, name, provider } of resources) {
         if (!type.startsWith("aws:")) continue;
-        const [, place] = /^(?:images|(?:counter-)?clockwise)-(eu|us)\b/.exec(name) ?? [];
+        const [, place] = /^(eu|us)-/.exec(name) ?? [];
         expect(provider, name).to.contain(`pulumi:providers:aws::${place}::`);
       }
     });

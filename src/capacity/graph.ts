@@ -50,14 +50,12 @@ const NEVER = 1000;
  */
 export function planOf(resources: readonly Declared[], region: string): Plan {
   const of = (type: string) => resources.filter((resource) => resource.type === type);
-  const workers = of("aws:lambda/eventSourceMapping:EventSourceMapping").map((mapping) =>
-    workerOf(mapping, resources),
+  const workers = withOwnNames(
+    of("aws:lambda/eventSourceMapping:EventSourceMapping").map((mapping) => workerOf(mapping, resources)),
   );
   if (workers.length === 0) throw new Error("The program declares no queue that a function works on.");
-  const [lambda] = of("aws:lambda/function:Function");
   return {
     region,
-    stack: variablesOf(lambda).STACK ?? "",
     workers,
     alarms: sum(of("aws:cloudwatch/metricAlarm:MetricAlarm"), ({ inputs }) =>
       metricsOf(inputs.metricQueries),
@@ -92,8 +90,10 @@ function workerOf({ name, inputs }: Declared, resources: readonly Declared[]): W
   const queue = referred(resources, "aws:sqs/queue:Queue", inputs.eventSourceArn, name);
   const reserved = lambda.inputs.reservedConcurrentExecutions;
   const redrive = queue.inputs.redrivePolicy;
+  const { WORKER: service, MACHINE: machine } = variablesOf(lambda);
   return {
-    name: variablesOf(lambda).WORKER ?? lambda.name,
+    name: service ?? lambda.name,
+    dimensions: service && machine ? { service, machine } : undefined,
     memorySize: Number(lambda.inputs.memorySize ?? DEFAULTS.memorySize),
     timeout: Number(lambda.inputs.timeout ?? DEFAULTS.timeout),
     // -1 is Pulumi's way to say that nothing is reserved.
@@ -104,6 +104,16 @@ function workerOf({ name, inputs }: Declared, resources: readonly Declared[]): W
     maxReceiveCount: redrive === undefined ? NEVER : Number(JSON.parse(String(redrive)).maxReceiveCount),
     retention: Number(queue.inputs.messageRetentionSeconds ?? DEFAULTS.retention),
   };
+}
+
+/** Says the machine with a worker's name where there are several: each may have a worker of that name. */
+function withOwnNames(workers: readonly WorkerPlan[]): WorkerPlan[] {
+  const machines = new Set(workers.map(({ dimensions }) => dimensions?.machine));
+  return workers.map((worker) =>
+    machines.size > 1 && worker.dimensions
+      ? { ...worker, name: `${worker.dimensions.machine}/${worker.name}` }
+      : worker,
+  );
 }
 
 function scalingOf({ provisionedPollerConfig, scalingConfig }: Declared["inputs"]): WorkerPlan["scaling"] {

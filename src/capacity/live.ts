@@ -51,21 +51,19 @@ const DAYS = 14;
  * @throws Error in a sentence where the package is not installed or AWS refuses
  */
 export async function liveDurations(
-  { region, stack, workers }: Plan,
+  { region, workers }: Plan,
   now: Date,
   loader = load,
 ): Promise<ReadonlyMap<string, number>> {
   const cloudwatch = await packageNamed(loader, "@aws-sdk/client-cloudwatch");
   const client = made<Client>(cloudwatch, "CloudWatchClient", { region });
   const durations = new Map<string, number>();
-  for (const { name } of workers) {
+  for (const { name, dimensions } of workers) {
+    if (!dimensions) continue;
     const command = made(cloudwatch, "GetMetricStatisticsCommand", {
       Namespace: "ImageMachine",
       MetricName: "ms",
-      Dimensions: [
-        { Name: "service", Value: name },
-        { Name: "stack", Value: stack },
-      ],
+      Dimensions: Object.entries(dimensions).map(([Name, Value]) => ({ Name, Value })),
       StartTime: new Date(now.getTime() - DAYS * DAY_SECONDS * 1000),
       EndTime: now,
       Period: DAY_SECONDS,

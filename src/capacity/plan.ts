@@ -4,6 +4,8 @@ import type { Assumptions } from "./assumptions.ts";
 /** One queue and the function that works on it: the settings that decide what it can do, and no more. */
 export interface WorkerPlan {
   readonly name: string;
+  /** Dimensions of the metrics that its function publishes. @default none, where it is no ImageWorker's */
+  readonly dimensions?: Readonly<Record<string, string>> | undefined;
   /** MB. */
   readonly memorySize: number;
   /** Seconds that one batch may take. */
@@ -30,8 +32,6 @@ export function pollersOf({ scaling }: WorkerPlan): ProvisionedScaling | undefin
 /** A source bucket, a topic, a results bucket, and workers. */
 export interface Plan {
   readonly region: string;
-  /** The value of the metrics' dimension `stack`. */
-  readonly stack: string;
   readonly workers: readonly WorkerPlan[];
   /** Numbers of what costs by the month; of alarms, the metrics that they watch. */
   readonly alarms: number;

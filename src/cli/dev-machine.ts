@@ -90,7 +90,8 @@ Buckets are folders of ${path.join(folder, "buckets")}, logs files of ${machine.
   machine.events.on("put", ({ bucket, key, size }) => {
     const where = sources.has(bucket) ? "in " : results.has(bucket) ? "out" : undefined;
     if (where) console.log(`${where}  ${key}  ${(size / 1000).toFixed(0)} kB`);
-    if (where === "out") failures.succeeded(key.slice(0, key.indexOf("/")));
+    const worker = workers.find((each) => each.results === bucket && key.startsWith(`${each.prefix}/`));
+    if (worker) failures.succeeded(worker.name);
   });
 }
 

@@ -75,7 +75,7 @@ function failureLine({ worker, place, what, times }: Failure, log: string): stri
 /** Copies the log of a worker that failed. @returns the copy */
 async function keepLog({ worker, logFile }: Failure, out: string): Promise<string> {
   const copy = logIn(out, worker);
-  await mkdir(out, { recursive: true });
+  await mkdir(path.dirname(copy), { recursive: true });
   await copyFile(logFile, copy);
   return copy;
 }

@@ -30,7 +30,7 @@ export function createHandler(operation: ImageOperation): Handler {
   const metrics = new Metrics({
     namespace: "ImageMachine",
     serviceName: name,
-    defaultDimensions: { stack: environment("STACK") },
+    defaultDimensions: { machine: environment("MACHINE") },
   });
   const worker: Worker = {
     name,

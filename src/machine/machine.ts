@@ -23,7 +23,9 @@ export interface MachineOptions extends Omit<LocalAwsOptions, "region"> {
 
 /** A worker of any of the program's fan-outs: what its component registers. */
 export interface Worker extends WorkerOutputs {
+  /** Its own, after its fan-out's and a slash where there are several: each may have a worker of that name. */
   readonly name: string;
+  readonly fanOut: string;
   /** The bucket whose images it is told of. */
   readonly source: string;
   /** The bucket that its results are in. */
@@ -75,7 +77,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     return {
       ...aws,
       outputs: outputs as unknown as StackOutputs,
-      workers: workers.sort((a, b) => (a.name < b.name ? -1 : 1)),
+      workers: withOwnNames(workers).sort((a, b) => (a.name < b.name ? -1 : 1)),
       notRun: omitted.lines,
       stop: () => aws.close(),
     };
@@ -85,9 +87,14 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
   }
 }
 
+function withOwnNames(workers: readonly Worker[]): Worker[] {
+  const several = new Set(workers.map(({ fanOut }) => fanOut)).size > 1;
+  return workers.map((worker) => (several ? { ...worker, name: `${worker.fanOut}/${worker.name}` } : worker));
+}
+
 /** Tells a worker from other components. */
 function isWorker(outputs: object): outputs is Worker {
-  return ["name", "source", "results", "queue", "deadLetterQueue", "function", "prefix"].every(
+  return ["name", "fanOut", "source", "results", "queue", "deadLetterQueue", "function", "prefix"].every(
     (name) => name in outputs,
   );
 }

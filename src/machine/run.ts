@@ -46,7 +46,7 @@ const QUIET_MS = 3000;
 
 /**
  * Puts files through a machine: uploads them to the source bucket of every fan-out, waits until every worker has made a
- * result of each or has rejected it, and copies the results to `OUT/PREFIX/KEY`.
+ * result of each or has rejected it, and copies the results to `OUT/WORKER/KEY`.
  */
 export async function run(
   machine: Machine,
@@ -201,7 +201,7 @@ async function download(machine: Machine, worker: Worker, out: string): Promise<
     }
   };
   const download = async (Key: string) => {
-    const file = path.join(out, Key);
+    const file = path.join(out, worker.name, Key.slice(prefix.length + 1));
     await mkdir(path.dirname(file), { recursive: true });
     const { Body } = await machine.s3.send(new GetObjectCommand({ Bucket, Key }));
     // Whole or not at all, also where this is interrupted.

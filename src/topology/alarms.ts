@@ -54,8 +54,8 @@ export function undeliveredAlarm(topic: pulumi.Input<string>): Watched {
 /** Names and settings of a worker that its alarms depend on. */
 export interface WatchedWorker {
   readonly name: string;
-  /** PROJECT-STACK, which tells its metrics from those of other stacks. */
-  readonly stack: string;
+  /** PROJECT-STACK-FANOUT, which tells its metrics from those of other machines. */
+  readonly machine: string;
   readonly queue: pulumi.Input<string>;
   readonly deadLetterQueue: pulumi.Input<string>;
   readonly function: pulumi.Input<string>;
@@ -153,11 +153,11 @@ function throttlesAlarm({ name, function: lambda }: WatchedWorker): Watched {
   };
 }
 
-function rejectedAlarm({ name, stack, rejectedImages }: WatchedWorker): Watched {
+function rejectedAlarm({ name, machine, rejectedImages }: WatchedWorker): Watched {
   return {
     namespace: "ImageMachine",
     metricName: "rejected",
-    dimensions: { service: name, stack },
+    dimensions: { service: name, machine },
     statistic: "Sum",
     period: 300,
     threshold: rejectedImages,

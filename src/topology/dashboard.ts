@@ -5,8 +5,8 @@ import { placeOf } from "./arn.ts";
 /** Resolved names that the dashboard shows. */
 export interface Shown {
   readonly topicArn: string;
-  /** PROJECT-STACK, which tells the machine's own metrics from those of other stacks. */
-  readonly stack: string;
+  /** PROJECT-STACK-FANOUT, which tells the machine's own metrics from those of others. */
+  readonly machine: string;
   readonly workers: Readonly<Record<string, WorkerOutputs>>;
 }
 
@@ -96,7 +96,7 @@ function graphs(shown: Shown): Graph[] {
 }
 
 /** The lines of one metric: of the topic, or of each worker's queue, function or images. */
-function lines({ topicArn, stack, workers }: Shown) {
+function lines({ topicArn, machine, workers }: Shown) {
   const all = Object.entries(workers);
   const nameOf = (arnOrUrl: string) => arnOrUrl.split(/[:/]/).at(-1) ?? "";
   return {
@@ -129,8 +129,8 @@ function lines({ topicArn, stack, workers }: Shown) {
         metric,
         "service",
         worker,
-        "stack",
-        stack,
+        "machine",
+        machine,
         { stat: "Sum", label: `${worker} ${metric}` },
       ]),
   };
@@ -139,15 +139,15 @@ function lines({ topicArn, stack, workers }: Shown) {
 /** The fan-out that a dashboard is about; all workers are attached once it is complete. */
 interface Machine {
   readonly topic: { readonly arn: pulumi.Output<string> };
-  readonly stack: string;
+  readonly machine: string;
   readonly workers: Readonly<Record<string, DeclaredOutputs>>;
   readonly complete: Promise<void>;
 }
 
 /** The body, with every worker that the program attaches. */
-export function bodyOfAll({ topic, stack, workers, complete }: Machine): pulumi.Output<string> {
+export function bodyOfAll({ topic, machine, workers, complete }: Machine): pulumi.Output<string> {
   const attached = complete.then(() => workers);
   return pulumi
-    .output({ topicArn: topic.arn, stack, workers: attached })
+    .output({ topicArn: topic.arn, machine, workers: attached })
     .apply((shown) => JSON.stringify(dashboardBody(shown)));
 }

@@ -5,7 +5,7 @@ import { sharpLayer } from "../packaging/sharp-layer.ts";
 import type { DeclaredOutputs } from "../stack-outputs.ts";
 import { AlarmTopic } from "./alarm-topic.ts";
 import { alarmArgs, undeliveredAlarm } from "./alarms.ts";
-import { checkName } from "./checks.ts";
+import { checkFullName, checkName } from "./checks.ts";
 import { bodyOfAll } from "./dashboard.ts";
 import { EncryptionKey, type EncryptionKeyTransform } from "./encryption-key.ts";
 import { type CheckedFanOutSettings, checkFanOutSettings, type FanOutSettings } from "./fan-out-settings.ts";
@@ -74,10 +74,12 @@ export class ImageFanOut extends pulumi.ComponentResource {
   readonly encryptionKeyArn: pulumi.Output<string> | undefined;
   /** Settings with all defaults, and all tags. */
   readonly settings: CheckedFanOutSettings;
-  /** PROJECT-STACK, which tells this stack's metrics and names from those of others in the account. */
-  readonly stack = `${pulumi.getProject()}-${pulumi.getStack()}`;
+  /** How the names of its resources begin, and those of its workers' resources. */
+  readonly name: string;
+  /** PROJECT-STACK-FANOUT, which tells this machine's metrics and names from those of others in the account. */
+  readonly machine: string;
   /** Prefix of the names of the workers' log groups. */
-  readonly logGroups = `/aws/lambda/${this.stack}-`;
+  readonly logGroups: string;
   /** The workers attached so far, by name. */
   readonly workers: Record<string, DeclaredOutputs> = {};
   /** Their settings, by name, with all defaults. */
@@ -93,6 +95,9 @@ export class ImageFanOut extends pulumi.ComponentResource {
     const settings = checkFanOutSettings(`ImageFanOut "${name}": `, args, ["transform"]);
     super("image-machine:index:ImageFanOut", name, {}, opts);
     const tags = { Project: pulumi.getProject(), Stack: pulumi.getStack(), ...settings.tags };
+    this.name = name;
+    this.machine = `${pulumi.getProject()}-${pulumi.getStack()}-${name}`;
+    this.logGroups = `/aws/lambda/${this.machine}-`;
     this.settings = { ...settings, tags };
     this.complete = setImmediate().then(() => {
       this.#isComplete = true;
@@ -107,9 +112,9 @@ export class ImageFanOut extends pulumi.ComponentResource {
 
     this.topic = createTopic(child, this.encryptionKeyArn);
     const topicPolicy = letSourcePublish(child, this.topic, this.source);
-    if (settings.tracing) letTopicTrace(child, this.topic, this.stack);
+    if (settings.tracing) letTopicTrace(child, this.topic, this.machine);
     tellTopic(child, this.topic, source, topicPolicy);
-    this.sharp = createLayer(child, this.stack);
+    this.sharp = createLayer(child, this.machine);
 
     this.alarmTopic = createAlarmTopic(child, this.encryptionKeyArn);
     if (settings.alarms.enabled) createAlarm(child, this.topic, this.alarmTopic);
@@ -129,6 +134,7 @@ export class ImageFanOut extends pulumi.ComponentResource {
         `ImageWorker "${name}": it comes too late for the fan-out's dashboard and objective, after an await. Create the fan-out and all its workers without an await in between: what has to be waited for comes before them.`,
       );
     }
+    checkFullName(this.name, name);
     if (!this.workers[name]) return;
     throw new RangeError(
       `ImageWorker "${name}": the fan-out has a worker of that name already, whose results are under "${name}/". Give one of them another name.`,
@@ -203,13 +209,13 @@ function letSourcePublish(
   );
 }
 
-function letTopicTrace({ name, transform, parent }: Child, topic: aws.sns.Topic, stack: string): void {
+function letTopicTrace({ name, transform, parent }: Child, topic: aws.sns.Topic, machine: string): void {
   new aws.xray.ResourcePolicy(
     `${name}-tracing-policy`,
     ...transformed(
       transform.tracingPolicy,
       {
-        policyName: physicalName(`${stack}-${name}`),
+        policyName: physicalName(machine),
         policyDocument: pulumi.jsonStringify(topic.arn.apply(policies.tracingPolicy)),
       },
       parent,
@@ -240,14 +246,14 @@ function tellTopic(
   );
 }
 
-function createLayer({ name, transform, parent }: Child, stack: string): aws.lambda.LayerVersion {
+function createLayer({ name, transform, parent }: Child, machine: string): aws.lambda.LayerVersion {
   return new aws.lambda.LayerVersion(
     `${name}-sharp`,
     ...transformed(
       transform.layer,
       {
-        // Stacks of one account must not share a layer: each would take away the other's versions.
-        layerName: physicalName(`${stack}-${name}-sharp`),
+        // Machines of one account must not share a layer: each would take away the other's versions.
+        layerName: physicalName(`${machine}-sharp`),
         description: "sharp and libvips",
         code: sharpLayer(),
         compatibleArchitectures: ["arm64"],
@@ -278,7 +284,7 @@ function createDashboard({ name, transform, parent }: Child, fanOut: ImageFanOut
     `${name}-dashboard`,
     ...transformed(
       transform.dashboard,
-      { dashboardName: physicalName(`${fanOut.stack}-${name}`), dashboardBody: bodyOfAll(fanOut) },
+      { dashboardName: physicalName(fanOut.machine), dashboardBody: bodyOfAll(fanOut) },
       parent,
     ),
   );

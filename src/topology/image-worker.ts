@@ -94,14 +94,25 @@ export class ImageWorker extends pulumi.ComponentResource {
     type = IMAGE_WORKER,
   ) {
     checkName("ImageWorker", name);
-    const { fanOut, handler, environment = {}, transform = {}, ...own } = args;
+    const { fanOut, handler, environment = {}, transform = {}, ...given } = args;
     checkTransform(`ImageWorker "${name}"`, transform, TRANSFORMS);
     fanOut.checkNewWorker(name);
-    const settings = checkWorkerSettings(`ImageWorker "${name}": `, { ...fanOut.settings.workers, ...own });
+    const fullName = `${fanOut.name}-${name}`;
+    const settings = checkWorkerSettings(`ImageWorker "${name}": `, { ...fanOut.settings.workers, ...given });
     checkHandler(name, handler);
-    super(type, name, {}, optionsOf(fanOut, opts));
+    // A worker that gets a class of its own stays the same worker, and keeps its queues and what is in them.
+    const own: pulumi.ComponentResourceOptions = { parent: fanOut, aliases: [{ type: IMAGE_WORKER }] };
+    super(type, fullName, {}, pulumi.mergeOptions(own, opts));
     const tags = { ...fanOut.settings.tags, Worker: name };
-    const child: Child = { name, fanOut, settings, transform, tags, parent: { parent: this } };
+    const child: Child = {
+      worker: name,
+      name: fullName,
+      fanOut,
+      settings,
+      transform,
+      tags,
+      parent: { parent: this },
+    };
     this.prefix = name;
 
     this.deadLetterQueue = createDeadLetterQueue(child);
@@ -128,28 +139,16 @@ export class ImageWorker extends pulumi.ComponentResource {
     };
     fanOut.attach(name, outputs, settings);
     const { source, results } = fanOut;
-    this.registerOutputs({ ...outputs, name, source: source.bucket, results: results.bucket });
+    const registered = { name, fanOut: fanOut.name, source: source.bucket, results: results.bucket };
+    this.registerOutputs({ ...outputs, ...registered });
   }
-}
-
-/**
- * Adds to a worker's options the fan-out's provider, unless it has one of its own: queue and function are where the topic
- * and the layer are. And a worker that gets a class of its own stays the same worker, and keeps its queues and what is in them.
- */
-function optionsOf(
-  fanOut: ImageFanOut,
-  opts: pulumi.ComponentResourceOptions = {},
-): pulumi.ComponentResourceOptions {
-  const own = [opts.provider ?? [], Object.values(opts.providers ?? {})].flat();
-  const provider = own.some(aws.Provider.isInstance) ? undefined : fanOut.getProvider("aws:sns/topic:Topic");
-  return pulumi.mergeOptions(opts, {
-    aliases: [{ type: IMAGE_WORKER }],
-    ...(provider && { providers: [provider] }),
-  });
 }
 
 /** Name, fan-out and settings of the worker, for each step. */
 interface Child {
+  /** The worker's own name. */
+  readonly worker: string;
+  /** How the names of its resources begin: the fan-out's name, and the worker's. */
   readonly name: string;
   readonly fanOut: ImageFanOut;
   readonly settings: CheckedWorkerSettings;
@@ -265,14 +264,22 @@ function subscribe(
   );
 }
 
-function createLogGroup({ name, fanOut, settings, transform, tags, parent }: Child): aws.cloudwatch.LogGroup {
+function createLogGroup({
+  worker,
+  name,
+  fanOut,
+  settings,
+  transform,
+  tags,
+  parent,
+}: Child): aws.cloudwatch.LogGroup {
   const { logGroups, encryptionKeyArn } = fanOut;
   return new aws.cloudwatch.LogGroup(
     `${name}-log`,
     ...transformed(
       transform.logGroup,
       {
-        namePrefix: `${logGroups}${name}-`,
+        namePrefix: `${logGroups}${worker}-`,
         retentionInDays: settings.logRetentionInDays,
         ...(encryptionKeyArn && { kmsKeyId: encryptionKeyArn }),
         tags,
@@ -290,14 +297,14 @@ function createRole({ name, transform, tags, parent }: Child): aws.iam.Role {
 }
 
 function createRolePolicy(
-  { name, fanOut, transform, parent }: Child,
+  { worker, name, fanOut, transform, parent }: Child,
   role: aws.iam.Role,
   { queue, deadLetterQueue, logGroup }: Queues & { logGroup: aws.cloudwatch.LogGroup },
 ): aws.iam.RolePolicy {
   const arns = pulumi.output({
     sourceArn: fanOut.source.arn,
     resultsArn: fanOut.results.arn,
-    prefix: name,
+    prefix: worker,
     queueArn: queue.arn,
     deadLetterArn: deadLetterQueue.arn,
     logGroupArn: logGroup.arn,
@@ -322,16 +329,16 @@ interface Surroundings extends Queues {
 }
 
 function createFunction(
-  { name, fanOut, settings, transform, tags, parent }: Child,
+  { worker, name, fanOut, settings, transform, tags, parent }: Child,
   { handler, environment }: Pick<Required<ImageWorkerArgs>, "handler" | "environment">,
   { queue, deadLetterQueue, logGroup, role, rolePolicy }: Surroundings,
 ): aws.lambda.Function {
   const { memorySize, timeout, reservedConcurrency } = settings;
-  const variables = withVariables(`ImageWorker "${name}": environment`, environment, {
-    WORKER: name,
+  const variables = withVariables(`ImageWorker "${worker}": environment`, environment, {
+    WORKER: worker,
     DAMAGED: settings.damaged,
     METADATA: settings.metadata,
-    STACK: fanOut.stack,
+    MACHINE: fanOut.machine,
     RESULTS_BUCKET: fanOut.results.bucket,
     QUEUE_URL: queue.url,
     DEAD_LETTER_QUEUE_URL: deadLetterQueue.url,
@@ -343,7 +350,7 @@ function createFunction(
   return new aws.lambda.Function(
     `${name}-function`,
     ...transformedFunction(
-      `ImageWorker "${name}"`,
+      `ImageWorker "${worker}"`,
       transform.function,
       {
         runtime: "nodejs24.x",
@@ -394,14 +401,14 @@ function createMapping(
 }
 
 function createAlarms(
-  { name, fanOut, settings, transform, tags, parent }: Child,
+  { worker, name, fanOut, settings, transform, tags, parent }: Child,
   { queue, deadLetterQueue }: Queues,
   lambda: aws.lambda.Function,
 ): void {
-  const { stack, settings: shared } = fanOut;
+  const { machine, settings: shared } = fanOut;
   const watched = workerAlarms({
-    name,
-    stack,
+    name: worker,
+    machine,
     queue: queue.name,
     deadLetterQueue: deadLetterQueue.name,
     function: lambda.name,

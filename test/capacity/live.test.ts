@@ -47,7 +47,7 @@ describe("what AWS is asked", () => {
         // CloudWatch knows a metric by the whole set of its dimensions.
         const Dimensions = [
           { Name: "service", Value: "clockwise" },
-          { Name: "stack", Value: "machine-test" },
+          { Name: "machine", Value: "machine-test-images" },
         ];
         const isPublished = isDeepStrictEqual(input.Dimensions, Dimensions);
         const published = [
@@ -58,7 +58,17 @@ describe("what AWS is asked", () => {
       },
     });
 
-    const found = await liveDurations(planWith({ name: "clockwise" }, { name: "idle" }), new Date(0), load);
+    const dimensionsOf = (service: string) => ({ service, machine: "machine-test-images" });
+
+    const found = await liveDurations(
+      planWith(
+        { name: "clockwise", dimensions: dimensionsOf("clockwise") },
+        { name: "idle", dimensions: dimensionsOf("idle") },
+        { name: "no ImageWorker" },
+      ),
+      new Date(0),
+      load,
+    );
 
     expect([...found]).to.deep.equal([["clockwise", 0.5]]);
   });

@@ -17,7 +17,7 @@ export function workerPlan(changes: Partial<WorkerPlan> = {}): WorkerPlan {
 
 export function planWith(...workers: Partial<WorkerPlan>[]): Plan {
   const nothing = { alarms: 0, dashboards: 0, keys: 0, noncurrentDays: 0 };
-  return { region: "us-east-1", stack: "machine-test", workers: workers.map(workerPlan), ...nothing };
+  return { region: "us-east-1", workers: workers.map(workerPlan), ...nothing };
 }
 
 /** So much of everything that nothing is short, no delays, no cold starts: each test makes small what it is about. */

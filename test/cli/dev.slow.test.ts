@@ -198,7 +198,7 @@ export const handler = createHandler(async (source) => ({
   const refused = (text: string) =>
     text.replace("angle: 90 }", "angle: 90, transform: { function: { imageUri: 'mine' } } }");
   const sentence =
-    'aws:lambda/function:Function "clockwise-function": the input imageUri is not known on this computer.\n';
+    'aws:lambda/function:Function "images-clockwise-function": the input imageUri is not known on this computer.\n';
 
   it("ends with a program that is refused: exits 2, with its sentence and nothing else", async () => {
     await withFolder(async (folder) => {

@@ -242,7 +242,7 @@ describe("npm start", function () {
         "index.ts": (text) =>
           text.replace("angle: 90 }", "angle: 90, transform: { function: { imageUri: 'mine' } } }"),
       },
-      'aws:lambda/function:Function "clockwise-function": the input imageUri is not known on this computer.\n',
+      'aws:lambda/function:Function "images-clockwise-function": the input imageUri is not known on this computer.\n',
     ],
     [
       "an error while much is being made, in a program that goes on and on",

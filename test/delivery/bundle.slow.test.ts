@@ -98,7 +98,7 @@ async function deliver(
             ...{ AWS_LAMBDA_FUNCTION_NAME: "turn", AWS_LAMBDA_FUNCTION_MEMORY_SIZE: "1769" },
             ...{
               WORKER: "turn",
-              STACK: "test",
+              MACHINE: "test",
               ANGLE: "90",
               DAMAGED: "repair",
               METADATA: "keep",

@@ -72,7 +72,7 @@ async function live(life: Life): Promise<void> {
       "Role",
     ],
     ...["RolePolicy", "Function", "EventSourceMapping", "MetricAlarm"],
-  ].map((type) => `${type} half-turn`);
+  ].map((type) => `${type} images-half-turn`);
   await life.step("a worker more", {}, { create: worker, update: ["Dashboard"] });
   // An ImageWorker that gets a class of its own keeps its queues.
   await life.program((text) => withWorker(text, 'new RotationWorker("half-turn", { fanOut, angle: 180 });'));

@@ -81,6 +81,7 @@ export const SWITCHES: readonly Switch[] = [
     does: { update: ["LogGroup"] },
   },
   { setting: "workers.damaged", to: { workers: { damaged: "reject" } }, does: { update: ["Function"] } },
+  { setting: "workers.metadata", to: { workers: { metadata: "none" } }, does: { update: ["Function"] } },
   {
     setting: "workers.scaling.maximumConcurrency",
     to: { workers: { scaling: { maximumConcurrency: 20 } } },

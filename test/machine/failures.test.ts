@@ -10,6 +10,7 @@ const WORKERS = [
   {
     ...{
       name: "grey",
+      fanOut: "images",
       function: "grey-function-1",
       prefix: "grey",
       queue: "",

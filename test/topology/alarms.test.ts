@@ -26,7 +26,7 @@ describe("the alarms", () => {
   const ofDeadLetters = (metricName: string) => ({
     namespace: "AWS/SQS",
     metricName,
-    dimensions: { QueueName: "clockwise-dead-letters" },
+    dimensions: { QueueName: "images-clockwise-dead-letters" },
     period: 60,
     stat: "Maximum",
   });
@@ -40,7 +40,7 @@ describe("the alarms", () => {
       ...oneMinute,
       treatMissingData: "notBreaching",
     },
-    "clockwise-dead-letters-alarm": {
+    "images-clockwise-dead-letters-alarm": {
       // Letters that somebody looks at are hidden meanwhile, and still there.
       metricQueries: [
         {
@@ -57,46 +57,46 @@ describe("the alarms", () => {
       evaluationPeriods: 1,
       treatMissingData: "ignore",
     },
-    "clockwise-late-alarm": {
+    "images-clockwise-late-alarm": {
       namespace: "AWS/SQS",
       metricName: "ApproximateAgeOfOldestMessage",
-      dimensions: { QueueName: "clockwise-queue" },
+      dimensions: { QueueName: "images-clockwise-queue" },
       statistic: "Maximum",
       threshold: 900,
       ...threeOfFiveMinutes,
       treatMissingData: "notBreaching",
     },
-    "clockwise-in-flight-alarm": {
+    "images-clockwise-in-flight-alarm": {
       namespace: "AWS/SQS",
       metricName: "ApproximateNumberOfMessagesNotVisible",
-      dimensions: { QueueName: "clockwise-queue" },
+      dimensions: { QueueName: "images-clockwise-queue" },
       statistic: "Maximum",
       threshold: 96_000,
       ...oneMinute,
       treatMissingData: "notBreaching",
     },
-    "clockwise-errors-alarm": {
+    "images-clockwise-errors-alarm": {
       namespace: "AWS/Lambda",
       metricName: "Errors",
-      dimensions: { FunctionName: "clockwise-function" },
+      dimensions: { FunctionName: "images-clockwise-function" },
       statistic: "Sum",
       threshold: 0,
       ...threeOfFiveMinutes,
       treatMissingData: "notBreaching",
     },
-    "clockwise-throttles-alarm": {
+    "images-clockwise-throttles-alarm": {
       namespace: "AWS/Lambda",
       metricName: "Throttles",
-      dimensions: { FunctionName: "clockwise-function" },
+      dimensions: { FunctionName: "images-clockwise-function" },
       statistic: "Sum",
       threshold: 0,
       ...threeOfFiveMinutes,
       treatMissingData: "notBreaching",
     },
-    "clockwise-rejected-alarm": {
+    "images-clockwise-rejected-alarm": {
       namespace: "ImageMachine",
       metricName: "rejected",
-      dimensions: { service: "clockwise", stack: "machine-test" },
+      dimensions: { service: "clockwise", machine: "machine-test-images" },
       statistic: "Sum",
       threshold: 10,
       period: 300,
@@ -184,9 +184,9 @@ describe("the alarms", () => {
         new RotationWorker("clockwise", { fanOut: new ImageFanOut("images", { workers }), angle: 90 });
       });
 
-      const { visibilityTimeoutSeconds } = find(found, "Queue", "clockwise-queue");
-      const { timeout } = find(found, "Function", "clockwise-function");
-      const { threshold, alarmDescription } = find(found, "MetricAlarm", "clockwise-late-alarm");
+      const { visibilityTimeoutSeconds } = find(found, "Queue", "images-clockwise-queue");
+      const { timeout } = find(found, "Function", "images-clockwise-function");
+      const { threshold, alarmDescription } = find(found, "MetricAlarm", "images-clockwise-late-alarm");
       // Hidden, it waits; then it waits for a batch to fill, and takes all the time that it may.
       const window = workers.maximumBatchingWindowInSeconds ?? 0;
       expect(threshold).to.be.at.least(visibilityTimeoutSeconds + window + timeout + 60);
@@ -197,7 +197,8 @@ describe("the alarms", () => {
 
   it("say so where one batch that crashes is enough, as somebody set it", async () => {
     const late = async (oldestMessageSeconds: number) =>
-      find(await machine({ oldestMessageSeconds }), "MetricAlarm", "clockwise-late-alarm").alarmDescription;
+      find(await machine({ oldestMessageSeconds }), "MetricAlarm", "images-clockwise-late-alarm")
+        .alarmDescription;
 
     expect(await late(839)).to.contain(
       " more than 839 seconds. A single batch that crashed is enough: it comes again, and takes up to 840 seconds in all. ",
@@ -208,8 +209,8 @@ describe("the alarms", () => {
   it("have the objectives that are set", async () => {
     const strict = await machine({ oldestMessageSeconds: 60, rejectedImages: 0 });
 
-    expect(find(strict, "MetricAlarm", "clockwise-late-alarm").threshold).to.equal(60);
-    expect(find(strict, "MetricAlarm", "clockwise-rejected-alarm").threshold).to.equal(0);
+    expect(find(strict, "MetricAlarm", "images-clockwise-late-alarm").threshold).to.equal(60);
+    expect(find(strict, "MetricAlarm", "images-clockwise-rejected-alarm").threshold).to.equal(0);
   });
 
   it("are not there where they are turned off, and their topic and whoever subscribed to it are what they were", async () => {

@@ -61,14 +61,14 @@ describe("a worker that gets another class", function () {
   };
 
   it("keeps everything of it on the way that docs/own-processor.md goes", () => {
-    const moved = is.filter(({ urn }) => /ThumbnailWorker\$.*::thumbnail-/.test(urn));
+    const moved = is.filter(({ urn }) => /ThumbnailWorker\$.*::images-thumbnail-/.test(urn));
 
     expect(moved).to.have.length(18 - 1);
-    expect(deleted(/::thumbnail/)).to.deep.equal([]);
+    expect(deleted(/::images-thumbnail/)).to.deep.equal([]);
   });
 
   it("keeps it from one class to another where its options say which it was", () => {
-    expect(deleted(/::turned/)).to.deep.equal([]);
+    expect(deleted(/::images-turned/)).to.deep.equal([]);
   });
 
   it("is no other worker's, and the rest stays as it is", () => {

@@ -66,9 +66,9 @@ describe("the dashboard", () => {
     expect([...shown]).to.have.members([
       "AWS/SNS TopicName images-created",
       ...["clockwise", "counter-clockwise"].flatMap((worker) => [
-        `AWS/SQS QueueName ${worker}-queue`,
-        `AWS/SQS QueueName ${worker}-dead-letters`,
-        `AWS/Lambda FunctionName ${worker}-function`,
+        `AWS/SQS QueueName images-${worker}-queue`,
+        `AWS/SQS QueueName images-${worker}-dead-letters`,
+        `AWS/Lambda FunctionName images-${worker}-function`,
         `ImageMachine service ${worker}`,
       ]),
     ]);

@@ -36,11 +36,11 @@ describe("a machine with a key of its own", () => {
     for (const topic of ["images-created", "images-alarms"]) {
       expect(find(resources, "Topic", topic).kmsMasterKeyId).to.equal(KEY);
     }
-    for (const queue of ["clockwise-queue", "clockwise-dead-letters"]) {
+    for (const queue of ["images-clockwise-queue", "images-clockwise-dead-letters"]) {
       expect(find(resources, "Queue", queue).kmsMasterKeyId).to.equal(KEY);
       expect(find(resources, "Queue", queue)).to.not.have.property("sqsManagedSseEnabled");
     }
-    expect(find(resources, "LogGroup", "clockwise-log").kmsKeyId).to.equal(KEY);
+    expect(find(resources, "LogGroup", "images-clockwise-log").kmsKeyId).to.equal(KEY);
   });
 
   it("lets the account administer it, and each service use it for what it does here", () => {
@@ -94,7 +94,7 @@ describe("a machine with a key of its own", () => {
           Condition: {
             ArnLike: {
               "kms:EncryptionContext:aws:logs:arn":
-                "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/lambda/machine-test-*",
+                "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/lambda/machine-test-images-*",
             },
           },
         },
@@ -103,7 +103,7 @@ describe("a machine with a key of its own", () => {
   });
 
   it("lets a worker's function decrypt and encrypt, with this key alone", () => {
-    const { policy } = find(resources, "RolePolicy", "clockwise-role-policy");
+    const { policy } = find(resources, "RolePolicy", "images-clockwise-role-policy");
 
     expect(policy.Statement.at(-1)).to.deep.equal({
       Sid: "UseKey",
@@ -141,12 +141,12 @@ describe("a machine whose key is retired", () => {
     const kept = [
       ["Key", "images-key"],
       ["KeyPolicy", "images-key-policy"],
-      ["RolePolicy", "clockwise-role-policy"],
+      ["RolePolicy", "images-clockwise-role-policy"],
     ] as const;
     for (const [type, name] of kept) {
       expect(find(resources, type, name), name).to.deep.equal(find(encrypted, type, name));
     }
-    expect(JSON.stringify(find(resources, "RolePolicy", "clockwise-role-policy").policy)).to.contain(
+    expect(JSON.stringify(find(resources, "RolePolicy", "images-clockwise-role-policy").policy)).to.contain(
       "UseKey",
     );
   });

@@ -25,32 +25,32 @@ describe("ImageWorker", () => {
   });
 
   it("has exactly the resources of one processor", () => {
-    const own = resources.filter(({ name }) => name.startsWith("grey"));
+    const own = resources.filter(({ name }) => name.startsWith("images-grey"));
 
     expect(own.map(({ type, name }) => `${type.split(":").at(-1)} ${name}`).sort()).to.deep.equal([
-      "EventSourceMapping grey-mapping",
-      "Function grey-function",
-      "ImageWorker grey",
-      "LogGroup grey-log",
-      "MetricAlarm grey-dead-letters-alarm",
-      "MetricAlarm grey-errors-alarm",
-      "MetricAlarm grey-in-flight-alarm",
-      "MetricAlarm grey-late-alarm",
-      "MetricAlarm grey-rejected-alarm",
-      "MetricAlarm grey-throttles-alarm",
-      "Queue grey-dead-letters",
-      "Queue grey-queue",
-      "QueuePolicy grey-dead-letters-policy",
-      "QueuePolicy grey-queue-policy",
-      "RedriveAllowPolicy grey-redrive-allow",
-      "Role grey-role",
-      "RolePolicy grey-role-policy",
-      "TopicSubscription grey-subscription",
+      "EventSourceMapping images-grey-mapping",
+      "Function images-grey-function",
+      "ImageWorker images-grey",
+      "LogGroup images-grey-log",
+      "MetricAlarm images-grey-dead-letters-alarm",
+      "MetricAlarm images-grey-errors-alarm",
+      "MetricAlarm images-grey-in-flight-alarm",
+      "MetricAlarm images-grey-late-alarm",
+      "MetricAlarm images-grey-rejected-alarm",
+      "MetricAlarm images-grey-throttles-alarm",
+      "Queue images-grey-dead-letters",
+      "Queue images-grey-queue",
+      "QueuePolicy images-grey-dead-letters-policy",
+      "QueuePolicy images-grey-queue-policy",
+      "RedriveAllowPolicy images-grey-redrive-allow",
+      "Role images-grey-role",
+      "RolePolicy images-grey-role-policy",
+      "TopicSubscription images-grey-subscription",
     ]);
   });
 
   it("has a queue that gives up after five tries and hides a message for six timeouts", () => {
-    const { redrivePolicy, ...queue } = find(resources, "Queue", "grey-queue");
+    const { redrivePolicy, ...queue } = find(resources, "Queue", "images-grey-queue");
 
     expect(queue).to.deep.equal({
       messageRetentionSeconds: FOURTEEN_DAYS,
@@ -59,7 +59,7 @@ describe("ImageWorker", () => {
       tags: TAGS,
     });
     expect(JSON.parse(redrivePolicy)).to.deep.equal({
-      deadLetterTargetArn: arn("sqs", "grey-dead-letters"),
+      deadLetterTargetArn: arn("sqs", "images-grey-dead-letters"),
       maxReceiveCount: 5,
     });
   });
@@ -67,29 +67,33 @@ describe("ImageWorker", () => {
   it("adds the batching window to the time for which messages are hidden", async () => {
     const slower = await worker({ timeout: 900, maximumBatchingWindowInSeconds: 7, batchSize: 11 });
 
-    expect(find(slower, "Queue", "grey-queue").visibilityTimeoutSeconds).to.equal(5407);
-    expect(find(slower, "EventSourceMapping", "grey-mapping")).to.include({
+    expect(find(slower, "Queue", "images-grey-queue").visibilityTimeoutSeconds).to.equal(5407);
+    expect(find(slower, "EventSourceMapping", "images-grey-mapping")).to.include({
       batchSize: 11,
       maximumBatchingWindowInSeconds: 7,
     });
   });
 
   it("has a dead-letter queue for its own queue alone, that keeps messages as long as SQS can", () => {
-    const { redriveAllowPolicy, queueUrl } = find(resources, "RedriveAllowPolicy", "grey-redrive-allow");
+    const { redriveAllowPolicy, queueUrl } = find(
+      resources,
+      "RedriveAllowPolicy",
+      "images-grey-redrive-allow",
+    );
 
-    expect(find(resources, "Queue", "grey-dead-letters")).to.deep.equal({
+    expect(find(resources, "Queue", "images-grey-dead-letters")).to.deep.equal({
       messageRetentionSeconds: FOURTEEN_DAYS,
       sqsManagedSseEnabled: true,
       tags: TAGS,
     });
-    expect(queueUrl).to.match(/grey-dead-letters$/);
+    expect(queueUrl).to.match(/images-grey-dead-letters$/);
     expect(JSON.parse(redriveAllowPolicy)).to.deep.equal({
       redrivePermission: "byQueue",
-      sourceQueueArns: [arn("sqs", "grey-queue")],
+      sourceQueueArns: [arn("sqs", "images-grey-queue")],
     });
   });
 
-  for (const queue of ["grey-queue", "grey-dead-letters"]) {
+  for (const queue of ["images-grey-queue", "images-grey-dead-letters"]) {
     it(`lets only the topic of this account send to ${queue}, over TLS`, () => {
       const { policy } = find(resources, "QueuePolicy", `${queue}-policy`);
 
@@ -119,19 +123,25 @@ describe("ImageWorker", () => {
   }
 
   it("subscribes its queue to the topic, raw, with the dead-letter queue for what cannot be delivered", () => {
-    const { redrivePolicy, ...subscription } = find(resources, "TopicSubscription", "grey-subscription");
+    const { redrivePolicy, ...subscription } = find(
+      resources,
+      "TopicSubscription",
+      "images-grey-subscription",
+    );
 
     expect(subscription).to.deep.equal({
       topic: arn("sns", "images-created"),
       protocol: "sqs",
-      endpoint: arn("sqs", "grey-queue"),
+      endpoint: arn("sqs", "images-grey-queue"),
       rawMessageDelivery: true,
     });
-    expect(JSON.parse(redrivePolicy)).to.deep.equal({ deadLetterTargetArn: arn("sqs", "grey-dead-letters") });
+    expect(JSON.parse(redrivePolicy)).to.deep.equal({
+      deadLetterTargetArn: arn("sqs", "images-grey-dead-letters"),
+    });
   });
 
   it("has a role that only Lambda takes on", () => {
-    expect(find(resources, "Role", "grey-role").assumeRolePolicy).to.deep.equal({
+    expect(find(resources, "Role", "images-grey-role").assumeRolePolicy).to.deep.equal({
       Version: "2012-10-17",
       Statement: [
         {
@@ -145,7 +155,7 @@ describe("ImageWorker", () => {
   });
 
   it("has a role that allows what its function does, on its own resources, and nothing else", () => {
-    expect(find(resources, "RolePolicy", "grey-role-policy").policy).to.deep.equal({
+    expect(find(resources, "RolePolicy", "images-grey-role-policy").policy).to.deep.equal({
       Version: "2012-10-17",
       Statement: [
         {
@@ -157,13 +167,13 @@ describe("ImageWorker", () => {
             "sqs:ChangeMessageVisibility",
             "sqs:GetQueueAttributes",
           ],
-          Resource: arn("sqs", "grey-queue"),
+          Resource: arn("sqs", "images-grey-queue"),
         },
         {
           Sid: "RejectMessages",
           Effect: "Allow",
           Action: "sqs:SendMessage",
-          Resource: arn("sqs", "grey-dead-letters"),
+          Resource: arn("sqs", "images-grey-dead-letters"),
         },
         {
           Sid: "ReadSources",
@@ -187,35 +197,35 @@ describe("ImageWorker", () => {
           Sid: "WriteLogs",
           Effect: "Allow",
           Action: ["logs:CreateLogStream", "logs:PutLogEvents"],
-          Resource: `${arn("logs", "log-group:grey-log")}:*`,
+          Resource: `${arn("logs", "log-group:images-grey-log")}:*`,
         },
       ],
     });
   });
 
   it("has a function for arm64 and Node.js 24 that finds sharp in the layer", () => {
-    const { code, environment, ...rest } = find(resources, "Function", "grey-function");
+    const { code, environment, ...rest } = find(resources, "Function", "images-grey-function");
 
     expect(rest).to.deep.equal({
       runtime: "nodejs24.x",
       architectures: ["arm64"],
       handler: "index.handler",
       layers: [arn("lambda", "layer:images-sharp:1")],
-      role: "arn:aws:iam::123456789012:role/grey-role",
+      role: "arn:aws:iam::123456789012:role/images-grey-role",
       memorySize: 1769,
       timeout: 120,
       tracingConfig: { mode: "PassThrough" },
-      loggingConfig: { logFormat: "Text", logGroup: "grey-log" },
+      loggingConfig: { logFormat: "Text", logGroup: "images-grey-log" },
       tags: TAGS,
     });
     expect(environment.variables).to.deep.equal({
       DAMAGED: "repair",
       METADATA: "keep",
       WORKER: "grey",
-      STACK: "machine-test",
+      MACHINE: "machine-test-images",
       RESULTS_BUCKET: "images-results",
-      QUEUE_URL: "https://sqs.eu-west-1.amazonaws.com/123456789012/grey-queue",
-      DEAD_LETTER_QUEUE_URL: "https://sqs.eu-west-1.amazonaws.com/123456789012/grey-dead-letters",
+      QUEUE_URL: "https://sqs.eu-west-1.amazonaws.com/123456789012/images-grey-queue",
+      DEAD_LETTER_QUEUE_URL: "https://sqs.eu-west-1.amazonaws.com/123456789012/images-grey-dead-letters",
       MALLOC_ARENA_MAX: "2",
       NODE_OPTIONS: "--enable-source-maps",
     });
@@ -225,19 +235,19 @@ describe("ImageWorker", () => {
   it("logs to a group of its own, which is there first and does not keep lines for ever", () => {
     const order = resources.map(({ name }) => name);
 
-    expect(find(resources, "LogGroup", "grey-log")).to.deep.equal({
-      namePrefix: "/aws/lambda/machine-test-grey-",
+    expect(find(resources, "LogGroup", "images-grey-log")).to.deep.equal({
+      namePrefix: "/aws/lambda/machine-test-images-grey-",
       retentionInDays: 30,
       tags: TAGS,
     });
-    expect(order.indexOf("grey-function")).to.be.greaterThan(order.indexOf("grey-log"));
-    expect(order.indexOf("grey-function")).to.be.greaterThan(order.indexOf("grey-role-policy"));
+    expect(order.indexOf("images-grey-function")).to.be.greaterThan(order.indexOf("images-grey-log"));
+    expect(order.indexOf("images-grey-function")).to.be.greaterThan(order.indexOf("images-grey-role-policy"));
   });
 
   it("takes messages one by one by default, and puts back those that failed alone", () => {
-    expect(find(resources, "EventSourceMapping", "grey-mapping")).to.deep.equal({
-      eventSourceArn: arn("sqs", "grey-queue"),
-      functionName: arn("lambda", "function:grey-function"),
+    expect(find(resources, "EventSourceMapping", "images-grey-mapping")).to.deep.equal({
+      eventSourceArn: arn("sqs", "images-grey-queue"),
+      functionName: arn("lambda", "function:images-grey-function"),
       functionResponseTypes: ["ReportBatchItemFailures"],
       batchSize: 1,
       maximumBatchingWindowInSeconds: 0,
@@ -265,8 +275,8 @@ describe("ImageWorker", () => {
       new ImageWorker("grey", { fanOut, handler: "handlers/rotate.ts", timeout: 70 });
     });
 
-    expect(find(resources, "Function", "grey-function")).to.include({ memorySize: 512, timeout: 70 });
-    expect(find(resources, "EventSourceMapping", "grey-mapping").scalingConfig).to.deep.equal({
+    expect(find(resources, "Function", "images-grey-function")).to.include({ memorySize: 512, timeout: 70 });
+    expect(find(resources, "EventSourceMapping", "images-grey-mapping").scalingConfig).to.deep.equal({
       maximumConcurrency: 7,
     });
   });
@@ -281,7 +291,7 @@ describe("ImageWorker", () => {
       );
     });
 
-    expect(resources.filter(({ name }) => name.startsWith("grey"))).to.deep.equal([]);
+    expect(resources.filter(({ name }) => name.startsWith("images-grey"))).to.deep.equal([]);
   });
 });
 
@@ -302,7 +312,9 @@ describe("a worker of a fan-out with a provider", () => {
   ];
   for (const [what, name, opts] of options) {
     it(what, async () => {
-      const own = (await machine(opts)).filter((each) => /^aws:/.test(each.type) && /^grey-/.test(each.name));
+      const own = (await machine(opts)).filter(
+        (each) => /^aws:/.test(each.type) && /^images-grey-/.test(each.name),
+      );
 
       expect(own).to.have.length(17);
       for (const { provider } of own) expect(provider).to.contain(`pulumi:providers:aws::${name}::`);
@@ -322,7 +334,7 @@ describe("a worker that comes after an await", () => {
       );
     });
 
-    expect(resources.filter(({ name }) => name.startsWith("late"))).to.deep.equal([]);
+    expect(resources.filter(({ name }) => name.startsWith("images-late"))).to.deep.equal([]);
     expect(find(resources, "Dashboard", "images-dashboard").dashboardBody).to.contain("early");
   });
 });
@@ -333,7 +345,7 @@ describe("RotationWorker", () => {
     const resources = await registered(() => {
       new RotationWorker("turn", { fanOut: new ImageFanOut("images"), angle });
     });
-    return find(resources, "Function", "turn-function").environment.variables.ANGLE;
+    return find(resources, "Function", "images-turn-function").environment.variables.ANGLE;
   }
 
   it("takes no damaged images, and no metadata along, where its settings or the fan-out's say so", async () => {
@@ -343,7 +355,8 @@ describe("RotationWorker", () => {
       new RotationWorker("lenient", { fanOut, angle: 90, damaged: "repair", metadata: "no-location" });
     });
     const told = (worker: string) => {
-      const { DAMAGED, METADATA } = find(resources, "Function", `${worker}-function`).environment.variables;
+      const { DAMAGED, METADATA } = find(resources, "Function", `images-${worker}-function`).environment
+        .variables;
       return [DAMAGED, METADATA];
     };
 
@@ -356,8 +369,8 @@ describe("RotationWorker", () => {
       new RotationWorker("turn", { fanOut: new ImageFanOut("images"), angle: 90 });
     });
 
-    expect(find(resources, "RotationWorker", "turn")).to.deep.equal({});
-    expect(find(resources, "EventSourceMapping", "turn-mapping").batchSize).to.equal(1);
+    expect(find(resources, "RotationWorker", "images-turn")).to.deep.equal({});
+    expect(find(resources, "EventSourceMapping", "images-turn-mapping").batchSize).to.equal(1);
   });
 
   for (const [angle, normalised] of [

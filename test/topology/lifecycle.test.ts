@@ -35,7 +35,7 @@ describe("one worker more, or less", () => {
 
       const more = Object.keys(three).filter((key) => !(key in two));
       for (const key of more) {
-        expect(key).to.match(/ half-turn/);
+        expect(key).to.match(/ images-half-turn/);
         delete three[key];
       }
       expect(more).to.have.length(18);
@@ -60,7 +60,7 @@ describe("tags", () => {
         Project: "machine",
         Stack: "test",
         Team: "pictures",
-        ...(name.startsWith("clockwise") ? { Worker: "clockwise" } : {}),
+        ...(name.startsWith("images-clockwise") ? { Worker: "clockwise" } : {}),
       });
     }
   });
@@ -71,7 +71,10 @@ describe("a tag", () => {
     const tags = { Cost: 1234, Audited: true } as unknown as Record<string, string>;
     const resources = await machine({ clockwise: 90 }, { tags });
 
-    for (const [type, name] of [["Topic", "images-created"] as const, ["Role", "clockwise-role"] as const]) {
+    for (const [type, name] of [
+      ["Topic", "images-created"] as const,
+      ["Role", "images-clockwise-role"] as const,
+    ]) {
       expect(find(resources, type, name).tags).to.include({ Cost: "1234", Audited: "true" });
     }
   });
@@ -96,7 +99,7 @@ describe("transform", () => {
         new RotationWorker("clockwise", { fanOut, angle: 90, transform: { queue: { delaySeconds: 5 } } });
       }),
     );
-    const queue = "aws:sqs/queue:Queue clockwise-queue";
+    const queue = "aws:sqs/queue:Queue images-clockwise-queue";
 
     expect(changed).to.deep.equal({ ...plain, [queue]: { ...plain[queue], delaySeconds: 5 } });
   });
@@ -169,9 +172,12 @@ describe("transform", () => {
     const all = { Project: "machine", Stack: "mine", Team: "pictures" };
     expect(find(resources, "Topic", "images-created").tags).to.deep.equal(all);
     for (const [type, name] of [["Queue", "queue"] as const, ["Function", "function"] as const]) {
-      expect(find(resources, type, `clockwise-${name}`).tags).to.deep.equal({ ...all, Worker: "clockwise" });
+      expect(find(resources, type, `images-clockwise-${name}`).tags).to.deep.equal({
+        ...all,
+        Worker: "clockwise",
+      });
     }
-    expect(find(resources, "Queue", "clockwise-dead-letters").tags).to.not.have.property("Team");
+    expect(find(resources, "Queue", "images-clockwise-dead-letters").tags).to.not.have.property("Team");
   });
 
   const variables = { MODE: "fast" };
@@ -195,7 +201,7 @@ describe("transform", () => {
             new RotationWorker("clockwise", { fanOut, angle: 90, ...(transform && { transform }) });
           }),
           "Function",
-          "clockwise-function",
+          "images-clockwise-function",
         ).environment.variables;
 
       expect(await variablesOf({ function: change })).to.deep.equal({
@@ -230,7 +236,7 @@ describe("transform", () => {
       new RotationWorker("clockwise", { fanOut, angle: 90, transform: { function: { environment } } });
     });
 
-    const { variables } = find(resources, "Function", "clockwise-function").environment;
+    const { variables } = find(resources, "Function", "images-clockwise-function").environment;
     expect(variables).to.include({ NODE_OPTIONS: "--max-old-space-size=512", MALLOC_ARENA_MAX: "2" });
   });
 

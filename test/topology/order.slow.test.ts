@@ -37,9 +37,9 @@ describe("the order in which a machine comes to be, with a key of its own", func
         expect(users.map(({ name }) => name)).to.have.members([
           ...["images-source-encryption", "images-results-encryption", "images-created", "images-alarms"],
           ...["clockwise", "counter-clockwise"].flatMap((worker) => [
-            `${worker}-queue`,
-            `${worker}-dead-letters`,
-            `${worker}-log`,
+            `images-${worker}-queue`,
+            `images-${worker}-dead-letters`,
+            `images-${worker}-log`,
           ]),
         ]);
         for (const { name, dependencies } of users) {
@@ -67,9 +67,12 @@ describe("the order in which a machine comes to be, with a key of its own", func
 
       // What AWS refuses, or does otherwise, where the other is not there yet.
       const waits: Record<string, string[]> = {
-        "clockwise-function": ["clockwise-role-policy", "clockwise-log"],
-        "clockwise-mapping": ["clockwise-role-policy"],
-        "clockwise-subscription": ["clockwise-queue-policy", "clockwise-dead-letters-policy"],
+        "images-clockwise-function": ["images-clockwise-role-policy", "images-clockwise-log"],
+        "images-clockwise-mapping": ["images-clockwise-role-policy"],
+        "images-clockwise-subscription": [
+          "images-clockwise-queue-policy",
+          "images-clockwise-dead-letters-policy",
+        ],
         "images-source-notification": ["images-created-policy", "images-source-versioning"],
         "images-source-policy": ["images-source-public-access"],
         "images-source-lifecycle": ["images-source-versioning"],

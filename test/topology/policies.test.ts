@@ -89,16 +89,16 @@ for (const [title, args] of [
         "images-results-policy",
         "images-created-policy",
         "images-alarms-policy",
-        "clockwise-queue-policy",
-        "clockwise-dead-letters-policy",
-        "counter-clockwise-queue-policy",
-        "counter-clockwise-dead-letters-policy",
+        "images-clockwise-queue-policy",
+        "images-clockwise-dead-letters-policy",
+        "images-counter-clockwise-queue-policy",
+        "images-counter-clockwise-dead-letters-policy",
       ]);
     });
 
     it("give no worker anything of another's", () => {
       for (const { in: name, statement } of allowing) {
-        if (!name.startsWith("clockwise-")) continue;
+        if (!name.startsWith("images-clockwise-")) continue;
         expect(JSON.stringify(statement), statement.Sid).to.not.contain("counter-clockwise");
       }
     });
@@ -146,7 +146,7 @@ describe("the policy of a worker's role", () => {
 
   const actions = async (args: ImageFanOutArgs) =>
     statements(await machine(args))
-      .filter(({ in: name }) => name === "clockwise-role-policy")
+      .filter(({ in: name }) => name === "images-clockwise-role-policy")
       .flatMap(({ statement }) => statement.Action);
 
   it("allows what the handlers use, and nothing that they do not", async () => {

@@ -9,8 +9,8 @@ describe("ThumbnailWorker", () => {
     const resources = await registered(() => {
       new ThumbnailWorker("small", { fanOut: new ImageFanOut("images"), ...args });
     });
-    expect(find(resources, "ThumbnailWorker", "small")).to.deep.equal({});
-    return find(resources, "Function", "small-function").environment.variables;
+    expect(find(resources, "ThumbnailWorker", "images-small")).to.deep.equal({});
+    return find(resources, "Function", "images-small-function").environment.variables;
   }
 
   it("makes WebP of 256 pixels by default", async () => {

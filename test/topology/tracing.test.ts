@@ -20,7 +20,7 @@ describe("tracing", () => {
     const resources = await machine(false);
 
     expect(find(resources, "Topic", "images-created").tracingConfig).to.equal("PassThrough");
-    expect(find(resources, "Function", "clockwise-function").tracingConfig).to.deep.equal({
+    expect(find(resources, "Function", "images-clockwise-function").tracingConfig).to.deep.equal({
       mode: "PassThrough",
     });
   });
@@ -29,7 +29,9 @@ describe("tracing", () => {
     const resources = await machine(true);
 
     expect(find(resources, "Topic", "images-created").tracingConfig).to.equal("Active");
-    expect(find(resources, "Function", "clockwise-function").tracingConfig).to.deep.equal({ mode: "Active" });
+    expect(find(resources, "Function", "images-clockwise-function").tracingConfig).to.deep.equal({
+      mode: "Active",
+    });
   });
 
   it("is allowed to the function and to this one topic", async () => {
@@ -53,7 +55,7 @@ describe("tracing", () => {
         },
       ],
     });
-    const { policy } = find(resources, "RolePolicy", "clockwise-role-policy");
+    const { policy } = find(resources, "RolePolicy", "images-clockwise-role-policy");
     expect(policy.Statement.at(-1)).to.deep.equal({
       Sid: "WriteTraces",
       Effect: "Allow",

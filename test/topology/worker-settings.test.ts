@@ -134,8 +134,8 @@ describe("the scaling of a worker", () => {
       });
     });
     return {
-      mapping: find(resources, "EventSourceMapping", "grey-mapping"),
-      lambda: find(resources, "Function", "grey-function"),
+      mapping: find(resources, "EventSourceMapping", "images-grey-mapping"),
+      lambda: find(resources, "Function", "images-grey-function"),
     };
   };
 
