@@ -68,7 +68,7 @@ const PULUMI: Record<string, string[]> = {
 const RUN_THE_PROGRAM = ["up", "preview"];
 
 describe("a command in the docs", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const blocks = PAGES.flatMap(blocksOf);
   const all = blocks.flatMap((block) => commandsOf(block.text).map((words) => ({ ...block, words })));
   const { scripts } = JSON.parse(readFileSync("package.json", "utf8"));

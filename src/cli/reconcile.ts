@@ -68,7 +68,7 @@ await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
   return open > 0 ? 1 : 0;
 });
 
-/** @returns how many results are owed and were not sent for */
+/** Reconciles one worker. @returns how many results are missing or stale and were not sent for */
 async function reconcile(
   { stack, s3, sqs }: Operator,
   worker: string,
@@ -123,7 +123,7 @@ async function reconcile(
 
 function summary(worker: string, tally: Tally, sent: number, grace: number): string {
   const { created, results, rejected, superseded, inFlight, missing, stale, orphaned, queued } = tally;
-  const owed = missing + stale > 0 ? ` + ${missing} missing + ${stale} stale` : "";
+  const gaps = missing + stale > 0 ? ` + ${missing} missing + ${stale} stale` : "";
   const minutes = counted(grace, "minute", "minutes");
   const further = [
     ...(inFlight > 0
@@ -138,7 +138,7 @@ function summary(worker: string, tally: Tally, sent: number, grace: number): str
     ...(sent > 0 ? [`${counted(sent, "was", "were")} sent to the queue`] : []),
   ];
   return [
-    `${worker}: ${created} created = ${results} results + ${rejected} rejected + ${superseded} superseded + ${inFlight} in flight${owed}`,
+    `${worker}: ${created} created = ${results} results + ${rejected} rejected + ${superseded} superseded + ${inFlight} in flight${gaps}`,
     ...further,
   ].join("; ");
 }

@@ -155,13 +155,13 @@ export class Reconciliation {
     if (only && result.modified >= current.modified) return { source, result, agrees: true };
     const { s3, stack } = this.#options;
     const head = new HeadObjectCommand({ Bucket: stack.resultsBucket, Key: `${this.#prefix}/${result.key}` });
-    const standing = await s3.send(head).catch((error) => {
+    const existing = await s3.send(head).catch((error) => {
       // It was deleted since it was listed.
       if (error?.$metadata?.httpStatusCode === 404) return undefined;
       throw error;
     });
-    if (!standing) return { source, result: undefined, agrees: false };
-    return { source, result, agrees: resultOf(standing.Metadata ?? {}) === identity(current) };
+    if (!existing) return { source, result: undefined, agrees: false };
+    return { source, result, agrees: resultOf(existing.Metadata ?? {}) === identity(current) };
   }
 }
 

@@ -130,6 +130,15 @@ describe("operating a machine", function () {
     expect(await command("dead-letters", "--worker", "clockwise")).to.deep.equal(shown);
   });
 
+  for (const name of ["reconcile", "dead-letters"]) {
+    it(`takes the region from the outputs: ${name}`, async () => {
+      const args = ["--outputs", path.join(folder, "outputs.json"), "--worker", "clockwise"];
+      const { stderr } = await runCommand(machine, name, ...args, { environment: { AWS_REGION: undefined } });
+
+      expect(stderr).to.equal("");
+    });
+  }
+
   it("redrives those with a reason, drops others, and asks before it does", async () => {
     const { deadLetterQueue = "" } = machine.outputs.workers.clockwise ?? {};
     await machine.sqs.send(new SendMessageCommand({ QueueUrl: deadLetterQueue, MessageBody: "hello" }));
