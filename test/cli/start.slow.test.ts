@@ -289,7 +289,7 @@ new RotationWorker("half", { fanOut: others, angle: 180 });`;
       expect(exitCode).to.equal(0);
       expect(stdout.split("\n")[0]).to.equal("not run here: aws:dynamodb/table:Table (2)");
       expect(stdout).to.contain("1 image, 3 results, 0 rejected, 0 lost");
-      const { width, height } = await sharp(path.join(folder, "out/half/one.png")).metadata();
+      const { width, height } = await sharp(path.join(folder, "out/others/half/one.png")).metadata();
       expect([width, height]).to.deep.equal([40, 20]);
 
       const strict = await startOf(project, folder, "--strict", "one.png");
