@@ -9,8 +9,6 @@ import { ALL, Life } from "./life.ts";
 import { servePlugin } from "./plugin.ts";
 import { between, SWITCHES, type Switch } from "./switches.ts";
 
-process.exitCode = await main();
-
 async function main(): Promise<number> {
   if ((await findPulumi()) === undefined) {
     console.error(
@@ -128,3 +126,6 @@ const BUCKET_AND_KEY = [
 function settingsOf({ to }: Switch): string {
   return JSON.stringify(to).replace(/"(\w+)":/g, "$1: ");
 }
+
+// After all that it uses.
+process.exitCode = await main();

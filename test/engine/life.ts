@@ -35,6 +35,7 @@ export class Life {
   readonly wrong: string[] = [];
   steps = 0;
   #project = "";
+  #program = "";
   #stack = "dev";
   #stackFile: Record<string, unknown> = {};
   readonly folder: string;
@@ -59,6 +60,7 @@ export class Life {
     await mkdir(path.join(this.folder, "state"));
     this.#project = await projectIn(path.join(this.folder, "here"), {});
     await rm(path.join(this.#project, "Pulumi.dev.yaml"));
+    this.#program = await readFile(path.join(this.#project, "index.ts"), "utf8");
     await this.#initStack();
   }
 
@@ -138,7 +140,7 @@ export class Life {
 
   /** Gives the stack another program, or index.ts again. */
   async program(change = (text: string) => text): Promise<void> {
-    await writeFile(path.join(this.#project, "index.ts"), change(await readFile("index.ts", "utf8")));
+    await writeFile(path.join(this.#project, "index.ts"), change(this.#program));
   }
 
   /** Changes what AWS holds without Pulumi's knowledge. */
