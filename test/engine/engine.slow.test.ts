@@ -23,7 +23,7 @@ import { checked, servePlugin } from "./plugin.ts";
 import { type Allowed, between, SWITCHES } from "./switches.ts";
 import { type Inputs, TYPES, typeOf } from "./types.ts";
 
-// Pulumi's protocol buffers are CommonJS whose names Node can not see from an ES module.
+// Pulumi's protocol buffers are CommonJS whose names Node cannot see from an ES module.
 const require = createRequire(import.meta.url);
 const provider: typeof import("@pulumi/pulumi/proto/provider_pb.js") = require("@pulumi/pulumi/proto/provider_pb.js");
 const { ResourceProviderClient } = require("@pulumi/pulumi/proto/provider_grpc_pb.js");

@@ -5,7 +5,7 @@ import { failuresOf } from "./aws.ts";
 import { differences, tokenOf, UNKNOWN } from "./diff.ts";
 import { type Inputs, type ResourceType, typeOf } from "./types.ts";
 
-// Pulumi's protocol buffers are CommonJS whose names Node can not see from an ES module.
+// Pulumi's protocol buffers are CommonJS whose names Node cannot see from an ES module.
 const require = createRequire(import.meta.url);
 type Provider = typeof import("@pulumi/pulumi/proto/provider_pb.js");
 const provider: Provider = require("@pulumi/pulumi/proto/provider_pb.js");

@@ -109,21 +109,12 @@ export class LambdaService {
 
   /** @returns the function's ARN @throws Error where it could not run here as it would on AWS */
   async createFunction(declared: FunctionDeclaration): Promise<string> {
-    const { name, runtime, handler, memorySize } = declared;
-    const { region, accountId, endpoint, folder, identity, events } = this.#options;
+    const { name, runtime, memorySize } = declared;
+    const { region, accountId, endpoint, identity, events } = this.#options;
     const here = `nodejs${process.versions.node.split(".")[0]}.x`;
     if (runtime !== here) throw new Error(`runtime is ${runtime}, but this is ${here}`);
 
-    const taskRoot = path.join(folder, "functions", name);
-    const temporary = path.join(folder, "tmp", name);
-    await rm(taskRoot, { recursive: true, force: true });
-    await Promise.all([taskRoot, temporary, this.logs].map((each) => mkdir(each, { recursive: true })));
-    // Lambda takes .js for CommonJS; Node would ask the next package.json up the path, which may be this project's.
-    await writeFile(path.join(folder, "functions", "package.json"), '{ "type": "commonjs" }\n');
-    for (const [file, content] of Object.entries(await assetsOf(declared.code))) {
-      await writeFile(path.join(taskRoot, file), await textOf(content));
-    }
-
+    const { taskRoot, temporary } = await this.#placeCode(declared);
     const arn = `arn:aws:lambda:${region}:${accountId}:function:${name}`;
     const credentials = identity.assumeForFunction(declared.role, name);
     const layers = declared.layers.map((layer) => {
@@ -138,35 +129,37 @@ export class LambdaService {
       memorySize,
       taskRoot,
       logFile: path.join(this.logs, `${name}.log`),
-      // https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
-      environment: {
-        ...declared.environment,
-        _HANDLER: handler,
+      environment: environmentOf(declared, {
         AWS_ACCESS_KEY_ID: credentials.accessKeyId,
         AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
         ...(credentials.sessionToken && { AWS_SESSION_TOKEN: credentials.sessionToken }),
         AWS_DEFAULT_REGION: region,
         AWS_REGION: region,
         AWS_ENDPOINT_URL: endpoint,
-        AWS_EXECUTION_ENV: `AWS_Lambda_${runtime}`,
-        AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(memorySize),
-        AWS_LAMBDA_FUNCTION_NAME: name,
-        AWS_LAMBDA_FUNCTION_VERSION: "$LATEST",
-        AWS_LAMBDA_INITIALIZATION_TYPE: "on-demand",
-        AWS_LAMBDA_LOG_GROUP_NAME: declared.logGroup,
-        AWS_LAMBDA_LOG_STREAM_NAME: `${name}.log`,
         LAMBDA_TASK_ROOT: taskRoot,
-        LANG: "en_US.UTF-8",
         NODE_PATH: layers.join(path.delimiter),
         TMPDIR: temporary,
-        TZ: ":UTC",
-        ...inherited("PATH", "SystemRoot"),
-      },
+      }),
     };
     const onLine = (line: string, requestId: string) =>
       events.emit("logged", () => ({ functionName: name, requestId, line }));
     this.#functions.set(arn, { function: new LocalFunction(settings, this.#account, onLine), credentials });
     return arn;
+  }
+
+  /** Unpacks a function's archive where Lambda has it, beside an empty folder for temporary files. */
+  async #placeCode({ name, code }: FunctionDeclaration): Promise<{ taskRoot: string; temporary: string }> {
+    const { folder } = this.#options;
+    const taskRoot = path.join(folder, "functions", name);
+    const temporary = path.join(folder, "tmp", name);
+    await rm(taskRoot, { recursive: true, force: true });
+    await Promise.all([taskRoot, temporary, this.logs].map((each) => mkdir(each, { recursive: true })));
+    // Lambda takes .js for CommonJS; Node would ask the next package.json up the path, which may be this project's.
+    await writeFile(path.join(folder, "functions", "package.json"), '{ "type": "commonjs" }\n');
+    for (const [file, content] of Object.entries(await assetsOf(code))) {
+      await writeFile(path.join(taskRoot, file), await textOf(content));
+    }
+    return { taskRoot, temporary };
   }
 
   createEventSourceMapping(declared: MappingDeclaration): void {
@@ -278,4 +271,29 @@ function packageFolder(require: NodeJS.Require, name: string): string {
   const file = require.resolve(name);
   const end = `node_modules${path.sep}${name.replaceAll("/", path.sep)}`;
   return file.slice(0, file.lastIndexOf(end) + end.length);
+}
+
+/**
+ * A function's environment: its own variables, and those that Lambda sets, of which `here` has what depends on this
+ * computer (https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html).
+ */
+function environmentOf(
+  { environment, handler, name, runtime, memorySize, logGroup }: FunctionDeclaration,
+  here: Record<string, string>,
+): Record<string, string> {
+  return {
+    ...environment,
+    ...here,
+    _HANDLER: handler,
+    AWS_EXECUTION_ENV: `AWS_Lambda_${runtime}`,
+    AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(memorySize),
+    AWS_LAMBDA_FUNCTION_NAME: name,
+    AWS_LAMBDA_FUNCTION_VERSION: "$LATEST",
+    AWS_LAMBDA_INITIALIZATION_TYPE: "on-demand",
+    AWS_LAMBDA_LOG_GROUP_NAME: logGroup,
+    AWS_LAMBDA_LOG_STREAM_NAME: `${name}.log`,
+    LANG: "en_US.UTF-8",
+    TZ: ":UTC",
+    ...inherited("PATH", "SystemRoot"),
+  };
 }

@@ -75,79 +75,17 @@ export interface SqsOptions {
   readonly events: Events;
 }
 
-export async function openSqs({ queues, identity, events }: SqsOptions): Promise<Sqs> {
+/** What each step needs: the options, and the parts of fauxqs that answer. */
+interface Context extends SqsOptions {
+  readonly parts: Awaited<ReturnType<typeof fauxqsPart>>;
+}
+
+export async function openSqs(options: SqsOptions): Promise<Sqs> {
+  const { queues, identity } = options;
   const [{ receiveMessage }, { md5OfMessageAttributes }, { SqsError }] = await Promise.all(
     ["./sqs/actions/receiveMessage.js", "./common/md5.js", "./common/errors.js"].map(fauxqsPart),
   );
-
-  /** Receives, with what fauxqs does not know of a message. */
-  const receive = async (input: Input): Promise<MessagingResponse> => {
-    const queue = queues.getQueue(input.QueueUrl ?? "");
-    const system = [...(input.AttributeNames ?? []), ...(input.MessageSystemAttributeNames ?? [])];
-    const wantsSource = system.includes("All") || system.includes("DeadLetterQueueSourceArn");
-    const names = input.MessageAttributeNames ?? [];
-    // Attributes are for those who name them; a name of none hides all.
-    const asked = { ...input, MessageAttributeNames: names.length > 0 ? names : [""] };
-    try {
-      const { Messages }: { Messages?: Received[] } = await receiveMessage(asked, queues);
-      for (const message of Messages ?? []) {
-        const known = queue?.receipts.get(message.ReceiptHandle);
-        const source = known?.deadLetterQueueSourceArn;
-        events.emit("received", () => ({
-          queueArn: queue?.arn ?? "",
-          messageId: message.MessageId,
-          receiveCount: known?.approximateReceiveCount ?? 1,
-        }));
-        if (wantsSource && source !== undefined) {
-          message.Attributes = { ...message.Attributes, DeadLetterQueueSourceArn: source };
-        }
-        // The digest is of what is handed out.
-        if (message.MessageAttributes && !names.includes("All")) {
-          message.MD5OfMessageAttributes = md5OfMessageAttributes(message.MessageAttributes);
-        }
-      }
-      return answerOf(200, { Messages });
-    } catch (error) {
-      if (!(error instanceof SqsError)) throw error;
-      const { queryErrorHeader, statusCode } = error as { queryErrorHeader: string; statusCode: number };
-      return withCode(answerOf(statusCode, error, { "x-amzn-query-error": queryErrorHeader }));
-    }
-  };
-
-  /** Puts the policy of a queue in force once fauxqs has made or changed the queue. */
-  const withPolicy = async (
-    { Attributes: { Policy } = {}, QueueUrl, QueueName }: Input,
-    answered: () => Promise<MessagingResponse>,
-  ): Promise<MessagingResponse> => {
-    const answer = withCode(await answered());
-    const queue = queues.getQueue(QueueUrl ?? QueueName ?? "");
-    if (Policy === undefined || answer.status !== 200 || !queue) return answer;
-    try {
-      identity.setResourcePolicy(queue.arn, Policy);
-      return answer;
-    } catch (error) {
-      if (!(error instanceof PolicyError)) throw error;
-      const message = `Invalid value for the parameter Policy. Reason: ${error.message}`;
-      return refusal({ code: "InvalidAttributeValue", status: 400, message });
-    }
-  };
-
-  /** Tells of what was sent, by one entry or several. */
-  const telling = (input: Input, answered: MessagingResponse): MessagingResponse => {
-    if (answered.status !== 200) return answered;
-    const { MessageId, Successful = [] } = parsed(answered.body) as Partial<Batch> & { MessageId?: string };
-    const sent = input.Entries
-      ? Successful.map(
-          ({ Id, MessageId }) => [MessageId, input.Entries?.find((each) => each.Id === Id)] as const,
-        )
-      : [[MessageId, input] as const];
-    const queueArn = queues.getQueue(input.QueueUrl ?? "")?.arn ?? "";
-    for (const [messageId = "", entry] of sent) {
-      events.emit("sent", () => ({ queueArn, messageId, body: entry?.MessageBody ?? "" }));
-    }
-    return answered;
-  };
-
+  const context: Context = { ...options, parts: { receiveMessage, md5OfMessageAttributes, SqsError } };
   return {
     async answer(request, answer) {
       const [, operation] = /^AmazonSQS\.(\w+)$/.exec(String(request.headers["x-amz-target"])) ?? [];
@@ -156,10 +94,10 @@ export async function openSqs({ queues, identity, events }: SqsOptions): Promise
       switch (operation) {
         case "CreateQueue": {
           const fault = queueFault(input);
-          return fault ? refusal(fault) : withPolicy(input, () => answer(request));
+          return fault ? refusal(fault) : withPolicy(context, input, answer(request));
         }
         case "SetQueueAttributes":
-          return withPolicy(input, () => answer(request));
+          return withPolicy(context, input, answer(request));
         case "DeleteQueue": {
           const queue = queues.getQueue(QueueUrl);
           const answered = withCode(await answer(request));
@@ -168,12 +106,12 @@ export async function openSqs({ queues, identity, events }: SqsOptions): Promise
         }
         case "SendMessage": {
           const fault = messageFault(MessageBody, MessageAttributes);
-          return fault ? refusal(fault) : telling(input, withCode(await answer(request)));
+          return fault ? refusal(fault) : telling(context, input, withCode(await answer(request)));
         }
         case "SendMessageBatch":
-          return telling(input, await sendBatch(request, input, answer));
+          return telling(context, input, await sendBatch(request, input, answer));
         case "ReceiveMessage":
-          return receive(input);
+          return receive(context, input);
         case "DeleteMessage":
           return isForged(input) ? refusal(INVALID_RECEIPT) : withCode(await answer(request));
         case "ChangeMessageVisibility": {
@@ -194,6 +132,78 @@ export async function openSqs({ queues, identity, events }: SqsOptions): Promise
       }
     },
   };
+}
+
+/** Receives, with what fauxqs does not know of a message. */
+async function receive(
+  { queues, events, parts: { receiveMessage, md5OfMessageAttributes, SqsError } }: Context,
+  input: Input,
+): Promise<MessagingResponse> {
+  const queue = queues.getQueue(input.QueueUrl ?? "");
+  const system = [...(input.AttributeNames ?? []), ...(input.MessageSystemAttributeNames ?? [])];
+  const wantsSource = system.includes("All") || system.includes("DeadLetterQueueSourceArn");
+  const names = input.MessageAttributeNames ?? [];
+  // Attributes are for those who name them; a name of none hides all.
+  const asked = { ...input, MessageAttributeNames: names.length > 0 ? names : [""] };
+  try {
+    const { Messages }: { Messages?: Received[] } = await receiveMessage(asked, queues);
+    for (const message of Messages ?? []) {
+      const known = queue?.receipts.get(message.ReceiptHandle);
+      const source = known?.deadLetterQueueSourceArn;
+      events.emit("received", () => ({
+        queueArn: queue?.arn ?? "",
+        messageId: message.MessageId,
+        receiveCount: known?.approximateReceiveCount ?? 1,
+      }));
+      if (wantsSource && source !== undefined) {
+        message.Attributes = { ...message.Attributes, DeadLetterQueueSourceArn: source };
+      }
+      // The digest is of what is handed out.
+      if (message.MessageAttributes && !names.includes("All")) {
+        message.MD5OfMessageAttributes = md5OfMessageAttributes(message.MessageAttributes);
+      }
+    }
+    return answerOf(200, { Messages });
+  } catch (error) {
+    if (!(error instanceof SqsError)) throw error;
+    const { queryErrorHeader, statusCode } = error as { queryErrorHeader: string; statusCode: number };
+    return withCode(answerOf(statusCode, error, { "x-amzn-query-error": queryErrorHeader }));
+  }
+}
+
+/** Puts the policy of a queue in force once fauxqs has made or changed the queue. */
+async function withPolicy(
+  { queues, identity }: Context,
+  { Attributes: { Policy } = {}, QueueUrl, QueueName }: Input,
+  answered: Promise<MessagingResponse>,
+): Promise<MessagingResponse> {
+  const answer = withCode(await answered);
+  const queue = queues.getQueue(QueueUrl ?? QueueName ?? "");
+  if (Policy === undefined || answer.status !== 200 || !queue) return answer;
+  try {
+    identity.setResourcePolicy(queue.arn, Policy);
+    return answer;
+  } catch (error) {
+    if (!(error instanceof PolicyError)) throw error;
+    const message = `Invalid value for the parameter Policy. Reason: ${error.message}`;
+    return refusal({ code: "InvalidAttributeValue", status: 400, message });
+  }
+}
+
+/** Tells of what was sent, by one entry or several. */
+function telling({ queues, events }: Context, input: Input, answered: MessagingResponse): MessagingResponse {
+  if (answered.status !== 200) return answered;
+  const { MessageId, Successful = [] } = parsed(answered.body) as Partial<Batch> & { MessageId?: string };
+  const sent = input.Entries
+    ? Successful.map(
+        ({ Id, MessageId }) => [MessageId, input.Entries?.find((each) => each.Id === Id)] as const,
+      )
+    : [[MessageId, input] as const];
+  const queueArn = queues.getQueue(input.QueueUrl ?? "")?.arn ?? "";
+  for (const [messageId = "", entry] of sent) {
+    events.emit("sent", () => ({ queueArn, messageId, body: entry?.MessageBody ?? "" }));
+  }
+  return answered;
 }
 
 function queueFault({ QueueName = "", Attributes = {} }: Input): Failure | undefined {

@@ -151,15 +151,7 @@ export class MultipartUploads {
     const { blob, size, digests } = written;
     try {
       const checksum = await checksumOf(upload, parts, digests);
-      const promised = claimed?.(checksum.algorithm);
-      if (promised !== undefined && promised !== checksum.value) throw badDigest(checksum);
-      if (claimedSize !== undefined && claimedSize !== size) {
-        throw new S3Error(
-          400,
-          "InvalidRequest",
-          "The provided 'x-amz-mp-object-size' header does not match what was computed.",
-        );
-      }
+      checkClaims(checksum, claimed, size, claimedSize);
       const { headers, metadata } = upload;
       const accepted: Accepted = {
         ...{ bucket, key, blob, size, headers, metadata, checksum, origin },
@@ -315,4 +307,22 @@ function otherType({ checksumType }: Upload): S3Error {
     "InvalidRequest",
     `The upload was created using the ${checksumType ?? null} checksum mode. The complete request must use the same checksum mode.`,
   );
+}
+
+/** Refuses an upload whose checksum or size is not what its client says. */
+function checkClaims(
+  checksum: Checksum,
+  claimed: CompleteOptions["checksum"],
+  size: number,
+  claimedSize: number | undefined,
+): void {
+  const promised = claimed?.(checksum.algorithm);
+  if (promised !== undefined && promised !== checksum.value) throw badDigest(checksum);
+  if (claimedSize !== undefined && claimedSize !== size) {
+    throw new S3Error(
+      400,
+      "InvalidRequest",
+      "The provided 'x-amz-mp-object-size' header does not match what was computed.",
+    );
+  }
 }

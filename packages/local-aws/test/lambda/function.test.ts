@@ -197,7 +197,7 @@ describe("a function on this computer", () => {
     expect(result).to.deep.equal(["Runtime exited with error: exit status 3", "fine"]);
   });
 
-  it("says why code can not be loaded", async () => {
+  it("says why code cannot be loaded", async () => {
     const attempt = (code: string) =>
       withFunction(code, (invoke) => message(invoke({}))).then(({ result }) => result);
 

@@ -135,6 +135,7 @@ function turnFrame(frame: Frame, canvas: Size, turn: Turn): Buffer {
   return Buffer.concat([descriptor, palette, Buffer.from([size]), splitBlocks(data)]);
 }
 
+/** The file in its parts, read in one walk from block to block, which ends at the trailer or where it is damaged. */
 function parse(source: Buffer, turn: Turn, job: Job): Gif {
   const canvas = { width: source.readUInt16LE(6), height: source.readUInt16LE(8) };
   let at = 13 + paletteBytes(source.readUInt8(10));

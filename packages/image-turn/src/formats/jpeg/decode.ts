@@ -142,6 +142,7 @@ interface State {
   ended: number;
 }
 
+/** Decodes a scan block by block, in the order in which MCUs have them; the loops stay together, as they are hot. */
 async function decodeScan(
   frame: Frame,
   entropy: Buffer,

@@ -229,7 +229,7 @@ async function turnedMetadata(
   carried: Carried,
   gainMap: number | undefined,
 ): Promise<Segment | undefined> {
-  const { turn, size, job } = carried;
+  const { turn, job } = carried;
   const { marker: code, data } = segment;
   // What cannot be looked into goes along only with everything else.
   const all = job.metadata === "keep";
@@ -240,31 +240,7 @@ async function turnedMetadata(
         ? { marker: code, data: turnedJfif(data, turn) }
         : undefined;
     case marker.app1:
-      if (startsWith(segment, signature.exif)) {
-        const rest = exifUnder(job.metadata, data.subarray(signature.exif.length));
-        if (rest === undefined) {
-          return undefined;
-        }
-        const exif = await turnedExif(rest, turn, size, (thumbnail) =>
-          turnJpegThumbnail(thumbnail, turn, job),
-        );
-        if (exif !== undefined && hasThumbnail(rest) && !hasThumbnail(exif)) {
-          noteDropped(job, "the Exif thumbnail");
-        }
-        return exif && changed(signature.exif, exif);
-      }
-      if (startsWith(segment, signature.xmp)) {
-        const xmp = xmpUnder(job.metadata, data.subarray(signature.xmp.length), carried.oriented);
-        if (xmp === undefined) {
-          return undefined;
-        }
-        noteXmpThumbnails(xmp, job);
-        const packet = turnedXmp(xmp, gainMap !== undefined, secondOrientation(carried));
-        const resized = resizedXmp(withoutClaims(packet, gainMap), size);
-        // Longer numbers may find no room in a segment that is full.
-        return changed(signature.xmp, resized.length + signature.xmp.length <= 65_533 ? resized : packet);
-      }
-      return all ? segment : undefined;
+      return turnedApp1(segment, carried, gainMap);
     case marker.app2:
       // Lists of pictures behind the image, and words on its gain map: they come along where the gain map does.
       if (isMultiPicture(segment)) {
@@ -292,6 +268,40 @@ async function turnedMetadata(
     default:
       return all && code >= 0xe3 && code <= 0xef ? segment : undefined;
   }
+}
+
+/** Exif or XMP as it is in the result; others' data in the same kind of segment go along with everything else. */
+async function turnedApp1(
+  segment: Segment,
+  carried: Carried,
+  gainMap: number | undefined,
+): Promise<Segment | undefined> {
+  const { turn, size, job, oriented } = carried;
+  const { marker: code, data } = segment;
+  const changed = (text: Buffer, rest: Buffer) => ({ marker: code, data: Buffer.concat([text, rest]) });
+  if (startsWith(segment, signature.exif)) {
+    const rest = exifUnder(job.metadata, data.subarray(signature.exif.length));
+    if (rest === undefined) {
+      return undefined;
+    }
+    const exif = await turnedExif(rest, turn, size, (thumbnail) => turnJpegThumbnail(thumbnail, turn, job));
+    if (exif !== undefined && hasThumbnail(rest) && !hasThumbnail(exif)) {
+      noteDropped(job, "the Exif thumbnail");
+    }
+    return exif && changed(signature.exif, exif);
+  }
+  if (startsWith(segment, signature.xmp)) {
+    const xmp = xmpUnder(job.metadata, data.subarray(signature.xmp.length), oriented);
+    if (xmp === undefined) {
+      return undefined;
+    }
+    noteXmpThumbnails(xmp, job);
+    const packet = turnedXmp(xmp, gainMap !== undefined, secondOrientation(carried));
+    const resized = resizedXmp(withoutClaims(packet, gainMap), size);
+    // Longer numbers may find no room in a segment that is full.
+    return changed(signature.xmp, resized.length + signature.xmp.length <= 65_533 ? resized : packet);
+  }
+  return job.metadata === "keep" ? segment : undefined;
 }
 
 /** JFIF's header with the densities swapped where the sides were, and without its thumbnail. */
