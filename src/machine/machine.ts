@@ -36,7 +36,7 @@ export interface Worker extends WorkerOutputs {
  * The machine on this computer: what the program declares, running. Each part is the declared resource's
  * counterpart, and nothing here knows what the program is.
  */
-export interface Machine extends Omit<LocalAws, "start" | "close" | "identity" | "sns"> {
+export interface Machine extends Omit<LocalAws, "start" | "close" | "sns"> {
   readonly outputs: StackOutputs;
   /** The workers of all fan-outs, whether the program exports them or not. */
   readonly workers: readonly Worker[];

@@ -9,6 +9,7 @@ import { checkFullName, checkName } from "./checks.ts";
 import { bodyOfAll } from "./dashboard.ts";
 import { EncryptionKey, type EncryptionKeyTransform } from "./encryption-key.ts";
 import { type CheckedFanOutSettings, checkFanOutSettings, type FanOutSettings } from "./fan-out-settings.ts";
+import { type Granted, grant } from "./grants.ts";
 import { ImageBucket, type ImageBucketTransform } from "./image-bucket.ts";
 import { physicalName } from "./names.ts";
 import * as policies from "./policies.ts";
@@ -87,6 +88,7 @@ export class ImageFanOut extends pulumi.ComponentResource {
   /** Resolves when the turn is over in which the fan-out was made: all workers are attached then, and later ones refused. */
   readonly complete: Promise<void>;
   #isComplete = false;
+  readonly #granted = new Set<string>();
 
   constructor(name: string, args: ImageFanOutArgs = {}, opts?: pulumi.ComponentResourceOptions) {
     checkName("ImageFanOut", name);
@@ -139,6 +141,31 @@ export class ImageFanOut extends pulumi.ComponentResource {
     throw new RangeError(
       `ImageWorker "${name}": the fan-out has a worker of that name already, whose results are under "${name}/". Give one of them another name.`,
     );
+  }
+
+  /**
+   * Lets a role drop images into the source bucket.
+   * @param role the resource, or the name of a role that is there already
+   * @throws RangeError where it is none, or may do so already
+   */
+  grantUpload(role: Granted): aws.iam.RolePolicy {
+    const arns = pulumi.output({ sourceArn: this.source.arn, keyArn: this.encryptionKeyArn });
+    return this.#grant("grantUpload", role, "upload", arns.apply(policies.uploadPolicy));
+  }
+
+  /**
+   * Lets a role read the results of all workers, and list them.
+   * @param role the resource, or the name of a role that is there already
+   * @throws RangeError where it is none, or may do so already
+   */
+  grantRead(role: Granted): aws.iam.RolePolicy {
+    const arns = pulumi.output({ resultsArn: this.results.arn, keyArn: this.keyArn });
+    return this.#grant("grantRead", role, "read", arns.apply(policies.readPolicy));
+  }
+
+  #grant(method: string, role: Granted, what: string, policy: pulumi.Output<aws.iam.PolicyDocument>) {
+    const of = { component: `ImageFanOut "${this.name}"`, method, prefix: `${this.name}-${what}`, policy };
+    return grant(role, of, this.#granted, this);
   }
 
   /** Records a worker, for the stack's outputs, the dashboard and the objective. */

@@ -6,8 +6,10 @@ import { RETENTION_SECONDS } from "../delivery/queue.ts";
 import { bundleHandler } from "../packaging/bundle.ts";
 import { alarmArgs, workerAlarms } from "./alarms.ts";
 import { checkName } from "./checks.ts";
+import { type Granted, grant } from "./grants.ts";
 import type { ImageFanOut } from "./image-fan-out.ts";
-import { lambdaTrustPolicy, queuePolicy, workerPolicy } from "./policies.ts";
+import { checkPermissions } from "./permissions.ts";
+import { lambdaTrustPolicy, queuePolicy, redrivePolicy, workerPolicy } from "./policies.ts";
 import {
   checkTransform,
   type Transform,
@@ -32,6 +34,12 @@ export interface ImageWorkerArgs extends WorkerSettings {
 
   /** Further environment variables for the handler. @default none */
   readonly environment?: Record<string, pulumi.Input<string>>;
+
+  /**
+   * What the handler itself needs beside the worker's own permissions, a table or a secret for example: statements that are
+   * added to the role's policy. @default none
+   */
+  readonly permissions?: pulumi.Input<pulumi.Input<aws.iam.PolicyStatement>[]>;
 
   /** Changes to single resources. @default none */
   readonly transform?: ImageWorkerTransform;
@@ -86,6 +94,8 @@ export class ImageWorker extends pulumi.ComponentResource {
   readonly function: aws.lambda.Function;
   /** First segment of the keys of its results: the worker's name. */
   readonly prefix: string;
+  readonly #fanOut: ImageFanOut;
+  readonly #granted = new Set<string>();
 
   constructor(
     name: string,
@@ -94,12 +104,13 @@ export class ImageWorker extends pulumi.ComponentResource {
     type = IMAGE_WORKER,
   ) {
     checkName("ImageWorker", name);
-    const { fanOut, handler, environment = {}, transform = {}, ...given } = args;
+    const { fanOut, handler, environment = {}, permissions = [], transform = {}, ...given } = args;
     checkTransform(`ImageWorker "${name}"`, transform, TRANSFORMS);
     fanOut.checkNewWorker(name);
     const fullName = `${fanOut.name}-${name}`;
     const settings = checkWorkerSettings(`ImageWorker "${name}": `, { ...fanOut.settings.workers, ...given });
     checkHandler(name, handler);
+    const others = checkPermissions(`ImageWorker "${name}": `, permissions);
     // A worker that gets a class of its own stays the same worker, and keeps its queues and what is in them.
     const own: pulumi.ComponentResourceOptions = { parent: fanOut, aliases: [{ type: IMAGE_WORKER }] };
     super(type, fullName, {}, pulumi.mergeOptions(own, opts));
@@ -114,6 +125,7 @@ export class ImageWorker extends pulumi.ComponentResource {
       parent: { parent: this },
     };
     this.prefix = name;
+    this.#fanOut = fanOut;
 
     this.deadLetterQueue = createDeadLetterQueue(child);
     this.queue = createQueue(child, this.deadLetterQueue);
@@ -124,7 +136,7 @@ export class ImageWorker extends pulumi.ComponentResource {
 
     const logGroup = createLogGroup(child);
     const role = createRole(child);
-    const rolePolicy = createRolePolicy(child, role, { ...queues, logGroup });
+    const rolePolicy = createRolePolicy(child, role, { ...queues, logGroup }, others);
     const code = { handler, environment };
     this.function = createFunction(child, code, { ...queues, logGroup, role, rolePolicy });
     createMapping(child, this.queue, this.function, rolePolicy);
@@ -141,6 +153,26 @@ export class ImageWorker extends pulumi.ComponentResource {
     const { source, results } = fanOut;
     const registered = { name, fanOut: fanOut.name, source: source.bucket, results: results.bucket };
     this.registerOutputs({ ...outputs, ...registered });
+  }
+
+  /**
+   * Lets a role look at the dead letters, and delete them or send them again, as `npm run dead-letters` and SQS do.
+   * @param role the resource, or the name of a role that is there already
+   * @throws RangeError where it is none, or may do so already
+   */
+  grantRedrive(role: Granted): aws.iam.RolePolicy {
+    const arns = pulumi.output({
+      queueArn: this.queue.arn,
+      deadLetterArn: this.deadLetterQueue.arn,
+      keyArn: this.#fanOut.keyArn,
+    });
+    const of = {
+      component: `ImageWorker "${this.prefix}"`,
+      method: "grantRedrive",
+      prefix: `${this.#fanOut.name}-${this.prefix}-redrive`,
+      policy: arns.apply(redrivePolicy),
+    };
+    return grant(role, of, this.#granted, this);
   }
 }
 
@@ -300,6 +332,7 @@ function createRolePolicy(
   { worker, name, fanOut, transform, parent }: Child,
   role: aws.iam.Role,
   { queue, deadLetterQueue, logGroup }: Queues & { logGroup: aws.cloudwatch.LogGroup },
+  others: pulumi.Output<aws.iam.PolicyStatement[]>,
 ): aws.iam.RolePolicy {
   const arns = pulumi.output({
     sourceArn: fanOut.source.arn,
@@ -314,7 +347,12 @@ function createRolePolicy(
     `${name}-role-policy`,
     ...transformed<aws.iam.RolePolicyArgs>(
       transform.rolePolicy,
-      { role: role.name, policy: arns.apply((known) => workerPolicy(known, fanOut.settings.tracing)) },
+      {
+        role: role.name,
+        policy: pulumi
+          .all([arns, others])
+          .apply(([known, statements]) => workerPolicy(known, fanOut.settings.tracing, statements)),
+      },
       parent,
     ),
   );

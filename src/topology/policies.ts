@@ -220,8 +220,15 @@ const TAKE_MESSAGES = [
   "sqs:GetQueueAttributes",
 ];
 
-/** Allows a worker's function what it does, and nothing else. */
-export function workerPolicy(arns: WorkerArns, tracing: boolean): PolicyDocument {
+/**
+ * Allows a worker's function what it does, and nothing else.
+ * @param others what its own handler needs beside
+ */
+export function workerPolicy(
+  arns: WorkerArns,
+  tracing: boolean,
+  others: readonly PolicyStatement[] = [],
+): PolicyDocument {
   const { sourceArn, resultsArn, prefix, queueArn, deadLetterArn, logGroupArn, keyArn } = arns;
   return document(
     allow("TakeMessages", TAKE_MESSAGES, queueArn),
@@ -234,5 +241,55 @@ export function workerPolicy(arns: WorkerArns, tracing: boolean): PolicyDocument
     ...(keyArn === undefined ? [] : [allow("UseKey", ["kms:Decrypt", "kms:GenerateDataKey"], keyArn)]),
     // X-Ray knows no single resources here.
     ...(tracing ? [allow("WriteTraces", ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*")] : []),
+    ...others,
+  );
+}
+
+/** Uploads, also of many parts; whoever gives up on one of those takes its parts away. */
+const UPLOAD = ["s3:PutObject", "s3:AbortMultipartUpload"];
+
+/**
+ * Allows to drop images into the source bucket, and not to read them.
+ * @param keyArn of the key that they are encrypted with: a part of an upload is only taken by who may decrypt it
+ *   (https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html)
+ */
+export function uploadPolicy({ sourceArn, keyArn }: { sourceArn: string; keyArn?: string | undefined }) {
+  return document(
+    allow("UploadImages", UPLOAD, `${sourceArn}/*`),
+    ...(keyArn === undefined ? [] : [allow("UseKey", ["kms:Decrypt", "kms:GenerateDataKey"], keyArn)]),
+  );
+}
+
+/** Allows to read the results of all workers. Without leave to list them, one that is not there yet is a 403. */
+export function readPolicy({ resultsArn, keyArn }: { resultsArn: string; keyArn?: string | undefined }) {
+  return document(
+    allow("ReadResults", "s3:GetObject", `${resultsArn}/*`),
+    allow("ListResults", "s3:ListBucket", resultsArn),
+    ...(keyArn === undefined ? [] : [allow("UseKey", "kms:Decrypt", keyArn)]),
+  );
+}
+
+/** What is done with dead letters: they are looked at, sent again one by one or by SQS itself, or deleted. */
+const TAKE_DEAD_LETTERS = [
+  ...TAKE_MESSAGES,
+  "sqs:StartMessageMoveTask",
+  "sqs:ListMessageMoveTasks",
+  "sqs:CancelMessageMoveTask",
+];
+
+/** Allows to look at a worker's dead letters, and to delete them or send them again. */
+export function redrivePolicy({
+  queueArn,
+  deadLetterArn,
+  keyArn,
+}: {
+  queueArn: string;
+  deadLetterArn: string;
+  keyArn?: string | undefined;
+}): PolicyDocument {
+  return document(
+    allow("TakeDeadLetters", TAKE_DEAD_LETTERS, deadLetterArn),
+    allow("SendAgain", "sqs:SendMessage", queueArn),
+    ...(keyArn === undefined ? [] : [allow("UseKey", ["kms:Decrypt", "kms:GenerateDataKey"], keyArn)]),
   );
 }

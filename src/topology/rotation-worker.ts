@@ -2,7 +2,7 @@ import path from "node:path";
 import type * as pulumi from "@pulumi/pulumi";
 import { ImageWorker, type ImageWorkerArgs } from "./image-worker.ts";
 
-export interface RotationWorkerArgs extends Omit<ImageWorkerArgs, "handler" | "environment"> {
+export interface RotationWorkerArgs extends Omit<ImageWorkerArgs, "handler" | "environment" | "permissions"> {
   /** Degrees by which every image is turned, clockwise; negative is counter-clockwise. Not a multiple of 360. */
   readonly angle: number;
 }

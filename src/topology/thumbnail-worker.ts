@@ -3,7 +3,8 @@ import type * as pulumi from "@pulumi/pulumi";
 import { checkInteger } from "./checks.ts";
 import { ImageWorker, type ImageWorkerArgs } from "./image-worker.ts";
 
-export interface ThumbnailWorkerArgs extends Omit<ImageWorkerArgs, "handler" | "environment"> {
+export interface ThumbnailWorkerArgs
+  extends Omit<ImageWorkerArgs, "handler" | "environment" | "permissions"> {
   /** Pixels, 16 to 4,096, of the longer side. A smaller image stays as small as it is. @default 256 */
   readonly longestSide?: number;
 

@@ -15,8 +15,14 @@ export const other: Record<string, ResourceType> = {
 
   "aws:iam/rolePolicy:RolePolicy": {
     inputs: ["name", "role", "policy"],
-    provision({ name, inputs }, { identity }) {
-      identity.addRolePolicy(String(inputs.role), policyText(inputs.policy));
+    provision({ name, inputs }, { identity, omitted }) {
+      const role = String(inputs.role);
+      if (!identity.addRolePolicy(role, policyText(inputs.policy))) {
+        omitted.add(
+          `aws:iam/rolePolicy:RolePolicy of the role ${role}, which exists already`,
+          `the role ${role} is not on this computer`,
+        );
+      }
       return { id: `${inputs.role}:${name}`, state: inputs };
     },
   },

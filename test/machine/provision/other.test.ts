@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { fakeServices } from "./services.ts";
+import { fakeServices, refusalOf } from "./services.ts";
 
 describe("roles, log groups and keys on this computer", () => {
   it("give a role its trust and its permissions", async () => {
@@ -13,6 +13,20 @@ describe("roles, log groups and keys on this computer", () => {
       ["createRole", "r", "{trust}"],
       ["addRolePolicy", "r", "{may}"],
     ]);
+  });
+
+  it("say in a line that a role is not here which exists already, and refuse it where nothing may be left out", async () => {
+    const policy = { role: "somebody", policy: "{may}" };
+    const { make, services } = fakeServices({ isThere: false });
+    await make("aws:iam/rolePolicy:RolePolicy", policy);
+
+    expect(services.omitted.lines).to.deep.equal([
+      "not run here: aws:iam/rolePolicy:RolePolicy of the role somebody, which exists already (1)",
+    ]);
+    const strict = fakeServices({ isThere: false, strict: true });
+    expect(await refusalOf(strict.make("aws:iam/rolePolicy:RolePolicy", policy))).to.contain(
+      "the role somebody is not on this computer",
+    );
   });
 
   it("name a log group as Pulumi does: in full, by its prefix, or after the resource", async () => {

@@ -3,7 +3,15 @@ import { Omitted, type Services } from "../../../src/machine/provision/provider.
 import { provision } from "../../../src/machine/provision/provision.ts";
 
 /** Services that only note what they are asked. */
-export function fakeServices({ strict = false, refusal }: { strict?: boolean; refusal?: string } = {}) {
+export function fakeServices({
+  strict = false,
+  isThere = true,
+  refusal,
+}: {
+  strict?: boolean;
+  isThere?: boolean;
+  refusal?: string;
+} = {}) {
   const asked: unknown[] = [];
   const noted =
     (name: string, answer?: unknown) =>
@@ -30,7 +38,7 @@ export function fakeServices({ strict = false, refusal }: { strict?: boolean; re
     },
     identity: {
       createRole: noted("createRole", "arn:role"),
-      addRolePolicy: noted("addRolePolicy"),
+      addRolePolicy: noted("addRolePolicy", isThere),
       setResourcePolicy: noted("setResourcePolicy"),
       refusalOfService: () => refusal,
     },

@@ -67,12 +67,14 @@ export class Identity {
     return arn;
   }
 
-  /** @throws {PolicyError} */
-  addRolePolicy(roleName: string, document: string): void {
+  /** @returns whether there is such a role @throws {PolicyError} */
+  addRolePolicy(roleName: string, document: string): boolean {
     const policies = this.#identityPolicies.get(`arn:aws:iam::${this.#accountId}:role/${roleName}`);
     // The source and a statement's Sid or number name it among all statements.
     const others = policies?.length ? `, policy ${policies.length + 1}` : "";
-    policies?.push(checkPolicy(document, { kind: "identity", source: `role ${roleName}${others}` }));
+    const policy = checkPolicy(document, { kind: "identity", source: `role ${roleName}${others}` });
+    policies?.push(policy);
+    return policies !== undefined;
   }
 
   /** True where policies of an earlier process are in force: what it ran goes on running, as on AWS. */
