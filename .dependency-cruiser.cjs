@@ -61,8 +61,8 @@ module.exports = {
     only(
       "topology-declares",
       `${SRC}(topology|settings\\.ts)`,
-      "^(src/(topology|packaging|(stack-outputs|delivery/(share|limits|queue))\\.ts)|packages/image-turn/src/weights\\.ts)",
-      "It says what exists, and of delivery only what settings promise. sharp must not be loaded in a preview.",
+      "^(src/(topology|packaging|(stack-outputs|capacity/preflight|delivery/(share|limits|queue))\\.ts)|packages/image-turn/src/weights\\.ts)",
+      "It says what exists, of delivery only what settings promise, and of capacity whether they can be met. sharp must not be loaded in a preview.",
     ),
     only("packaging-alone", `${SRC}packaging/`, "^src/packaging/", "It bundles whatever it is given."),
     only(

@@ -1,4 +1,3 @@
-import { warnOfMissedObjective } from "./src/objective.ts";
 import { readSettings } from "./src/settings.ts";
 import { ImageFanOut } from "./src/topology/image-fan-out.ts";
 import { RotationWorker } from "./src/topology/rotation-worker.ts";
@@ -8,8 +7,6 @@ const fanOut = new ImageFanOut("images", readSettings());
 
 new RotationWorker("clockwise", { fanOut, angle: 90 });
 new RotationWorker("counter-clockwise", { fanOut, angle: -90 });
-
-warnOfMissedObjective(fanOut);
 
 export const sourceBucket = fanOut.source.bucket;
 export const resultsBucket = fanOut.results.bucket;

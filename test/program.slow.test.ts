@@ -41,8 +41,8 @@ describe("the program in Pulumi's own Node.js runtime", function () {
     expect(result.complaints).to.deep.equal([]);
     expect(result.exitCode).to.equal(0);
     expect(only(result, "RotationWorker").map(({ name }) => name)).to.have.members([
-      "clockwise",
-      "counter-clockwise",
+      "images-clockwise",
+      "images-counter-clockwise",
     ]);
     expect(only(result, "BucketNotification")).to.have.length(1);
   }
@@ -91,12 +91,12 @@ describe("the program in Pulumi's own Node.js runtime", function () {
   });
 
   it("says where everything is", () => {
-    const queue = (name: string) => `https://sqs.eu-west-1.amazonaws.com/123456789012/${name}-0123456`;
+    const queue = (name: string) => `https://sqs.eu-west-1.amazonaws.com/123456789012/images-${name}-0123456`;
     const worker = (name: string, angle: number) => ({
       queue: queue(`${name}-queue`),
       deadLetterQueue: queue(`${name}-dead-letters`),
-      function: `${name}-function-0123456`,
-      logGroup: `${name}-log-0123456`,
+      function: `images-${name}-function-0123456`,
+      logGroup: `images-${name}-log-0123456`,
       prefix: name,
       angle,
     });

@@ -31,7 +31,6 @@ export function preflight(
   const settings = workers.map((worker) => ({ ...worker, retention: RETENTION_SECONDS }));
   const plan = {
     region: "",
-    stack: "",
     workers: settings,
     alarms: 0,
     dashboards: 0,

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { DeclaredOutputs, WorkerOutputs } from "../stack-outputs.ts";
+import type { WorkerOutputs } from "../stack-outputs.ts";
 import { placeOf } from "./arn.ts";
+import type { Attached } from "./attached.ts";
 
 /** Resolved names that the dashboard shows. */
 export interface Shown {
@@ -136,18 +137,17 @@ function lines({ topicArn, machine, workers }: Shown) {
   };
 }
 
-/** The fan-out that a dashboard is about; all workers are attached once it is complete. */
+/** What a dashboard is about; its workers are attached once it is complete. */
 interface Machine {
   readonly topic: { readonly arn: pulumi.Output<string> };
   readonly machine: string;
-  readonly workers: Readonly<Record<string, DeclaredOutputs>>;
-  readonly complete: Promise<void>;
+  readonly attached: Attached;
 }
 
-/** The body, with every worker that the program attaches. */
-export function bodyOfAll({ topic, machine, workers, complete }: Machine): pulumi.Output<string> {
-  const attached = complete.then(() => workers);
+/** Returns the body, with every worker that the program attaches. */
+export function bodyOfAll({ topic, machine, attached }: Machine): pulumi.Output<string> {
+  const workers = attached.complete.then(() => attached.outputs);
   return pulumi
-    .output({ topicArn: topic.arn, machine, workers: attached })
+    .output({ topicArn: topic.arn, machine, workers })
     .apply((shown) => JSON.stringify(dashboardBody(shown)));
 }

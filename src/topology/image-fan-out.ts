@@ -1,10 +1,10 @@
-import { setImmediate } from "node:timers/promises";
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { sharpLayer } from "../packaging/sharp-layer.ts";
 import type { DeclaredOutputs } from "../stack-outputs.ts";
 import { AlarmTopic } from "./alarm-topic.ts";
 import { alarmArgs, undeliveredAlarm } from "./alarms.ts";
+import { Attached } from "./attached.ts";
 import { checkFullName, checkName } from "./checks.ts";
 import { bodyOfAll } from "./dashboard.ts";
 import { EncryptionKey, type EncryptionKeyTransform } from "./encryption-key.ts";
@@ -12,9 +12,10 @@ import { type CheckedFanOutSettings, checkFanOutSettings, type FanOutSettings } 
 import { type Granted, grant } from "./grants.ts";
 import { ImageBucket, type ImageBucketTransform } from "./image-bucket.ts";
 import { physicalName } from "./names.ts";
+import { warnOfMissedObjective } from "./objective.ts";
 import * as policies from "./policies.ts";
 import { checkTransform, type Transform, transformed } from "./transform.ts";
-import type { CheckedWorkerSettings } from "./worker-settings.ts";
+import { type CheckedWorkerSettings, checkWorkerSettings, type WorkerSettings } from "./worker-settings.ts";
 
 export interface ImageFanOutArgs extends FanOutSettings {
   /** Changes to single resources. @default none */
@@ -50,6 +51,37 @@ const TRANSFORMS: Record<keyof ImageFanOutTransform, true> = {
   dashboard: true,
 };
 
+/** Resources of a fan-out beside its buckets and topics. */
+export interface FanOutNodes {
+  readonly topicPolicy: aws.sns.TopicPolicy;
+  readonly notification: aws.s3.BucketNotification;
+  /** Layer with sharp and libvips for linux-arm64, for every function that processes images. */
+  readonly layer: aws.lambda.LayerVersion;
+  /** Undefined where AWS holds all keys. */
+  readonly key: EncryptionKey | undefined;
+}
+
+/** What a fan-out hands to a worker that is attached to it, and to nobody else. */
+export interface Attachment {
+  readonly fanOut: Shared;
+  /** The worker's own name. */
+  readonly worker: string;
+  /** How the names of the worker's resources begin: the fan-out's name, and its own. */
+  readonly name: string;
+  /** Settings of the worker, with all defaults. */
+  readonly settings: CheckedWorkerSettings;
+  /** Records outputs of the worker, for the stack's outputs and the dashboard. */
+  readonly record: (outputs: Partial<DeclaredOutputs>) => void;
+}
+
+interface Shared extends Pick<Child, "name" | "machine" | "logGroups" | "settings"> {
+  readonly layer: aws.lambda.LayerVersion;
+  /** ARN of the key that is needed to read what is stored; undefined where AWS holds all keys. */
+  readonly keyArn: KeyArn;
+  /** ARN of the key that everything new is encrypted with; undefined where it is retired, or AWS holds all keys. */
+  readonly encryptionKeyArn: KeyArn;
+}
+
 /**
  * Everything that workers share: the bucket that images are dropped into, the topic that tells every worker of each
  * new image, the bucket that results come back in, and the layer with sharp.
@@ -65,29 +97,14 @@ export class ImageFanOut extends pulumi.ComponentResource {
   readonly results: aws.s3.Bucket;
   /** Topic with one message for every object created in the source bucket. */
   readonly topic: aws.sns.Topic;
-  /** Layer with sharp and libvips for linux-arm64, for every function that processes images. */
-  readonly sharp: aws.lambda.LayerVersion;
   /** Topic that all alarms go to. It stays while they are turned off, and with it who subscribed to it. */
   readonly alarmTopic: AlarmTopic;
-  /** ARN of the key that is needed to read what is stored; undefined where AWS holds all keys. */
-  readonly keyArn: pulumi.Output<string> | undefined;
-  /** ARN of the key that everything new is encrypted with; undefined where it is retired, or AWS holds all keys. */
-  readonly encryptionKeyArn: pulumi.Output<string> | undefined;
-  /** Settings with all defaults, and all tags. */
-  readonly settings: CheckedFanOutSettings;
-  /** How the names of its resources begin, and those of its workers' resources. */
-  readonly name: string;
-  /** PROJECT-STACK-FANOUT, which tells this machine's metrics and names from those of others in the account. */
-  readonly machine: string;
-  /** Prefix of the names of the workers' log groups. */
-  readonly logGroups: string;
-  /** The workers attached so far, by name. */
-  readonly workers: Record<string, DeclaredOutputs> = {};
-  /** Their settings, by name, with all defaults. */
-  readonly workerSettings: Record<string, CheckedWorkerSettings> = {};
-  /** Resolves when the turn is over in which the fan-out was made: all workers are attached then, and later ones refused. */
-  readonly complete: Promise<void>;
-  #isComplete = false;
+  readonly #attached = new Attached();
+  /** Outputs of the workers attached so far, by name. */
+  readonly workers: Readonly<Record<string, DeclaredOutputs>> = this.#attached.outputs;
+  /** Further resources, for what neither arguments nor `transform` can say. */
+  readonly nodes: FanOutNodes;
+  readonly #shared: Shared;
   readonly #granted = new Set<string>();
 
   constructor(name: string, args: ImageFanOutArgs = {}, opts?: pulumi.ComponentResourceOptions) {
@@ -97,30 +114,35 @@ export class ImageFanOut extends pulumi.ComponentResource {
     const settings = checkFanOutSettings(`ImageFanOut "${name}": `, args, ["transform"]);
     super("image-machine:index:ImageFanOut", name, {}, opts);
     const tags = { Project: pulumi.getProject(), Stack: pulumi.getStack(), ...settings.tags };
-    this.name = name;
-    this.machine = `${pulumi.getProject()}-${pulumi.getStack()}-${name}`;
-    this.logGroups = `/aws/lambda/${this.machine}-`;
-    this.settings = { ...settings, tags };
-    this.complete = setImmediate().then(() => {
-      this.#isComplete = true;
-    });
-    const child: Child = { name, settings: this.settings, transform, parent: { parent: this } };
+    const machine = `${pulumi.getProject()}-${pulumi.getStack()}-${name}`;
+    const child: Child = {
+      name,
+      machine,
+      logGroups: `/aws/lambda/${machine}-`,
+      settings: { ...settings, tags },
+      transform,
+      parent: { parent: this },
+    };
 
-    this.keyArn = createKey(child, this.logGroups);
-    this.encryptionKeyArn = settings.customerManagedKey === "retire" ? undefined : this.keyArn;
-    const source = createBucket(child, "source", this.encryptionKeyArn);
+    const key = createKey(child);
+    const encryptionKeyArn = settings.customerManagedKey === "retire" ? undefined : key?.arn;
+    const source = createBucket(child, "source", encryptionKeyArn);
     this.source = source.bucket;
-    this.results = createBucket(child, "results", this.encryptionKeyArn).bucket;
+    this.results = createBucket(child, "results", encryptionKeyArn).bucket;
 
-    this.topic = createTopic(child, this.encryptionKeyArn);
+    this.topic = createTopic(child, encryptionKeyArn);
     const topicPolicy = letSourcePublish(child, this.topic, this.source);
-    if (settings.tracing) letTopicTrace(child, this.topic, this.machine);
-    tellTopic(child, this.topic, source, topicPolicy);
-    this.sharp = createLayer(child, this.machine);
+    if (settings.tracing) letTopicTrace(child, this.topic);
+    const notification = tellTopic(child, this.topic, source, topicPolicy);
+    const layer = createLayer(child);
 
-    this.alarmTopic = createAlarmTopic(child, this.encryptionKeyArn);
+    this.alarmTopic = createAlarmTopic(child, encryptionKeyArn);
     if (settings.alarms.enabled) createAlarm(child, this.topic, this.alarmTopic);
-    if (settings.dashboard) createDashboard(child, this);
+    if (settings.dashboard) createDashboard(child, this.topic, this.#attached);
+    warnOfMissedObjective(this, settings.objective, this.#attached);
+
+    this.nodes = { topicPolicy, notification, layer, key };
+    this.#shared = { ...child, layer, keyArn: key?.arn, encryptionKeyArn };
 
     this.registerOutputs({
       source: this.source.bucket,
@@ -129,27 +151,13 @@ export class ImageFanOut extends pulumi.ComponentResource {
     });
   }
 
-  /** @throws RangeError where a worker of this name cannot be attached */
-  checkNewWorker(name: string): void {
-    if (this.#isComplete) {
-      throw new RangeError(
-        `ImageWorker "${name}": it comes too late for the fan-out's dashboard and objective, after an await. Create the fan-out and all its workers without an await in between: what has to be waited for comes before them.`,
-      );
-    }
-    checkFullName(this.name, name);
-    if (!this.workers[name]) return;
-    throw new RangeError(
-      `ImageWorker "${name}": the fan-out has a worker of that name already, whose results are under "${name}/". Give one of them another name.`,
-    );
-  }
-
   /**
    * Lets a role drop images into the source bucket.
    * @param role the resource, or the name of a role that is there already
    * @throws RangeError where it is none, or may do so already
    */
   grantUpload(role: Granted): aws.iam.RolePolicy {
-    const arns = pulumi.output({ sourceArn: this.source.arn, keyArn: this.encryptionKeyArn });
+    const arns = pulumi.output({ sourceArn: this.source.arn, keyArn: this.#shared.encryptionKeyArn });
     return this.#grant("grantUpload", role, "upload", arns.apply(policies.uploadPolicy));
   }
 
@@ -159,25 +167,44 @@ export class ImageFanOut extends pulumi.ComponentResource {
    * @throws RangeError where it is none, or may do so already
    */
   grantRead(role: Granted): aws.iam.RolePolicy {
-    const arns = pulumi.output({ resultsArn: this.results.arn, keyArn: this.keyArn });
+    const arns = pulumi.output({ resultsArn: this.results.arn, keyArn: this.#shared.keyArn });
     return this.#grant("grantRead", role, "read", arns.apply(policies.readPolicy));
   }
 
   #grant(method: string, role: Granted, what: string, policy: pulumi.Output<aws.iam.PolicyDocument>) {
-    const of = { component: `ImageFanOut "${this.name}"`, method, prefix: `${this.name}-${what}`, policy };
+    const { name } = this.#shared;
+    const of = { component: `ImageFanOut "${name}"`, method, prefix: `${name}-${what}`, policy };
     return grant(role, of, this.#granted, this);
   }
 
-  /** Records a worker, for the stack's outputs, the dashboard and the objective. */
-  attach(name: string, outputs: DeclaredOutputs, settings: CheckedWorkerSettings): void {
-    this.workers[name] = outputs;
-    this.workerSettings[name] = settings;
+  /**
+   * Attaches a worker: for components of workers, which get what the fan-out shares with them.
+   * @param given what the worker itself is told, beside the fan-out's defaults
+   * @throws RangeError where it comes too late, its name is taken or too long, or its settings are out of range
+   */
+  attach(worker: string, given: WorkerSettings): Attachment {
+    const { name, settings } = this.#shared;
+    this.#attached.check(worker);
+    checkFullName(name, worker);
+    const checked = checkWorkerSettings(`ImageWorker "${worker}": `, { ...settings.workers, ...given });
+    return {
+      fanOut: this.#shared,
+      worker,
+      name: `${name}-${worker}`,
+      settings: checked,
+      record: this.#attached.add(worker, checked),
+    };
   }
 }
 
 /** Name and settings of the fan-out, for each step. */
 interface Child {
   readonly name: string;
+  /** PROJECT-STACK-FANOUT, which tells this machine's metrics and names from those of others in the account. */
+  readonly machine: string;
+  /** Prefix of the names of the workers' log groups. */
+  readonly logGroups: string;
+  /** Settings with all defaults, and all tags. */
   readonly settings: CheckedFanOutSettings;
   readonly transform: ImageFanOutTransform;
   readonly parent: pulumi.CustomResourceOptions;
@@ -190,11 +217,11 @@ function kept({ settings: { buckets }, parent }: Child): pulumi.ComponentResourc
   return { ...parent, protect: buckets.protect, retainOnDelete: buckets.retainOnDelete };
 }
 
-function createKey(child: Child, logGroups: string): KeyArn {
-  const { name, settings, transform } = child;
+function createKey(child: Child): EncryptionKey | undefined {
+  const { name, logGroups, settings, transform } = child;
   if (!settings.customerManagedKey) return undefined;
   const args = { logGroups, tags: settings.tags, transform: transform.key };
-  return new EncryptionKey(`${name}-key`, args, kept(child)).arn;
+  return new EncryptionKey(`${name}-key`, args, kept(child));
 }
 
 function createBucket(child: Child, of: "source" | "results", keyArn: KeyArn): ImageBucket {
@@ -236,7 +263,7 @@ function letSourcePublish(
   );
 }
 
-function letTopicTrace({ name, transform, parent }: Child, topic: aws.sns.Topic, machine: string): void {
+function letTopicTrace({ name, machine, transform, parent }: Child, topic: aws.sns.Topic): void {
   new aws.xray.ResourcePolicy(
     `${name}-tracing-policy`,
     ...transformed(
@@ -259,8 +286,8 @@ function tellTopic(
   topic: aws.sns.Topic,
   source: ImageBucket,
   topicPolicy: aws.sns.TopicPolicy,
-): void {
-  new aws.s3.BucketNotification(
+): aws.s3.BucketNotification {
+  return new aws.s3.BucketNotification(
     `${name}-source-notification`,
     ...transformed(
       transform.notification,
@@ -273,7 +300,7 @@ function tellTopic(
   );
 }
 
-function createLayer({ name, transform, parent }: Child, machine: string): aws.lambda.LayerVersion {
+function createLayer({ name, machine, transform, parent }: Child): aws.lambda.LayerVersion {
   return new aws.lambda.LayerVersion(
     `${name}-sharp`,
     ...transformed(
@@ -306,12 +333,16 @@ function createAlarm(
   new aws.cloudwatch.MetricAlarm(`${name}-undelivered-alarm`, ...transformed(transform.alarm, args, parent));
 }
 
-function createDashboard({ name, transform, parent }: Child, fanOut: ImageFanOut): void {
+function createDashboard(
+  { name, machine, transform, parent }: Child,
+  topic: aws.sns.Topic,
+  attached: Attached,
+): void {
   new aws.cloudwatch.Dashboard(
     `${name}-dashboard`,
     ...transformed(
       transform.dashboard,
-      { dashboardName: physicalName(fanOut.machine), dashboardBody: bodyOfAll(fanOut) },
+      { dashboardName: physicalName(machine), dashboardBody: bodyOfAll({ topic, machine, attached }) },
       parent,
     ),
   );

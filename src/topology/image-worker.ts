@@ -4,10 +4,11 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { RETENTION_SECONDS } from "../delivery/queue.ts";
 import { bundleHandler } from "../packaging/bundle.ts";
+import type { DeclaredOutputs } from "../stack-outputs.ts";
 import { alarmArgs, workerAlarms } from "./alarms.ts";
 import { checkName } from "./checks.ts";
 import { type Granted, grant } from "./grants.ts";
-import type { ImageFanOut } from "./image-fan-out.ts";
+import type { Attachment, ImageFanOut } from "./image-fan-out.ts";
 import { checkPermissions } from "./permissions.ts";
 import { lambdaTrustPolicy, queuePolicy, redrivePolicy, workerPolicy } from "./policies.ts";
 import {
@@ -19,7 +20,6 @@ import {
 } from "./transform.ts";
 import {
   type CheckedWorkerSettings,
-  checkWorkerSettings,
   secondsOfCrash,
   visibilityTimeout,
   type WorkerSettings,
@@ -29,8 +29,11 @@ export interface ImageWorkerArgs extends WorkerSettings {
   /** The fan-out that the worker is attached to: it gets a message for every image dropped there. */
   readonly fanOut: ImageFanOut;
 
-  /** The TypeScript file that exports `handler`, absolute or relative to the Pulumi project. */
-  readonly handler: string;
+  /**
+   * The TypeScript file that exports `handler`, absolute or relative to the Pulumi project, or an archive with an
+   * `index.js` that does.
+   */
+  readonly handler: string | pulumi.asset.Archive;
 
   /** Further environment variables for the handler. @default none */
   readonly environment?: Record<string, pulumi.Input<string>>;
@@ -76,7 +79,13 @@ const TRANSFORMS: Record<keyof ImageWorkerTransform, true> = {
   alarm: true,
 };
 
-const IMAGE_WORKER = "image-machine:index:ImageWorker";
+/** Resources of a worker beside its queues and function. */
+export interface ImageWorkerNodes {
+  readonly role: aws.iam.Role;
+  readonly logGroup: aws.cloudwatch.LogGroup;
+  readonly mapping: aws.lambda.EventSourceMapping;
+  readonly subscription: aws.sns.TopicSubscription;
+}
 
 /**
  * One processor: a queue that is told of every image, a function that processes it and writes the result under
@@ -92,66 +101,62 @@ export class ImageWorker extends pulumi.ComponentResource {
   readonly deadLetterQueue: aws.sqs.Queue;
   /** Function that processes the images. */
   readonly function: aws.lambda.Function;
-  /** First segment of the keys of its results: the worker's name. */
-  readonly prefix: string;
-  readonly #fanOut: ImageFanOut;
+  /** Further resources, for what neither arguments nor `transform` can say. */
+  readonly nodes: ImageWorkerNodes;
+  /** Type token, of which a class for one kind of worker has its own. */
+  protected static readonly type: string = "image-machine:index:ImageWorker";
+  readonly #attachment: Attachment;
   readonly #granted = new Set<string>();
 
-  constructor(
-    name: string,
-    args: ImageWorkerArgs,
-    opts?: pulumi.ComponentResourceOptions,
-    type = IMAGE_WORKER,
-  ) {
+  constructor(name: string, args: ImageWorkerArgs, opts?: pulumi.ComponentResourceOptions) {
     checkName("ImageWorker", name);
     const { fanOut, handler, environment = {}, permissions = [], transform = {}, ...given } = args;
     checkTransform(`ImageWorker "${name}"`, transform, TRANSFORMS);
-    fanOut.checkNewWorker(name);
-    const fullName = `${fanOut.name}-${name}`;
-    const settings = checkWorkerSettings(`ImageWorker "${name}": `, { ...fanOut.settings.workers, ...given });
+    const attachment = fanOut.attach(name, given);
     checkHandler(name, handler);
     const others = checkPermissions(`ImageWorker "${name}": `, permissions);
     // A worker that gets a class of its own stays the same worker, and keeps its queues and what is in them.
-    const own: pulumi.ComponentResourceOptions = { parent: fanOut, aliases: [{ type: IMAGE_WORKER }] };
-    super(type, fullName, {}, pulumi.mergeOptions(own, opts));
-    const tags = { ...fanOut.settings.tags, Worker: name };
+    const own: pulumi.ComponentResourceOptions = { parent: fanOut, aliases: [{ type: ImageWorker.type }] };
+    super(new.target.type, attachment.name, {}, pulumi.mergeOptions(own, opts));
+    this.#attachment = attachment;
+    const { fanOut: shared, settings } = attachment;
     const child: Child = {
       worker: name,
-      name: fullName,
+      name: attachment.name,
       fanOut,
+      shared,
       settings,
       transform,
-      tags,
+      tags: { ...shared.settings.tags, Worker: name },
       parent: { parent: this },
     };
-    this.prefix = name;
-    this.#fanOut = fanOut;
 
     this.deadLetterQueue = createDeadLetterQueue(child);
     this.queue = createQueue(child, this.deadLetterQueue);
     const queues = { queue: this.queue, deadLetterQueue: this.deadLetterQueue };
     allowRedrive(child, queues);
     const queuePolicies = letTopicSend(child, queues);
-    subscribe(child, queues, queuePolicies);
+    const subscription = subscribe(child, queues, queuePolicies);
 
     const logGroup = createLogGroup(child);
     const role = createRole(child);
     const rolePolicy = createRolePolicy(child, role, { ...queues, logGroup }, others);
     const code = { handler, environment };
     this.function = createFunction(child, code, { ...queues, logGroup, role, rolePolicy });
-    createMapping(child, this.queue, this.function, rolePolicy);
-    if (fanOut.settings.alarms.enabled) createAlarms(child, queues, this.function);
+    const mapping = createMapping(child, this.queue, this.function, rolePolicy);
+    if (shared.settings.alarms.enabled) createAlarms(child, queues, this.function);
 
+    this.nodes = { role, logGroup, mapping, subscription };
     const outputs = {
       queue: this.queue.url,
       deadLetterQueue: this.deadLetterQueue.url,
       function: this.function.name,
       logGroup: logGroup.name,
-      prefix: this.prefix,
+      prefix: name,
     };
-    fanOut.attach(name, outputs, settings);
+    this.tell(outputs);
     const { source, results } = fanOut;
-    const registered = { name, fanOut: fanOut.name, source: source.bucket, results: results.bucket };
+    const registered = { name, fanOut: shared.name, source: source.bucket, results: results.bucket };
     this.registerOutputs({ ...outputs, ...registered });
   }
 
@@ -161,18 +166,24 @@ export class ImageWorker extends pulumi.ComponentResource {
    * @throws RangeError where it is none, or may do so already
    */
   grantRedrive(role: Granted): aws.iam.RolePolicy {
+    const { fanOut, worker, name } = this.#attachment;
     const arns = pulumi.output({
       queueArn: this.queue.arn,
       deadLetterArn: this.deadLetterQueue.arn,
-      keyArn: this.#fanOut.keyArn,
+      keyArn: fanOut.keyArn,
     });
     const of = {
-      component: `ImageWorker "${this.prefix}"`,
+      component: `ImageWorker "${worker}"`,
       method: "grantRedrive",
-      prefix: `${this.#fanOut.name}-${this.prefix}-redrive`,
+      prefix: `${name}-redrive`,
       policy: arns.apply(redrivePolicy),
     };
     return grant(role, of, this.#granted, this);
+  }
+
+  /** Adds to what the stack's outputs tell of the worker. */
+  protected tell(outputs: Partial<DeclaredOutputs>): void {
+    this.#attachment.record(outputs);
   }
 }
 
@@ -183,6 +194,8 @@ interface Child {
   /** How the names of its resources begin: the fan-out's name, and the worker's. */
   readonly name: string;
   readonly fanOut: ImageFanOut;
+  /** Names, settings, layer and keys that the fan-out hands to its workers alone. */
+  readonly shared: Attachment["fanOut"];
   readonly settings: CheckedWorkerSettings;
   readonly transform: ImageWorkerTransform;
   readonly tags: Record<string, string>;
@@ -195,15 +208,15 @@ interface Queues {
 }
 
 /** @throws RangeError where there is no such file */
-function checkHandler(name: string, handler: string): void {
-  if (existsSync(path.resolve(handler))) return;
+function checkHandler(name: string, handler: ImageWorkerArgs["handler"]): void {
+  if (typeof handler !== "string" || existsSync(path.resolve(handler))) return;
   throw new RangeError(
     `ImageWorker "${name}": handler is ${JSON.stringify(handler)}, but there is no such file in ${process.cwd()}.`,
   );
 }
 
 /** Arguments that both queues have. */
-function queueArgs({ fanOut: { encryptionKeyArn }, tags }: Child): aws.sqs.QueueArgs {
+function queueArgs({ shared: { encryptionKeyArn }, tags }: Child): aws.sqs.QueueArgs {
   return {
     messageRetentionSeconds: RETENTION_SECONDS,
     ...(encryptionKeyArn ? { kmsMasterKeyId: encryptionKeyArn } : { sqsManagedSseEnabled: true }),
@@ -279,8 +292,8 @@ function subscribe(
   { name, fanOut, transform, parent }: Child,
   { queue, deadLetterQueue }: Queues,
   policies: aws.sqs.QueuePolicy[],
-): void {
-  new aws.sns.TopicSubscription(
+): aws.sns.TopicSubscription {
+  return new aws.sns.TopicSubscription(
     `${name}-subscription`,
     ...transformed<aws.sns.TopicSubscriptionArgs>(
       transform.subscription,
@@ -299,13 +312,13 @@ function subscribe(
 function createLogGroup({
   worker,
   name,
-  fanOut,
+  shared,
   settings,
   transform,
   tags,
   parent,
 }: Child): aws.cloudwatch.LogGroup {
-  const { logGroups, encryptionKeyArn } = fanOut;
+  const { logGroups, encryptionKeyArn } = shared;
   return new aws.cloudwatch.LogGroup(
     `${name}-log`,
     ...transformed(
@@ -329,7 +342,7 @@ function createRole({ name, transform, tags, parent }: Child): aws.iam.Role {
 }
 
 function createRolePolicy(
-  { worker, name, fanOut, transform, parent }: Child,
+  { worker, name, fanOut, shared, transform, parent }: Child,
   role: aws.iam.Role,
   { queue, deadLetterQueue, logGroup }: Queues & { logGroup: aws.cloudwatch.LogGroup },
   others: pulumi.Output<aws.iam.PolicyStatement[]>,
@@ -341,7 +354,7 @@ function createRolePolicy(
     queueArn: queue.arn,
     deadLetterArn: deadLetterQueue.arn,
     logGroupArn: logGroup.arn,
-    keyArn: fanOut.keyArn,
+    keyArn: shared.keyArn,
   });
   return new aws.iam.RolePolicy(
     `${name}-role-policy`,
@@ -351,7 +364,7 @@ function createRolePolicy(
         role: role.name,
         policy: pulumi
           .all([arns, others])
-          .apply(([known, statements]) => workerPolicy(known, fanOut.settings.tracing, statements)),
+          .apply(([known, statements]) => workerPolicy(known, shared.settings.tracing, statements)),
       },
       parent,
     ),
@@ -367,7 +380,7 @@ interface Surroundings extends Queues {
 }
 
 function createFunction(
-  { worker, name, fanOut, settings, transform, tags, parent }: Child,
+  { worker, name, fanOut, shared, settings, transform, tags, parent }: Child,
   { handler, environment }: Pick<Required<ImageWorkerArgs>, "handler" | "environment">,
   { queue, deadLetterQueue, logGroup, role, rolePolicy }: Surroundings,
 ): aws.lambda.Function {
@@ -376,7 +389,7 @@ function createFunction(
     WORKER: worker,
     DAMAGED: settings.damaged,
     METADATA: settings.metadata,
-    MACHINE: fanOut.machine,
+    MACHINE: shared.machine,
     RESULTS_BUCKET: fanOut.results.bucket,
     QUEUE_URL: queue.url,
     DEAD_LETTER_QUEUE_URL: deadLetterQueue.url,
@@ -394,14 +407,14 @@ function createFunction(
         runtime: "nodejs24.x",
         architectures: ["arm64"],
         handler: "index.handler",
-        code: bundleHandler(handler),
-        layers: [fanOut.sharp.arn],
+        code: typeof handler === "string" ? bundleHandler(handler) : handler,
+        layers: [shared.layer.arn],
         role: role.arn,
         memorySize,
         timeout,
         ...(reservedConcurrency && { reservedConcurrentExecutions: reservedConcurrency }),
         // Left out, it would stay what it was.
-        tracingConfig: { mode: fanOut.settings.tracing ? "Active" : "PassThrough" },
+        tracingConfig: { mode: shared.settings.tracing ? "Active" : "PassThrough" },
         loggingConfig: { logFormat: "Text", logGroup: logGroup.name },
         environment: { variables },
         tags,
@@ -418,8 +431,8 @@ function createMapping(
   queue: aws.sqs.Queue,
   lambda: aws.lambda.Function,
   rolePolicy: aws.iam.RolePolicy,
-): void {
-  new aws.lambda.EventSourceMapping(
+): aws.lambda.EventSourceMapping {
+  return new aws.lambda.EventSourceMapping(
     `${name}-mapping`,
     ...transformed<aws.lambda.EventSourceMappingArgs>(
       transform.mapping,
@@ -439,19 +452,19 @@ function createMapping(
 }
 
 function createAlarms(
-  { worker, name, fanOut, settings, transform, tags, parent }: Child,
+  { worker, name, fanOut, shared, settings, transform, tags, parent }: Child,
   { queue, deadLetterQueue }: Queues,
   lambda: aws.lambda.Function,
 ): void {
-  const { machine, settings: shared } = fanOut;
+  const { machine, settings: all } = shared;
   const watched = workerAlarms({
     name: worker,
     machine,
     queue: queue.name,
     deadLetterQueue: deadLetterQueue.name,
     function: lambda.name,
-    oldestMessageSeconds: shared.alarms.oldestMessageSeconds,
-    rejectedImages: shared.alarms.rejectedImages,
+    oldestMessageSeconds: all.alarms.oldestMessageSeconds,
+    rejectedImages: all.alarms.rejectedImages,
     secondsOfCrash: secondsOfCrash(settings),
   });
   for (const [what, each] of Object.entries(watched)) {

@@ -14,26 +14,15 @@ export interface RotationWorkerArgs extends Omit<ImageWorkerArgs, "handler" | "e
  * new RotationWorker("half-turn", { fanOut, angle: 180 });
  */
 export class RotationWorker extends ImageWorker {
-  /** Degrees clockwise, above 0 and below 360. */
-  readonly angle: number;
+  protected static override readonly type = "image-machine:index:RotationWorker";
 
   constructor(name: string, args: RotationWorkerArgs, opts?: pulumi.ComponentResourceOptions) {
     const { angle: given, ...rest } = args;
     const angle = normalisedAngle(name, given);
-    super(
-      name,
-      {
-        ...rest,
-        handler: path.join(import.meta.dirname, "../../handlers/rotate.ts"),
-        environment: { ANGLE: String(angle) },
-      },
-      opts,
-      "image-machine:index:RotationWorker",
-    );
-    this.angle = angle;
-    const { workers } = rest.fanOut;
+    const handler = path.join(import.meta.dirname, "../../handlers/rotate.ts");
+    super(name, { ...rest, handler, environment: { ANGLE: String(angle) } }, opts);
     // Whoever tries the deployed machine judges results by it.
-    if (workers[name]) workers[name] = { ...workers[name], angle };
+    this.tell({ angle });
   }
 }
 

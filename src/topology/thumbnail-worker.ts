@@ -21,6 +21,8 @@ const FORMATS = ["jpeg", "png", "webp", "avif"] as const;
  * new ThumbnailWorker("thumbnail", { fanOut, longestSide: 320, format: "avif" });
  */
 export class ThumbnailWorker extends ImageWorker {
+  protected static override readonly type = "image-machine:index:ThumbnailWorker";
+
   constructor(name: string, args: ThumbnailWorkerArgs, opts?: pulumi.ComponentResourceOptions) {
     const { longestSide = 256, format = "webp", ...rest } = args;
     const worker = `ThumbnailWorker "${name}"`;
@@ -30,15 +32,11 @@ export class ThumbnailWorker extends ImageWorker {
         `${worker}: format is ${JSON.stringify(format)}, but must be one of ${FORMATS.join(", ")}.`,
       );
     }
+    const handler = path.join(import.meta.dirname, "../../handlers/thumbnail.ts");
     super(
       name,
-      {
-        ...rest,
-        handler: path.join(import.meta.dirname, "../../handlers/thumbnail.ts"),
-        environment: { LONGEST_SIDE: String(longestSide), FORMAT: format },
-      },
+      { ...rest, handler, environment: { LONGEST_SIDE: String(longestSide), FORMAT: format } },
       opts,
-      "image-machine:index:ThumbnailWorker",
     );
   }
 }

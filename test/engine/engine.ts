@@ -107,7 +107,7 @@ const HALF_TURN =
 /** The program with a worker more, after the others. */
 function withWorker(program: string, worker: string): string {
   const from = 'import { ImageWorker } from "./src/topology/image-worker.ts";';
-  return `${from}\n${program.replace("warnOfMissedObjective(fanOut)", `${worker}\n$&`)}`;
+  return `${from}\n${program.replace("export const sourceBucket", `${worker}\n$&`)}`;
 }
 
 /** What stays on AWS with `retainOnDelete`. */

@@ -42,7 +42,7 @@ export async function projectIn(
   for (const [name, code] of Object.entries(handlers)) {
     await writeFile(path.join(project, "handlers", `${name}.ts`), code);
     program = program.replace(
-      "warnOfMissedObjective(fanOut)",
+      "export const sourceBucket",
       `new ImageWorker("${name}", { fanOut, handler: "handlers/${name}.ts" });\n$&`,
     );
   }

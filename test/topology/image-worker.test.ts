@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { expect } from "chai";
@@ -268,6 +269,30 @@ describe("ImageWorker", () => {
     expect(fanOuts[0]?.workers.grey?.prefix).to.equal("grey");
   });
 
+  it("shows queues, function and some nodes, and its fan-out buckets, topics and outputs, and nothing else", async () => {
+    const shown = (component: object) => Object.keys(component).filter((key) => !/^__|^urn$/.test(key));
+    await registered(() => {
+      const fanOut = new ImageFanOut("images");
+      const grey = new ImageWorker("grey", { fanOut, handler: "handlers/rotate.ts" });
+      const turn = new RotationWorker("turn", { fanOut, angle: 90 });
+
+      for (const worker of [grey, turn]) {
+        expect(shown(worker)).to.have.members(["queue", "deadLetterQueue", "function", "nodes"]);
+        expect(Object.keys(worker.nodes)).to.have.members(["role", "logGroup", "mapping", "subscription"]);
+      }
+      expect(shown(fanOut)).to.have.members([
+        ...["source", "results", "topic", "alarmTopic", "workers", "nodes"],
+      ]);
+    });
+  });
+
+  it("has the code of an archive as it is", async () => {
+    const handler = new pulumi.asset.FileArchive("handlers");
+
+    const { code } = find(await worker({ handler }), "Function", "images-grey-function");
+    expect(await code.path).to.equal("handlers");
+  });
+
   it("takes the fan-out's settings where it has none of its own", async () => {
     const resources = await registered(() => {
       const workers = { memorySize: 512, timeout: 80, scaling: { maximumConcurrency: 7 } };
@@ -327,7 +352,7 @@ describe("a worker that comes after an await", () => {
     const resources = await registered(async () => {
       const fanOut = new ImageFanOut("images");
       new RotationWorker("early", { fanOut, angle: 90 });
-      await fanOut.complete;
+      await setImmediate();
       expect(() => new RotationWorker("late", { fanOut, angle: 90 })).to.throw(
         RangeError,
         'ImageWorker "late": it comes too late for the fan-out\'s dashboard and objective, after an await. Create the fan-out and all its workers without an await in between: what has to be waited for comes before them.',

@@ -1,4 +1,4 @@
-import { mkdir, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { SQSClient } from "@aws-sdk/client-sqs";
@@ -156,9 +156,7 @@ export class LambdaService {
     await Promise.all([taskRoot, temporary, this.logs].map((each) => mkdir(each, { recursive: true })));
     // Lambda takes .js for CommonJS; Node would ask the next package.json up the path, which may be this project's.
     await writeFile(path.join(folder, "functions", "package.json"), '{ "type": "commonjs" }\n');
-    for (const [file, content] of Object.entries(await assetsOf(code))) {
-      await writeFile(path.join(taskRoot, file), await textOf(content));
-    }
+    await unpack(code, taskRoot);
     return { taskRoot, temporary };
   }
 
@@ -253,6 +251,19 @@ function inherited(...names: string[]): Record<string, string> {
   );
 }
 
+/** Puts a function's code into a folder: single files, or all of a folder. */
+async function unpack(archive: unknown, to: string): Promise<void> {
+  const from = await (archive as Partial<pulumi.asset.FileArchive>).path;
+  if (from !== undefined) {
+    if ((await stat(from)).isDirectory()) return cp(from, to, { recursive: true });
+    throw new Error(`the code is ${from}, which is not unpacked here: give the folder that it is made of`);
+  }
+  for (const [file, content] of Object.entries(await assetsOf(archive))) {
+    await mkdir(path.dirname(path.join(to, file)), { recursive: true });
+    await writeFile(path.join(to, file), await textOf(content));
+  }
+}
+
 async function assetsOf(archive: unknown): Promise<Record<string, unknown>> {
   const assets = await (archive as Partial<pulumi.asset.AssetArchive>).assets;
   if (!assets) throw new Error("the code is no archive of single files");
@@ -262,7 +273,6 @@ async function assetsOf(archive: unknown): Promise<Record<string, unknown>> {
 async function textOf(asset: unknown): Promise<string> {
   const { text, path: file } = asset as { text?: Promise<string>; path?: Promise<string> };
   if (text !== undefined) return text;
-  const { readFile } = await import("node:fs/promises");
   return readFile(String(await file), "utf8");
 }
 

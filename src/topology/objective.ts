@@ -1,0 +1,21 @@
+import * as pulumi from "@pulumi/pulumi";
+import { preflight } from "../capacity/preflight.ts";
+import type { Attached } from "./attached.ts";
+import type { ObjectiveSettings } from "./fan-out-settings.ts";
+
+/**
+ * Warns, in every preview and up, where the settings of the workers cannot meet the stack's objective, and says what
+ * would. It waits until the program has attached them all, and asks nobody.
+ */
+export function warnOfMissedObjective(
+  fanOut: pulumi.Resource,
+  objective: ObjectiveSettings | undefined,
+  attached: Attached,
+): void {
+  if (!objective) return;
+  attached.complete.then(() => {
+    const workers = Object.entries(attached.settings).map(([name, settings]) => ({ name, ...settings }));
+    const warning = preflight(workers, objective);
+    if (warning) pulumi.log.warn(warning, fanOut);
+  });
+}
