@@ -61,14 +61,14 @@ module.exports = {
     only(
       "topology-declares",
       `${SRC}(topology|settings\\.ts)`,
-      "^(src/(topology|packaging|(stack-outputs|capacity/preflight|delivery/(share|limits|queue))\\.ts)|packages/image-turn/src/weights\\.ts)",
+      "^(src/(topology|packaging|(stack-outputs|image-filter|capacity/preflight|delivery/(share|limits|queue))\\.ts)|packages/image-turn/src/weights\\.ts)",
       "It says what exists, of delivery only what settings promise, and of capacity whether they can be met. sharp must not be loaded in a preview.",
     ),
     only("packaging-alone", `${SRC}packaging/`, "^src/packaging/", "It bundles whatever it is given."),
     only(
       "operations-here-and-on-aws",
       `${SRC}operations/`,
-      "^(src/(operations/|delivery/|stack-outputs\\.ts)|packages/image-turn/)",
+      "^(src/(operations/|delivery/|(stack-outputs|image-filter)\\.ts)|packages/image-turn/)",
       "They run against any stack: this computer is one.",
     ),
     only(
@@ -80,7 +80,7 @@ module.exports = {
     only(
       "machine-runs-the-graph",
       `${SRC}machine/`,
-      "^(src/machine/|src/(delivery/envelope|stack-outputs)\\.ts|packages/local-aws/src/index\\.ts)",
+      "^(src/machine/|src/(delivery/envelope|stack-outputs|image-filter)\\.ts|packages/local-aws/src/index\\.ts)",
       "What it runs is what index.ts registers.",
     ),
     {

@@ -14,10 +14,11 @@ import {
   OBJECTIVE_RANGES,
   OLDEST_MESSAGE_SECONDS,
 } from "../src/topology/fan-out-settings.ts";
+import { KEY_PART, KEY_PARTS, ONLY_BYTES } from "../src/topology/filters.ts";
 import { RESERVED_CONCURRENCY, SCALING_RANGES, WORKER_CHOICES } from "../src/topology/worker-settings.ts";
 
 const PAGE = path.join(import.meta.dirname, "settings.md");
-const SOURCES = ["fan-out-settings.ts", "worker-settings.ts"].map((file) =>
+const SOURCES = ["fan-out-settings.ts", "worker-settings.ts", "filters.ts"].map((file) =>
   path.join(import.meta.dirname, "../src/topology", file),
 );
 
@@ -31,6 +32,14 @@ type Choice =
 const CHOICES: Readonly<Record<string, Choice>> = {
   ...prefixed("workers.", { ...WORKER_CHOICES, reservedConcurrency: RESERVED_CONCURRENCY }),
   ...prefixed("workers.scaling.", SCALING_RANGES),
+  ...prefixed("workers.only.", {
+    prefix: KEY_PARTS,
+    suffix: KEY_PARTS,
+    minimumBytes: ONLY_BYTES,
+    maximumBytes: ONLY_BYTES,
+  }),
+  prefix: KEY_PART,
+  suffix: KEY_PART,
   ...prefixed("buckets.", BUCKET_CHOICES),
   ...prefixed("alarms.", {
     ...ALARM_CHOICES,

@@ -1,4 +1,5 @@
 import type * as pulumi from "@pulumi/pulumi";
+import type { ImageFilter } from "./image-filter.ts";
 
 /** Where a worker takes its messages and leaves its results. */
 export interface WorkerOutputs {
@@ -14,6 +15,8 @@ export interface WorkerOutputs {
   readonly prefix: string;
   /** Degrees clockwise that it turns images by; undefined for a worker that does something else. */
   readonly angle?: number;
+  /** The images that it is told of; undefined where it is told of all. */
+  readonly filter?: ImageFilter;
 }
 
 /** The same while the program runs: what AWS decides is not known yet. */

@@ -99,7 +99,11 @@ describe("the settings", () => {
       "retired",
       'Setting customerManagedKey is "retired", but must be false, true or retire.',
     ],
-    ["tracng", "true", /^Setting tracng is not known, only dashboard, customerManagedKey, tracing, buckets/],
+    [
+      "tracng",
+      "true",
+      /^Setting tracng is not known, only dashboard, customerManagedKey, tracing, prefix, suffix, buckets/,
+    ],
     ["tags", '{"aws:team":"x"}', /^Setting tags\.aws:team is "x", but a tag has a name/],
     ["tags", '{"cost":{}}', /^Setting tags\.cost is {}, but a tag/],
     // More digits than JavaScript keeps.
@@ -195,11 +199,12 @@ describe("the settings", () => {
     const keysOf = (prefix: string, choices: object) => Object.keys(choices).map((name) => prefix + name);
 
     expect(keys).to.have.members([
-      ...keysOf("", { ...FAN_OUT_CHOICES, tags: [] }),
+      ...keysOf("", { prefix: "", suffix: "", ...FAN_OUT_CHOICES, tags: [] }),
       ...keysOf("buckets.", BUCKET_CHOICES),
       ...keysOf("alarms.", { ...ALARM_CHOICES, email: "", oldestMessageSeconds: "" }),
       ...keysOf("workers.", { ...WORKER_CHOICES, reservedConcurrency: RESERVED_CONCURRENCY }),
       ...keysOf("workers.scaling.", SCALING_RANGES),
+      ...keysOf("workers.only.", { prefix: "", suffix: "", minimumBytes: "", maximumBytes: "" }),
       ...keysOf("objective.", OBJECTIVE_RANGES),
     ]);
     expect(settingsPage()).to.match(/^\| `workers\.memorySize` \| 1,769 \| 256 to 10,240 MB \| /m);

@@ -103,6 +103,7 @@ function workerOf({ name, inputs }: Declared, resources: readonly Declared[]): W
     scaling: scalingOf(inputs),
     maxReceiveCount: redrive === undefined ? NEVER : Number(JSON.parse(String(redrive)).maxReceiveCount),
     retention: Number(queue.inputs.messageRetentionSeconds ?? DEFAULTS.retention),
+    isFiltered: isFiltered(queue, resources),
   };
 }
 
@@ -114,6 +115,20 @@ function withOwnNames(workers: readonly WorkerPlan[]): WorkerPlan[] {
       ? { ...worker, name: `${worker.dimensions.machine}/${worker.name}` }
       : worker,
   );
+}
+
+/** Whether a queue's topic has a filter for it, or is itself told of some keys alone. */
+function isFiltered(queue: Declared, resources: readonly Declared[]): boolean {
+  const isFor = (arn: unknown, { name }: Declared) => String(arn).split(":").at(-1) === name;
+  return resources
+    .filter(({ type, inputs }) => /:TopicSubscription$/.test(type) && isFor(inputs.endpoint, queue))
+    .some(({ inputs: { topic, filterPolicy } }) => {
+      const topics = resources
+        .filter(({ type }) => /:BucketNotification$/.test(type))
+        .flatMap(({ inputs }) => (inputs.topics ?? []) as Record<string, unknown>[]);
+      const notifications = topics.filter(({ topicArn }) => topicArn === topic);
+      return filterPolicy ?? notifications.some((each) => each.filterPrefix ?? each.filterSuffix);
+    });
 }
 
 function scalingOf({ provisionedPollerConfig, scalingConfig }: Declared["inputs"]): WorkerPlan["scaling"] {

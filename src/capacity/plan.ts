@@ -22,6 +22,8 @@ export interface WorkerPlan {
   readonly maxReceiveCount: number;
   /** Seconds that the queue keeps a message. */
   readonly retention: number;
+  /** Whether a filter of bucket or topic leaves images out, nobody knows how many. @default false */
+  readonly isFiltered?: boolean;
 }
 
 /** The pollers of a worker that has some of its own. */

@@ -1,6 +1,7 @@
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { Events } from "local-aws";
+import { inWords, passes } from "../image-filter.ts";
 import { Failures } from "../machine/failures.ts";
 import { type Machine, startMachine } from "../machine/machine.ts";
 import { countMessages } from "../operations/queue.ts";
@@ -85,11 +86,18 @@ Buckets are folders of ${path.join(folder, "buckets")}, logs files of ${machine.
   if (introduction === told.introduction) console.log("The machine is running again.");
   else console.log(introduction);
   console.log(`Workers: ${workers.map(({ name }) => name).join(", ")}.`);
+  for (const { name, filter } of workers) {
+    if (filter) console.log(`${name} is told only of ${inWords(filter)}.`);
+  }
   told.introduction = introduction;
   passOn();
   machine.events.on("put", ({ bucket, key, size }) => {
     const where = sources.has(bucket) ? "in " : results.has(bucket) ? "out" : undefined;
-    if (where) console.log(`${where}  ${key}  ${(size / 1000).toFixed(0)} kB`);
+    const untold = workers.filter(
+      ({ source, filter }) => source === bucket && !passes(filter, { key, size }),
+    );
+    const of = untold.length > 0 ? `, not for ${untold.map(({ name }) => name).join(", ")}` : "";
+    if (where) console.log(`${where}  ${key}  ${(size / 1000).toFixed(0)} kB${of}`);
     const worker = workers.find((each) => each.results === bucket && key.startsWith(`${each.prefix}/`));
     if (worker) failures.succeeded(worker.name);
   });

@@ -28,8 +28,8 @@ export function progressDisplay(
   let lastLine = performance.now();
   let lastText = "";
   return {
-    update({ uploaded, done, perImage }, images) {
-      const expected = images * perImage;
+    update({ uploaded, done, perImage, filtered }, images) {
+      const expected = images * perImage - filtered;
       if (stream.isTTY) {
         if (!bar.isActive) bar.start(expected, done, { uploaded });
         bar.update(done, { uploaded });

@@ -43,7 +43,7 @@ ${table(["Worker", "Memory", "Timeout", "Batch", "Batches at once"], plan.worker
 ## Conservation
 
 ${table(
-  ["Worker", "created", "results", "rejected", "superseded", "missing", "stale", "orphaned"],
+  ["Worker", "created", "results", "rejected", "superseded", "not told", "missing", "stale", "orphaned"],
   workers.map(([name, { tally }]) => [
     name,
     ...[
@@ -51,6 +51,7 @@ ${table(
       tally.results,
       tally.rejected,
       tally.superseded,
+      tally.filtered,
       tally.missing,
       tally.stale,
       tally.orphaned,

@@ -58,7 +58,9 @@ await runCommand(USAGE, { allowPositionals: true, options: OPTIONS }, async ({ v
   const interruption = new AbortController();
   using input = values.yes ? undefined : answersFrom(values.outputs === "-", interruption.signal);
   using operator = await openOperator(values);
-  const prefix = `proof/${randomUUID()}/`;
+  // Where the bucket tells of some keys only, they begin so.
+  const [{ filter } = {}] = Object.values(operator.stack.workers);
+  const prefix = `${filter?.prefix ?? ""}proof/${randomUUID()}/`;
   const options: ProofOptions = {
     ...operator,
     items: itemsOf(prefix, images, files),

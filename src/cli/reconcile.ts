@@ -122,7 +122,9 @@ async function reconcile(
 }
 
 function summary(worker: string, tally: Tally, sent: number, grace: number): string {
-  const { created, results, rejected, superseded, inFlight, missing, stale, orphaned, queued } = tally;
+  const { created, results, rejected, superseded, inFlight, missing, stale, filtered, orphaned, queued } =
+    tally;
+  const notTold = filtered > 0 ? ` + ${filtered} that it is not told of` : "";
   const gaps = missing + stale > 0 ? ` + ${missing} missing + ${stale} stale` : "";
   const minutes = counted(grace, "minute", "minutes");
   const further = [
@@ -138,7 +140,7 @@ function summary(worker: string, tally: Tally, sent: number, grace: number): str
     ...(sent > 0 ? [`${counted(sent, "was", "were")} sent to the queue`] : []),
   ];
   return [
-    `${worker}: ${created} created = ${results} results + ${rejected} rejected + ${superseded} superseded + ${inFlight} in flight${gaps}`,
+    `${worker}: ${created} created = ${results} results + ${rejected} rejected + ${superseded} superseded + ${inFlight} in flight${notTold}${gaps}`,
     ...further,
   ].join("; ");
 }

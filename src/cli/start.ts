@@ -25,7 +25,7 @@ makes of them to DIR/WORKER/. Without files it takes the samples.
   --chaos SEED   lets everything go wrong at times, the same things with the same SEED, and says
                  what it was: the results must be right all the same
   --report FILE  writes what became of each image at each worker, a line of JSON each: key, worker,
-                 code ("created", "lost", "not-done" or why it was rejected), reason, milliseconds
+                 code ("created", "not-told", "lost", "not-done" or why it was rejected), reason, milliseconds
                  from its upload, bytes of the file
   --help         prints this
 

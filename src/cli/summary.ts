@@ -1,5 +1,6 @@
 import { copyFile, mkdir, readdir } from "node:fs/promises";
 import path from "node:path";
+import { inWords } from "../image-filter.ts";
 import type { Failure } from "../machine/failures.ts";
 import type { Summary } from "../machine/run.ts";
 import type { Rejection } from "../machine/tally.ts";
@@ -25,7 +26,7 @@ export async function printSummary(
   failures: readonly Failure[],
   places: Places,
 ): Promise<void> {
-  const { rejections, lost, givenUp, results } = summary;
+  const { rejections, lost, givenUp, results, filtered } = summary;
   printList(grouped(rejections), places);
   printList(
     lost.map(({ key, worker }) => `lost      ${key} (${worker})`),
@@ -37,6 +38,11 @@ export async function printSummary(
     const named = keys.slice(0, MAX_LISTED).join(", ");
     console.log(
       `given up  ${worker}, as it fails in the same way with every image. Not done: ${named}${more}`,
+    );
+  }
+  for (const { worker, filter, images } of filtered) {
+    console.log(
+      `not told  ${worker} of ${counted(images, "image", "images")}: it is told only of ${inWords(filter)}`,
     );
   }
   for (const [worker, count] of Object.entries(results)) {

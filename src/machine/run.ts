@@ -20,6 +20,7 @@ import {
 } from "@aws-sdk/client-sqs";
 import pMap from "p-map";
 import { createdObjects, isFolderMarker } from "../delivery/envelope.ts";
+import { type ImageFilter, passes } from "../image-filter.ts";
 import type { Failure } from "./failures.ts";
 import type { Input } from "./inputs.ts";
 import type { Machine, Worker } from "./machine.ts";
@@ -34,6 +35,8 @@ export interface Summary {
   readonly lost: { worker: string; key: string }[];
   /** Workers that failed with every image in the same way, and the images that they were given up with. */
   readonly givenUp: { worker: string; failure: Failure; keys: string[] }[];
+  /** Workers that are not told of all images, what they are told of, and the number of images that they are not told of. */
+  readonly filtered: { worker: string; filter: ImageFilter; images: number }[];
   /** From the first upload to the last result. */
   readonly seconds: number;
 }
@@ -69,9 +72,10 @@ export async function run(
 
   const results: Record<string, number> = {};
   for (const worker of machine.workers) results[worker.name] = await download(machine, worker, out);
-  const { done, perImage } = tally.progress;
-  const missing = done < tally.images * perImage ? await findMissing(machine, inputs(), tally) : [];
-  return { images: tally.images, results, seconds, ...account(tally, missing) };
+  const { done, perImage, filtered } = tally.progress;
+  const missing =
+    done + filtered < tally.images * perImage ? await findMissing(machine, inputs(), tally) : [];
+  return { images: tally.images, results, seconds, ...account(machine, tally, missing) };
 }
 
 /** Counts results as they are created. @returns what ends it */
@@ -123,7 +127,11 @@ async function outcomes(machine: Machine, tally: Tally, tell: () => void): Promi
 }
 
 /** Tells what became of images that a worker left nothing of: lost, or not done, as the worker was given up. */
-function account(tally: Tally, missing: Missing[]): Pick<Summary, "rejections" | "lost" | "givenUp"> {
+function account(
+  { workers }: Machine,
+  tally: Tally,
+  missing: Missing[],
+): Pick<Summary, "rejections" | "lost" | "givenUp" | "filtered"> {
   for (const { worker, key } of missing) {
     const failure = tally.givenUp.get(worker);
     if (failure) tally.became(key, worker, "not-done", failure.what);
@@ -132,6 +140,10 @@ function account(tally: Tally, missing: Missing[]): Pick<Summary, "rejections" |
   return {
     rejections: [...tally.rejections.values()],
     lost: missing.filter(({ worker }) => !tally.givenUp.has(worker)),
+    filtered: workers.flatMap(({ name: worker, filter }) => {
+      const images = tally.filtered.get(worker) ?? 0;
+      return filter && images > 0 ? [{ worker, filter, images }] : [];
+    }),
     givenUp: [...tally.givenUp].map(([worker, failure]) => ({
       worker,
       failure,
@@ -219,7 +231,7 @@ interface Missing {
   readonly key: string;
 }
 
-/** Finds the images that a worker left neither a result nor a rejection of. */
+/** Finds the images that a worker was told of and left neither a result nor a rejection of. */
 async function findMissing(
   machine: Machine,
   inputs: AsyncIterable<Input>,
@@ -227,9 +239,10 @@ async function findMissing(
 ): Promise<Missing[]> {
   const missing: Missing[] = [];
   for await (const { file, key } of inputs) {
-    if (isFolderMarker({ key, size: (await stat(file)).size })) continue;
-    for (const { name: worker, prefix, results } of machine.workers) {
-      if (rejections.has(`${worker}/${key}`)) continue;
+    const { size } = await stat(file);
+    if (isFolderMarker({ key, size })) continue;
+    for (const { name: worker, prefix, results, filter } of machine.workers) {
+      if (rejections.has(`${worker}/${key}`) || !passes(filter, { key, size })) continue;
       const head = new HeadObjectCommand({ Bucket: results, Key: `${prefix}/${key}` });
       await machine.s3.send(head).catch((error) => {
         const isMissing = error instanceof S3ServiceException && error.$metadata.httpStatusCode === 404;

@@ -1,3 +1,4 @@
+import { inWords, passes } from "../image-filter.ts";
 import type { Failure, Failures } from "./failures.ts";
 import type { Machine } from "./machine.ts";
 
@@ -20,7 +21,7 @@ export const FAILED_TOO_OFTEN = {
 export interface Outcome {
   readonly key: string;
   readonly worker: string;
-  /** "created", "lost", "not-done" or a rejection's own. */
+  /** "created", "not-told", "lost", "not-done" or a rejection's own. */
   readonly code: string;
   /** None where all went well. */
   readonly reason: string | null;
@@ -34,8 +35,10 @@ export interface Progress {
   readonly uploaded: number;
   /** Results and rejections so far. */
   readonly done: number;
-  /** Results and rejections that one image gives. */
+  /** Results and rejections that one image gives, where every worker is told of it. */
   readonly perImage: number;
+  /** Those that no uploaded image gives, as a worker is not told of it. */
+  readonly filtered: number;
 }
 
 export interface TallyOptions {
@@ -54,6 +57,8 @@ export class Tally {
   readonly rejections = new Map<string, Rejection>();
   /** Workers that failed with every image in the same way. */
   readonly givenUp = new Map<string, Failure>();
+  /** Images by worker that it is not told of. */
+  readonly filtered: Map<string, number>;
   readonly #machine: Pick<Machine, "workers" | "lambda">;
   readonly #options: TallyOptions;
   /** Results and rejections by worker. */
@@ -65,24 +70,35 @@ export class Tally {
     this.#machine = machine;
     this.#options = options;
     this.#done = new Map(machine.workers.map(({ name }) => [name, 0]));
+    this.filtered = new Map(this.#done);
   }
 
   get progress(): Progress {
-    const done = [...this.#done.values()].reduce((sum, count) => sum + count, 0);
-    return { uploaded: this.uploaded, done, perImage: this.#machine.workers.length };
+    const sum = (counts: Map<string, number>) => [...counts.values()].reduce((all, count) => all + count, 0);
+    const perImage = this.#machine.workers.length;
+    return { uploaded: this.uploaded, done: sum(this.#done), perImage, filtered: sum(this.filtered) };
   }
 
   /** Workers that have not made or rejected every uploaded image, and are not given up. */
   get unfinished(): Machine["workers"] {
     return this.#machine.workers.filter(
-      ({ name }) => !this.givenUp.has(name) && (this.#done.get(name) ?? 0) < this.uploaded,
+      ({ name }) =>
+        !this.givenUp.has(name) &&
+        (this.#done.get(name) ?? 0) + (this.filtered.get(name) ?? 0) < this.uploaded,
     );
   }
 
-  /** Takes note that an image's upload begins. */
+  /** Takes note that an image's upload begins, and of the workers that are not told of it. */
   begin(key: string, bytes: number): void {
-    if (!this.#options.onOutcome) return;
-    this.#underWay.set(key, { since: performance.now(), bytes, left: this.#machine.workers.length });
+    const { workers } = this.#machine;
+    if (this.#options.onOutcome) {
+      this.#underWay.set(key, { since: performance.now(), bytes, left: workers.length });
+    }
+    for (const { name, filter } of workers) {
+      if (!filter || passes(filter, { key, size: bytes })) continue;
+      this.filtered.set(name, (this.filtered.get(name) ?? 0) + 1);
+      this.became(key, name, "not-told", `It is told only of ${inWords(filter)}.`);
+    }
   }
 
   created(worker: string, key: string): void {

@@ -5,6 +5,7 @@ import { ImageRejected, type ProcessedImage, rotate } from "image-turn";
 import pMap from "p-map";
 import { identity } from "../delivery/envelope.ts";
 import { resultOf } from "../delivery/result.ts";
+import { passes } from "../image-filter.ts";
 import type { StackOutputs, WorkerOutputs } from "../stack-outputs.ts";
 import { dealWithDeadLetters, withDeadLetters } from "./dead-letters.ts";
 import { merged, resultKeys, sourceKeys } from "./listings.ts";
@@ -133,9 +134,10 @@ async function removeOnce({ s3, sqs, stack, prefix }: ProofOptions): Promise<num
 async function uploadAll(options: ProofOptions): Promise<void> {
   const { s3, sqs, stack, items, rate, signal, told } = options;
   const { sourceBucket: bucket, workers } = stack;
-  const repairs = Object.values(workers).map(
-    ({ queue: queueUrl }) => new Repairs(sqs, { bucket, queueUrl, rate: Number.MAX_SAFE_INTEGER }),
-  );
+  const repairs = Object.values(workers).map(({ queue: queueUrl, filter }) => ({
+    filter,
+    queue: new Repairs(sqs, { bucket, queueUrl, rate: Number.MAX_SAFE_INTEGER }),
+  }));
   const begun = performance.now();
   let done = 0;
   const upload = async ({ key, uploads, isDeleted, isRepeated }: Item, index: number) => {
@@ -145,13 +147,15 @@ async function uploadAll(options: ProofOptions): Promise<void> {
       const { VersionId: versionId, ETag: eTag = "" } = await reached(`The bucket ${bucket}`, put);
       if (!isRepeated) continue;
       const source = { versionId, eTag, size: body.length, modified: new Date() };
-      for (const each of repairs) await each.add({ key, source });
+      for (const { filter, queue } of repairs) {
+        if (passes(filter, { key, size: source.size })) await queue.add({ key, source });
+      }
     }
     if (isDeleted) await s3.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }));
     told(`${++done} of ${items.length} uploaded`);
   };
   await pMap(items, upload, { concurrency: CONCURRENCY, signal });
-  for (const each of repairs) await each.flush();
+  for (const { queue } of repairs) await queue.flush();
 }
 
 /** Waits until every version is accounted for at every worker, or there is no time left. */
@@ -214,6 +218,7 @@ async function compare(
   const one = async ({ key, uploads, isDeleted }: Item) => {
     if (isDeleted) return;
     const file = uploads.at(-1) as ProofFile;
+    if (!passes(worker.filter, { key, size: file.body.length })) return;
     if (!expected.has(file)) expected.set(file, made(file, worker.angle));
     const here = await (expected.get(file) as Promise<Expected>);
     const there = codes.get(key) ?? (await resultAt(s3, stack.resultsBucket, `${worker.prefix}/${key}`));

@@ -3,6 +3,7 @@ import type { SQSClient } from "@aws-sdk/client-sqs";
 import { pMapIterable } from "p-map";
 import { identity } from "../delivery/envelope.ts";
 import { resultOf } from "../delivery/result.ts";
+import { passes } from "../image-filter.ts";
 import type { StackOutputs } from "../stack-outputs.ts";
 import { withDeadLetters } from "./dead-letters.ts";
 import {
@@ -33,7 +34,9 @@ export interface Tally {
   missing: number;
   /** Current versions under whose key an older version's result stands. */
   stale: number;
-  /** Results whose source was deleted. */
+  /** Current versions that the worker is not told of: no result is owed for them. */
+  filtered: number;
+  /** Results whose source was deleted, or of an older version than one that the worker is not told of. */
   orphaned: number;
   /** Messages in the worker's queue, approximately. */
   queued: number;
@@ -78,6 +81,7 @@ export class Reconciliation {
     inFlight: 0,
     missing: 0,
     stale: 0,
+    filtered: 0,
     orphaned: 0,
     queued: 0,
   };
@@ -99,7 +103,7 @@ export class Reconciliation {
 
   async *findings(): AsyncGenerator<Finding> {
     const { s3, sqs, stack, worker, part, before, onKey } = this.#options;
-    const { queue = "", deadLetterQueue = "" } = stack.workers[worker] ?? {};
+    const { queue = "", deadLetterQueue = "", filter } = stack.workers[worker] ?? {};
     const waiting = await reached(`The queue of ${worker}`, countMessages(sqs, queue));
     this.tally.queued = waiting.visible + waiting.hidden + waiting.delayed;
     const rejected = new Set<string>();
@@ -126,13 +130,16 @@ export class Reconciliation {
       const current = source?.current;
       tally.created += source?.versions ?? 0;
       tally.superseded += (source?.versions ?? 0) - (current ? 1 : 0);
-      if (!current) {
+      const isRejected = current && rejected.has(nameOf(key, current));
+      const isOwed = current && passes(filter, { key, size: current.size });
+      if (!current || (!agrees && !isRejected && !isOwed)) {
+        if (current) tally.filtered++;
         if (result) {
           tally.orphaned++;
           yield { kind: "orphaned", key };
         }
       } else if (agrees) tally.results++;
-      else if (rejected.has(nameOf(key, current))) tally.rejected++;
+      else if (isRejected) tally.rejected++;
       else if (current.modified > before) tally.inFlight++;
       else {
         const kind = result ? "stale" : "missing";

@@ -1,5 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import { SendMessageBatchCommand, type SQSClient } from "@aws-sdk/client-sqs";
+import { encodedKey } from "../image-filter.ts";
 import type { SourceVersion } from "./listings.ts";
 
 /** A source whose result a worker shall make, though no event tells it to. */
@@ -70,7 +71,7 @@ export class Repairs {
  */
 function eventOf(bucket: string, { key, source }: Repair): string {
   const { versionId, eTag, size } = source;
-  const object = { key: encodeURIComponent(key).replaceAll("%20", "+"), size, eTag, versionId };
+  const object = { key: encodedKey(key), size, eTag, versionId };
   const record = {
     eventVersion: "2.1",
     eventSource: "image-machine:reconcile",

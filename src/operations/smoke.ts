@@ -3,6 +3,7 @@ import { setTimeout } from "node:timers/promises";
 import { GetObjectCommand, PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
 import type { SQSClient } from "@aws-sdk/client-sqs";
 import sharp, { type Sharp } from "sharp";
+import { inWords, keyThatPasses, passes } from "../image-filter.ts";
 import type { StackOutputs, WorkerOutputs } from "../stack-outputs.ts";
 import { type DeadLetter, dealWithDeadLetters } from "./dead-letters.ts";
 import { countMessages } from "./queue.ts";
@@ -42,41 +43,73 @@ const ALIKE = 8;
 
 /**
  * Sends one sample through a deployed machine, judges what every worker makes of it, and removes all of it again.
- * @returns the key of the sample, the workers without a right result, and whether everything was removed
- * @throws Error in a sentence where the machine cannot be reached
+ * @returns what is in each key of the sample, the workers without a right result and those that are told of no such image, and
+ *   whether everything was removed
+ * @throws Error in a sentence where the machine cannot be reached, or no worker is told of the sample
  */
 export async function smoke(
   options: SmokeOptions,
-): Promise<{ key: string; failed: string[]; removed: boolean }> {
+): Promise<{ key: string; failed: string[]; untried: string[]; removed: boolean }> {
   const { s3, stack, sample, told } = options;
-  const key = `smoke/${randomUUID()}.jpg`;
+  const text = `smoke/${randomUUID()}`;
+  const { keys, untried } = keysFor(options, text);
   const since = (from: number) => (performance.now() - from) / 1000;
   const deadLetters = new Map<string, number>();
-  for (const worker of Object.keys(stack.workers)) {
+  for (const worker of keys.keys()) {
     const count = await reached(`The dead-letter queue of ${worker}`, deadLettersOf(options, worker));
     deadLetters.set(worker, count);
   }
-  const begun = performance.now();
-  const upload = { Bucket: stack.sourceBucket, Key: key, Body: sample, ContentType: "image/jpeg" };
-  await reached(`The bucket ${stack.sourceBucket}`, s3.send(new PutObjectCommand(upload)));
-  told({ name: "uploaded", ok: true, seconds: since(begun), words: `s3://${stack.sourceBucket}/${key}` });
+  const distinct = [...new Set(keys.values())];
+  for (const Key of distinct) {
+    const begun = performance.now();
+    const upload = { Bucket: stack.sourceBucket, Key, Body: sample, ContentType: "image/jpeg" };
+    await reached(`The bucket ${stack.sourceBucket}`, s3.send(new PutObjectCommand(upload)));
+    told({ name: "uploaded", ok: true, seconds: since(begun), words: `s3://${stack.sourceBucket}/${Key}` });
+  }
 
   const uploaded = performance.now();
   const failed: string[] = [];
   await Promise.all(
     [...deadLetters].map(async ([worker, count]) => {
+      const key = keys.get(worker) ?? "";
       const found = await outcome(options, worker, key, count, () => since(uploaded));
       if (!found.ok) failed.push(worker);
       told({ name: worker, seconds: since(uploaded), ...found });
     }),
   );
+  for (const worker of untried) {
+    const filter = stack.workers[worker]?.filter;
+    const words = `not tried: it is told only of ${filter && inWords(filter)}`;
+    told({ name: worker, ok: true, seconds: 0, words });
+  }
   const removing = performance.now();
-  const removed = await removeAll(options, key, failed).then(
+  const removed = await removeAll(options, distinct, failed).then(
     (count) => ({ ok: true, words: `${count} versions and all dead letters of it` }),
-    (error: Error) => ({ ok: false, words: `not all of ${key}: ${error.message || error.name}` }),
+    (error: Error) => ({ ok: false, words: `not all of ${text}: ${error.message || error.name}` }),
   );
   told({ name: "removed", seconds: since(removing), ...removed });
-  return { key, failed, removed: removed.ok };
+  return { key: text, failed, untried, removed: removed.ok };
+}
+
+/**
+ * A key of the sample for each worker that is told of images of its size: the same one where their filters allow.
+ * @throws Error where there is none
+ */
+function keysFor(
+  { stack, sample }: SmokeOptions,
+  text: string,
+): { keys: Map<string, string>; untried: string[] } {
+  const keys = new Map<string, string>();
+  const untried: string[] = [];
+  for (const [worker, { filter }] of Object.entries(stack.workers)) {
+    const key = keyThatPasses(filter, text, ".jpg");
+    if (passes(filter, { key, size: sample.length })) keys.set(worker, key);
+    else untried.push(worker);
+  }
+  if (keys.size > 0) return { keys, untried };
+  throw new Error(
+    `No worker is told of images of ${sample.length} bytes, as the sample has: nothing can be tried.`,
+  );
 }
 
 interface Outcome {
@@ -197,15 +230,18 @@ async function takeDeadLetter(
  */
 async function removeAll(
   { s3, sqs, stack }: SmokeOptions,
-  key: string,
+  keys: readonly string[],
   failed: readonly string[],
 ): Promise<number> {
-  let count = await removeUnder(s3, stack.sourceBucket, key);
-  for (const { prefix } of Object.values(stack.workers)) {
-    count += await removeUnder(s3, stack.resultsBucket, `${prefix}/${key}`);
-  }
-  for (const worker of failed) {
-    await takeDeadLetter(sqs, stack.workers[worker]?.deadLetterQueue ?? "", key);
+  let count = 0;
+  for (const key of keys) {
+    count += await removeUnder(s3, stack.sourceBucket, key);
+    for (const { prefix } of Object.values(stack.workers)) {
+      count += await removeUnder(s3, stack.resultsBucket, `${prefix}/${key}`);
+    }
+    for (const worker of failed) {
+      await takeDeadLetter(sqs, stack.workers[worker]?.deadLetterQueue ?? "", key);
+    }
   }
   return count;
 }

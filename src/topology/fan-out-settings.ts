@@ -8,10 +8,17 @@ import {
   OWN_TAGS,
   type Range,
 } from "./checks.ts";
+import { checkKeyPart } from "./filters.ts";
 import { checkWorkerSettings, type WorkerSettings } from "./worker-settings.ts";
 
 /** Settings of a stack. Pulumi.STACK.yaml has the same names. */
 export interface FanOutSettings {
+  /** How keys of images begin: nobody is told of other objects in the source bucket. Case matters. @default all keys */
+  readonly prefix?: string;
+
+  /** How keys of images end, such as `.jpg`: nobody is told of others. Case matters. @default all keys */
+  readonly suffix?: string;
+
   /** How images are kept, in both buckets. @default each as said there */
   readonly buckets?: BucketSettings;
 
@@ -119,7 +126,7 @@ export const FAN_OUT_CHOICES = {
   tracing: false,
 } as const satisfies Choices;
 
-const GROUPS = ["buckets", "workers", "alarms", "objective", "tags"];
+const GROUPS = ["prefix", "suffix", "buckets", "workers", "alarms", "objective", "tags"];
 
 /** Names of all settings. */
 export const FAN_OUT_KEYS: readonly string[] = [...Object.keys(FAN_OUT_CHOICES), ...GROUPS];
@@ -157,13 +164,25 @@ export function checkFanOutSettings(
 const checked = new WeakMap<FanOutSettings, CheckedFanOutSettings>();
 
 function check(prefix: string, given: FanOutSettings, others: readonly string[]) {
-  const { workers = {}, objective } = given;
+  const { workers = {}, objective, prefix: begin, suffix: end } = given;
   const choices = choose(prefix, given, FAN_OUT_CHOICES, [...GROUPS, ...others]);
   const buckets = choose(`${prefix}buckets.`, given.buckets ?? {}, BUCKET_CHOICES);
   const alarms = checkAlarms(`${prefix}alarms.`, given.alarms ?? {});
   checkWorkerSettings(`${prefix}workers.`, workers);
   if (objective !== undefined) checkObjective(`${prefix}objective.`, objective);
-  return { ...choices, buckets, alarms, workers, objective, tags: checkTags(prefix, given.tags ?? {}) };
+  const keys = {
+    prefix: begin === undefined ? undefined : checkKeyPart(`${prefix}prefix`, begin),
+    suffix: end === undefined ? undefined : checkKeyPart(`${prefix}suffix`, end),
+  };
+  return {
+    ...choices,
+    ...keys,
+    buckets,
+    alarms,
+    workers,
+    objective,
+    tags: checkTags(prefix, given.tags ?? {}),
+  };
 }
 
 function checkAlarms(prefix: string, given: AlarmSettings) {

@@ -9,6 +9,7 @@ import { checkFullName, checkName } from "./checks.ts";
 import { bodyOfAll } from "./dashboard.ts";
 import { EncryptionKey, type EncryptionKeyTransform } from "./encryption-key.ts";
 import { type CheckedFanOutSettings, checkFanOutSettings, type FanOutSettings } from "./fan-out-settings.ts";
+import { notificationFilter } from "./filters.ts";
 import { type Granted, grant } from "./grants.ts";
 import { ImageBucket, type ImageBucketTransform } from "./image-bucket.ts";
 import { physicalName } from "./names.ts";
@@ -282,7 +283,7 @@ function letTopicTrace({ name, machine, transform, parent }: Child, topic: aws.s
  * versions must not be told of: S3 may not find it for a while, and cannot say that it is not deleted.
  */
 function tellTopic(
-  { name, transform, parent }: Child,
+  { name, settings, transform, parent }: Child,
   topic: aws.sns.Topic,
   source: ImageBucket,
   topicPolicy: aws.sns.TopicPolicy,
@@ -293,7 +294,14 @@ function tellTopic(
       transform.notification,
       {
         bucket: source.bucket.bucket,
-        topics: [{ id: "created", topicArn: topic.arn, events: ["s3:ObjectCreated:*"] }],
+        topics: [
+          {
+            id: "created",
+            topicArn: topic.arn,
+            events: ["s3:ObjectCreated:*"],
+            ...notificationFilter(settings),
+          },
+        ],
       },
       { ...parent, dependsOn: [topicPolicy, source.versioning] },
     ),

@@ -7,6 +7,7 @@ import { bundleHandler } from "../packaging/bundle.ts";
 import type { DeclaredOutputs } from "../stack-outputs.ts";
 import { alarmArgs, workerAlarms } from "./alarms.ts";
 import { checkName } from "./checks.ts";
+import { filterOf, subscriptionFilter } from "./filters.ts";
 import { type Granted, grant } from "./grants.ts";
 import type { Attachment, ImageFanOut } from "./image-fan-out.ts";
 import { checkPermissions } from "./permissions.ts";
@@ -115,11 +116,12 @@ export class ImageWorker extends pulumi.ComponentResource {
     const attachment = fanOut.attach(name, given);
     checkHandler(name, handler);
     const others = checkPermissions(`ImageWorker "${name}": `, permissions);
+    const { fanOut: shared, settings } = attachment;
+    const filter = filterOf(`ImageWorker "${name}": `, shared.settings, settings.only);
     // A worker that gets a class of its own stays the same worker, and keeps its queues and what is in them.
     const own: pulumi.ComponentResourceOptions = { parent: fanOut, aliases: [{ type: ImageWorker.type }] };
     super(new.target.type, attachment.name, {}, pulumi.mergeOptions(own, opts));
     this.#attachment = attachment;
-    const { fanOut: shared, settings } = attachment;
     const child: Child = {
       worker: name,
       name: attachment.name,
@@ -153,6 +155,7 @@ export class ImageWorker extends pulumi.ComponentResource {
       function: this.function.name,
       logGroup: logGroup.name,
       prefix: name,
+      ...(filter && { filter }),
     };
     this.tell(outputs);
     const { source, results } = fanOut;
@@ -289,7 +292,7 @@ function letTopicSend(
 
 /** @param policies come first: a message that a queue's policy refuses is a client error, which SNS does not try again */
 function subscribe(
-  { name, fanOut, transform, parent }: Child,
+  { name, fanOut, settings, transform, parent }: Child,
   { queue, deadLetterQueue }: Queues,
   policies: aws.sqs.QueuePolicy[],
 ): aws.sns.TopicSubscription {
@@ -303,6 +306,7 @@ function subscribe(
         endpoint: queue.arn,
         rawMessageDelivery: true,
         redrivePolicy: pulumi.jsonStringify({ deadLetterTargetArn: deadLetterQueue.arn }),
+        ...subscriptionFilter(settings.only),
       },
       { ...parent, dependsOn: policies },
     ),

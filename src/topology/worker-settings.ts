@@ -1,6 +1,7 @@
 import { secondsOfLargest } from "../delivery/limits.ts";
 import { imagesFor, promisedWork, secondsFor } from "../delivery/share.ts";
 import { type Choices, checkInteger, choose, type Range } from "./checks.ts";
+import { checkOnly, type OnlySettings } from "./filters.ts";
 
 /** Settings of a worker: in the fan-out as the default of all, or in a worker as its own. */
 export interface WorkerSettings {
@@ -61,6 +62,12 @@ export interface WorkerSettings {
    * for functions without any. @default none
    */
   readonly reservedConcurrency?: number;
+
+  /**
+   * Which images the worker is told of; it neither costs nor counts the others, and no command misses their results. Case
+   * matters. @default all that the fan-out is told of
+   */
+  readonly only?: OnlySettings;
 }
 
 /** Standard mode: 5 batches at once at first, up to 300 more each minute. */
@@ -118,7 +125,7 @@ export const BATCHES_PER_POLLER = 10;
  * @throws RangeError where one is unknown or out of range, or two do not go together
  */
 export function checkWorkerSettings(prefix: string, given: WorkerSettings) {
-  const numbers = choose(prefix, given, WORKER_CHOICES, ["scaling", "reservedConcurrency"]);
+  const numbers = choose(prefix, given, WORKER_CHOICES, ["scaling", "reservedConcurrency", "only"]);
   if (!LOG_RETENTION_DAYS.includes(numbers.logRetentionInDays)) {
     throw new RangeError(
       `${prefix}logRetentionInDays is ${numbers.logRetentionInDays}, but CloudWatch keeps logs for one of ${LOG_RETENTION_DAYS.join(", ")} days.`,
@@ -134,6 +141,7 @@ export function checkWorkerSettings(prefix: string, given: WorkerSettings) {
   const timeout = given.timeout ?? Math.min(enough, WORKER_CHOICES.timeout.maximum);
   checkPromise(prefix, { memorySize, batchSize, timeout });
   const { scaling, reservedConcurrency } = given;
+  const only = given.only && checkOnly(`${prefix}only.`, given.only);
   if (reservedConcurrency !== undefined) {
     checkInteger(`${prefix}reservedConcurrency`, reservedConcurrency, RESERVED_CONCURRENCY);
   }
@@ -141,7 +149,7 @@ export function checkWorkerSettings(prefix: string, given: WorkerSettings) {
   const derived = reservedConcurrency && {
     maximumConcurrency: Math.min(reservedConcurrency, SCALING_RANGES.maximumConcurrency.maximum),
   };
-  return { ...numbers, timeout, reservedConcurrency, scaling: scaling ?? (derived || undefined) };
+  return { ...numbers, timeout, reservedConcurrency, scaling: scaling ?? (derived || undefined), only };
 }
 
 /** Checks that what is accepted can be done in time: else the largest images would be rejected as too slow. */

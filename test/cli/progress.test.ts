@@ -8,7 +8,7 @@ describe("the progress of a run, off a terminal", () => {
     const display = progressDisplay(stream, 0);
 
     for (const done of [0, 0, 3, 3, 3, 4]) {
-      display.update({ uploaded: done > 0 ? 8 : 0, done, perImage: 2 }, 8);
+      display.update({ uploaded: done > 0 ? 8 : 0, done, perImage: 2, filtered: 0 }, 8);
     }
 
     expect(stream.read()).to.equal(

@@ -80,6 +80,16 @@ export const SWITCHES: readonly Switch[] = [
     to: { workers: { logRetentionInDays: 90 } },
     does: { update: ["LogGroup"] },
   },
+  {
+    setting: "workers.only.suffix",
+    to: { workers: { only: { suffix: [".jpg", ".JPG"] } } },
+    does: { update: ["TopicSubscription"] },
+  },
+  {
+    setting: "prefix, suffix",
+    to: { prefix: "in/", suffix: ".jpg" },
+    does: { update: ["BucketNotification"] },
+  },
   { setting: "workers.damaged", to: { workers: { damaged: "reject" } }, does: { update: ["Function"] } },
   { setting: "workers.metadata", to: { workers: { metadata: "none" } }, does: { update: ["Function"] } },
   {

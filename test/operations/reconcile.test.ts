@@ -6,10 +6,11 @@ import {
 } from "@aws-sdk/client-s3";
 import { GetQueueAttributesCommand, type SendMessageBatchCommand, type SQSClient } from "@aws-sdk/client-sqs";
 import { expect } from "chai";
+import type { ImageFilter } from "../../src/image-filter.ts";
 import { type Finding, Reconciliation } from "../../src/operations/reconcile.ts";
 import { Repairs } from "../../src/operations/repair.ts";
 import { parseStack } from "../../src/operations/stack.ts";
-import type { StackOutputs } from "../../src/stack-outputs.ts";
+import type { StackOutputs, WorkerOutputs } from "../../src/stack-outputs.ts";
 
 const stack: StackOutputs = {
   sourceBucket: "source",
@@ -94,12 +95,21 @@ function buckets(options: {
 const once = (rows: Version[]) => (page: number) => (page === 0 ? rows : []);
 const single = (key: string): Version => ({ key, version: "1", latest: true });
 
-async function findings(clients: { s3: S3Client; sqs: SQSClient }): Promise<{
+async function findings(
+  clients: { s3: S3Client; sqs: SQSClient },
+  filter?: ImageFilter,
+): Promise<{
   found: Finding[];
   reconciliation: Reconciliation;
 }> {
   const before = new Date("2026-02-01T00:00:00Z");
-  const reconciliation = new Reconciliation({ ...clients, stack, worker: "clockwise", before });
+  const clockwise = { ...(stack.workers.clockwise as WorkerOutputs), ...(filter && { filter }) };
+  const reconciliation = new Reconciliation({
+    ...clients,
+    stack: { ...stack, workers: { clockwise } },
+    worker: "clockwise",
+    before,
+  });
   const found: Finding[] = [];
   for await (const finding of reconciliation.findings()) found.push(finding);
   return { found, reconciliation };
@@ -107,6 +117,29 @@ async function findings(clients: { s3: S3Client; sqs: SQSClient }): Promise<{
 
 describe("the reconciliation", function () {
   this.timeout(30_000);
+
+  it("misses no result of what the worker is not told of, and counts one that stands all the same", async () => {
+    const keys = ["a.jpg", "b.jpg", "c.png", "d.png", "e.jpg"];
+    const clients = buckets({
+      // Of e the newest version is too small for the worker, and the result is of the one before.
+      versions: once([
+        ...keys.map((key) => ({ ...single(key), size: key === "e.jpg" ? 1 : 10 })),
+        { key: "e.jpg", version: "0", latest: false, size: 10 },
+      ]),
+      results: (page) => (page === 0 ? ["a.jpg", "d.png", "e.jpg"] : []),
+      standing: () => "0",
+    });
+
+    const { found, reconciliation } = await findings(clients, {
+      prefix: "",
+      only: { suffix: [".jpg"], minimumBytes: 2 },
+    });
+
+    expect(found.map(({ kind, key }) => `${kind} ${key}`)).to.deep.equal(["missing b.jpg", "orphaned e.jpg"]);
+    expect(reconciliation.tally).to.deep.include({
+      ...{ created: 6, results: 2, superseded: 1, missing: 1, filtered: 2, orphaned: 1, stale: 0 },
+    });
+  });
 
   it("goes through both listings in the order of bytes, whatever characters are in keys", async () => {
     // UTF-16 has the last two the other way round.
@@ -236,7 +269,7 @@ describe("repairs", () => {
     const [record] = JSON.parse(sent[0]?.Entries?.[0]?.MessageBody ?? "").Records;
     expect(record.s3).to.deep.equal({
       bucket: { name: "source" },
-      object: { key: "a+b%2F0%2B%C3%BC", size: 1, eTag: "e", versionId: "v0" },
+      object: { key: "a+b/0%2B%C3%BC", size: 1, eTag: "e", versionId: "v0" },
     });
   });
 

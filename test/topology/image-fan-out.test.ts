@@ -115,6 +115,35 @@ describe("ImageFanOut", () => {
     });
   }
 
+  it("tells the topic only of keys that begin and end as they should, written as events have them", async () => {
+    const some = await registered(() => new ImageFanOut("images", { prefix: "a b/dt=", suffix: ".jpg" }));
+
+    expect(find(some, "BucketNotification", "images-source-notification").topics).to.deep.equal([
+      {
+        id: "created",
+        topicArn: "arn:aws:sns:eu-west-1:123456789012:images-created",
+        events: ["s3:ObjectCreated:*"],
+        filterPrefix: "a+b/dt%3D",
+        filterSuffix: ".jpg",
+      },
+    ]);
+  });
+
+  for (const wrong of [
+    { prefix: "" },
+    { suffix: "(1).jpg" },
+    { prefix: "x".repeat(1025) },
+    { suffix: [".jpg"] },
+  ]) {
+    it(`is refused with ${JSON.stringify(wrong).slice(0, 30)}`, () => {
+      const [name] = Object.keys(wrong);
+      expect(() => new ImageFanOut("images", wrong as object)).to.throw(
+        RangeError,
+        `ImageFanOut "images": ${name} is `,
+      );
+    });
+  }
+
   it("tells the topic of every object that is created in the source bucket, whatever its name", () => {
     expect(find(resources, "BucketNotification", "images-source-notification")).to.deep.equal({
       bucket: "images-source",

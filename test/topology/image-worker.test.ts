@@ -141,6 +141,71 @@ describe("ImageWorker", () => {
     });
   });
 
+  it("subscribes to what it is for alone, by keys as events have them and by sizes", async () => {
+    const only = { suffix: [" ü.jpg", ".JPG"], minimumBytes: 1000, maximumBytes: 5_000_000 };
+    const some = await worker({ only });
+
+    const { filterPolicy, filterPolicyScope } = find(some, "TopicSubscription", "images-grey-subscription");
+
+    expect(filterPolicyScope).to.equal("MessageBody");
+    expect(JSON.parse(filterPolicy)).to.deep.equal({
+      Records: {
+        s3: {
+          object: {
+            key: [{ suffix: "+%C3%BC.jpg" }, { suffix: ".JPG" }],
+            size: [{ numeric: [">=", 1000, "<=", 5_000_000] }],
+          },
+        },
+      },
+    });
+  });
+
+  it("says in its outputs what it is told of, the fan-out's filter included, and nothing where that is all", async () => {
+    let outputs: unknown;
+    await registered(() => {
+      const fanOut = new ImageFanOut("images", { prefix: "in/" });
+      new ImageWorker("grey", { fanOut, handler: "handlers/rotate.ts", only: { prefix: "in/a" } });
+      new ImageWorker("all", { fanOut, handler: "handlers/rotate.ts" });
+      outputs = Object.fromEntries(
+        Object.entries(fanOut.workers).map(([name, { filter }]) => [name, filter]),
+      );
+    });
+    expect(outputs).to.deep.equal({
+      grey: { prefix: "in/", only: { prefix: ["in/a"] } },
+      all: { prefix: "in/" },
+    });
+    await registered(() => {
+      const fanOut = new ImageFanOut("images");
+      new ImageWorker("grey", { fanOut, handler: "handlers/rotate.ts" });
+      expect(fanOut.workers.grey).to.not.have.property("filter");
+    });
+  });
+
+  for (const [what, only, settings, sentence] of [
+    [
+      "prefix",
+      { prefix: "out/" },
+      { prefix: "in/" },
+      /^ImageWorker "grey": only\.prefix is "out\/", but prefix of the fan-out is "in\/": no image would be both\.$/,
+    ],
+    [
+      "suffix",
+      { suffix: [".jpg", ".png"] },
+      { suffix: "a.jpg" },
+      /only\.suffix is "\.png", but suffix of the fan-out is "a\.jpg"/,
+    ],
+  ] as const) {
+    it(`is refused where the fan-out's ${what} leaves it nothing`, async () => {
+      await registered(() => {
+        const fanOut = new ImageFanOut("images", settings);
+        expect(() => new ImageWorker("grey", { fanOut, handler: "handlers/rotate.ts", only })).to.throw(
+          RangeError,
+          sentence,
+        );
+      });
+    });
+  }
+
   it("has a role that only Lambda takes on", () => {
     expect(find(resources, "Role", "images-grey-role").assumeRolePolicy).to.deep.equal({
       Version: "2012-10-17",

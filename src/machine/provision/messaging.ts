@@ -1,4 +1,11 @@
-import { CreateTopicCommand, SetTopicAttributesCommand, SubscribeCommand } from "@aws-sdk/client-sns";
+import {
+  CreateTopicCommand,
+  paginateListSubscriptionsByTopic,
+  SetSubscriptionAttributesCommand,
+  SetTopicAttributesCommand,
+  type SNSClient,
+  SubscribeCommand,
+} from "@aws-sdk/client-sns";
 import { CreateQueueCommand, SetQueueAttributesCommand } from "@aws-sdk/client-sqs";
 import { queueArn } from "local-aws";
 import { takenAsDeclared } from "./declared.ts";
@@ -14,6 +21,14 @@ const QUEUE_ATTRIBUTES: Record<string, string> = {
   redrivePolicy: "RedrivePolicy",
   sqsManagedSseEnabled: "SqsManagedSseEnabled",
   visibilityTimeoutSeconds: "VisibilityTimeout",
+};
+
+/** Inputs of a subscription, the attribute that SNS knows each by, and what that is where nothing is said. */
+const SUBSCRIPTION_ATTRIBUTES: Record<string, readonly [string, string]> = {
+  rawMessageDelivery: ["RawMessageDelivery", "false"],
+  redrivePolicy: ["RedrivePolicy", ""],
+  filterPolicyScope: ["FilterPolicyScope", ""],
+  filterPolicy: ["FilterPolicy", ""],
 };
 
 export const messaging: Record<string, ResourceType> = {
@@ -50,7 +65,7 @@ export const messaging: Record<string, ResourceType> = {
   },
 
   "aws:sns/topicSubscription:TopicSubscription": {
-    inputs: ["topic", "protocol", "endpoint", "rawMessageDelivery", "redrivePolicy"],
+    inputs: ["topic", "protocol", "endpoint", ...Object.keys(SUBSCRIPTION_ATTRIBUTES)],
     inert: ["confirmationTimeoutInMinutes", "deliveryPolicy", "endpointAutoConfirms", "subscriptionRoleArn"],
     async provision(resource, services) {
       const { inputs } = resource;
@@ -74,19 +89,14 @@ export const messaging: Record<string, ResourceType> = {
         String(endpoint),
       );
       if (refused !== undefined) throw new Error(refused);
-      const { SubscriptionArn } = await sns.send(
-        new SubscribeCommand({
-          TopicArn: topic,
-          Protocol: protocol,
-          Endpoint: endpoint,
-          ReturnSubscriptionArn: true,
-          Attributes: {
-            RawMessageDelivery: String(inputs.rawMessageDelivery ?? false),
-            ...(inputs.redrivePolicy ? { RedrivePolicy: String(inputs.redrivePolicy) } : {}),
-          },
-        }),
+      const attributes = Object.fromEntries(
+        Object.entries(SUBSCRIPTION_ATTRIBUTES).map(([input, [attribute, none]]) => [
+          attribute,
+          String(inputs[input] ?? none),
+        ]),
       );
-      return { id: SubscriptionArn ?? "", state: { ...inputs, arn: SubscriptionArn } };
+      const arn = await subscribe(sns, String(topic), String(endpoint), attributes);
+      return { id: arn, state: { ...inputs, arn } };
     },
   },
 
@@ -132,3 +142,31 @@ export const messaging: Record<string, ResourceType> = {
     },
   },
 };
+
+/** Subscribes a queue, or changes its subscription of an earlier start that had other attributes. @returns the ARN */
+async function subscribe(
+  sns: SNSClient,
+  TopicArn: string,
+  Endpoint: string,
+  attributes: Record<string, string>,
+): Promise<string> {
+  const Attributes = Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== ""));
+  const given = { TopicArn, Protocol: "sqs", Endpoint, ReturnSubscriptionArn: true, Attributes };
+  try {
+    return (await sns.send(new SubscribeCommand(given))).SubscriptionArn ?? "";
+  } catch (error) {
+    if (!/already exists/.test((error as Error).message)) throw error;
+  }
+  // SNS tells nobody the ARN of a subscription that it has with other attributes.
+  let SubscriptionArn: string | undefined;
+  for await (const { Subscriptions = [] } of paginateListSubscriptionsByTopic(
+    { client: sns },
+    { TopicArn },
+  )) {
+    SubscriptionArn ??= Subscriptions.find((each) => each.Endpoint === Endpoint)?.SubscriptionArn;
+  }
+  for (const [AttributeName, AttributeValue] of Object.entries(attributes)) {
+    await sns.send(new SetSubscriptionAttributesCommand({ SubscriptionArn, AttributeName, AttributeValue }));
+  }
+  return SubscriptionArn ?? "";
+}

@@ -47,6 +47,22 @@ describe("a subscription on this computer", () => {
     ]);
   });
 
+  it("of a queue is made with its filter", async () => {
+    const { make, asked } = fakeServices();
+
+    const filter = { filterPolicyScope: "MessageBody", filterPolicy: '{"Records":{}}' };
+    await make(SUBSCRIPTION, { ...sqs, ...filter });
+
+    expect(asked.flat()).to.deep.include({
+      ...{ TopicArn: "arn:topic", Protocol: "sqs", Endpoint: "arn:queue", ReturnSubscriptionArn: true },
+      Attributes: {
+        RawMessageDelivery: "false",
+        FilterPolicyScope: "MessageBody",
+        FilterPolicy: '{"Records":{}}',
+      },
+    });
+  });
+
   it("of a queue that SNS may not send to is refused, which AWS would take", async () => {
     const { make, asked } = fakeServices({ refusal: "SNS may not." });
 

@@ -11,13 +11,14 @@ import {
   type Subscription,
   type TopicStore,
 } from "./fauxqs.ts";
+import { type BodyFilter, FilterPolicyError, readFilter } from "./filter-policy.ts";
 import type { MessagingRequest, MessagingResponse } from "./messaging-http.ts";
 import { messageFault } from "./sqs-messages.ts";
 
 /*
- * SNS's Publish. fauxqs reads the request, filters and puts the message into words; what comes of it is ours: SNS
- * delivers as its own service principal, judged by queue and key each time, and what a queue refuses goes to the
- * subscription's dead-letter queue.
+ * SNS's Publish. fauxqs reads the request, filters by attributes and puts the message into words; what comes of it is ours:
+ * filters of the body, which look into arrays, and that SNS delivers as its own service principal, judged by queue and key each
+ * time, and that what a queue refuses goes to the subscription's dead-letter queue.
  */
 
 const SNS = "sns.amazonaws.com";
@@ -78,11 +79,12 @@ export async function openSns(options: SnsOptions): Promise<Sns> {
       const operation = operations[parameters.Action ?? ""];
       try {
         if (operation) return xml(200, run(operation, parameters));
+        checkFilter(topics, parameters);
         const answered = await answer(request);
         if (answered.status === 200) followPolicy(identity, parameters, answered);
         return answered;
       } catch (error) {
-        if (error instanceof PolicyError)
+        if (error instanceof PolicyError || error instanceof FilterPolicyError)
           return xml(400, snsErrorResponse("InvalidParameter", error.message));
         if (!(error instanceof SnsError)) throw error;
         const { statusCode, code, message } = error as Refusal;
@@ -109,12 +111,15 @@ export async function openSns(options: SnsOptions): Promise<Sns> {
 function standIns(options: SnsOptions, topicArn: string, service: string | undefined) {
   const { topics, queues, events } = options;
   let notification: Notification = { topicArn, notificationId: "" };
+  let passes: (filter: BodyFilter) => boolean = () => true;
   const subscriptionOf = (arn: string): Subscription | undefined => topics.getSubscription(arn);
   return {
     topics: {
       spy: {
         addMessage({ messageId: notificationId, body: message }: SpiedMessage) {
           notification = { topicArn, notificationId };
+          const body = parsed(message);
+          passes = (filter) => filter(body);
           const objects = () => (service === S3 ? objectsOf(message) : []);
           events.emit("published", () => ({ topicArn, notificationId, message, objects: objects() }));
         },
@@ -122,12 +127,17 @@ function standIns(options: SnsOptions, topicArn: string, service: string | undef
       getTopic: (arn: string) => topics.getTopic(arn),
       getSubscription(arn: string) {
         const subscription = subscriptionOf(arn);
-        return subscription && { ...subscription, endpoint: arn };
+        if (!subscription) return undefined;
+        const { FilterPolicy: _, ...others } = subscription.attributes;
+        const attributes = isOfBody(subscription) ? others : subscription.attributes;
+        return { ...subscription, attributes, endpoint: arn };
       },
     },
     queues: {
       getQueueByArn(arn: string) {
         const subscription = subscriptionOf(arn);
+        // What it has none for is left out, in silence.
+        if (subscription && isOfBody(subscription) && !passes(filterOf(subscription))) return undefined;
         const queue = queues.getQueueByArn(subscription?.endpoint ?? "");
         return (
           subscription && {
@@ -141,6 +151,45 @@ function standIns(options: SnsOptions, topicArn: string, service: string | undef
       },
     },
   };
+}
+
+function isOfBody({ attributes }: Subscription): boolean {
+  return attributes.FilterPolicyScope === "MessageBody";
+}
+
+/** Filters that were read, by their policies. */
+const filters = new Map<string, BodyFilter>();
+
+function filterOf({ attributes: { FilterPolicy = "" } }: Subscription): BodyFilter {
+  const filter = filters.get(FilterPolicy) ?? readFilter(FilterPolicy, "MessageBody");
+  filters.set(FilterPolicy, filter);
+  return filter;
+}
+
+/** @throws {FilterPolicyError} where a request brings a filter policy that SNS would not take, or that is not known here */
+function checkFilter(topics: TopicStore, parameters: Parameters): void {
+  const { Action, SubscriptionArn = "", AttributeName, AttributeValue = "" } = parameters;
+  if (Action === "SetSubscriptionAttributes" && AttributeName === "FilterPolicy") {
+    readFilter(AttributeValue, topics.getSubscription(SubscriptionArn)?.attributes.FilterPolicyScope);
+  }
+  if (Action !== "Subscribe") return;
+  readFilter(attributeOf(parameters, "FilterPolicy") ?? "", attributeOf(parameters, "FilterPolicyScope"));
+}
+
+/** One of the attributes that a topic or subscription is made with. */
+function attributeOf(parameters: Parameters, attribute: string): string | undefined {
+  const entry = Object.keys(parameters).find(
+    (name) => /^Attributes\.entry\.\d+\.key$/.test(name) && parameters[name] === attribute,
+  );
+  return entry && parameters[entry.replace(/key$/, "value")];
+}
+
+function parsed(message: string): unknown {
+  try {
+    return JSON.parse(message);
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -199,12 +248,10 @@ function followPolicy(identity: Identity, parameters: Parameters, answered: Mess
   if (Action === "SetTopicAttributes" && AttributeName === "Policy") {
     identity.setResourcePolicy(TopicArn, AttributeValue);
   }
-  const entry = Object.keys(parameters).find(
-    (name) => /^Attributes\.entry\.\d+\.key$/.test(name) && parameters[name] === "Policy",
-  );
-  if (Action !== "CreateTopic" || entry === undefined) return;
+  const policy = attributeOf(parameters, "Policy");
+  if (Action !== "CreateTopic" || policy === undefined) return;
   const [, created = ""] = /<TopicArn>(.*)<\/TopicArn>/.exec(answered.body.toString()) ?? [];
-  identity.setResourcePolicy(created, parameters[entry.replace(/key$/, "value")] ?? "");
+  identity.setResourcePolicy(created, policy);
 }
 
 function xml(status: number, text: string): MessagingResponse {

@@ -26,17 +26,22 @@ export interface ObjectEvent {
   readonly etag?: string | undefined;
 }
 
-/** The notifications of a bucket that an event goes to. */
+/**
+ * The notifications of a bucket that an event goes to. Prefix and suffix are compared with the key as the event has it: S3 wants
+ * a space in them as `+`, and other characters percent-encoded.
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-filtering.html
+ */
 export function matching(
   configuration: NotificationConfiguration,
   eventName: string,
   key: string,
 ): TopicNotification[] {
+  const encoded = encodeKey(key);
   return configuration.topics.filter(
     ({ events, filterPrefix = "", filterSuffix = "" }) =>
       events.some((pattern) => covers(pattern, `s3:${eventName}`)) &&
-      key.startsWith(filterPrefix) &&
-      key.endsWith(filterSuffix),
+      encoded.startsWith(filterPrefix) &&
+      encoded.endsWith(filterSuffix),
   );
 }
 

@@ -197,6 +197,49 @@ describe("SNS: a subscribed queue", () => {
     expect(received.map(({ Body }) => Body)).to.have.members([event("in/b.png"), event("in/c.png")]);
   });
 
+  it("gets what passes its filter of S3's records, whose list is looked into", async () => {
+    const topic = await createTopic();
+    const { url, arn } = await createReceiver(topic);
+    await subscribe(topic, arn, {
+      RawMessageDelivery: "true",
+      FilterPolicyScope: "MessageBody",
+      FilterPolicy: JSON.stringify({
+        Records: {
+          s3: { object: { key: [{ suffix: ".jpg" }, { suffix: ".JPG" }], size: [{ numeric: [">=", 10] }] } },
+        },
+      }),
+    });
+    const event = (key: string, size: number) =>
+      JSON.stringify({ Records: [{ s3: { object: { key, size } } }] });
+    for (const [key, size] of [
+      ["a.png", 10],
+      ["b.jpg", 9],
+      ["c.jpg", 10],
+      ["d.JPG", 11],
+    ] as const) {
+      await publish(topic, event(key, size));
+    }
+    await publish(topic, "no JSON");
+    await publish(topic, event("end.jpg", 10));
+    const received = await receiveAll(url, 3);
+    expect(received.map(({ Body }) => Body)).to.have.members([
+      event("c.jpg", 10),
+      event("d.JPG", 11),
+      event("end.jpg", 10),
+    ]);
+  });
+
+  it("is refused with a filter that SNS does not know", async () => {
+    const topic = await createTopic();
+    const { arn } = await createReceiver(topic);
+    for (const policy of ["{", '{"a":"b"}', '{"a":[]}', '{"a":[{"begins":"b"}]}', '{"a":{"b":["c"]}}']) {
+      expect(await refusal(subscribe(topic, arn, { FilterPolicy: policy })), policy).to.deep.equal({
+        code: "InvalidParameterException",
+        status: 400,
+      });
+    }
+  });
+
   it("is the same subscription when it is made again, unless it is to be another", async () => {
     const topic = await createTopic();
     const { arn } = await createReceiver(topic);

@@ -168,6 +168,16 @@ describe("a notification", () => {
     expect(records().map((record) => record.s3.object.key)).to.deep.equal(["in/a.jpg"]);
   });
 
+  it("is sent by prefix and suffix as the event has the key, and not as the uploader gave it", async () => {
+    const store = await openStore({ notify });
+    await declare(store, { filterPrefix: "a+b/dt%3D", filterSuffix: "%C3%BC.jpg" });
+    for (const key of ["a b/dt=1/ü.jpg", "a+b/dt%3D1/%C3%BC.jpg", "A b/dt=1/ü.jpg"]) {
+      await store.put("bucket", key, bytes("x"));
+    }
+    await until(() => store.idle());
+    expect(records().map((record) => record.s3.object.key)).to.deep.equal(["a+b/dt%3D1/%C3%BC.jpg"]);
+  });
+
   it("is sent only for its events", async () => {
     const store = await openStore({ notify });
     await store.setVersioning("bucket", "Enabled");
