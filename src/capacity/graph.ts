@@ -127,7 +127,8 @@ function isFiltered(queue: Declared, resources: readonly Declared[]): boolean {
         .filter(({ type }) => /:BucketNotification$/.test(type))
         .flatMap(({ inputs }) => (inputs.topics ?? []) as Record<string, unknown>[]);
       const notifications = topics.filter(({ topicArn }) => topicArn === topic);
-      return filterPolicy ?? notifications.some((each) => each.filterPrefix ?? each.filterSuffix);
+      const ofBucket = notifications.some((each) => each.filterPrefix ?? each.filterSuffix);
+      return filterPolicy !== undefined || ofBucket;
     });
 }
 

@@ -48,6 +48,16 @@ describe("the plan of the program", () => {
     for (const worker of plan.workers) expect(worker).to.deep.include(workers);
   });
 
+  it("knows which workers are not told of every image", async () => {
+    const filtered = async (config: Record<string, string>) =>
+      planOf(await resourcesOf(config), "eu-west-1").workers.map(({ isFiltered }) => isFiltered);
+    const only = JSON.stringify({ only: { suffix: ".jpg" } });
+
+    expect(await filtered({})).to.deep.equal([false, false]);
+    expect(await filtered({ "rube-goldberg-image-machine:workers": only })).to.deep.equal([true, true]);
+    expect(await filtered({ "rube-goldberg-image-machine:prefix": "in/" })).to.deep.equal([true, true]);
+  });
+
   it("of dev costs next to nothing while no image comes, and that of prod little", async () => {
     const idle = async (stack: string) => {
       const plan = planOf(await resourcesOf(readStackConfig(process.cwd(), stack).config), "us-east-1");

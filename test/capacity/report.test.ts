@@ -3,12 +3,13 @@ import { answer } from "../../src/capacity/answer.ts";
 import { assumptionsFor } from "../../src/capacity/assumptions.ts";
 import { arrivals } from "../../src/capacity/model/arrivals.ts";
 import { secondsPerImage } from "../../src/capacity/model/durations.ts";
+import type { WorkerPlan } from "../../src/capacity/plan.ts";
 import { type Asked, report } from "../../src/capacity/report.ts";
 import { planWith } from "./support.ts";
 
 /** The answer for 20,000 images in a minute, with numbers of one's own. */
-function asked(overrides: Parameters<typeof assumptionsFor>[1] = {}) {
-  const plan = planWith({ name: "clockwise", scaling: { maximumConcurrency: 30 } });
+function asked(overrides: Parameters<typeof assumptionsFor>[1] = {}, worker: Partial<WorkerPlan> = {}) {
+  const plan = planWith({ name: "clockwise", scaling: { maximumConcurrency: 30 }, ...worker });
   const question: Asked = {
     plan,
     load: { arrivals: arrivals("constant", 20_000, 60, 1), secondsPerImage: secondsPerImage(12) },
@@ -38,6 +39,13 @@ describe("the report", () => {
     );
     expect(text).to.match(/^ {2}All of it .*\(\$[\d.]+ to \$[\d.]+ this run\)$/m);
     expect(text).to.not.match(/\d:\d\d/);
+  });
+
+  it("says of a worker that a filter keeps images from that they are counted all the same", () => {
+    expect(asked().text).to.match(/ nothing reserved$/m);
+    expect(asked({}, { isFiltered: true }).text).to.match(
+      /^ {2}clockwise: .* nothing reserved; it is told of some images only, and counted as if of all$/m,
+    );
   });
 
   it("has no range of what is known", () => {

@@ -43,7 +43,7 @@ const OPERATORS = [
 ];
 
 /**
- * @param policy as JSON; an empty one, or none, has everything pass
+ * @param policy as JSON; an empty one, or no text at all, has everything pass
  * @param scope what it is about; what SNS does not take is refused of either, but only a policy about bodies is put to use here
  * @throws {FilterPolicyError}
  */
@@ -51,6 +51,8 @@ export function readFilter(policy: string, scope = "MessageAttributes"): BodyFil
   if (policy === "") return () => true;
   if (Buffer.byteLength(policy) > MAX_BYTES) throw new FilterPolicyError("Filter policy is too long");
   const parsed = objectOf(policy);
+  // How SNS is told to forget a policy.
+  if (Object.keys(parsed).length === 0) return () => true;
   if (Object.keys(parsed).length > MAX_NAMES) {
     throw new FilterPolicyError(`Filter policy can not have more than ${MAX_NAMES} keys`);
   }

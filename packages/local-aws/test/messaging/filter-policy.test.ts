@@ -72,7 +72,7 @@ describe("a filter policy about the body", () => {
     ["S3's test event", { Records: { key: [{ prefix: "a" }] } }, { Event: "s3:TestEvent" }, false],
     ["no JSON", { a: [{ exists: false }] }, undefined, false],
     ["a list", { a: [{ exists: false }] }, [], false],
-    ["everything, where it says nothing", {}, { a: 1 }, true],
+    ["everything, where it says nothing", {}, undefined, true],
   ];
   for (const [what, policy, body, expected] of cases) {
     it(`${expected ? "takes" : "leaves out"} ${what}`, () => {
