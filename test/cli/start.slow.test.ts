@@ -254,7 +254,7 @@ describe("npm start", function () {
     [
       "a misspelt setting",
       { "Pulumi.dev.yaml": (text) => text.replace("logRetentionInDays", "logRetentionDays") },
-      "Pulumi.dev.yaml: Setting workers.logRetentionDays is not known, only memorySize, timeout, batchSize, maximumBatchingWindowInSeconds, maxReceiveCount, logRetentionInDays, damaged, metadata, scaling, reservedConcurrency.\n",
+      "Pulumi.dev.yaml: Setting workers.logRetentionDays is not known, only memorySize, timeout, batchSize, maximumBatchingWindowInSeconds, maxReceiveCount, logRetentionInDays, damaged, metadata, scaling, reservedConcurrency, only.\n",
     ],
   ];
   for (const [what, changes, sentence] of mistakes) {

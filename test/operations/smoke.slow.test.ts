@@ -106,7 +106,7 @@ describe("npm run smoke", function () {
     const { stdout, exitCode } = await smoke("--outputs", outputs);
 
     expect(stdout).to.match(/^WRONG {2}moody .* rejected as unsupported-format: It is not to my taste\.$/m);
-    expect(stdout).to.match(/^moody: \S+\/logs\/moody-function-\w+\.log:\n {2}.*smoke\/.*not to my taste/m);
+    expect(stdout).to.match(/^moody: \S+\/logs\/images-moody-function-\w+\.log:\n {2}.*smoke\/.*not to my taste/m);
     expect(stdout).to.match(/\nFailed: moody, in [\d.]+ s\.\n$/);
     expect(exitCode).to.equal(1);
     expect(await left()).to.deep.equal([]);
@@ -166,7 +166,7 @@ describe("npm run smoke", function () {
     const { stdout, exitCode } = await smoke("--outputs", outputs, "--timeout", "1");
 
     expect(stdout).to.match(/^WRONG {2}moody .* neither a result nor a dead letter after 1 seconds/m);
-    expect(stdout).to.match(/^moody: \S+\/logs\/moody-function-\w+\.log:$/m);
+    expect(stdout).to.match(/^moody: \S+\/logs\/images-moody-function-\w+\.log:$/m);
     expect(exitCode).to.equal(1);
   });
 });
