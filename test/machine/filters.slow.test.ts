@@ -31,10 +31,9 @@ const picture = (format: "png" | "jpeg", width = 8) =>
   sharp({
     create: {
       width,
-      height: 4,
+      height: width / 2,
       channels: 3,
       background: "teal",
-      noise: { type: "gaussian", mean: 99, sigma: 40 },
     },
   })
     .toFormat(format)
@@ -51,7 +50,7 @@ describe("a machine whose workers are not told of every image", function () {
         "in ü/a ß.png": await picture("png"),
         "in ü/b.PNG": await picture("png"),
         "in ü/c.png": await picture("png"),
-        "in ü/d.jpg": await picture("jpeg", 2000),
+        "in ü/d.jpg": await picture("jpeg", 1000),
         "In ü/e.png": await picture("png"),
         "f ß.png": await picture("png"),
       };

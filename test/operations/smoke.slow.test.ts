@@ -106,7 +106,9 @@ describe("npm run smoke", function () {
     const { stdout, exitCode } = await smoke("--outputs", outputs);
 
     expect(stdout).to.match(/^WRONG {2}moody .* rejected as unsupported-format: It is not to my taste\.$/m);
-    expect(stdout).to.match(/^moody: \S+\/logs\/images-moody-function-\w+\.log:\n {2}.*smoke\/.*not to my taste/m);
+    expect(stdout).to.match(
+      /^moody: \S+\/logs\/images-moody-function-\w+\.log:\n {2}.*smoke\/.*not to my taste/m,
+    );
     expect(stdout).to.match(/\nFailed: moody, in [\d.]+ s\.\n$/);
     expect(exitCode).to.equal(1);
     expect(await left()).to.deep.equal([]);
