@@ -61,7 +61,7 @@ module.exports = {
     only(
       "topology-declares",
       `${SRC}(topology|settings\\.ts)`,
-      "^(src/(topology|packaging|(stack-outputs|image-filter|capacity/preflight|delivery/(share|limits|queue))\\.ts)|packages/image-turn/src/weights\\.ts)",
+      "^(src/(topology|packaging|(stack-outputs|image-filter|capacity/preflight|delivery/(carry|share|limits|queue))\\.ts)|packages/image-turn/src/weights\\.ts)",
       "It says what exists, of delivery only what settings promise, and of capacity whether they can be met. sharp must not be loaded in a preview.",
     ),
     only("packaging-alone", `${SRC}packaging/`, "^src/packaging/", "It bundles whatever it is given."),
@@ -74,7 +74,7 @@ module.exports = {
     only(
       "capacity-reads-the-graph",
       `${SRC}capacity/`,
-      `^src/(capacity/|delivery/(share|limits|queue|backoff)\\.ts|topology/(worker|fan-out)-settings\\.ts)`,
+      `^src/(capacity/|delivery/(carry|share|limits|queue|backoff)\\.ts|topology/(worker|fan-out)-settings\\.ts)`,
       "It computes from what the program registers, not from how the program is written.",
     ),
     only(

@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import ts from "typescript";
+import { CARRIED } from "../src/delivery/carry.ts";
 import type { Range } from "../src/topology/checks.ts";
 import {
   ALARM_CHOICES,
@@ -31,6 +32,7 @@ type Choice =
 /** What each setting may be, by its key. */
 const CHOICES: Readonly<Record<string, Choice>> = {
   ...prefixed("workers.", { ...WORKER_CHOICES, reservedConcurrency: RESERVED_CONCURRENCY }),
+  "workers.carry": { text: `list of ${CARRIED.join(", ")}` },
   ...prefixed("workers.scaling.", SCALING_RANGES),
   ...prefixed("workers.only.", {
     prefix: KEY_PARTS,

@@ -202,7 +202,7 @@ describe("the settings", () => {
       ...keysOf("", { prefix: "", suffix: "", ...FAN_OUT_CHOICES, tags: [] }),
       ...keysOf("buckets.", BUCKET_CHOICES),
       ...keysOf("alarms.", { ...ALARM_CHOICES, email: "", oldestMessageSeconds: "" }),
-      ...keysOf("workers.", { ...WORKER_CHOICES, reservedConcurrency: RESERVED_CONCURRENCY }),
+      ...keysOf("workers.", { ...WORKER_CHOICES, carry: "", reservedConcurrency: RESERVED_CONCURRENCY }),
       ...keysOf("workers.scaling.", SCALING_RANGES),
       ...keysOf("workers.only.", { prefix: "", suffix: "", minimumBytes: "", maximumBytes: "" }),
       ...keysOf("objective.", OBJECTIVE_RANGES),

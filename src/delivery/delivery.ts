@@ -5,9 +5,10 @@ import { ChangeMessageVisibilityBatchCommand, type SQSClient } from "@aws-sdk/cl
 import type { SQSRecord } from "aws-lambda";
 import { type ImageOperation, ImageRejected, type Notes } from "image-turn";
 import { backoff } from "./backoff.ts";
+import { type Along, along, type Carried } from "./carry.ts";
 import { type CreatedObject, eachRecord, identity, isFolderMarker, UnknownMessage } from "./envelope.ts";
 import { type Rejection, reject } from "./rejection.ts";
-import { type Written, writeResult } from "./result.ts";
+import { ownMetadata, type Written, writeResult } from "./result.ts";
 import { type Signal, until } from "./send.ts";
 import { type Share, Shares } from "./share.ts";
 import {
@@ -17,6 +18,7 @@ import {
   SourceGone,
   SourceMissing,
   SourceRejected,
+  tagsOf,
 } from "./source.ts";
 
 /** What a worker needs to deliver. Nothing in here reads the environment, the clock or chance by itself. */
@@ -24,6 +26,8 @@ export interface Worker {
   readonly name: string;
   readonly operation: ImageOperation;
   readonly resultsBucket: string;
+  /** What of the source goes along with the result. */
+  readonly carry: readonly Carried[];
   readonly queueUrl: string;
   readonly deadLetterQueueUrl: string;
   /** Maximum number of pixels of one image. */
@@ -232,7 +236,7 @@ export class Delivery {
    * @returns why that can never be done, where that is so; undefined where there is nothing to do
    */
   async #make(source: CreatedObject, share: Share, times: number): Promise<Made | Rejection | undefined> {
-    const { name, operation, s3, byteLimit, pixelLimit, now } = this.#worker;
+    const { name, operation, s3, carry, byteLimit, pixelLimit, now } = this.#worker;
     const started = now();
     const key = `${name}/${source.key}`;
     if (Buffer.byteLength(key) > MAX_KEY_BYTES) {
@@ -241,14 +245,16 @@ export class Delivery {
     }
     let work = 0;
     try {
-      const bytes = await readSource(s3, source, byteLimit, share.signal, now);
+      const { bytes, described } = await readSource(s3, source, byteLimit, share.signal, now);
       // An event need not say how large it is.
       if (isFolderMarker({ key: source.key, size: bytes.length })) return undefined;
+      const tags = carry.includes("tags") ? await tagsOf(s3, source, share.signal, now) : [];
       work = share.work;
       const seconds = Math.max(100, Math.floor(work / 100) * 100) / 1000;
       const result = await operation(bytes, { pixels: pixelLimit, seconds }).finally(() => share.worked());
       checkResult(result);
-      return { key, result, started, bytesIn: bytes.length };
+      const goes = along(described, tags, carry, ownMetadata(source));
+      return { key, result, along: goes, started, bytesIn: bytes.length };
     } catch (error) {
       return this.#judged(error, source, work, times);
     }
@@ -283,10 +289,12 @@ export class Delivery {
     const { s3, resultsBucket, logger, metrics, now } = this.#worker;
     const { key, result, started, bytesIn } = made;
     const target = { bucket: resultsBucket, key };
-    const written = await writeResult(s3, target, source, result, share.signal, now);
+    const whole = { ...result, along: made.along.put };
+    const written = await writeResult(s3, target, source, whole, share.signal, now);
     const { outcome } = written;
     const ms = now() - started;
-    const notes = told(result.notes);
+    const { left } = made.along;
+    const notes = { ...told(result.notes), ...(left.length > 0 && { leftBehind: left }) };
     logger.info(outcome, { ...named(source), ms, bytesIn, bytesOut: result.body.length, ...notes });
     metrics.addMetric(outcome, MetricUnit.Count, 1);
     for (const what of ["repaired", "dropped"] as const) {
@@ -331,6 +339,8 @@ interface Made {
   /** Of the result. */
   readonly key: string;
   readonly result: Awaited<ReturnType<ImageOperation>>;
+  /** What goes along with it. */
+  readonly along: Along;
   /** Milliseconds since 1970 at which it was begun. */
   readonly started: number;
   readonly bytesIn: number;

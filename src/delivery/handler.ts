@@ -5,6 +5,7 @@ import { S3Client } from "@aws-sdk/client-s3";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from "aws-lambda";
 import type { ImageOperation } from "image-turn";
+import type { Carried } from "./carry.ts";
 import { Delivery, type Worker } from "./delivery.ts";
 import { pixelLimit } from "./limits.ts";
 
@@ -36,6 +37,8 @@ export function createHandler(operation: ImageOperation): Handler {
     name,
     operation,
     resultsBucket: environment("RESULTS_BUCKET"),
+    // Absent where nothing is.
+    carry: (process.env.CARRY?.split(",") ?? []) as Carried[],
     queueUrl: environment("QUEUE_URL"),
     deadLetterQueueUrl: environment("DEAD_LETTER_QUEUE_URL"),
     pixelLimit: pixelLimit(memory),

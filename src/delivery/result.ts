@@ -1,4 +1,5 @@
 import { HeadObjectCommand, PutObjectCommand, type S3Client, S3ServiceException } from "@aws-sdk/client-s3";
+import type { Along } from "./carry.ts";
 import { type CreatedObject, identity } from "./envelope.ts";
 import { type Signal, until } from "./send.ts";
 import { currentSource } from "./source.ts";
@@ -30,7 +31,7 @@ export async function writeResult(
   s3: S3Client,
   target: { bucket: string; key: string },
   source: CreatedObject,
-  result: { body: Buffer; contentType: string },
+  result: { body: Buffer; contentType: string; along?: Along["put"] },
   signal: Signal,
   now: () => number,
 ): Promise<Written> {
@@ -42,7 +43,8 @@ export async function writeResult(
       Key: target.key,
       Body: result.body,
       ContentType: result.contentType,
-      Metadata: { "source-version": source.versionId ?? "", "source-etag": source.eTag ?? "" },
+      ...result.along,
+      Metadata: { ...result.along?.Metadata, ...ownMetadata(source) },
       ...condition,
     });
     try {
@@ -114,6 +116,11 @@ async function existingResult(
     }
     throw error;
   }
+}
+
+/** Metadata by which a result is known. */
+export function ownMetadata({ versionId = "", eTag = "" }: CreatedObject): Record<string, string> {
+  return { "source-version": versionId, "source-etag": eTag };
 }
 
 /** Which version of its source a result is of: the source's identity, from the result's metadata. */

@@ -1,9 +1,12 @@
 import {
   GetObjectCommand,
+  type GetObjectCommandOutput,
+  GetObjectTaggingCommand,
   HeadObjectCommand,
   InvalidObjectState,
   type S3Client,
   S3ServiceException,
+  type Tag,
 } from "@aws-sdk/client-s3";
 import { type CreatedObject, versionOf } from "./envelope.ts";
 import { type Signal, until } from "./send.ts";
@@ -38,8 +41,15 @@ export class SourceRejected extends Error {
   }
 }
 
+/** A source, as S3 gives it. */
+export interface Source {
+  readonly bytes: Buffer;
+  /** What its uploader said of it. */
+  readonly described: Pick<GetObjectCommandOutput, "CacheControl" | "ContentDisposition" | "Metadata">;
+}
+
 /**
- * The bytes of exactly the version that an event names, with one request.
+ * Exactly the version that an event names, with one request.
  * @param limit maximum number of bytes that are read into memory
  * @param signal ends a body that comes too slowly
  * @throws {SourceGone} @throws {SourceMissing} @throws {SourceRejected} Any other error may pass when tried again.
@@ -50,12 +60,12 @@ export async function readSource(
   limit: number,
   signal: Signal,
   now: () => number,
-): Promise<Buffer> {
+): Promise<Source> {
   if ((source.size ?? 0) > limit) throw tooLarge(source.size ?? 0, limit);
   const abortSignal = signal();
   const tag = source.eTag?.replaceAll('"', "");
   try {
-    const { Body, ContentLength } = await until(
+    const { Body, ContentLength, CacheControl, ContentDisposition, Metadata } = await until(
       abortSignal,
       s3.send(
         new GetObjectCommand({
@@ -72,7 +82,13 @@ export async function readSource(
       (Body as { destroy?: () => void }).destroy?.();
       throw tooLarge(ContentLength ?? 0, limit);
     }
-    return Buffer.from(await until(abortSignal, Body.transformToByteArray()));
+    const bytes = Buffer.from(await until(abortSignal, Body.transformToByteArray()));
+    const described = {
+      ...(CacheControl !== undefined && { CacheControl }),
+      ...(ContentDisposition !== undefined && { ContentDisposition }),
+      ...(Metadata && { Metadata }),
+    };
+    return { bytes, described };
   } catch (error) {
     if (!(error instanceof S3ServiceException)) throw error;
     if (isGone(error, source, now())) {
@@ -80,6 +96,30 @@ export async function readSource(
     }
     if (isNotFound(error)) throw missing(source, error);
     throw (await rejected(s3, source, error, signal)) ?? error;
+  }
+}
+
+/**
+ * The tags that the version has now: unlike all else of a version, they can be changed.
+ * @throws {SourceGone} @throws {SourceMissing} Any other error may pass when tried again.
+ */
+export async function tagsOf(
+  s3: S3Client,
+  source: CreatedObject,
+  signal: Signal,
+  now: () => number,
+): Promise<readonly Tag[]> {
+  const abortSignal = signal();
+  const { bucket: Bucket, key: Key, versionId: VersionId } = source;
+  const command = new GetObjectTaggingCommand({ Bucket, Key, ...(VersionId && { VersionId }) });
+  try {
+    return (await until(abortSignal, s3.send(command, { abortSignal }))).TagSet ?? [];
+  } catch (error) {
+    if (!(error instanceof S3ServiceException)) throw error;
+    if (isGone(error, source, now())) {
+      throw new SourceGone(`The version is gone (${error.name}).`, { cause: error });
+    }
+    throw isNotFound(error) ? missing(source, error) : error;
   }
 }
 

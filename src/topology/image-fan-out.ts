@@ -153,12 +153,14 @@ export class ImageFanOut extends pulumi.ComponentResource {
   }
 
   /**
-   * Lets a role drop images into the source bucket.
+   * Lets a role drop images into the source bucket, with tags where a worker carries them.
    * @param role the resource, or the name of a role that is there already
    * @throws RangeError where it is none, or may do so already
    */
   grantUpload(role: Granted): aws.iam.RolePolicy {
-    const arns = pulumi.output({ sourceArn: this.source.arn, keyArn: this.#shared.encryptionKeyArn });
+    const { complete, settings } = this.#attached;
+    const tags = complete.then(() => Object.values(settings).some(({ carry }) => carry.includes("tags")));
+    const arns = pulumi.output({ sourceArn: this.source.arn, keyArn: this.#shared.encryptionKeyArn, tags });
     return this.#grant("grantUpload", role, "upload", arns.apply(policies.uploadPolicy));
   }
 

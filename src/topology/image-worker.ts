@@ -346,11 +346,13 @@ function createRole({ name, transform, tags, parent }: Child): aws.iam.Role {
 }
 
 function createRolePolicy(
-  { worker, name, fanOut, shared, transform, parent }: Child,
+  { worker, name, fanOut, shared, settings, transform, parent }: Child,
   role: aws.iam.Role,
   { queue, deadLetterQueue, logGroup }: Queues & { logGroup: aws.cloudwatch.LogGroup },
   others: pulumi.Output<aws.iam.PolicyStatement[]>,
 ): aws.iam.RolePolicy {
+  const { tracing } = shared.settings;
+  const tags = settings.carry.includes("tags");
   const arns = pulumi.output({
     sourceArn: fanOut.source.arn,
     resultsArn: fanOut.results.arn,
@@ -368,7 +370,7 @@ function createRolePolicy(
         role: role.name,
         policy: pulumi
           .all([arns, others])
-          .apply(([known, statements]) => workerPolicy(known, shared.settings.tracing, statements)),
+          .apply(([known, permissions]) => workerPolicy(known, { tracing, tags, permissions })),
       },
       parent,
     ),
@@ -393,6 +395,7 @@ function createFunction(
     WORKER: worker,
     DAMAGED: settings.damaged,
     METADATA: settings.metadata,
+    ...(settings.carry.length > 0 && { CARRY: settings.carry.join(",") }),
     MACHINE: shared.machine,
     RESULTS_BUCKET: fanOut.results.bucket,
     QUEUE_URL: queue.url,

@@ -78,6 +78,9 @@ function isLater(value: unknown): boolean {
 function ownSids(): string[] {
   const arn = "arn:aws:sqs:eu-west-1:123456789012:any";
   const arns = { sourceArn: arn, resultsArn: arn, queueArn: arn, deadLetterArn: arn, logGroupArn: arn };
-  const { Statement } = workerPolicy({ ...arns, prefix: "any", keyArn: arn }, true);
+  const { Statement } = workerPolicy(
+    { ...arns, prefix: "any", keyArn: arn },
+    { tracing: true, tags: true, permissions: [] },
+  );
   return (Statement as iam.PolicyStatement[]).map(({ Sid }) => String(Sid));
 }

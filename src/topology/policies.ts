@@ -220,14 +220,22 @@ const TAKE_MESSAGES = [
   "sqs:GetQueueAttributes",
 ];
 
-/**
- * Allows a worker's function what it does, and nothing else.
- * @param others what its own handler needs beside
- */
+/** What a worker's function may do only where it is asked for. */
+export interface WorkerPermissions {
+  readonly tracing: boolean;
+  /** Whether tags go along from sources to results. */
+  readonly tags: boolean;
+  /** What its own handler needs. */
+  readonly permissions: readonly PolicyStatement[];
+}
+
+/** Actions that read a source's tags, of its current version and of the one that an event names. */
+const READ_TAGS = ["s3:GetObjectTagging", "s3:GetObjectVersionTagging"];
+
+/** Allows a worker's function what it does, and nothing else. */
 export function workerPolicy(
   arns: WorkerArns,
-  tracing: boolean,
-  others: readonly PolicyStatement[] = [],
+  { tracing, tags, permissions }: WorkerPermissions,
 ): PolicyDocument {
   const { sourceArn, resultsArn, prefix, queueArn, deadLetterArn, logGroupArn, keyArn } = arns;
   return document(
@@ -235,13 +243,19 @@ export function workerPolicy(
     allow("RejectMessages", "sqs:SendMessage", deadLetterArn),
     allow("ReadSources", ["s3:GetObject", "s3:GetObjectVersion"], `${sourceArn}/*`),
     allow("ReadAndWriteOwnResults", ["s3:GetObject", "s3:PutObject"], `${resultsArn}/${prefix}/*`),
+    ...(tags
+      ? [
+          allow("ReadSourceTags", READ_TAGS, `${sourceArn}/*`),
+          allow("TagOwnResults", "s3:PutObjectTagging", `${resultsArn}/${prefix}/*`),
+        ]
+      : []),
     // Without them S3 answers 403 for a source or a version that is gone, as if it were one that may not be read.
     allow("TellMissingSources", ["s3:ListBucket", "s3:ListBucketVersions"], sourceArn),
     allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], `${logGroupArn}:*`),
     ...(keyArn === undefined ? [] : [allow("UseKey", ["kms:Decrypt", "kms:GenerateDataKey"], keyArn)]),
     // X-Ray knows no single resources here.
     ...(tracing ? [allow("WriteTraces", ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*")] : []),
-    ...others,
+    ...permissions,
   );
 }
 
@@ -252,16 +266,31 @@ const UPLOAD = ["s3:PutObject", "s3:AbortMultipartUpload"];
  * Allows to drop images into the source bucket, and not to read them.
  * @param keyArn of the key that they are encrypted with: a part of an upload is only taken by who may decrypt it
  *   (https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html)
+ * @param tags whether uploads may have tags
  */
-export function uploadPolicy({ sourceArn, keyArn }: { sourceArn: string; keyArn?: string | undefined }) {
+export function uploadPolicy({
+  sourceArn,
+  keyArn,
+  tags,
+}: {
+  sourceArn: string;
+  keyArn?: string | undefined;
+  tags: boolean;
+}): PolicyDocument {
   return document(
-    allow("UploadImages", UPLOAD, `${sourceArn}/*`),
+    allow("UploadImages", [...UPLOAD, ...(tags ? ["s3:PutObjectTagging"] : [])], `${sourceArn}/*`),
     ...(keyArn === undefined ? [] : [allow("UseKey", ["kms:Decrypt", "kms:GenerateDataKey"], keyArn)]),
   );
 }
 
 /** Allows to read the results of all workers. Without leave to list them, one that is not there yet is a 403. */
-export function readPolicy({ resultsArn, keyArn }: { resultsArn: string; keyArn?: string | undefined }) {
+export function readPolicy({
+  resultsArn,
+  keyArn,
+}: {
+  resultsArn: string;
+  keyArn?: string | undefined;
+}): PolicyDocument {
   return document(
     allow("ReadResults", "s3:GetObject", `${resultsArn}/*`),
     allow("ListResults", "s3:ListBucket", resultsArn),

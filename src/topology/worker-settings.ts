@@ -1,3 +1,4 @@
+import { CARRIED, type Carried } from "../delivery/carry.ts";
 import { secondsOfLargest } from "../delivery/limits.ts";
 import { imagesFor, promisedWork, secondsFor } from "../delivery/share.ts";
 import { type Choices, checkInteger, choose, type Range } from "./checks.ts";
@@ -49,6 +50,12 @@ export interface WorkerSettings {
    * was taken, and what cannot be looked into; or nothing. Orientation and colour profile always do. @default keep
    */
   readonly metadata?: "keep" | "no-location" | "none";
+
+  /**
+   * What goes along from the source object to its result, beside what is in the image: its Cache-Control, its
+   * Content-Disposition, its user metadata as far as there is room for it in 2 KB, its tags. @default none
+   */
+  readonly carry?: readonly Carried[];
 
   /**
    * How fast the queue is emptied: up to a maximum and free of charge, or by pollers that are paid by the hour.
@@ -125,7 +132,8 @@ export const BATCHES_PER_POLLER = 10;
  * @throws RangeError where one is unknown or out of range, or two do not go together
  */
 export function checkWorkerSettings(prefix: string, given: WorkerSettings) {
-  const numbers = choose(prefix, given, WORKER_CHOICES, ["scaling", "reservedConcurrency", "only"]);
+  const numbers = choose(prefix, given, WORKER_CHOICES, ["carry", "scaling", "reservedConcurrency", "only"]);
+  const carry = checkCarry(prefix, given.carry ?? []);
   if (!LOG_RETENTION_DAYS.includes(numbers.logRetentionInDays)) {
     throw new RangeError(
       `${prefix}logRetentionInDays is ${numbers.logRetentionInDays}, but CloudWatch keeps logs for one of ${LOG_RETENTION_DAYS.join(", ")} days.`,
@@ -149,7 +157,20 @@ export function checkWorkerSettings(prefix: string, given: WorkerSettings) {
   const derived = reservedConcurrency && {
     maximumConcurrency: Math.min(reservedConcurrency, SCALING_RANGES.maximumConcurrency.maximum),
   };
-  return { ...numbers, timeout, reservedConcurrency, scaling: scaling ?? (derived || undefined), only };
+  const scaled = scaling ?? (derived || undefined);
+  return { ...numbers, carry, timeout, reservedConcurrency, scaling: scaled, only };
+}
+
+/** Returns what goes along, each once and in one order, so that another order is no other setting. */
+function checkCarry(prefix: string, given: unknown): readonly Carried[] {
+  const unknown = Array.isArray(given) ? given.find((name) => !CARRIED.includes(name)) : given;
+  if (unknown !== undefined || !Array.isArray(given)) {
+    const subject = Array.isArray(given) ? "has" : "is";
+    throw new RangeError(
+      `${prefix}carry ${subject} ${JSON.stringify(unknown)}, but is a list of ${CARRIED.join(", ")}.`,
+    );
+  }
+  return CARRIED.filter((name) => given.includes(name));
 }
 
 /** Checks that what is accepted can be done in time: else the largest images would be rejected as too slow. */

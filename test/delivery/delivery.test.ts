@@ -35,6 +35,7 @@ function bench(operation: ImageOperation = reverse, milliseconds = 60_000) {
     name: "clockwise",
     operation,
     resultsBucket: "results",
+    carry: [],
     queueUrl: "https://queue",
     deadLetterQueueUrl: "https://dead-letters",
     pixelLimit: 1_000_000,
@@ -97,6 +98,52 @@ describe("the delivery of a message", () => {
     expect(s3.requests).to.deep.equal(["GET source/a b/ü.jpg", "PUT results/clockwise/a b/ü.jpg"]);
     expect(metrics).to.include({ processed: 1, bytes: 3 });
     expect(lines.map(({ outcome }) => outcome)).to.deep.equal(["processed"]);
+  });
+
+  it("carries what it was asked to from the version that the event names, with one more request for tags", async () => {
+    const { s3, worker, deliver, lines } = bench();
+    Object.assign(worker, { carry: ["cache-control", "content-disposition", "metadata", "tags"] });
+    const source = s3.put("source", "a", Buffer.from("abc"), { title: "Cat", "source-etag": "mine" });
+    const described = { cacheControl: "no-cache", contentDisposition: "inline", tagging: "a=1&b=x%20y" };
+    Object.assign(source, described);
+
+    await deliver(message(s3Record("a", { versionId: source.versionId })));
+
+    const result = s3.current("results", "clockwise/a");
+    expect(result).to.deep.include(described);
+    expect(result?.metadata).to.deep.equal({ title: "Cat", "source-version": "v1", "source-etag": "0123" });
+    expect(s3.requests).to.deep.equal(["GET source/a", "TAGS source/a", "PUT results/clockwise/a"]);
+    expect(lines[0]?.fields).to.not.have.property("leftBehind");
+  });
+
+  it("says in its log what it could not carry", async () => {
+    const { s3, worker, deliver, lines } = bench();
+    Object.assign(worker, { carry: ["cache-control"] });
+    Object.assign(s3.put("source", "a", Buffer.from("abc")), { cacheControl: "Ã¤" });
+
+    await deliver(message(s3Record("a")));
+
+    expect(s3.current("results", "clockwise/a")).to.include({ cacheControl: undefined });
+    expect(lines[0]?.fields.leftBehind).to.deep.equal(["cache-control, which is not in ASCII"]);
+  });
+
+  it("comes again where tags may not be read, and is done with where the version is gone meanwhile", async () => {
+    for (const [name, status, outcome] of [
+      ["AccessDenied", 403, "failed"],
+      ["NoSuchVersion", 404, "superseded"],
+    ] as const) {
+      const { s3, worker, deliver, lines } = bench();
+      Object.assign(worker, { carry: ["tags"] });
+      s3.put("source", "a", Buffer.from("abc"));
+      s3.before = (command) => {
+        if (command.startsWith("TAGS")) throw s3Error(name, status);
+      };
+
+      await deliver(message(s3Record("a")));
+
+      expect(lines.map(({ outcome }) => outcome)).to.deep.equal([outcome]);
+      expect(s3.versions("results", "clockwise/a")).to.equal(0);
+    }
   });
 
   it("says in log and metrics what the operation says of the image", async () => {

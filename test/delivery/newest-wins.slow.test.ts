@@ -102,6 +102,7 @@ async function live(
     queueUrl: "",
     deadLetterQueueUrl: "",
     pixelLimit: 1,
+    carry: [],
     byteLimit: 1000,
     s3: { send } as unknown as S3Client,
     sqs: { send: async () => ({}) } as unknown as SQSClient,

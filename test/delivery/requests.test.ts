@@ -72,7 +72,7 @@ describe("the requests of a worker", function () {
       if (++requests > 1) response.writeHead(200, { etag: '"e"' }).end("abc");
     };
 
-    const bytes = await withS3(second, (s3) => readSource(s3, source, 1000, signal, Date.now));
+    const { bytes } = await withS3(second, (s3) => readSource(s3, source, 1000, signal, Date.now));
 
     expect(bytes.toString()).to.equal("abc");
     expect(requests).to.equal(2);

@@ -54,6 +54,7 @@ async function invoke(timeout: number, messages: readonly (readonly Image[])[]) 
     queueUrl: "",
     deadLetterQueueUrl: "",
     pixelLimit: 1,
+    carry: [],
     byteLimit: 1000,
     s3: {
       send: async (command: unknown) => {

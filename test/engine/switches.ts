@@ -93,6 +93,11 @@ export const SWITCHES: readonly Switch[] = [
   { setting: "workers.damaged", to: { workers: { damaged: "reject" } }, does: { update: ["Function"] } },
   { setting: "workers.metadata", to: { workers: { metadata: "none" } }, does: { update: ["Function"] } },
   {
+    setting: "workers.carry",
+    to: { workers: { carry: ["cache-control", "tags"] } },
+    does: { update: ["Function", "RolePolicy"] },
+  },
+  {
     setting: "workers.scaling.maximumConcurrency",
     to: { workers: { scaling: { maximumConcurrency: 20 } } },
     does: { update: ["EventSourceMapping"] },

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import {
   GetObjectCommand,
   type GetObjectCommandInput,
+  GetObjectTaggingCommand,
   HeadObjectCommand,
   PutObjectCommand,
   type PutObjectCommandInput,
@@ -16,6 +17,10 @@ interface Stored {
   versionId: string;
   contentType: string | undefined;
   metadata: Record<string, string>;
+  cacheControl?: string | undefined;
+  contentDisposition?: string | undefined;
+  /** As a PUT has them, `a=1&b=2`. */
+  tagging?: string | undefined;
 }
 
 /** A versioned S3 in memory, with the conditional writes of the real one, for the commands that delivery sends. */
@@ -100,6 +105,9 @@ export class FakeS3 {
     if (command instanceof PutObjectCommand) {
       return { name: `PUT ${Bucket}/${Key}`, answer: () => this.#put(command.input) };
     }
+    if (command instanceof GetObjectTaggingCommand) {
+      return { name: `TAGS ${Bucket}/${Key}`, answer: () => this.#tags(command.input) };
+    }
     if (command instanceof HeadObjectCommand) {
       return { name: `HEAD ${Bucket}/${Key}`, answer: () => this.#head(`${Bucket}`, `${Key}`) };
     }
@@ -118,7 +126,23 @@ export class FakeS3 {
     };
   }
 
-  #get({ Bucket, Key, VersionId, IfMatch }: GetObjectCommandInput): unknown {
+  #get(input: GetObjectCommandInput): unknown {
+    const found = this.#find(input);
+    return {
+      ContentLength: found.body.length,
+      CacheControl: found.cacheControl,
+      ContentDisposition: found.contentDisposition,
+      Metadata: found.metadata,
+      Body: { transformToByteArray: async () => new Uint8Array(found.body) },
+    };
+  }
+
+  #tags(input: GetObjectCommandInput): unknown {
+    const { tagging = "" } = this.#find(input);
+    return { TagSet: [...new URLSearchParams(tagging)].map(([Key, Value]) => ({ Key, Value })) };
+  }
+
+  #find({ Bucket, Key, VersionId, IfMatch }: GetObjectCommandInput): Stored {
     const versions = this.#versions.get(`${Bucket}/${Key}`) ?? [];
     const found = VersionId
       ? versions.find(({ versionId }) => versionId === VersionId)
@@ -127,10 +151,7 @@ export class FakeS3 {
       throw s3Error(VersionId ? "NoSuchVersion" : "NoSuchKey", 404, this.#markerOf(`${Bucket}/${Key}`));
     }
     if (IfMatch && IfMatch !== found.eTag) throw s3Error("PreconditionFailed", 412);
-    return {
-      ContentLength: found.body.length,
-      Body: { transformToByteArray: async () => new Uint8Array(found.body) },
-    };
+    return found;
   }
 
   #markerOf(path: string): Record<string, string> {
@@ -139,12 +160,16 @@ export class FakeS3 {
 
   #put(input: PutObjectCommandInput): unknown {
     const { Bucket, Key, IfMatch, IfNoneMatch, Body, Metadata, ContentType } = input;
+    const { CacheControl, ContentDisposition, Tagging } = input;
     const current = this.current(`${Bucket}`, `${Key}`);
     if (IfNoneMatch === "*" && current) throw s3Error("PreconditionFailed", 412);
     if (IfMatch && !current) throw s3Error("NoSuchKey", 404);
     if (IfMatch && IfMatch !== current?.eTag) throw s3Error("PreconditionFailed", 412);
     const stored = this.put(`${Bucket}`, `${Key}`, Body as Buffer, Metadata);
     stored.contentType = ContentType;
+    stored.cacheControl = CacheControl;
+    stored.contentDisposition = ContentDisposition;
+    stored.tagging = Tagging;
     return {};
   }
 }

@@ -90,6 +90,20 @@ describe("a grant", () => {
     expect([upload, read]).to.deep.equal(documents([UPLOAD], [...READ, useKey("kms:Decrypt")]));
   });
 
+  it("lets the role upload with tags where a worker carries them, whichever comes first", async () => {
+    const resources = await registered(() => {
+      const fanOut = new ImageFanOut("images");
+      fanOut.grantUpload("somebody");
+      new RotationWorker("clockwise", { fanOut, angle: 90, carry: ["tags"] });
+      new RotationWorker("half", { fanOut, angle: 180 });
+    });
+
+    const { policy } = find(resources, "RolePolicy", "images-upload-somebody");
+    expect(policy.Statement).to.deep.equal([
+      { ...UPLOAD, Action: [...UPLOAD.Action, "s3:PutObjectTagging"] },
+    ]);
+  });
+
   it("is nobody's who does not ask", async () => {
     const resources = await registered(() => new ImageFanOut("images"));
 

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { expect } from "chai";
 import { ImageFanOut, type ImageFanOutArgs } from "../../src/topology/image-fan-out.ts";
 import { RotationWorker } from "../../src/topology/rotation-worker.ts";
+import type { WorkerSettings } from "../../src/topology/worker-settings.ts";
 import { HERE, registered, type Statement, statements } from "../support/mocks.ts";
 
 const machine = (args: ImageFanOutArgs, place = HERE) =>
@@ -133,6 +134,7 @@ describe("the policies of a machine in another partition", () => {
 describe("the policy of a worker's role", () => {
   /** What each command of the SDK needs; the mapping polls with the role, too, and Lambda logs with it. */
   const NEEDED: Record<string, string[]> = {
+    GetObjectTaggingCommand: [],
     GetObjectCommand: ["s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:ListBucketVersions"],
     HeadObjectCommand: ["s3:GetObject"],
     PutObjectCommand: ["s3:PutObject"],
@@ -168,5 +170,30 @@ describe("the policy of a worker's role", () => {
     expect(await actions({ customerManagedKey: true }))
       .to.include.members(KEY)
       .and.not.include.members(TRACES);
+  });
+
+  it("allows tags of sources and of its own results, where they are carried, and nowhere else", async () => {
+    const policy = async (carry: NonNullable<WorkerSettings["carry"]>) =>
+      statements(await machine({ workers: { carry } }))
+        .filter(({ in: name }) => name === "images-clockwise-role-policy")
+        .map(({ statement }) => statement);
+    const without = await policy(["cache-control", "content-disposition", "metadata"]);
+    const tagging = (await policy(["tags"])).filter(({ Sid }) => !without.some((one) => one.Sid === Sid));
+
+    expect(JSON.stringify(without)).to.not.contain("Tagging");
+    expect(tagging).to.deep.equal([
+      {
+        Sid: "ReadSourceTags",
+        Effect: "Allow",
+        Action: ["s3:GetObjectTagging", "s3:GetObjectVersionTagging"],
+        Resource: "arn:aws:s3:::images-source/*",
+      },
+      {
+        Sid: "TagOwnResults",
+        Effect: "Allow",
+        Action: "s3:PutObjectTagging",
+        Resource: "arn:aws:s3:::images-results/clockwise/*",
+      },
+    ]);
   });
 });

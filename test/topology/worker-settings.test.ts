@@ -76,6 +76,11 @@ describe("the settings of a worker", () => {
       /only\.minimumBytes is 2, but maximumBytes is only 1\.$/,
     ],
     [{ damaged: "mend" }, /^W: damaged is "mend", but must be repair or reject\.$/],
+    [
+      { carry: ["expires"] },
+      /^W: carry has "expires", but is a list of cache-control, content-disposition, metadata, tags\.$/,
+    ],
+    [{ carry: "tags" }, /^W: carry is "tags", but is a list of /],
     [{ reservedConcurrency: 1 }, /reservedConcurrency is 1, but .* from 2 to 100000/],
     [
       { reservedConcurrency: 10, scaling: { maximumConcurrency: 11 } },

@@ -23,21 +23,26 @@ export async function copyObject(exchange: Exchange): Promise<void> {
   const { headers } = request.http;
   refuseUnsupported(headers);
   const condition = readWriteCondition(request.header);
-  const replace = readDirective(request.header("x-amz-metadata-directive"));
+  const replace = readDirective("metadata", request.header("x-amz-metadata-directive"));
+  const retag = readDirective("tagging", request.header("x-amz-tagging-directive"));
   await authorizeWrite(exchange);
   const source = await findSource(exchange);
   const inPlace = source.bucket === bucket && source.key === key && source.isCurrent;
-  const changes = replace || CHANGES.some((name) => request.header(name) !== undefined);
+  const changes = replace || retag || CHANGES.some((name) => request.header(name) !== undefined);
   if (inPlace && !changes) {
     checkWrite(condition, key, source);
     throw invalidRequest(
       "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
     );
   }
-  const { headers: kept, metadata } = replace ? readDescription(headers) : source;
+  const given = readDescription(headers);
+  const { headers: kept, metadata } = replace ? given : source;
+  const { tags } = retag ? given : source;
+  if (tags && !retag) await authorizeTags(exchange, source);
   const version = await store.put(bucket, key, store.read(source), {
     headers: kept,
     metadata,
+    tags,
     condition,
     checksum: readAlgorithm(request.header("x-amz-checksum-algorithm")) ?? source.checksum?.algorithm,
     event: "Copy",
@@ -90,10 +95,20 @@ export function readAlgorithm(header: string | undefined): ChecksumAlgorithm | u
   return algorithm;
 }
 
-/** Tells whether the copy gets the description in the request instead of the source's. */
-function readDirective(header = "COPY"): boolean {
+/** Tags are copied by whoever may read and write them. */
+async function authorizeTags(exchange: Exchange, { bucket, key, versionId }: ObjectVersion): Promise<void> {
+  const named = exchange.request.header("x-amz-copy-source")?.includes("?versionId=");
+  await exchange.authorize(
+    named ? "s3:GetObjectVersionTagging" : "s3:GetObjectTagging",
+    named ? { bucket, key, versionId } : { bucket, key },
+  );
+  await exchange.authorize("s3:PutObjectTagging");
+}
+
+/** Tells whether the copy gets the description, or the tags, in the request instead of the source's. */
+function readDirective(what: "metadata" | "tagging", header = "COPY"): boolean {
   if (header !== "COPY" && header !== "REPLACE") {
-    throw invalidArgument("Unknown metadata directive.", "x-amz-metadata-directive", header);
+    throw invalidArgument(`Unknown ${what} directive.`, `x-amz-${what}-directive`, header);
   }
   return header === "REPLACE";
 }

@@ -2,6 +2,7 @@ import type { ReadCondition, WriteCondition } from "../store/conditions.ts";
 import { invalidArgument, S3Error } from "../store/errors.ts";
 import type { Checksum, Completed, Description, ObjectVersion } from "../store/model.ts";
 import { headerOf } from "./payload.ts";
+import { readTags } from "./tags.ts";
 
 type Header = (name: string) => string | undefined;
 
@@ -13,7 +14,7 @@ const OVERRIDES = [...KEPT, "content-encoding"];
 
 /** Headers that ask for what this store does not do, and the values that ask for nothing. */
 const UNSUPPORTED: readonly (readonly [header: RegExp, ...harmless: string[]])[] = [
-  [/^x-amz-tagging$/],
+  [/^x-amz-tagging-directive$/, "COPY", "REPLACE"],
   [/^x-amz-acl$/, "private", "bucket-owner-full-control"], // there is one owner
   [/^x-amz-grant-/],
   [/^x-amz-website-redirect-location$/],
@@ -42,20 +43,21 @@ function unsupportedHeader(name: string, additionalMessage?: string): S3Error {
   );
 }
 
-/** Reads the headers and metadata of an upload. */
+/** Reads the headers, metadata and tags of an upload. */
 export function readDescription(headers: NodeJS.Dict<string | string[]>): Description {
   const kept: Record<string, string> = {};
   const metadata: Record<string, string> = {};
   for (const [name, raw] of Object.entries(headers)) {
     const value = decodeHeader(String(raw));
     if (KEPT.includes(name)) kept[name] = value;
-    else if (name.startsWith("x-amz-meta-")) metadata[name.slice("x-amz-meta-".length)] = value;
+    else if (name.startsWith("x-amz-meta-")) metadata[name.slice("x-amz-meta-".length)] = decodeWords(value);
   }
   const encoding = String(headers["content-encoding"] ?? "")
     .split(/\s*,\s*/)
     .filter((coding) => coding !== "" && coding !== "aws-chunked");
   if (encoding.length > 0) kept["content-encoding"] = encoding.join(",");
-  return { headers: { "content-type": "binary/octet-stream", ...kept }, metadata };
+  const tags = readTags(headers["x-amz-tagging"]?.toString());
+  return { headers: { "content-type": "binary/octet-stream", ...kept }, metadata, tags };
 }
 
 /** @throws 501 where the condition is one that S3 does not know: a write asks for one ETag, or for none at all */
@@ -123,6 +125,24 @@ function decodeHeader(value: string): string {
   const bytes = Buffer.from(value, "latin1");
   const decoded = bytes.toString("utf8");
   return decoded.includes("\ufffd") ? value : decoded;
+}
+
+/** Like S3, which keeps the text of encoded words in user metadata (RFC 2047), and encodes it again for who reads it. */
+function decodeWords(value: string): string {
+  return value
+    .replaceAll(/(=\?[^?]+\?[bq]\?[^?]*\?=)\s+(?==\?)/gi, "$1")
+    .replaceAll(/=\?utf-8\?([bq])\?([^?]*)\?=/gi, (_, encoding: string, text: string) =>
+      encoding.toLowerCase() === "b"
+        ? Buffer.from(text, "base64").toString()
+        : Buffer.from(
+            text
+              .replaceAll("_", " ")
+              .replaceAll(/=([0-9a-f]{2})/gi, (_, hex: string) =>
+                String.fromCharCode(Number.parseInt(hex, 16)),
+              ),
+            "latin1",
+          ).toString(),
+    );
 }
 
 /** The bytes that came with the object; Node writes headers as Latin-1. */

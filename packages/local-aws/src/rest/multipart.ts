@@ -17,7 +17,7 @@ const MAX_PARTS = 10_000;
 export async function createMultipartUpload(exchange: Exchange): Promise<void> {
   const { store, request, bucket, key } = exchange;
   refuseUnsupported(request.http.headers);
-  await exchange.authorize("s3:PutObject");
+  await authorizeWrite(exchange);
   const checksumAlgorithm = readAlgorithm(request.header("x-amz-checksum-algorithm"));
   const checksumType = readType(request.header("x-amz-checksum-type"), checksumAlgorithm);
   const description = readDescription(request.http.headers);

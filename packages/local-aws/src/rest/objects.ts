@@ -36,9 +36,13 @@ export async function putObject(exchange: Exchange): Promise<void> {
     .empty();
 }
 
-/** A write with If-Match tells its caller about the object, and so needs the right to read it. */
+/**
+ * A write with If-Match tells its caller about the object, and so needs the right to read it; one with tags needs the
+ * right to tag it.
+ */
 export async function authorizeWrite(exchange: Exchange): Promise<void> {
   await exchange.authorize("s3:PutObject");
+  if (exchange.request.header("x-amz-tagging")) await exchange.authorize("s3:PutObjectTagging");
   if (exchange.request.header("if-match") !== undefined) await exchange.authorize("s3:GetObject");
 }
 
@@ -91,15 +95,15 @@ export async function findForReading(
   }
 }
 
-/** None: whoever writes an object with tags is refused. AWS CLI 2 asks before it copies a large one. */
+/** Answers with the tags that the version was written with. AWS CLI 2 asks before it copies a large one. */
 export async function getObjectTagging(exchange: Exchange): Promise<void> {
   const { store, bucket, key } = exchange;
   const versionId = exchange.parameter("versionId");
   await exchange.authorize(versionId ? "s3:GetObjectVersionTagging" : "s3:GetObjectTagging", { versionId });
   const version = store.head(bucket, key, versionId);
-  exchange
-    .set({ "x-amz-version-id": isVersioned(exchange) ? version.versionId : undefined })
-    .xml("Tagging", { TagSet: {} });
+  exchange.set({ "x-amz-version-id": isVersioned(exchange) ? version.versionId : undefined }).xml("Tagging", {
+    TagSet: { Tag: Object.entries(version.tags ?? {}).map(([Key, Value]) => ({ Key, Value })) },
+  });
 }
 
 export async function deleteObject(exchange: Exchange): Promise<void> {

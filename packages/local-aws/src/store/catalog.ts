@@ -182,7 +182,7 @@ export class Catalog {
   }
 
   addVersion(version: ObjectVersion): void {
-    const { headers, metadata, checksum, parts } = version;
+    const { headers, metadata, tags, checksum, parts } = version;
     this.#sql("INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)").run(
       version.sequence,
       version.bucket,
@@ -195,7 +195,7 @@ export class Catalog {
       +version.modified,
       version.blob,
       version.place,
-      JSON.stringify({ headers, metadata, checksum, parts } satisfies Details),
+      JSON.stringify({ headers, metadata, tags, checksum, parts } satisfies Details),
     );
   }
 

@@ -47,6 +47,8 @@ export interface Description {
   readonly headers: Readonly<Record<string, string>>;
   /** User metadata by lower-case name, without `x-amz-meta-`. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** Tags, where there are any. */
+  readonly tags?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Details of an object besides the columns that queries need. */

@@ -69,12 +69,13 @@ export class MultipartUploads {
   }
 
   async create(bucket: string, key: string, options: UploadOptions = {}): Promise<Upload> {
-    const { headers = {}, metadata = {}, checksumAlgorithm, checksumType } = options;
+    const { headers = {}, metadata = {}, tags, checksumAlgorithm, checksumType } = options;
     validateKey(key);
     validateDescription({ headers, metadata });
     const id = randomBytes(48).toString("base64url").replaceAll("-", ".");
     const initiated = this.#store.now();
-    const upload: Upload = { id, bucket, key, initiated, headers, metadata, checksumAlgorithm, checksumType };
+    const described = { headers, metadata, tags, checksumAlgorithm, checksumType };
+    const upload: Upload = { id, bucket, key, initiated, ...described };
     await this.#store.commits.run(() => {
       if (!this.#store.catalog.bucket(bucket)) throw noSuchBucket(bucket);
       this.#store.catalog.addUpload(upload);
@@ -152,9 +153,9 @@ export class MultipartUploads {
     try {
       const checksum = await checksumOf(upload, parts, digests);
       checkClaims(checksum, claimed, size, claimedSize);
-      const { headers, metadata } = upload;
+      const { headers, metadata, tags } = upload;
       const accepted: Accepted = {
-        ...{ bucket, key, blob, size, headers, metadata, checksum, origin },
+        ...{ bucket, key, blob, size, headers, metadata, tags, checksum, origin },
         etag: etagOf(parts),
         parts: parts.map((part) => ({ number: part.number, size: part.size, checksum: part.checksum })),
         event: "ObjectCreated:CompleteMultipartUpload",

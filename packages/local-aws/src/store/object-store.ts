@@ -222,6 +222,7 @@ export class ObjectStore {
     const {
       headers = {},
       metadata = {},
+      tags,
       condition = {},
       checksum = DEFAULT_CHECKSUM,
       digests = [],
@@ -246,6 +247,7 @@ export class ObjectStore {
           etag,
           headers,
           metadata,
+          tags,
           checksum: {
             algorithm: checksum,
             type: "FULL_OBJECT",

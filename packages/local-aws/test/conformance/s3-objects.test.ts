@@ -196,6 +196,28 @@ describe("S3: an object", () => {
     expect(await refusal(missing)).to.deep.equal({ code: "NoSuchKey", status: 404 });
   });
 
+  it("has the tags that it was put with, and so has its copy unless that gets others", async () => {
+    const Tagging = "kind=holiday%20photo&of=a%26b&empty";
+    const TagSet = [
+      { Key: "kind", Value: "holiday photo" },
+      { Key: "of", Value: "a&b" },
+      { Key: "empty", Value: "" },
+    ];
+    const target = await s3();
+    await put("tagged.txt", "x", { Tagging });
+    const CopySource = `${bucket()}/tagged.txt`;
+    const copy = { Bucket: bucket(), CopySource };
+    await target.send(new CopyObjectCommand({ ...copy, Key: "copied.txt" }));
+    const others = { Tagging: "other=1", TaggingDirective: "REPLACE" } as const;
+    await target.send(new CopyObjectCommand({ ...copy, Key: "others.txt", ...others }));
+    const tagging = async (Key: string) =>
+      (await target.send(new GetObjectTaggingCommand({ Bucket: bucket(), Key }))).TagSet;
+
+    expect(await tagging("tagged.txt")).to.have.deep.members(TagSet);
+    expect(await tagging("copied.txt")).to.have.deep.members(TagSet);
+    expect(await tagging("others.txt")).to.deep.equal([{ Key: "other", Value: "1" }]);
+  });
+
   it("is read through a presigned URL", async () => {
     await put("signed url+.txt", "presigned");
     const command = new GetObjectCommand({ Bucket: bucket(), Key: "signed url+.txt" });

@@ -47,11 +47,7 @@ describe("the S3 protocol", () => {
     });
   }
 
-  for (const header of [
-    "x-amz-tagging",
-    "x-amz-object-lock-mode",
-    "x-amz-server-side-encryption-customer-key",
-  ]) {
+  for (const header of ["x-amz-object-lock-mode", "x-amz-server-side-encryption-customer-key"]) {
     it(`refuses ${header} rather than to ignore it`, async () => {
       const ask = await serve(await openStore());
       const { status, body } = await ask("/bucket/k", {
@@ -63,6 +59,41 @@ describe("the S3 protocol", () => {
       expect(body).to.include(`<Header>${header}</Header>`);
     });
   }
+
+  for (const [tagging, code] of [
+    ["a=1&a=2", "InvalidArgument"],
+    ["a=1=2", "InvalidArgument"],
+    ["=1", "InvalidArgument"],
+    ["a=%zz", "InvalidArgument"],
+    ["aws:a=1", "InvalidTag"],
+    [`${"a".repeat(129)}=1`, "InvalidTag"],
+    [`a=${"1".repeat(257)}`, "InvalidTag"],
+    [Array.from({ length: 11 }, (_, index) => `a${index}=1`).join("&"), "BadRequest"],
+  ] as const) {
+    it(`refuses the tags ${tagging.slice(0, 20)} with ${code}`, async () => {
+      const ask = await serve(await openStore());
+      const headers = { "x-amz-tagging": tagging };
+      const { status, body } = await ask("/bucket/k", { method: "PUT", headers, body: "x" });
+      expect(status).to.equal(400);
+      expect(body).to.include(`<Code>${code}</Code>`);
+    });
+  }
+
+  it("keeps the text of encoded words in metadata, and gives it encoded again", async () => {
+    const store = await openStore();
+    const ask = await serve(store);
+    const headers = {
+      "x-amz-meta-b": "=?UTF-8?B?w6TDtg==?=",
+      "x-amz-meta-q": "=?utf-8?Q?=C3=A4_b?=",
+      "x-amz-meta-two": "=?UTF-8?B?w6Q=?= =?UTF-8?B?w7Y=?=",
+      "x-amz-meta-plain": "=?no",
+    };
+    await ask("/bucket/k", { method: "PUT", headers, body: "x" });
+
+    expect(store.head("bucket", "k").metadata).to.deep.equal({ b: "äö", q: "ä b", two: "äö", plain: "=?no" });
+    const answer = await ask("/bucket/k", { method: "HEAD" });
+    expect(answer.headers).to.include({ "x-amz-meta-b": "=?UTF-8?B?w6TDtg==?=", "x-amz-meta-plain": "=?no" });
+  });
 
   for (const host of ["bucket.localhost:4566", "bucket.s3.localhost", "bucket.s3.eu-west-1.amazonaws.com"]) {
     it(`finds the bucket in the host name ${host}`, async () => {
@@ -217,6 +248,12 @@ describe("the permissions that a request needs", () => {
       ["s3:AbortMultipartUpload bucket=bucket key=k"],
     ],
     ["the tags", "/bucket/k?tagging", {}, ["s3:GetObjectTagging bucket=bucket key=k"]],
+    [
+      "an upload with tags",
+      "/bucket/k",
+      { method: "PUT", headers: { "x-amz-tagging": "a=1" }, body: "x" },
+      ["s3:PutObject bucket=bucket key=k", "s3:PutObjectTagging bucket=bucket key=k"],
+    ],
     ["a new bucket", "/bucket-2", { method: "PUT" }, ["s3:CreateBucket bucket=bucket-2"]],
     ["the end of a bucket", "/bucket", { method: "DELETE" }, ["s3:DeleteBucket bucket=bucket"]],
     ["the notifications", "/bucket?notification", {}, ["s3:GetBucketNotification bucket=bucket"]],
