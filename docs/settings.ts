@@ -9,11 +9,11 @@ import { CARRIED } from "../src/delivery/carry.ts";
 import type { Range } from "../src/topology/checks.ts";
 import {
   ALARM_CHOICES,
+  ALARM_THRESHOLDS,
   BUCKET_CHOICES,
   FAN_OUT_CHOICES,
   MAXIMUM_TAGS,
   OBJECTIVE_RANGES,
-  OLDEST_MESSAGE_SECONDS,
 } from "../src/topology/fan-out-settings.ts";
 import { KEY_PART, KEY_PARTS, ONLY_BYTES } from "../src/topology/filters.ts";
 import { RESERVED_CONCURRENCY, SCALING_RANGES, WORKER_CHOICES } from "../src/topology/worker-settings.ts";
@@ -26,7 +26,7 @@ const SOURCES = ["fan-out-settings.ts", "worker-settings.ts", "filters.ts"].map(
 type Choice =
   | boolean
   | readonly (boolean | string)[]
-  | (Omit<Range, "default"> & { readonly default?: number })
+  | (Omit<Range, "default"> & { readonly default?: number | undefined })
   | { readonly text: string };
 
 /** What each setting may be, by its key. */
@@ -45,11 +45,14 @@ const CHOICES: Readonly<Record<string, Choice>> = {
   ...prefixed("buckets.", BUCKET_CHOICES),
   ...prefixed("alarms.", {
     ...ALARM_CHOICES,
-    oldestMessageSeconds: OLDEST_MESSAGE_SECONDS,
     email: { text: "one address" },
+    ...Object.fromEntries(
+      Object.entries(ALARM_THRESHOLDS).map(([kind, range]) => [`${kind}.threshold`, range]),
+    ),
   }),
   ...prefixed("objective.", OBJECTIVE_RANGES),
   ...FAN_OUT_CHOICES,
+  key: { text: "create, retire, or an ARN" },
   tags: { minimum: 0, maximum: MAXIMUM_TAGS, unit: "tags" },
 };
 
@@ -146,7 +149,7 @@ function declaredIn(member: ts.PropertySignature): Declared {
     (ts.getTextOfJSDocComment(given) ?? "").replaceAll(/\s+/g, " ").trim();
   const tag = comment?.tags?.find(({ tagName }) => tagName.text === "default");
   return {
-    name: member.name.getText(),
+    name: member.name.getText() + (member.type?.getText() === "AlarmThreshold" ? ".threshold" : ""),
     words: text(comment?.comment),
     standard: text(tag?.comment),
     groups: (member.type?.getText() ?? "").match(/\b\w+(?:Settings|Scaling)\b/g) ?? [],

@@ -61,7 +61,7 @@ const PULUMI: Record<string, string[]> = {
   "stack output": ["--json", "--stack"],
   "config set": ["--path", "--stack"],
   "config rm": ["--path", "--stack"],
-  "state unprotect": [],
+  "state unprotect": ["--all"],
 };
 
 /** Those before which settings must be right, as they run the program. */
@@ -211,7 +211,8 @@ function settledBy({ text }: Block, stack: string): { config: StackConfig; after
     );
     const [first = "", ...inner] = name.replace(`${project}:`, "").split(".");
     const key = first.includes(":") ? first : `${project}:${first}`;
-    if (inner.length === 0) config[key] = value;
+    if (inner.length === 0 && command === "config rm") delete config[key];
+    else if (inner.length === 0) config[key] = value;
     else
       config[key] = JSON.stringify(
         changed(JSON.parse(config[key] ?? "{}"), inner, command === "config rm" ? undefined : value),

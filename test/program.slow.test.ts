@@ -22,8 +22,8 @@ const CONFIGURATIONS: Record<string, Record<string, string>> = {
   "with the configuration of dev": stack("dev"),
   "with the configuration of prod": stack("prod"),
   "with a key of its own, traces, pollers and a mail address": {
-    ...set("customerManagedKey", true),
-    ...set("buckets", { retainOnDelete: true }),
+    ...set("key", "create"),
+    ...set("retention", "keep"),
     ...set("tracing", true),
     ...set("workers", { scaling: { minimumPollers: 5, maximumPollers: 45 } }),
     ...set("alarms", { email: "on-call@example.com" }),
@@ -209,7 +209,7 @@ describe("the program on this computer", function () {
       import { ImageFanOut } from ${from("image-fan-out.ts")};
       import { ThumbnailWorker } from ${from("thumbnail-worker.ts")};
       const fanOut = new ImageFanOut("images", {
-        customerManagedKey: true,
+        key: "create",
         tracing: true,
         alarms: { email: "on-call@example.com" },
         workers: { reservedConcurrency: 20, scaling: { minimumPollers: 2, maximumPollers: 2 } },

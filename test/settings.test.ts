@@ -7,6 +7,7 @@ import { readStackConfig } from "../src/machine/stack-config.ts";
 import { readSettings } from "../src/settings.ts";
 import {
   ALARM_CHOICES,
+  ALARM_THRESHOLDS,
   BUCKET_CHOICES,
   FAN_OUT_CHOICES,
   OBJECTIVE_RANGES,
@@ -50,13 +51,13 @@ describe("the settings", () => {
     const settings = await settingsOf({
       "machine:tracing": "true",
       "machine:workers": '{"memorySize":3008,"scaling":{"maximumConcurrency":9}}',
-      "machine:customerManagedKey": "retire",
+      "machine:key": "retire",
       "machine:tags": '{"Team":"pictures"}',
     });
 
     expect(settings).to.deep.equal({
       tracing: true,
-      customerManagedKey: "retire",
+      key: "retire",
       workers: { memorySize: 3008, scaling: { maximumConcurrency: 9 } },
       tags: { Team: "pictures" },
     });
@@ -72,15 +73,33 @@ describe("the settings", () => {
     ["workers", '{"scaling":{"maximumPollers":9}}', /^Setting workers\.scaling\.minimumPollers is undefined/],
     ["workers", "many", /^Setting workers is "many", but must be a map of memorySize, /],
     ["workers", "null", /^Setting workers is null, but must be a map of/],
-    ["buckets", '{"protect":"yes"}', 'Setting buckets.protect is "yes", but must be true or false.'],
+    ["retention", "forever", 'Setting retention is "forever", but must be keep or destroy.'],
+    [
+      "buckets",
+      '{"protect":true}',
+      "Setting buckets.protect is not known: say retention (docs/settings.md).",
+    ],
+    ["customerManagedKey", "true", "Setting customerManagedKey is not known: say key (docs/settings.md)."],
+    [
+      "alarms",
+      '{"rejectedImages":5}',
+      "Setting alarms.rejectedImages is not known: say alarms.rejected.threshold (docs/settings.md).",
+    ],
     [
       "buckets",
       '{"noncurrentVersionDays":0}',
       /^Setting buckets\.noncurrentVersionDays is 0, .* 1 to 3650 days\.$/,
     ],
-    ["buckets", '{"force":true}', /^Setting buckets\.force is not known, only forceDestroy, /],
-    ["alarms", '{"oldestMessageSeconds":59}', /^Setting alarms\.oldestMessageSeconds is 59/],
-    ["alarms", '{"rejectedImages":-1}', /^Setting alarms\.rejectedImages is -1/],
+    ["buckets", '{"force":true}', /^Setting buckets\.force is not known, only noncurrentVersionDays/],
+    [
+      "alarms",
+      '{"late":{"threshold":59}}',
+      /^Setting alarms\.late\.threshold is 59, .* 60 to 1209600 seconds/,
+    ],
+    ["alarms", '{"rejected":{"threshold":-1}}', /^Setting alarms\.rejected\.threshold is -1/],
+    ["alarms", '{"rejected":{}}', /^Setting alarms\.rejected\.threshold is undefined/],
+    ["alarms", '{"errors":{"above":1}}', /^Setting alarms\.errors\.above is not known, only threshold\.$/],
+    ["alarms", '{"late":true}', "Setting alarms.late is true, but must be false or a map of threshold."],
     ["alarms", '{"email":"nobody"}', 'Setting alarms.email is "nobody", but must be one mail address.'],
     ["alarms", '{"email":5}', "Setting alarms.email is 5, but must be one mail address."],
     [
@@ -95,14 +114,14 @@ describe("the settings", () => {
     ],
     ["tracing", "maybe", 'Setting tracing is "maybe", but must be true or false.'],
     [
-      "customerManagedKey",
+      "key",
       "retired",
-      'Setting customerManagedKey is "retired", but must be false, true or retire.',
+      'Setting key is "retired", but must be create, retire or the ARN of a key that exists.',
     ],
     [
       "tracng",
       "true",
-      /^Setting tracng is not known, only dashboard, customerManagedKey, tracing, prefix, suffix, buckets/,
+      /^Setting tracng is not known, only dashboard, retention, tracing, key, prefix, suffix, buckets/,
     ],
     ["tags", '{"aws:team":"x"}', /^Setting tags\.aws:team is "x", but a tag has a name/],
     ["tags", '{"cost":{}}', /^Setting tags\.cost is {}, but a tag/],
@@ -160,7 +179,7 @@ describe("the settings", () => {
       .that.equals(
         "Pulumi.test.yaml: machin:workers does nothing, as the project is machine: rename it to machine:workers.",
       );
-    expect(await settingsOf({ "aws:tags": "{}", "pulumi:tags": "{}", "other:key": "1" })).to.deep.equal({});
+    expect(await settingsOf({ "aws:tags": "{}", "pulumi:tags": "{}", "other:name": "1" })).to.deep.equal({});
   });
 
   for (const stack of ["dev", "prod"]) {
@@ -199,9 +218,10 @@ describe("the settings", () => {
     const keysOf = (prefix: string, choices: object) => Object.keys(choices).map((name) => prefix + name);
 
     expect(keys).to.have.members([
-      ...keysOf("", { prefix: "", suffix: "", ...FAN_OUT_CHOICES, tags: [] }),
+      ...keysOf("", { key: "", prefix: "", suffix: "", ...FAN_OUT_CHOICES, tags: [] }),
       ...keysOf("buckets.", BUCKET_CHOICES),
-      ...keysOf("alarms.", { ...ALARM_CHOICES, email: "", oldestMessageSeconds: "" }),
+      ...keysOf("alarms.", { ...ALARM_CHOICES, email: "" }),
+      ...Object.keys(ALARM_THRESHOLDS).map((kind) => `alarms.${kind}.threshold`),
       ...keysOf("workers.", { ...WORKER_CHOICES, carry: "", reservedConcurrency: RESERVED_CONCURRENCY }),
       ...keysOf("workers.scaling.", SCALING_RANGES),
       ...keysOf("workers.only.", { prefix: "", suffix: "", minimumBytes: "", maximumBytes: "" }),

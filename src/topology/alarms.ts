@@ -1,6 +1,7 @@
 import type { cloudwatch } from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
 import { MAX_IN_FLIGHT } from "../delivery/queue.ts";
+import type { Thresholds } from "./fan-out-settings.ts";
 
 /** The metric that an alarm watches, and what it tells the person whom it wakes. */
 export interface Watched {
@@ -38,14 +39,14 @@ function todo(section: string): string {
 }
 
 /** Watches the topic that tells of new images. */
-export function undeliveredAlarm(topic: pulumi.Input<string>): Watched {
+export function undeliveredAlarm(topic: pulumi.Input<string>, threshold: number): Watched {
   return {
     namespace: "AWS/SNS",
     metricName: "NumberOfNotificationsFailed",
     dimensions: { TopicName: topic },
     statistic: "Sum",
     period: 60,
-    threshold: 0,
+    threshold,
     ...AT_ONCE,
     alarmDescription: `The topic could not deliver messages about new images to a worker's queue. They are in that worker's dead-letter queue. ${todo("Undelivered")}`,
   };
@@ -59,26 +60,29 @@ export interface WatchedWorker {
   readonly queue: pulumi.Input<string>;
   readonly deadLetterQueue: pulumi.Input<string>;
   readonly function: pulumi.Input<string>;
-  /** Seconds that a message may wait. @default 900, or a minute more than `secondsOfCrash` */
-  readonly oldestMessageSeconds: number | undefined;
-  readonly rejectedImages: number;
+  /** Thresholds by kind: false where there is no alarm. That of `late` is 900 by default, or a minute more than `secondsOfCrash`. */
+  readonly thresholds: Thresholds;
   /** Seconds that a batch takes which crashes once. */
   readonly secondsOfCrash: number;
 }
 
 /** Watches a worker. The keys are the last parts of the alarms' names. */
 export function workerAlarms(worker: WatchedWorker): Record<string, Watched> {
-  return {
-    "dead-letters": deadLettersAlarm(worker),
-    late: lateAlarm(worker),
-    "in-flight": inFlightAlarm(worker),
-    errors: errorsAlarm(worker),
-    throttles: throttlesAlarm(worker),
-    rejected: rejectedAlarm(worker),
+  const { deadLetters, late, inFlight, errors, throttles, rejected } = worker.thresholds;
+  const all = {
+    "dead-letters": deadLetters !== false && deadLettersAlarm(worker, deadLetters),
+    late: late !== false && lateAlarm(worker, late ?? Math.max(900, worker.secondsOfCrash + 60)),
+    "in-flight": inFlight !== false && inFlightAlarm(worker, inFlight),
+    errors: errors !== false && errorsAlarm(worker, errors),
+    throttles: throttles !== false && throttlesAlarm(worker, throttles),
+    rejected: rejected !== false && rejectedAlarm(worker, rejected),
   };
+  return Object.fromEntries(
+    Object.entries(all).filter((alarm): alarm is [string, Watched] => alarm[1] !== false),
+  );
 }
 
-function deadLettersAlarm({ name, deadLetterQueue }: WatchedWorker): Watched {
+function deadLettersAlarm({ name, deadLetterQueue }: WatchedWorker, threshold: number): Watched {
   return {
     namespace: "AWS/SQS",
     metricName: "ApproximateNumberOfMessagesVisible",
@@ -87,7 +91,7 @@ function deadLettersAlarm({ name, deadLetterQueue }: WatchedWorker): Watched {
     dimensions: { QueueName: deadLetterQueue },
     statistic: "Maximum",
     period: 60,
-    threshold: 0,
+    threshold,
     ...AT_ONCE,
     // A queue that nobody touches falls silent after six hours, whether it is empty or not:
     // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/monitoring-using-cloudwatch.html
@@ -96,8 +100,7 @@ function deadLettersAlarm({ name, deadLetterQueue }: WatchedWorker): Watched {
   };
 }
 
-function lateAlarm({ name, queue, oldestMessageSeconds, secondsOfCrash }: WatchedWorker): Watched {
-  const threshold = oldestMessageSeconds ?? Math.max(900, secondsOfCrash + 60);
+function lateAlarm({ name, queue, secondsOfCrash }: WatchedWorker, threshold: number): Watched {
   const crash =
     threshold < secondsOfCrash
       ? ` A single batch that crashed is enough: it comes again, and takes up to ${secondsOfCrash} seconds in all.`
@@ -114,55 +117,55 @@ function lateAlarm({ name, queue, oldestMessageSeconds, secondsOfCrash }: Watche
   };
 }
 
-function inFlightAlarm({ name, queue }: WatchedWorker): Watched {
+function inFlightAlarm({ name, queue }: WatchedWorker, threshold: number): Watched {
   return {
     namespace: "AWS/SQS",
     metricName: "ApproximateNumberOfMessagesNotVisible",
     dimensions: { QueueName: queue },
     statistic: "Maximum",
     period: 60,
-    threshold: 0.8 * MAX_IN_FLIGHT,
+    threshold,
     ...AT_ONCE,
-    alarmDescription: `Worker ${name} has more than 80 % of the ${MAX_IN_FLIGHT.toLocaleString("en")} messages under way that a queue may have. At all of them it gets no more until some are done with. ${todo("In flight")}`,
+    alarmDescription: `Worker ${name} has more than ${threshold.toLocaleString("en")} of the ${MAX_IN_FLIGHT.toLocaleString("en")} messages under way that a queue may have. At all of them it gets no more until some are done with. ${todo("In flight")}`,
   };
 }
 
-function errorsAlarm({ name, function: lambda }: WatchedWorker): Watched {
+function errorsAlarm({ name, function: lambda }: WatchedWorker, threshold: number): Watched {
   return {
     namespace: "AWS/Lambda",
     metricName: "Errors",
     dimensions: { FunctionName: lambda },
     statistic: "Sum",
     period: 60,
-    threshold: 0,
+    threshold,
     ...WHERE_IT_GOES_ON,
     alarmDescription: `The function of worker ${name} crashes or runs out of time or memory, again and again. Its messages come again, and go to the dead-letter queue in the end. ${todo("Errors")}`,
   };
 }
 
-function throttlesAlarm({ name, function: lambda }: WatchedWorker): Watched {
+function throttlesAlarm({ name, function: lambda }: WatchedWorker, threshold: number): Watched {
   return {
     namespace: "AWS/Lambda",
     metricName: "Throttles",
     dimensions: { FunctionName: lambda },
     statistic: "Sum",
     period: 60,
-    threshold: 0,
+    threshold,
     ...WHERE_IT_GOES_ON,
     alarmDescription: `Lambda refuses to run the function of worker ${name} as often as its queue asks, which counts as a try of each message. ${todo("Throttles")}`,
   };
 }
 
-function rejectedAlarm({ name, machine, rejectedImages }: WatchedWorker): Watched {
+function rejectedAlarm({ name, machine }: WatchedWorker, threshold: number): Watched {
   return {
     namespace: "ImageMachine",
     metricName: "rejected",
     dimensions: { service: name, machine },
     statistic: "Sum",
     period: 300,
-    threshold: rejectedImages,
+    threshold,
     ...AT_ONCE,
-    alarmDescription: `Worker ${name} rejected more than ${rejectedImages} images in five minutes. Each rejection says why. ${todo("Rejected")}`,
+    alarmDescription: `Worker ${name} rejected more than ${threshold} images in five minutes. Each rejection says why. ${todo("Rejected")}`,
   };
 }
 

@@ -1,4 +1,4 @@
-import { RETENTION_SECONDS } from "../delivery/queue.ts";
+import { MAX_IN_FLIGHT, RETENTION_SECONDS } from "../delivery/queue.ts";
 import {
   type Choices,
   checkInteger,
@@ -25,7 +25,7 @@ export interface FanOutSettings {
   /** The defaults of all workers; a constructor call may set its own. @default each as said there */
   readonly workers?: WorkerSettings;
 
-  /** When somebody is alarmed. @default each as said there */
+  /** When somebody is alarmed. `false` in place of a kind's map leaves that kind out, as in `late: false`. @default each as said there */
   readonly alarms?: AlarmSettings;
 
   /** What the machine must be able to do: every preview warns of settings that cannot. @default none */
@@ -35,12 +35,19 @@ export interface FanOutSettings {
   readonly dashboard?: boolean;
 
   /**
-   * Whether buckets, topics, queues and logs are encrypted with a KMS key of this machine, instead of with keys
-   * of AWS: SSE-S3, SSE-SQS, none for topics. The way back is `"retire"`: nothing new is encrypted with the
-   * key, but it stays, and what was encrypted with it can be read. From true to false at once, what waits and what is
-   * stored would be lost. @default false
+   * What becomes of images, results and the key when the stack would delete them: `keep` has Pulumi refuse, and leaves them on
+   * AWS where it is told to go on all the same; `destroy` has `pulumi destroy` delete them, with all that is in the buckets.
+   * @default keep
    */
-  readonly customerManagedKey?: boolean | "retire";
+  readonly retention?: "keep" | "destroy";
+
+  /**
+   * KMS key that buckets, topics, queues and logs are encrypted with, instead of keys of AWS: SSE-S3, SSE-SQS, none for
+   * topics. `create` makes one for this machine, an ARN takes one that exists, whose policy must let S3, SNS, CloudWatch and
+   * CloudWatch Logs use it. The way back from `create` is `retire`: nothing new is encrypted with the key, but it stays, and what
+   * was encrypted with it can be read. Without that step, what waits and what is stored would be lost. @default none
+   */
+  readonly key?: "create" | "retire" | (string & {});
 
   /** Whether topic and functions send traces to X-Ray. @default false */
   readonly tracing?: boolean;
@@ -54,15 +61,6 @@ export interface FanOutSettings {
 
 /** Settings of both buckets. */
 export interface BucketSettings {
-  /** Whether `pulumi destroy` deletes buckets that still hold objects. @default false */
-  readonly forceDestroy?: boolean;
-
-  /** Whether Pulumi refuses to delete buckets and key. @default false */
-  readonly protect?: boolean;
-
-  /** Whether buckets and key are kept when the stack is destroyed. @default false */
-  readonly retainOnDelete?: boolean;
-
   /** Days, 1 to 3,650, until an overwritten or deleted version expires. @default 30 */
   readonly noncurrentVersionDays?: number;
 }
@@ -78,17 +76,35 @@ export interface AlarmSettings {
    */
   readonly email?: string;
 
+  /** Messages, 0 to 1,000,000, that the topic may fail to deliver in a minute before it is an alarm. @default 0 */
+  readonly undelivered?: AlarmThreshold;
+
+  /** Messages, 0 to 1,000,000, that a worker's dead-letter queue may hold before it is an alarm. @default 0 */
+  readonly deadLetters?: AlarmThreshold;
+
   /**
    * Seconds, 60 to 1,209,600, that a message may wait before it is an alarm. By default a single batch that crashed is
    * none: it comes again after the visibility timeout, of six times `timeout` and the window. With less it may be one,
    * and the alarm says so.
    * @default 900, or a minute more than a batch takes that crashed once
    */
-  readonly oldestMessageSeconds?: number;
+  readonly late?: AlarmThreshold;
+
+  /** Messages, 1 to 120,000, that a worker may have under way before it is an alarm: SQS hands out no more. @default 96000 */
+  readonly inFlight?: AlarmThreshold;
+
+  /** Invocations, 0 to 1,000,000, that may fail as a whole in a minute, three minutes of five, before it is an alarm. @default 0 */
+  readonly errors?: AlarmThreshold;
+
+  /** Invocations, 0 to 1,000,000, that Lambda may refuse in a minute, three minutes of five, before it is an alarm. @default 0 */
+  readonly throttles?: AlarmThreshold;
 
   /** Images, 0 to 1,000,000, that a worker may reject in five minutes before it is an alarm. @default 10 */
-  readonly rejectedImages?: number;
+  readonly rejected?: AlarmThreshold;
 }
+
+/** When it is an alarm, above a number; false where it is none. */
+export type AlarmThreshold = false | { readonly threshold: number };
 
 /** A burst, and by when it is to be over. */
 export interface ObjectiveSettings {
@@ -106,27 +122,31 @@ export interface ObjectiveSettings {
 }
 
 export const BUCKET_CHOICES = {
-  forceDestroy: false,
-  protect: false,
-  retainOnDelete: false,
   noncurrentVersionDays: { minimum: 1, maximum: 3650, unit: "days", default: 30 },
 } as const satisfies Choices;
 
-export const ALARM_CHOICES = {
-  enabled: true,
-  rejectedImages: { minimum: 0, maximum: 1_000_000, unit: "images", default: 10 },
-} as const satisfies Choices;
+export const ALARM_CHOICES = { enabled: true } as const satisfies Choices;
 
-/** Range of `alarms.oldestMessageSeconds`, whose default is each worker's own. */
-export const OLDEST_MESSAGE_SECONDS = { minimum: 60, maximum: RETENTION_SECONDS, unit: "seconds" } as const;
+/** Thresholds of the alarms, by kind. That of `late` is each worker's own by default. */
+export const ALARM_THRESHOLDS = {
+  undelivered: { minimum: 0, maximum: 1_000_000, unit: "messages", default: 0 },
+  deadLetters: { minimum: 0, maximum: 1_000_000, unit: "messages", default: 0 },
+  late: { minimum: 60, maximum: RETENTION_SECONDS, unit: "seconds", default: undefined },
+  inFlight: { minimum: 1, maximum: MAX_IN_FLIGHT, unit: "messages", default: 0.8 * MAX_IN_FLIGHT },
+  errors: { minimum: 0, maximum: 1_000_000, unit: "invocations", default: 0 },
+  throttles: { minimum: 0, maximum: 1_000_000, unit: "invocations", default: 0 },
+  rejected: { minimum: 0, maximum: 1_000_000, unit: "images", default: 10 },
+} as const satisfies Record<string, Omit<Range, "default"> & { default: number | undefined }>;
+
+type AlarmKind = keyof typeof ALARM_THRESHOLDS;
 
 export const FAN_OUT_CHOICES = {
   dashboard: true,
-  customerManagedKey: [false, true, "retire"],
+  retention: ["keep", "destroy"],
   tracing: false,
 } as const satisfies Choices;
 
-const GROUPS = ["prefix", "suffix", "buckets", "workers", "alarms", "objective", "tags"];
+const GROUPS = ["key", "prefix", "suffix", "buckets", "workers", "alarms", "objective", "tags"];
 
 /** Names of all settings. */
 export const FAN_OUT_KEYS: readonly string[] = [...Object.keys(FAN_OUT_CHOICES), ...GROUPS];
@@ -164,9 +184,11 @@ export function checkFanOutSettings(
 const checked = new WeakMap<FanOutSettings, CheckedFanOutSettings>();
 
 function check(prefix: string, given: FanOutSettings, others: readonly string[]) {
-  const { workers = {}, objective, prefix: begin, suffix: end } = given;
+  const { workers = {}, objective, key, prefix: begin, suffix: end } = given;
+  checkNames(prefix, { ...given });
   const choices = choose(prefix, given, FAN_OUT_CHOICES, [...GROUPS, ...others]);
   const buckets = choose(`${prefix}buckets.`, given.buckets ?? {}, BUCKET_CHOICES);
+  checkKey(prefix, key);
   const alarms = checkAlarms(`${prefix}alarms.`, given.alarms ?? {});
   checkWorkerSettings(`${prefix}workers.`, workers);
   if (objective !== undefined) checkObjective(`${prefix}objective.`, objective);
@@ -177,6 +199,7 @@ function check(prefix: string, given: FanOutSettings, others: readonly string[])
   return {
     ...choices,
     ...keys,
+    key,
     buckets,
     alarms,
     workers,
@@ -186,15 +209,64 @@ function check(prefix: string, given: FanOutSettings, others: readonly string[])
 }
 
 function checkAlarms(prefix: string, given: AlarmSettings) {
-  const { email, oldestMessageSeconds } = given;
-  const choices = choose(prefix, given, ALARM_CHOICES, ["email", "oldestMessageSeconds"]);
-  if (oldestMessageSeconds !== undefined) {
-    checkInteger(`${prefix}oldestMessageSeconds`, oldestMessageSeconds, OLDEST_MESSAGE_SECONDS);
-  }
+  const { email } = given;
+  const kinds = Object.keys(ALARM_THRESHOLDS) as AlarmKind[];
+  const { enabled } = choose(prefix, given, ALARM_CHOICES, ["email", ...kinds]);
   if (email !== undefined && !/^[^\s@]+@[^\s@]+$/.test(email)) {
     throw new RangeError(`${prefix}email is ${JSON.stringify(email)}, but must be one mail address.`);
   }
-  return { ...choices, email, oldestMessageSeconds };
+  const thresholds = kinds.map((kind) => [kind, checkThreshold(prefix + kind, given[kind], kind)]);
+  return { enabled, email, ...(Object.fromEntries(thresholds) as Thresholds) };
+}
+
+/** Thresholds of the alarms, by kind: false where there is none, undefined where each worker has its own. */
+export type Thresholds = Record<Exclude<AlarmKind, "late">, number | false> &
+  Record<"late", number | false | undefined>;
+
+function checkThreshold(
+  subject: string,
+  given: AlarmThreshold | undefined,
+  kind: AlarmKind,
+): number | false | undefined {
+  const range = ALARM_THRESHOLDS[kind];
+  if (given === undefined || given === false) return given ?? range.default;
+  if (typeof given !== "object" || given === null) {
+    throw new RangeError(`${subject} is ${JSON.stringify(given)}, but must be false or a map of threshold.`);
+  }
+  choose(`${subject}.`, given, {}, ["threshold"]);
+  checkInteger(`${subject}.threshold`, given.threshold, range);
+  return given.threshold;
+}
+
+/** ARN of a key, and no alias's: roles are permitted by the key alone. */
+const KEY = /^arn:[\w-]+:kms:[\w-]+:\d{12}:key\/[\w-]+$/;
+
+function checkKey(prefix: string, key: FanOutSettings["key"]): void {
+  if (key === undefined || key === "create" || key === "retire") return;
+  if (typeof key === "string" && KEY.test(key)) return;
+  throw new RangeError(
+    `${prefix}key is ${JSON.stringify(key)}, but must be create, retire or the ARN of a key that exists.`,
+  );
+}
+
+/** Names that say the same as others did, and were other names once. */
+const OTHER_NAMES: Readonly<Record<string, string>> = {
+  customerManagedKey: "key",
+  "buckets.forceDestroy": "retention",
+  "buckets.protect": "retention",
+  "buckets.retainOnDelete": "retention",
+  "alarms.oldestMessageSeconds": "alarms.late.threshold",
+  "alarms.rejectedImages": "alarms.rejected.threshold",
+};
+
+/** @throws RangeError where a setting is given by a name that it does not have */
+function checkNames(prefix: string, given: Readonly<Record<string, unknown>>): void {
+  for (const [name, right] of Object.entries(OTHER_NAMES)) {
+    const [group = "", key] = name.split(".");
+    const within = key === undefined ? given : given[group];
+    if (typeof within !== "object" || within === null || !((key ?? group) in within)) continue;
+    throw new RangeError(`${prefix}${name} is not known: say ${right} (docs/settings.md).`);
+  }
 }
 
 function checkObjective(prefix: string, objective: ObjectiveSettings): void {

@@ -58,7 +58,7 @@ export interface FanOutNodes {
   readonly notification: aws.s3.BucketNotification;
   /** Layer with sharp and libvips for linux-arm64, for every function that processes images. */
   readonly layer: aws.lambda.LayerVersion;
-  /** Undefined where AWS holds all keys. */
+  /** Key that was made for this machine, if there is one. */
   readonly key: EncryptionKey | undefined;
 }
 
@@ -126,7 +126,8 @@ export class ImageFanOut extends pulumi.ComponentResource {
     };
 
     const key = createKey(child);
-    const encryptionKeyArn = settings.customerManagedKey === "retire" ? undefined : key?.arn;
+    const keyArn = key?.arn ?? (settings.key === undefined ? undefined : pulumi.output(settings.key));
+    const encryptionKeyArn = settings.key === "retire" ? undefined : keyArn;
     const source = createBucket(child, "source", encryptionKeyArn);
     this.source = source.bucket;
     this.results = createBucket(child, "results", encryptionKeyArn).bucket;
@@ -138,12 +139,12 @@ export class ImageFanOut extends pulumi.ComponentResource {
     const layer = createLayer(child);
 
     this.alarmTopic = createAlarmTopic(child, encryptionKeyArn);
-    if (settings.alarms.enabled) createAlarm(child, this.topic, this.alarmTopic);
+    watchDelivery(child, this.topic, this.alarmTopic);
     if (settings.dashboard) createDashboard(child, this.topic, this.#attached);
     warnOfMissedObjective(this, settings.objective, this.#attached);
 
     this.nodes = { topicPolicy, notification, layer, key };
-    this.#shared = { ...child, layer, keyArn: key?.arn, encryptionKeyArn };
+    this.#shared = { ...child, layer, keyArn, encryptionKeyArn };
 
     this.registerOutputs({
       source: this.source.bucket,
@@ -216,21 +217,28 @@ interface Child {
 type KeyArn = pulumi.Output<string> | undefined;
 
 /** Options of resources that the settings may protect and keep. */
-function kept({ settings: { buckets }, parent }: Child): pulumi.ComponentResourceOptions {
-  return { ...parent, protect: buckets.protect, retainOnDelete: buckets.retainOnDelete };
+function kept({ settings: { retention }, parent }: Child): pulumi.ComponentResourceOptions {
+  const keep = retention === "keep";
+  return { ...parent, protect: keep, retainOnDelete: keep };
 }
 
 function createKey(child: Child): EncryptionKey | undefined {
   const { name, logGroups, settings, transform } = child;
-  if (!settings.customerManagedKey) return undefined;
+  if (settings.key !== "create" && settings.key !== "retire") return undefined;
   const args = { logGroups, tags: settings.tags, transform: transform.key };
   return new EncryptionKey(`${name}-key`, args, kept(child));
 }
 
 function createBucket(child: Child, of: "source" | "results", keyArn: KeyArn): ImageBucket {
-  const { buckets, tags } = child.settings;
-  const { forceDestroy, noncurrentVersionDays } = buckets;
-  const args = { forceDestroy, noncurrentVersionDays, keyArn, tags, transform: child.transform[of] };
+  const { buckets, retention, tags } = child.settings;
+  const { noncurrentVersionDays } = buckets;
+  const args = {
+    forceDestroy: retention === "destroy",
+    noncurrentVersionDays,
+    keyArn,
+    tags,
+    transform: child.transform[of],
+  };
   return new ImageBucket(`${child.name}-${of}`, args, kept(child));
 }
 
@@ -334,12 +342,14 @@ function createAlarmTopic({ name, settings, transform, parent }: Child, keyArn: 
   return new AlarmTopic(`${name}-alarms`, args, parent);
 }
 
-function createAlarm(
+function watchDelivery(
   { name, settings, transform, parent }: Child,
   topic: aws.sns.Topic,
   alarmTopic: AlarmTopic,
 ): void {
-  const args = alarmArgs(undeliveredAlarm(topic.name), alarmTopic.arn, settings.tags);
+  const { enabled, undelivered } = settings.alarms;
+  if (!enabled || undelivered === false) return;
+  const args = alarmArgs(undeliveredAlarm(topic.name, undelivered), alarmTopic.arn, settings.tags);
   new aws.cloudwatch.MetricAlarm(`${name}-undelivered-alarm`, ...transformed(transform.alarm, args, parent));
 }
 

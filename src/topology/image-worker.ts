@@ -470,8 +470,7 @@ function createAlarms(
     queue: queue.name,
     deadLetterQueue: deadLetterQueue.name,
     function: lambda.name,
-    oldestMessageSeconds: all.alarms.oldestMessageSeconds,
-    rejectedImages: all.alarms.rejectedImages,
+    thresholds: all.alarms,
     secondsOfCrash: secondsOfCrash(settings),
   });
   for (const [what, each] of Object.entries(watched)) {

@@ -7,6 +7,7 @@ import { credentials } from "@grpc/grpc-js";
 import { expect } from "chai";
 import {
   ALARM_CHOICES,
+  ALARM_THRESHOLDS,
   BUCKET_CHOICES,
   FAN_OUT_KEYS,
   type FanOutSettings,
@@ -32,7 +33,7 @@ const { Struct } = require("google-protobuf/google/protobuf/struct_pb.js");
 /** What a machine's program registers with AWS, by type and name. */
 async function graph(settings: FanOutSettings) {
   const resources = await registered(() => {
-    const fanOut = new ImageFanOut("images", settings);
+    const fanOut = new ImageFanOut("images", { retention: "destroy", ...settings });
     new RotationWorker("clockwise", { fanOut, angle: 90 });
   });
   return new Map(
@@ -103,10 +104,7 @@ describe("a switch of a setting, as AWS's provider would carry it out", function
   });
 
   it("keeps the key that is retired, and what is encrypted with it readable", async () => {
-    const [used, retired] = [
-      await graph({ customerManagedKey: true }),
-      await graph({ customerManagedKey: "retire" }),
-    ];
+    const [used, retired] = [await graph({ key: "create" }), await graph({ key: "retire" })];
 
     expect(done(used, retired).delete).to.deep.equal([]);
     expect(done(used, retired).replace).to.deep.equal([]);
@@ -119,10 +117,10 @@ describe("a switch of a setting, as AWS's provider would carry it out", function
     const tried = SWITCHES.map(({ to }) => JSON.stringify(to)).join();
     const settings = [
       ...FAN_OUT_KEYS,
-      ...[BUCKET_CHOICES, ALARM_CHOICES, WORKER_CHOICES, SCALING_RANGES].flatMap((group) =>
+      ...[BUCKET_CHOICES, ALARM_CHOICES, ALARM_THRESHOLDS, WORKER_CHOICES, SCALING_RANGES].flatMap((group) =>
         Object.keys(group),
       ),
-      ...["email", "oldestMessageSeconds", "reservedConcurrency"],
+      ...["email", "reservedConcurrency"],
     ];
     expect(settings.filter((setting) => !tried.includes(`"${setting}"`))).to.deep.equal([]);
   });

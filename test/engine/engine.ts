@@ -50,13 +50,9 @@ async function live(life: Life): Promise<void> {
     await life.step(title, next.to, between(before, next));
     before = next;
   }
-  const used = SWITCHES.find(({ to }) => to.customerManagedKey === true)?.does.update ?? [];
-  await life.step('customerManagedKey: "retire"', { customerManagedKey: "retire" }, { update: used });
-  await life.step(
-    "customerManagedKey: false, once it is retired",
-    {},
-    { update: ["RolePolicy"], delete: ["Key", "KeyPolicy"] },
-  );
+  const used = SWITCHES.find(({ to }) => to.key === "create")?.does.update ?? [];
+  await life.step('key: "retire"', { key: "retire" }, { update: used });
+  await life.step("no key, once it is retired", {}, { update: ["RolePolicy"], delete: ["Key", "KeyPolicy"] });
 
   await life.program((text) => withWorker(text, HALF_TURN));
   const worker = [
@@ -93,11 +89,11 @@ async function live(life: Life): Promise<void> {
   });
   await life.step("up of the first again", ALL, {});
 
-  const kept: FanOutSettings = { ...ALL, buckets: { protect: true, retainOnDelete: true } };
-  await life.step("protect and retainOnDelete", kept, {});
+  const kept: FanOutSettings = { ...ALL, retention: "keep" };
+  await life.step('retention: "keep"', kept, { update: ["Bucket"] });
   await life.step("destroy of what is protected", kept, {}, "destroy", "is protected");
-  await life.step("protect off", { ...kept, buckets: { retainOnDelete: true } }, {});
-  await life.step("destroy of what is retained", {}, { delete: ["*"], keep: BUCKET_AND_KEY }, "destroy");
+  await life.unprotect();
+  await life.step("destroy of what is kept", kept, { delete: ["*"], keep: BUCKET_AND_KEY }, "destroy");
 }
 
 /** A worker as one is before it has a class of its own. */
@@ -110,7 +106,7 @@ function withWorker(program: string, worker: string): string {
   return `${from}\n${program.replace("export const sourceBucket", `${worker}\n$&`)}`;
 }
 
-/** What stays on AWS with `retainOnDelete`. */
+/** What stays on AWS with `retention: "keep"`. */
 const BUCKET_AND_KEY = [
   "Bucket",
   "BucketVersioning",

@@ -17,7 +17,7 @@ const PRECIOUS = ["Bucket", "Queue", "Topic", "Key"];
 
 /** Everything that a machine can be made of, so that each type is among it. */
 export const ALL: FanOutSettings = {
-  customerManagedKey: true,
+  key: "create",
   tracing: true,
   alarms: { email: "on-call@example.com" },
 };
@@ -148,13 +148,23 @@ export class Life {
     for (const held of this.aws.held.values()) if (held.token === token) Object.assign(held.state, change);
   }
 
+  /** Lets go of what is protected, as `pulumi destroy` says it can be done. */
+  async unprotect(): Promise<void> {
+    const command = ["state", "unprotect", "--all", "--yes", `--stack=${this.#stack}`];
+    const { exitCode, printed } = await pulumi(this.#project, command, this.#environment);
+    if (exitCode !== 0) this.wrong.push(`${command.join(" ")}: ${printed}`);
+  }
+
   expectNothingLeft(): void {
     for (const { urn } of this.aws.held.values()) this.wrong.push(`destroy: ${shortOf(urn)} is left on AWS`);
   }
 
   async #run(settings: FanOutSettings, command: string, atOnce = true): Promise<Ran> {
     const config = Object.fromEntries(
-      Object.entries(settings).map(([key, value]) => [`${PROJECT}:${key}`, value]),
+      Object.entries({ retention: "destroy", ...settings }).map(([key, value]) => [
+        `${PROJECT}:${key}`,
+        value,
+      ]),
     );
     const file = { ...this.#stackFile, config: { "aws:region": "us-east-1", ...config } };
     await writeFile(this.#file(), stringify(file));

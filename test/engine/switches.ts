@@ -14,7 +14,7 @@ export interface Switch {
   /** As docs/settings.md names it. */
   readonly setting: string;
   readonly to: FanOutSettings;
-  /** What it does to a stack that has no settings; the way back does the opposite. */
+  /** What it does to a stack that is destroyed with its images, and has no other settings; the way back does the opposite. */
   readonly does: Allowed;
 }
 
@@ -38,13 +38,7 @@ const ENCRYPTED = ["BucketServerSideEncryptionConfiguration", "Topic", "Queue", 
  * are hidden from that, and when they are late from this.
  */
 export const SWITCHES: readonly Switch[] = [
-  {
-    setting: "buckets.forceDestroy",
-    to: { buckets: { forceDestroy: true } },
-    does: { update: ["Bucket"] },
-  },
-  { setting: "buckets.protect", to: { buckets: { protect: true } }, does: {} },
-  { setting: "buckets.retainOnDelete", to: { buckets: { retainOnDelete: true } }, does: {} },
+  { setting: "retention", to: { retention: "keep" }, does: { update: ["Bucket"] } },
   {
     setting: "buckets.noncurrentVersionDays",
     to: { buckets: { noncurrentVersionDays: 90 } },
@@ -118,14 +112,16 @@ export const SWITCHES: readonly Switch[] = [
     does: { create: ["TopicSubscription"] },
   },
   {
-    setting: "alarms.oldestMessageSeconds",
-    to: { alarms: { oldestMessageSeconds: 3600 } },
+    setting: "alarms.*.threshold",
+    to: {
+      alarms: { deadLetters: { threshold: 5 }, late: { threshold: 3600 }, rejected: { threshold: 0 } },
+    },
     does: { update: ["MetricAlarm"] },
   },
   {
-    setting: "alarms.rejectedImages",
-    to: { alarms: { rejectedImages: 0 } },
-    does: { update: ["MetricAlarm"] },
+    setting: "alarms.*: false",
+    to: { alarms: { undelivered: false, inFlight: false, errors: false, throttles: false } },
+    does: { delete: ["MetricAlarm"] },
   },
   {
     setting: "alarms.enabled",
@@ -141,8 +137,8 @@ export const SWITCHES: readonly Switch[] = [
   },
   { setting: "tags", to: { tags: { Team: "pictures" } }, does: { update: TAGGED } },
   {
-    setting: "customerManagedKey",
-    to: { customerManagedKey: true },
+    setting: "key",
+    to: { key: "create" },
     does: { create: ["Key", "KeyPolicy"], update: ENCRYPTED },
   },
 ];

@@ -196,8 +196,8 @@ describe("the alarms", () => {
   }
 
   it("say so where one batch that crashes is enough, as somebody set it", async () => {
-    const late = async (oldestMessageSeconds: number) =>
-      find(await machine({ oldestMessageSeconds }), "MetricAlarm", "images-clockwise-late-alarm")
+    const late = async (threshold: number) =>
+      find(await machine({ late: { threshold } }), "MetricAlarm", "images-clockwise-late-alarm")
         .alarmDescription;
 
     expect(await late(839)).to.contain(
@@ -207,10 +207,28 @@ describe("the alarms", () => {
   });
 
   it("have the objectives that are set", async () => {
-    const strict = await machine({ oldestMessageSeconds: 60, rejectedImages: 0 });
+    const strict = await machine({ late: { threshold: 60 }, rejected: { threshold: 0 } });
 
     expect(find(strict, "MetricAlarm", "images-clockwise-late-alarm").threshold).to.equal(60);
     expect(find(strict, "MetricAlarm", "images-clockwise-rejected-alarm").threshold).to.equal(0);
+  });
+
+  it("are those of the kinds that are wanted, above what is said of each", async () => {
+    const few = await machine({
+      ...{ undelivered: false, late: false, throttles: false },
+      ...{ deadLetters: { threshold: 3 }, inFlight: { threshold: 1000 }, errors: { threshold: 7 } },
+    });
+    const alarms = few.filter(({ type }) => type.endsWith(":MetricAlarm"));
+
+    expect(Object.fromEntries(alarms.map(({ name, inputs }) => [name, inputs.threshold]))).to.deep.equal({
+      "images-clockwise-dead-letters-alarm": 3,
+      "images-clockwise-in-flight-alarm": 1000,
+      "images-clockwise-errors-alarm": 7,
+      "images-clockwise-rejected-alarm": 10,
+    });
+    expect(find(few, "MetricAlarm", "images-clockwise-in-flight-alarm").alarmDescription).to.contain(
+      "more than 1,000 of the 120,000 messages",
+    );
   });
 
   it("are not there where they are turned off, and their topic and whoever subscribed to it are what they were", async () => {

@@ -10,7 +10,7 @@ describe("a machine with a key of its own", () => {
 
   before(async () => {
     resources = await registered(() => {
-      const fanOut = new ImageFanOut("images", { customerManagedKey: true });
+      const fanOut = new ImageFanOut("images", { key: "create" });
       new RotationWorker("clockwise", { fanOut, angle: 90 });
     });
   });
@@ -115,9 +115,9 @@ describe("a machine with a key of its own", () => {
 });
 
 describe("a machine whose key is retired", () => {
-  const machine = (customerManagedKey: boolean | "retire") =>
+  const machine = (key?: "create" | "retire") =>
     registered(() => {
-      const fanOut = new ImageFanOut("images", { customerManagedKey });
+      const fanOut = new ImageFanOut("images", key ? { key } : {});
       new RotationWorker("clockwise", { fanOut, angle: 90 });
     });
   let resources: Registered[];
@@ -127,7 +127,7 @@ describe("a machine whose key is retired", () => {
   });
 
   it("encrypts nothing new with it: all is as it is without a key", async () => {
-    const without = new Map((await machine(false)).map((each) => [each.name + each.type, each.inputs]));
+    const without = new Map((await machine()).map((each) => [each.name + each.type, each.inputs]));
     for (const { type, name, inputs } of resources) {
       if (/images-key|role-policy/.test(name)) continue;
       expect(JSON.parse(JSON.stringify(inputs)), name).to.deep.equal(
@@ -137,7 +137,7 @@ describe("a machine whose key is retired", () => {
   });
 
   it("keeps the key, its policy and the functions' permission, so that all that is stored can be read", async () => {
-    const encrypted = await machine(true);
+    const encrypted = await machine("create");
     const kept = [
       ["Key", "images-key"],
       ["KeyPolicy", "images-key-policy"],
@@ -151,3 +151,27 @@ describe("a machine whose key is retired", () => {
     );
   });
 });
+
+describe("a machine with a key that exists", () => {
+  const key = "arn:aws:kms:eu-west-1:123456789012:key/0a1b2c3d-0000-0000-0000-000000000000";
+
+  it("encrypts with it what a key of its own would, and makes none", async () => {
+    const made = await machineWith("create");
+    const taken = await machineWith(key);
+    const own = "arn:aws:kms:eu-west-1:123456789012:key/images-key";
+    const texts = (resources: Registered[]) =>
+      resources
+        .filter(({ name }) => !name.startsWith("images-key"))
+        .map(({ type, name, inputs }) => `${type} ${name} ${JSON.stringify(inputs)}`.replaceAll(own, key))
+        .sort();
+
+    expect(texts(taken)).to.deep.equal(texts(made));
+    expect(taken.filter(({ type }) => /kms/.test(type))).to.deep.equal([]);
+  });
+});
+
+function machineWith(key: string): Promise<Registered[]> {
+  return registered(() => {
+    new RotationWorker("clockwise", { fanOut: new ImageFanOut("images", { key }), angle: 90 });
+  });
+}

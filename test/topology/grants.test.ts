@@ -79,13 +79,13 @@ describe("a grant", () => {
   });
 
   it("lets the role use the machine's own key, as far as it has to", async () => {
-    expect(Object.values(await granted({ customerManagedKey: true }))).to.deep.equal(
+    expect(Object.values(await granted({ key: "create" }))).to.deep.equal(
       documents([UPLOAD, useKey(WRITE)], [...READ, useKey("kms:Decrypt")], [...REDRIVE, useKey(WRITE)]),
     );
   });
 
   it("lets the role read what a retired key encrypted, and not upload with it", async () => {
-    const { upload, read } = await granted({ customerManagedKey: "retire" });
+    const { upload, read } = await granted({ key: "retire" });
 
     expect([upload, read]).to.deep.equal(documents([UPLOAD], [...READ, useKey("kms:Decrypt")]));
   });

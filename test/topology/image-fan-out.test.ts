@@ -6,9 +6,11 @@ const TAGS = { Project: "machine", Stack: "test" };
 
 describe("ImageFanOut", () => {
   let resources: Registered[];
+  let destroyed: Registered[];
 
   before(async () => {
     resources = await registered(() => new ImageFanOut("images"));
+    destroyed = await registered(() => new ImageFanOut("images", { retention: "destroy" }));
   });
 
   it("has two buckets, a topic for images and one for alarms, one notification, one layer, one dashboard", () => {
@@ -39,6 +41,7 @@ describe("ImageFanOut", () => {
     describe(`the bucket ${bucket}`, () => {
       it("keeps what is in it when the stack is destroyed, and takes its name from Pulumi", () => {
         expect(find(resources, "Bucket", bucket)).to.deep.equal({ forceDestroy: false, tags: TAGS });
+        expect(find(destroyed, "Bucket", bucket)).to.deep.equal({ forceDestroy: true, tags: TAGS });
       });
 
       it("keeps versions", () => {

@@ -26,7 +26,7 @@ const byName = (resources: Registered[]) =>
   );
 
 describe("one worker more, or less", () => {
-  for (const args of [{}, { customerManagedKey: true, tracing: true }]) {
+  for (const args of [{}, { key: "create", tracing: true }]) {
     it(`changes no resource of the others or of the fan-out, with ${JSON.stringify(args)}`, async () => {
       const two = byName(await machine({ clockwise: 90, "counter-clockwise": -90 }, args));
       const three = byName(
@@ -46,10 +46,7 @@ describe("one worker more, or less", () => {
 
 describe("tags", () => {
   it("are on everything that can have them, and tell project, stack and worker", async () => {
-    const resources = await machine(
-      { clockwise: 90 },
-      { customerManagedKey: true, tags: { Team: "pictures" } },
-    );
+    const resources = await machine({ clockwise: 90 }, { key: "create", tags: { Team: "pictures" } });
     const taggable = /:(Bucket|Topic|Queue|LogGroup|Role|Function|EventSourceMapping|MetricAlarm|Key)$/;
 
     for (const { type, name, inputs } of resources) {
@@ -107,6 +104,7 @@ describe("transform", () => {
   it("changes properties and options through a function, after all else", async () => {
     const resources = await registered(() => {
       const fanOut = new ImageFanOut("images", {
+        retention: "destroy",
         transform: {
           topic: (args, opts) => {
             args.displayName = "New images";
@@ -148,7 +146,7 @@ describe("transform", () => {
       'EncryptionKey "images-key": transform.alias is not known, only key, policy.',
       () =>
         new ImageFanOut("images", {
-          customerManagedKey: true,
+          key: "create",
           transform: { key: { alias: {} } as EncryptionKeyTransform },
         }),
     ],
@@ -296,7 +294,7 @@ describe("transform", () => {
     ];
     await registered(() => {
       new ImageFanOut("images", {
-        customerManagedKey: true,
+        key: "create",
         tracing: true,
         transform: {
           ...reach(...own),

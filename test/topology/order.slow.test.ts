@@ -15,7 +15,7 @@ describe("the order in which a machine comes to be, with a key of its own", func
       let policy: RuntimeResource;
 
       before(async () => {
-        const config = { "rube-goldberg-image-machine:customerManagedKey": "true" };
+        const config = { "rube-goldberg-image-machine:key": "create" };
         ({ resources } = await runInPulumiRuntime(command, config));
         policy = one("aws:kms/keyPolicy:KeyPolicy");
       });

@@ -12,7 +12,7 @@ const machine = (args: ImageFanOutArgs, place = HERE) =>
     new RotationWorker("counter-clockwise", { fanOut, angle: -90 });
   }, place);
 
-const EVERYTHING: ImageFanOutArgs = { customerManagedKey: true, tracing: true };
+const EVERYTHING: ImageFanOutArgs = { key: "create", tracing: true };
 
 /** Where AWS knows no narrower resource, by the Sid; all but the first are in a key's own policy, or of X-Ray. */
 const ANY_RESOURCE = [
@@ -167,7 +167,7 @@ describe("the policy of a worker's role", () => {
     expect(await actions({ tracing: true }))
       .to.include.members(TRACES)
       .and.not.include.members(KEY);
-    expect(await actions({ customerManagedKey: true }))
+    expect(await actions({ key: "create" }))
       .to.include.members(KEY)
       .and.not.include.members(TRACES);
   });

@@ -7,8 +7,8 @@ import { type Registered, registered } from "../support/mocks.ts";
 /** Settings that differ in all that can be given or not, beside those that make resources come and go. */
 const SETTINGS: Record<string, ImageFanOutArgs> = {
   nothing: {},
-  "a key and traces": { customerManagedKey: true, tracing: true },
-  "a retired key": { customerManagedKey: "retire" },
+  "a key and traces": { key: "create", tracing: true },
+  "a retired key": { key: "retire" },
   "reserved concurrency": { workers: { reservedConcurrency: 20 } },
   pollers: { workers: { scaling: { minimumPollers: 2, maximumPollers: 2 } } },
 };

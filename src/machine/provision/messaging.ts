@@ -9,7 +9,7 @@ import {
 import { CreateQueueCommand, SetQueueAttributesCommand } from "@aws-sdk/client-sqs";
 import { queueArn } from "local-aws";
 import { takenAsDeclared } from "./declared.ts";
-import { policyText, type ResourceType } from "./provider.ts";
+import { policyText, type ResourceType, type Services } from "./provider.ts";
 
 /** Inputs of a queue and the attribute that SQS knows each by. */
 const QUEUE_ATTRIBUTES: Record<string, string> = {
@@ -31,6 +31,16 @@ const SUBSCRIPTION_ATTRIBUTES: Record<string, readonly [string, string]> = {
   filterPolicy: ["FilterPolicy", ""],
 };
 
+/** Lets everybody use a key that the program does not make: only AWS knows its policy. */
+function takeExistingKey({ arns, identity, omitted }: Services, keyId: unknown): void {
+  const key = `aws:kms/key:Key ${keyId}`;
+  if (typeof keyId !== "string" || !keyId.startsWith("arn:") || arns.has(key)) return;
+  arns.set(key, keyId);
+  omitted.add("the policy of a KMS key that exists already", `the key ${keyId} is not on this computer.`);
+  const all = { Effect: "Allow", Principal: "*", Action: "kms:*", Resource: "*" };
+  identity.setResourcePolicy(keyId, JSON.stringify({ Version: "2012-10-17", Statement: [all] }));
+}
+
 export const messaging: Record<string, ResourceType> = {
   "aws:sns/topic:Topic": {
     // Encryption itself is left to the disk, but who may use the key is judged. Traces nobody collects.
@@ -45,7 +55,9 @@ export const messaging: Record<string, ResourceType> = {
         ),
       ),
     ],
-    async provision({ inputs, physicalName }, { sns }) {
+    async provision({ inputs, physicalName }, services) {
+      const { sns } = services;
+      takeExistingKey(services, inputs.kmsMasterKeyId);
       const name = String(inputs.name ?? physicalName);
       const { TopicArn } = await sns.send(new CreateTopicCommand({ Name: name }));
       const key = { AttributeName: "KmsMasterKeyId", AttributeValue: String(inputs.kmsMasterKeyId ?? "") };
@@ -110,6 +122,7 @@ export const messaging: Record<string, ResourceType> = {
         given[input] === undefined ? [] : [[attribute, String(given[input])]],
       );
       const url = `${services.endpoint}/${services.accountId}/${name}`;
+      takeExistingKey(services, inputs.kmsMasterKeyId);
       await services.sqs.send(new CreateQueueCommand({ QueueName: name }));
       // On their own, as a queue that is there from an earlier start may have had others.
       await services.sqs.send(
