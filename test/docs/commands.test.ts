@@ -3,11 +3,11 @@ import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
 import { expect } from "chai";
-import { Recorder } from "../src/capacity/graph.ts";
-import { runProgram } from "../src/machine/program.ts";
-import { readStackConfig, type StackConfig } from "../src/machine/stack-config.ts";
-import { judge } from "../src/operations/smoke.ts";
-import { type Block, blocksOf, commandsOf, PAGES } from "./support/docs.ts";
+import { Recorder } from "../../src/capacity/graph.ts";
+import { runProgram } from "../../src/machine/program.ts";
+import { readStackConfig, type StackConfig } from "../../src/machine/stack-config.ts";
+import { judge } from "../../src/operations/smoke.ts";
+import { type Block, blocksOf, commandsOf, PAGES } from "../support/docs.ts";
 
 describe("what a reader gets", () => {
   for (const page of PAGES) {

@@ -3,8 +3,8 @@ import { readdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect } from "chai";
-import { runThrough, withFolder, withMachine } from "./support/machine.ts";
-import { runInPulumiRuntime } from "./support/pulumi-runtime.ts";
+import { runThrough, withFolder, withMachine } from "../support/machine.ts";
+import { runInPulumiRuntime } from "../support/pulumi-runtime.ts";
 
 /** The programs of docs/recipes.md, by their headings. */
 const RECIPES = new Map(
