@@ -27,8 +27,7 @@ export class AlarmTopic extends pulumi.ComponentResource {
     const { email, keyArn, tags } = args;
 
     const topic = new aws.sns.Topic(
-      name,
-      ...transformed(args.transform, { tags, ...(keyArn && { kmsMasterKeyId: keyArn }) }, parent),
+      ...transformed(args.transform, name, { tags, ...(keyArn && { kmsMasterKeyId: keyArn }) }, parent),
     );
     this.arn = topic.arn;
     new aws.sns.TopicPolicy(

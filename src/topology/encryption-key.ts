@@ -34,15 +34,15 @@ export class EncryptionKey extends pulumi.ComponentResource {
   readonly arn: pulumi.Output<string>;
 
   constructor(name: string, args: EncryptionKeyArgs, opts?: pulumi.ComponentResourceOptions) {
-    checkTransform(`EncryptionKey "${name}"`, args.transform ?? {}, TRANSFORMS);
+    checkTransform(`EncryptionKey "${name}": transform.`, args.transform ?? {}, TRANSFORMS);
     super("image-machine:index:EncryptionKey", name, {}, opts);
     const options = { parent: this, retainOnDelete: opts?.retainOnDelete ?? false };
     const { logGroups, tags, transform = {} } = args;
 
     const key = new aws.kms.Key(
-      name,
       ...transformed(
         transform.key,
+        name,
         {
           description: `Images and messages of ${pulumi.getProject()}, stack ${pulumi.getStack()}`,
           enableKeyRotation: true,
@@ -52,9 +52,9 @@ export class EncryptionKey extends pulumi.ComponentResource {
       ),
     );
     const policy = new aws.kms.KeyPolicy(
-      `${name}-policy`,
       ...transformed(
         transform.policy,
+        `${name}-policy`,
         {
           // By its ARN, the provider would find another id at every up, and change the policy:
           // https://github.com/hashicorp/terraform-provider-aws/issues/46432

@@ -56,12 +56,12 @@ export class ImageBucket extends pulumi.ComponentResource {
   readonly versioning: aws.s3.BucketVersioning;
 
   constructor(name: string, args: ImageBucketArgs, opts?: pulumi.ComponentResourceOptions) {
-    checkTransform(`ImageBucket "${name}"`, args.transform ?? {}, TRANSFORMS);
+    checkTransform(`ImageBucket "${name}": transform.`, args.transform ?? {}, TRANSFORMS);
     super("image-machine:index:ImageBucket", name, {}, opts);
     const parent = { parent: this, retainOnDelete: opts?.retainOnDelete ?? false };
     const { forceDestroy, tags, transform = {} } = args;
 
-    this.bucket = new aws.s3.Bucket(name, ...transformed(transform.bucket, { forceDestroy, tags }, parent));
+    this.bucket = new aws.s3.Bucket(...transformed(transform.bucket, name, { forceDestroy, tags }, parent));
     const child: Child = { name, bucket: this.bucket, args, transform, parent };
     this.versioning = keepVersions(child);
     const publicAccess = closeToThePublic(child);
@@ -85,9 +85,9 @@ interface Child {
 
 function keepVersions({ name, bucket, transform, parent }: Child): aws.s3.BucketVersioning {
   return new aws.s3.BucketVersioning(
-    `${name}-versioning`,
     ...transformed(
       transform.versioning,
+      `${name}-versioning`,
       { bucket: bucket.bucket, versioningConfiguration: { status: "Enabled" } },
       parent,
     ),
@@ -96,9 +96,9 @@ function keepVersions({ name, bucket, transform, parent }: Child): aws.s3.Bucket
 
 function closeToThePublic({ name, bucket, transform, parent }: Child): aws.s3.BucketPublicAccessBlock {
   return new aws.s3.BucketPublicAccessBlock(
-    `${name}-public-access`,
     ...transformed(
       transform.publicAccess,
+      `${name}-public-access`,
       {
         bucket: bucket.bucket,
         blockPublicAcls: true,
@@ -113,9 +113,9 @@ function closeToThePublic({ name, bucket, transform, parent }: Child): aws.s3.Bu
 
 function forgetAccessLists({ name, bucket, transform, parent }: Child): void {
   new aws.s3.BucketOwnershipControls(
-    `${name}-ownership`,
     ...transformed(
       transform.ownership,
+      `${name}-ownership`,
       { bucket: bucket.bucket, rule: { objectOwnership: "BucketOwnerEnforced" } },
       parent,
     ),
@@ -132,8 +132,12 @@ function encrypt({ name, bucket, args: { keyArn }, transform, parent }: Child): 
           bucketKeyEnabled: true,
         };
   new aws.s3.BucketServerSideEncryptionConfiguration(
-    `${name}-encryption`,
-    ...transformed(transform.encryption, { bucket: bucket.bucket, rules: [rule] }, parent),
+    ...transformed(
+      transform.encryption,
+      `${name}-encryption`,
+      { bucket: bucket.bucket, rules: [rule] },
+      parent,
+    ),
   );
 }
 
@@ -143,9 +147,9 @@ function refuseWithoutTls(
   publicAccess: aws.s3.BucketPublicAccessBlock,
 ): void {
   new aws.s3.BucketPolicy(
-    `${name}-policy`,
     ...transformed<aws.s3.BucketPolicyArgs>(
       transform.policy,
+      `${name}-policy`,
       { bucket: bucket.bucket, policy: bucket.arn.apply(bucketPolicy) },
       { ...parent, dependsOn: publicAccess },
     ),
@@ -158,9 +162,9 @@ function forgetWhatNobodyAsksFor(
   versioning: aws.s3.BucketVersioning,
 ): void {
   new aws.s3.BucketLifecycleConfiguration(
-    `${name}-lifecycle`,
     ...transformed(
       transform.lifecycle,
+      `${name}-lifecycle`,
       {
         bucket: bucket.bucket,
         rules: [

@@ -17,6 +17,12 @@ import { warnOfMissedObjective } from "./objective.ts";
 import * as policies from "./policies.ts";
 import { checkTransform, type Transform, transformed } from "./transform.ts";
 import { type CheckedWorkerSettings, checkWorkerSettings, type WorkerSettings } from "./worker-settings.ts";
+import {
+  type ImageWorkerTransform,
+  transformsOf,
+  WORKER_TRANSFORMS,
+  type WorkerTransforms,
+} from "./worker-transform.ts";
 
 export interface ImageFanOutArgs extends FanOutSettings {
   /** Changes to single resources. @default none */
@@ -35,6 +41,8 @@ export interface ImageFanOutTransform {
   readonly alarmTopic?: Transform<aws.sns.TopicArgs>;
   readonly alarm?: Transform<aws.cloudwatch.MetricAlarmArgs>;
   readonly dashboard?: Transform<aws.cloudwatch.DashboardArgs>;
+  /** Changes to resources of every worker, before its own. */
+  readonly workers?: ImageWorkerTransform;
 }
 
 /** Every transform that there is, for checks. */
@@ -50,6 +58,7 @@ const TRANSFORMS: Record<keyof ImageFanOutTransform, true> = {
   alarmTopic: true,
   alarm: true,
   dashboard: true,
+  workers: true,
 };
 
 /** Resources of a fan-out beside its buckets and topics. */
@@ -71,11 +80,13 @@ export interface Attachment {
   readonly name: string;
   /** Settings of the worker, with all defaults. */
   readonly settings: CheckedWorkerSettings;
+  /** Returns the transforms of its resources: the fan-out's for all workers, and its own. */
+  readonly transforms: (own: ImageWorkerTransform) => WorkerTransforms;
   /** Records outputs of the worker, for the stack's outputs and the dashboard. */
   readonly record: (outputs: Partial<DeclaredOutputs>) => void;
 }
 
-interface Shared extends Pick<Child, "name" | "machine" | "logGroups" | "settings"> {
+interface Shared extends Pick<Child, "name" | "machine" | "logGroups" | "settings" | "transform"> {
   readonly layer: aws.lambda.LayerVersion;
   /** ARN of the key that is needed to read what is stored; undefined where AWS holds all keys. */
   readonly keyArn: KeyArn;
@@ -111,7 +122,8 @@ export class ImageFanOut extends pulumi.ComponentResource {
   constructor(name: string, args: ImageFanOutArgs = {}, opts?: pulumi.ComponentResourceOptions) {
     checkName("ImageFanOut", name);
     const { transform = {} } = args;
-    checkTransform(`ImageFanOut "${name}"`, transform, TRANSFORMS);
+    checkTransform(`ImageFanOut "${name}": transform.`, transform, TRANSFORMS);
+    checkTransform(`ImageFanOut "${name}": transform.workers.`, transform.workers ?? {}, WORKER_TRANSFORMS);
     const settings = checkFanOutSettings(`ImageFanOut "${name}": `, args, ["transform"]);
     super("image-machine:index:ImageFanOut", name, {}, opts);
     const tags = { Project: pulumi.getProject(), Stack: pulumi.getStack(), ...settings.tags };
@@ -187,7 +199,7 @@ export class ImageFanOut extends pulumi.ComponentResource {
    * @throws RangeError where it comes too late, its name is taken or too long, or its settings are out of range
    */
   attach(worker: string, given: WorkerSettings): Attachment {
-    const { name, settings } = this.#shared;
+    const { name, settings, transform } = this.#shared;
     this.#attached.check(worker);
     checkFullName(name, worker);
     const checked = checkWorkerSettings(`ImageWorker "${worker}": `, { ...settings.workers, ...given });
@@ -196,6 +208,7 @@ export class ImageFanOut extends pulumi.ComponentResource {
       worker,
       name: `${name}-${worker}`,
       settings: checked,
+      transforms: (own) => transformsOf(transform.workers ?? {}, own),
       record: this.#attached.add(worker, checked),
     };
   }
@@ -244,9 +257,9 @@ function createBucket(child: Child, of: "source" | "results", keyArn: KeyArn): I
 
 function createTopic({ name, settings, transform, parent }: Child, keyArn: KeyArn): aws.sns.Topic {
   return new aws.sns.Topic(
-    `${name}-created`,
     ...transformed(
       transform.topic,
+      `${name}-created`,
       {
         tags: settings.tags,
         ...(keyArn && { kmsMasterKeyId: keyArn }),
@@ -265,9 +278,9 @@ function letSourcePublish(
 ): aws.sns.TopicPolicy {
   const arns = pulumi.output({ topicArn: topic.arn, bucketArn: source.arn });
   return new aws.sns.TopicPolicy(
-    `${name}-created-policy`,
     ...transformed<aws.sns.TopicPolicyArgs>(
       transform.topicPolicy,
+      `${name}-created-policy`,
       { arn: topic.arn, policy: arns.apply(policies.topicPolicy) },
       parent,
     ),
@@ -276,9 +289,9 @@ function letSourcePublish(
 
 function letTopicTrace({ name, machine, transform, parent }: Child, topic: aws.sns.Topic): void {
   new aws.xray.ResourcePolicy(
-    `${name}-tracing-policy`,
     ...transformed(
       transform.tracingPolicy,
+      `${name}-tracing-policy`,
       {
         policyName: physicalName(machine),
         policyDocument: pulumi.jsonStringify(topic.arn.apply(policies.tracingPolicy)),
@@ -299,9 +312,9 @@ function tellTopic(
   topicPolicy: aws.sns.TopicPolicy,
 ): aws.s3.BucketNotification {
   return new aws.s3.BucketNotification(
-    `${name}-source-notification`,
     ...transformed(
       transform.notification,
+      `${name}-source-notification`,
       {
         bucket: source.bucket.bucket,
         topics: [
@@ -320,9 +333,9 @@ function tellTopic(
 
 function createLayer({ name, machine, transform, parent }: Child): aws.lambda.LayerVersion {
   return new aws.lambda.LayerVersion(
-    `${name}-sharp`,
     ...transformed(
       transform.layer,
+      `${name}-sharp`,
       {
         // Machines of one account must not share a layer: each would take away the other's versions.
         layerName: physicalName(`${machine}-sharp`),
@@ -350,7 +363,7 @@ function watchDelivery(
   const { enabled, undelivered } = settings.alarms;
   if (!enabled || undelivered === false) return;
   const args = alarmArgs(undeliveredAlarm(topic.name, undelivered), alarmTopic.arn, settings.tags);
-  new aws.cloudwatch.MetricAlarm(`${name}-undelivered-alarm`, ...transformed(transform.alarm, args, parent));
+  new aws.cloudwatch.MetricAlarm(...transformed(transform.alarm, `${name}-undelivered-alarm`, args, parent));
 }
 
 function createDashboard(
@@ -359,9 +372,9 @@ function createDashboard(
   attached: Attached,
 ): void {
   new aws.cloudwatch.Dashboard(
-    `${name}-dashboard`,
     ...transformed(
       transform.dashboard,
+      `${name}-dashboard`,
       { dashboardName: physicalName(machine), dashboardBody: bodyOfAll({ topic, machine, attached }) },
       parent,
     ),

@@ -12,19 +12,14 @@ import { type Granted, grant } from "./grants.ts";
 import type { Attachment, ImageFanOut } from "./image-fan-out.ts";
 import { checkPermissions } from "./permissions.ts";
 import { lambdaTrustPolicy, queuePolicy, redrivePolicy, workerPolicy } from "./policies.ts";
-import {
-  checkTransform,
-  type Transform,
-  transformed,
-  transformedFunction,
-  withVariables,
-} from "./transform.ts";
+import { checkTransform, transformed, transformedFunction, withVariables } from "./transform.ts";
 import {
   type CheckedWorkerSettings,
   secondsOfCrash,
   visibilityTimeout,
   type WorkerSettings,
 } from "./worker-settings.ts";
+import { type ImageWorkerTransform, WORKER_TRANSFORMS, type WorkerTransforms } from "./worker-transform.ts";
 
 export interface ImageWorkerArgs extends WorkerSettings {
   /** The fan-out that the worker is attached to: it gets a message for every image dropped there. */
@@ -48,37 +43,6 @@ export interface ImageWorkerArgs extends WorkerSettings {
   /** Changes to single resources. @default none */
   readonly transform?: ImageWorkerTransform;
 }
-
-export interface ImageWorkerTransform {
-  readonly deadLetterQueue?: Transform<aws.sqs.QueueArgs>;
-  readonly queue?: Transform<aws.sqs.QueueArgs>;
-  readonly redriveAllow?: Transform<aws.sqs.RedriveAllowPolicyArgs>;
-  readonly queuePolicy?: Transform<aws.sqs.QueuePolicyArgs>;
-  readonly deadLetterPolicy?: Transform<aws.sqs.QueuePolicyArgs>;
-  readonly subscription?: Transform<aws.sns.TopicSubscriptionArgs>;
-  readonly logGroup?: Transform<aws.cloudwatch.LogGroupArgs>;
-  readonly role?: Transform<aws.iam.RoleArgs>;
-  readonly rolePolicy?: Transform<aws.iam.RolePolicyArgs>;
-  readonly function?: Transform<aws.lambda.FunctionArgs>;
-  readonly mapping?: Transform<aws.lambda.EventSourceMappingArgs>;
-  readonly alarm?: Transform<aws.cloudwatch.MetricAlarmArgs>;
-}
-
-/** Every transform that there is, for checks. */
-const TRANSFORMS: Record<keyof ImageWorkerTransform, true> = {
-  deadLetterQueue: true,
-  queue: true,
-  redriveAllow: true,
-  queuePolicy: true,
-  deadLetterPolicy: true,
-  subscription: true,
-  logGroup: true,
-  role: true,
-  rolePolicy: true,
-  function: true,
-  mapping: true,
-  alarm: true,
-};
 
 /** Resources of a worker beside its queues and function. */
 export interface ImageWorkerNodes {
@@ -112,7 +76,7 @@ export class ImageWorker extends pulumi.ComponentResource {
   constructor(name: string, args: ImageWorkerArgs, opts?: pulumi.ComponentResourceOptions) {
     checkName("ImageWorker", name);
     const { fanOut, handler, environment = {}, permissions = [], transform = {}, ...given } = args;
-    checkTransform(`ImageWorker "${name}"`, transform, TRANSFORMS);
+    checkTransform(`ImageWorker "${name}": transform.`, transform, WORKER_TRANSFORMS);
     const attachment = fanOut.attach(name, given);
     checkHandler(name, handler);
     const others = checkPermissions(`ImageWorker "${name}": `, permissions);
@@ -128,7 +92,7 @@ export class ImageWorker extends pulumi.ComponentResource {
       fanOut,
       shared,
       settings,
-      transform,
+      transform: attachment.transforms(transform),
       tags: { ...shared.settings.tags, Worker: name },
       parent: { parent: this },
     };
@@ -200,7 +164,7 @@ interface Child {
   /** Names, settings, layer and keys that the fan-out hands to its workers alone. */
   readonly shared: Attachment["fanOut"];
   readonly settings: CheckedWorkerSettings;
-  readonly transform: ImageWorkerTransform;
+  readonly transform: WorkerTransforms;
   readonly tags: Record<string, string>;
   readonly parent: pulumi.CustomResourceOptions;
 }
@@ -230,8 +194,7 @@ function queueArgs({ shared: { encryptionKeyArn }, tags }: Child): aws.sqs.Queue
 function createDeadLetterQueue(child: Child): aws.sqs.Queue {
   const { name, transform, parent } = child;
   return new aws.sqs.Queue(
-    `${name}-dead-letters`,
-    ...transformed(transform.deadLetterQueue, queueArgs(child), parent),
+    ...transformed(transform.deadLetterQueue, `${name}-dead-letters`, queueArgs(child), parent),
   );
 }
 
@@ -239,9 +202,9 @@ function createQueue(child: Child, deadLetterQueue: aws.sqs.Queue): aws.sqs.Queu
   const { name, settings, transform, parent } = child;
   const { maxReceiveCount } = settings;
   return new aws.sqs.Queue(
-    `${name}-queue`,
     ...transformed(
       transform.queue,
+      `${name}-queue`,
       {
         ...queueArgs(child),
         visibilityTimeoutSeconds: visibilityTimeout(settings),
@@ -254,9 +217,9 @@ function createQueue(child: Child, deadLetterQueue: aws.sqs.Queue): aws.sqs.Queu
 
 function allowRedrive({ name, transform, parent }: Child, { queue, deadLetterQueue }: Queues): void {
   new aws.sqs.RedriveAllowPolicy(
-    `${name}-redrive-allow`,
     ...transformed(
       transform.redriveAllow,
+      `${name}-redrive-allow`,
       {
         queueUrl: deadLetterQueue.url,
         redriveAllowPolicy: pulumi.jsonStringify({
@@ -280,12 +243,15 @@ function letTopicSend(
   });
   return [
     new aws.sqs.QueuePolicy(
-      `${name}-queue-policy`,
-      ...transformed(transform.queuePolicy, policyOf(queue), parent),
+      ...transformed(transform.queuePolicy, `${name}-queue-policy`, policyOf(queue), parent),
     ),
     new aws.sqs.QueuePolicy(
-      `${name}-dead-letters-policy`,
-      ...transformed(transform.deadLetterPolicy, policyOf(deadLetterQueue), parent),
+      ...transformed(
+        transform.deadLetterPolicy,
+        `${name}-dead-letters-policy`,
+        policyOf(deadLetterQueue),
+        parent,
+      ),
     ),
   ];
 }
@@ -297,9 +263,9 @@ function subscribe(
   policies: aws.sqs.QueuePolicy[],
 ): aws.sns.TopicSubscription {
   return new aws.sns.TopicSubscription(
-    `${name}-subscription`,
     ...transformed<aws.sns.TopicSubscriptionArgs>(
       transform.subscription,
+      `${name}-subscription`,
       {
         topic: fanOut.topic.arn,
         protocol: "sqs",
@@ -324,9 +290,9 @@ function createLogGroup({
 }: Child): aws.cloudwatch.LogGroup {
   const { logGroups, encryptionKeyArn } = shared;
   return new aws.cloudwatch.LogGroup(
-    `${name}-log`,
     ...transformed(
       transform.logGroup,
+      `${name}-log`,
       {
         namePrefix: `${logGroups}${worker}-`,
         retentionInDays: settings.logRetentionInDays,
@@ -340,8 +306,12 @@ function createLogGroup({
 
 function createRole({ name, transform, tags, parent }: Child): aws.iam.Role {
   return new aws.iam.Role(
-    `${name}-role`,
-    ...transformed<aws.iam.RoleArgs>(transform.role, { assumeRolePolicy: lambdaTrustPolicy(), tags }, parent),
+    ...transformed<aws.iam.RoleArgs>(
+      transform.role,
+      `${name}-role`,
+      { assumeRolePolicy: lambdaTrustPolicy(), tags },
+      parent,
+    ),
   );
 }
 
@@ -363,9 +333,9 @@ function createRolePolicy(
     keyArn: shared.keyArn,
   });
   return new aws.iam.RolePolicy(
-    `${name}-role-policy`,
     ...transformed<aws.iam.RolePolicyArgs>(
       transform.rolePolicy,
+      `${name}-role-policy`,
       {
         role: role.name,
         policy: pulumi
@@ -406,10 +376,10 @@ function createFunction(
     NODE_OPTIONS: "--enable-source-maps",
   });
   return new aws.lambda.Function(
-    `${name}-function`,
     ...transformedFunction(
       `ImageWorker "${worker}"`,
       transform.function,
+      `${name}-function`,
       {
         runtime: "nodejs24.x",
         architectures: ["arm64"],
@@ -440,9 +410,9 @@ function createMapping(
   rolePolicy: aws.iam.RolePolicy,
 ): aws.lambda.EventSourceMapping {
   return new aws.lambda.EventSourceMapping(
-    `${name}-mapping`,
     ...transformed<aws.lambda.EventSourceMappingArgs>(
       transform.mapping,
+      `${name}-mapping`,
       {
         eventSourceArn: queue.arn,
         functionName: lambda.arn,
@@ -475,8 +445,12 @@ function createAlarms(
   });
   for (const [what, each] of Object.entries(watched)) {
     new aws.cloudwatch.MetricAlarm(
-      `${name}-${what}-alarm`,
-      ...transformed(transform.alarm, alarmArgs(each, fanOut.alarmTopic.arn, tags), parent),
+      ...transformed(
+        transform.alarm,
+        `${name}-${what}-alarm`,
+        alarmArgs(each, fanOut.alarmTopic.arn, tags),
+        parent,
+      ),
     );
   }
 }

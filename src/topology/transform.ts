@@ -4,35 +4,58 @@ import { checkTagNames, choose } from "./checks.ts";
 
 /**
  * The way out where a component has no argument for what is wanted of one of its resources: properties that
- * replace its own, or a function that changes them, and the resource's options, in place. New tags, and a function's
- * environment variables, are added to the component's own.
+ * replace its own, or a function that changes them, and the resource's options, in place; the name tells apart
+ * resources of one kind, such as alarms. New tags, and a function's environment variables, are added to the component's own.
  */
-export type Transform<Args> = Partial<Args> | ((args: Args, opts: pulumi.CustomResourceOptions) => void);
+export type Transform<Args> =
+  | Partial<Args>
+  | ((args: Args, opts: pulumi.CustomResourceOptions, name: string) => void);
+
+/** One after the other, where there are several. */
+export type Transforms<Args> = Transform<Args> | undefined | readonly (Transform<Args> | undefined)[];
 
 /**
  * Checks that transforms are of resources that there are.
- * @param component whose they are: its class and name
+ * @param prefix whose they are, up to the name: `ImageWorker "grey": transform.`
  * @param known names of all resources that have one
  * @throws RangeError where one is of none, and would do nothing
  */
-export function checkTransform(component: string, given: object, known: Record<string, true>): void {
-  choose(`${component}: transform.`, given, {}, Object.keys(known));
+export function checkTransform(prefix: string, given: object, known: Record<string, true>): void {
+  choose(prefix, given, {}, Object.keys(known));
 }
 
-/** A resource's arguments and options after its transform, to be spread into its constructor. */
+/** A resource's name, and its arguments and options after their transforms, to be spread into its constructor. */
 export function transformed<Args extends object>(
-  transform: Transform<Args> | undefined,
+  transforms: Transforms<Args>,
+  name: string,
   args: Args,
   opts: pulumi.CustomResourceOptions,
-): [Args, pulumi.CustomResourceOptions] {
-  const tags = (args as { tags?: object }).tags && { ...(args as { tags?: object }).tags };
+): [string, Args, pulumi.CustomResourceOptions] {
+  return listed(transforms).reduce<[string, Args, pulumi.CustomResourceOptions]>(
+    ([, before, options], transform) => changed(transform, name, before, options),
+    [name, args, opts],
+  );
+}
+
+function listed<Args>(transforms: Transforms<Args>): readonly (Transform<Args> | undefined)[] {
+  return Array.isArray(transforms) ? transforms : [transforms as Transform<Args> | undefined];
+}
+
+function changed<Args extends object>(
+  transform: Transform<Args> | undefined,
+  name: string,
+  args: Args,
+  opts: pulumi.CustomResourceOptions,
+): [string, Args, pulumi.CustomResourceOptions] {
+  const { tags: own } = args as { tags?: pulumi.Input<object> };
+  const tags = isPlain(own) ? { ...own } : own;
   const given: Args & { tags?: pulumi.Input<object> } = { ...args, ...(tags && { tags }) };
   const options = { ...opts };
-  if (typeof transform === "function") transform(given, options);
+  if (typeof transform === "function") transform(given, options, name);
   else Object.assign(given, transform);
   // Not the component's own, edited in place, but others.
   if (tags && given.tags !== tags) given.tags = merged(tags, given.tags);
-  return [given, options];
+  return [name, given, options];
 }
 
 type Variables = Readonly<Record<string, pulumi.Input<string>>>;
@@ -41,29 +64,47 @@ type Environment = aws.types.input.lambda.FunctionEnvironment;
 /**
  * Like {@link transformed}, for a function that could not do its work without the variables that the component gives it.
  * @param component the class and name, for messages
- * @throws RangeError where the transform replaces one of them; where it gives an output, its `apply` does
+ * @throws RangeError where a transform replaces one of them; where it gives an output, its `apply` does
  */
 export function transformedFunction(
   component: string,
-  transform: Transform<aws.lambda.FunctionArgs> | undefined,
+  transforms: Transforms<aws.lambda.FunctionArgs>,
+  name: string,
   args: aws.lambda.FunctionArgs & { environment: { variables: Variables } },
   opts: pulumi.CustomResourceOptions,
-): [aws.lambda.FunctionArgs, pulumi.CustomResourceOptions] {
-  const own = { ...args.environment.variables };
-  const environment = { variables: { ...own } };
-  const [given, options] = transformed<aws.lambda.FunctionArgs>(transform, { ...args, environment }, opts);
+): [string, aws.lambda.FunctionArgs, pulumi.CustomResourceOptions] {
+  const own = args.environment.variables;
   const subject = `${component}: transform.function.environment.variables`;
-  const after = given.environment as pulumi.Input<Environment> | undefined;
-  const withOwn = (environment: Environment = {}, variables: Variables = own): Environment => ({
-    ...environment,
-    variables: withVariables(subject, environment.variables as Variables | undefined, variables),
-  });
-  const known =
-    after === undefined || (isPlain(after) && (!("variables" in after) || isPlain(after.variables)));
-  given.environment = known
-    ? withOwn(after as Environment | undefined)
-    : pulumi.output({ own, after }).apply((all) => withOwn(all.after as Environment | undefined, all.own));
-  return [given, options];
+  const joined = (
+    before: Environment = {},
+    after: Environment = {},
+    variables: Variables = own,
+  ): Environment => {
+    const given = withVariables(subject, after.variables as Variables | undefined, variables);
+    return { ...after, variables: { ...(before.variables as Variables), ...given } };
+  };
+  return listed(transforms).reduce<[string, aws.lambda.FunctionArgs, pulumi.CustomResourceOptions]>(
+    ([, { environment: before, ...others }, options], transform) => {
+      const environment = isKnown(before) ? { variables: { ...before.variables } } : before;
+      const result = changed<aws.lambda.FunctionArgs>(
+        transform,
+        name,
+        { ...others, ...(environment && { environment }) },
+        options,
+      );
+      const after = result[1].environment;
+      result[1].environment =
+        isKnown(before) && (after === undefined || isKnown(after))
+          ? joined(before, after)
+          : pulumi.output({ before, after, own }).apply((all) => joined(all.before, all.after, all.own));
+      return result;
+    },
+    [name, args, opts],
+  );
+}
+
+function isKnown(environment: unknown): environment is { variables?: Variables } {
+  return isPlain(environment) && (environment.variables === undefined || isPlain(environment.variables));
 }
 
 /** Variables of the component's own that the runtime reads, not the handler: they may be replaced. */
@@ -87,12 +128,14 @@ export function withVariables(subject: string, given: Variables | undefined, own
 }
 
 /** Merges two maps; the second replaces values of the first. */
-function merged(own: object, others: pulumi.Input<object> | undefined): pulumi.Input<object> {
-  const both = (known: object = {}) => {
+function merged(own: pulumi.Input<object>, others: pulumi.Input<object> | undefined): pulumi.Input<object> {
+  const both = (own: object, known: object = {}) => {
     checkTagNames("The transform's tag ", Object.keys(own), Object.keys(known));
     return { ...own, ...known };
   };
-  return others === undefined || isPlain(others) ? both(others) : pulumi.output(others).apply(both);
+  return isPlain(own) && (others === undefined || isPlain(others))
+    ? both(own, others)
+    : pulumi.all([own, others ?? {}]).apply(([mine, theirs]) => both(mine, theirs));
 }
 
 function isPlain(value: unknown): value is Record<string, unknown> {

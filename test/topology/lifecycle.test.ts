@@ -7,8 +7,9 @@ import {
   type ImageFanOutArgs,
   type ImageFanOutTransform,
 } from "../../src/topology/image-fan-out.ts";
-import { ImageWorker, type ImageWorkerTransform } from "../../src/topology/image-worker.ts";
+import { ImageWorker } from "../../src/topology/image-worker.ts";
 import { RotationWorker } from "../../src/topology/rotation-worker.ts";
+import type { ImageWorkerTransform } from "../../src/topology/worker-transform.ts";
 import { find, type Registered, registered } from "../support/mocks.ts";
 
 const machine = (workers: Record<string, number>, args: ImageFanOutArgs = {}) =>
@@ -139,6 +140,10 @@ describe("transform", () => {
       () => new ImageFanOut("images", { transform: { bucket: {} } as ImageFanOutTransform }),
     ],
     [
+      'ImageFanOut "images": transform.workers.lambda is not known, only deadLetterQueue, queue, ',
+      () => new ImageFanOut("images", { transform: { workers: { lambda: {} } as ImageWorkerTransform } }),
+    ],
+    [
       'ImageBucket "images-source": transform.tags is not known, only bucket, ',
       () => new ImageFanOut("images", { transform: { source: { tags: {} } as ImageBucketTransform } }),
     ],
@@ -246,6 +251,53 @@ describe("transform", () => {
         'ImageWorker "grey": environment.QUEUE_URL cannot be set',
       );
     }));
+
+  it("is told the name of each resource, so that one of six alarms can be changed", async () => {
+    const names: string[] = [];
+    const resources = await registered(() => {
+      new RotationWorker("clockwise", {
+        fanOut: new ImageFanOut("images"),
+        angle: 90,
+        transform: {
+          alarm: (args, _, name) => {
+            names.push(name);
+            if (name === "images-clockwise-errors-alarm") args.period = 300;
+          },
+        },
+      });
+    });
+    const alarms = resources.filter(({ type, name }) => /MetricAlarm/.test(type) && /clockwise/.test(name));
+
+    expect(names).to.have.members(alarms.map(({ name }) => name));
+    expect(find(resources, "MetricAlarm", "images-clockwise-errors-alarm").period).to.equal(300);
+    expect(find(resources, "MetricAlarm", "images-clockwise-throttles-alarm").period).to.equal(60);
+  });
+
+  it("of a fan-out changes the resources of all its workers, before their own, and adds up with them", async () => {
+    const forAll: ImageWorkerTransform = {
+      queue: { delaySeconds: 5, tags: { Team: "pictures" } },
+      function: { ephemeralStorage: { size: 1024 }, environment: { variables: { A: "all", B: "all" } } },
+    };
+    const resources = await registered(() => {
+      const fanOut = new ImageFanOut("images", { transform: { workers: forAll } });
+      new RotationWorker("plain", { fanOut, angle: 90 });
+      const transform: ImageWorkerTransform = {
+        queue: { delaySeconds: 7, tags: { Cost: "low" } },
+        function: { environment: pulumi.output({ variables: { B: "own" } }) },
+      };
+      new RotationWorker("own", { fanOut, angle: 90, transform });
+    });
+    const queue = (name: string) => find(resources, "Queue", `images-${name}-queue`);
+    const lambda = (name: string) => find(resources, "Function", `images-${name}-function`);
+
+    expect(queue("plain").delaySeconds).to.equal(5);
+    expect(queue("plain").tags).to.include({ Team: "pictures" }).and.not.have.property("Cost");
+    expect(queue("own").delaySeconds).to.equal(7);
+    expect(queue("own").tags).to.include({ Team: "pictures", Cost: "low", Worker: "own" });
+    for (const name of ["plain", "own"]) expect(lambda(name).ephemeralStorage).to.deep.equal({ size: 1024 });
+    expect(lambda("plain").environment.variables).to.include({ A: "all", B: "all", WORKER: "plain" });
+    expect(lambda("own").environment.variables).to.include({ A: "all", B: "own", WORKER: "own" });
+  });
 
   it("reaches every child of a worker", async () => {
     const reached: string[] = [];
