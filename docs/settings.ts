@@ -14,6 +14,8 @@ import {
   FAN_OUT_CHOICES,
   MAXIMUM_TAGS,
   OBJECTIVE_RANGES,
+  STORAGE_CHOICES,
+  STORAGE_RANGES,
 } from "../src/topology/fan-out-settings.ts";
 import { KEY_PART, KEY_PARTS, ONLY_BYTES } from "../src/topology/filters.ts";
 import { RESERVED_CONCURRENCY, SCALING_RANGES, WORKER_CHOICES } from "../src/topology/worker-settings.ts";
@@ -43,6 +45,8 @@ const CHOICES: Readonly<Record<string, Choice>> = {
   prefix: KEY_PART,
   suffix: KEY_PART,
   ...prefixed("buckets.", BUCKET_CHOICES),
+  ...prefixed("lifecycle.source.", { ...STORAGE_CHOICES, ...STORAGE_RANGES }),
+  ...prefixed("lifecycle.results.", { ...STORAGE_CHOICES, ...STORAGE_RANGES }),
   ...prefixed("alarms.", {
     ...ALARM_CHOICES,
     email: { text: "one address" },
@@ -86,7 +90,7 @@ export function settingsPage(): string {
   const interfaces = declaredInterfaces();
   const top = interfaces.get("FanOutSettings") ?? [];
   const groups = top.filter((each) => each.groups.length > 0);
-  const order = ["workers", "buckets", "alarms", "objective"];
+  const order = ["workers", "buckets", "lifecycle", "alarms", "objective"];
   groups.sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
   const rowsOf = (prefix: string, declared: readonly Declared[]): string[] =>
     declared.flatMap((each) =>

@@ -17,6 +17,8 @@ export interface WorkerOutputs {
   readonly angle?: number;
   /** The images that it is told of; undefined where it is told of all. */
   readonly filter?: ImageFilter;
+  /** Days after which S3 deletes its sources and its results; undefined where it does not. */
+  readonly expireDays?: { readonly source?: number; readonly results?: number };
 }
 
 /** The same while the program runs: what AWS decides is not known yet. */

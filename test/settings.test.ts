@@ -11,6 +11,8 @@ import {
   BUCKET_CHOICES,
   FAN_OUT_CHOICES,
   OBJECTIVE_RANGES,
+  STORAGE_CHOICES,
+  STORAGE_RANGES,
 } from "../src/topology/fan-out-settings.ts";
 import { RESERVED_CONCURRENCY, SCALING_RANGES, WORKER_CHOICES } from "../src/topology/worker-settings.ts";
 import { registered } from "./support/mocks.ts";
@@ -121,7 +123,7 @@ describe("the settings", () => {
     [
       "tracng",
       "true",
-      /^Setting tracng is not known, only dashboard, retention, tracing, key, prefix, suffix, buckets/,
+      /^Setting tracng is not known, only dashboard, retention, tracing, key, prefix, suffix, buckets, lifecycle/,
     ],
     ["tags", '{"aws:team":"x"}', /^Setting tags\.aws:team is "x", but a tag has a name/],
     ["tags", '{"cost":{}}', /^Setting tags\.cost is {}, but a tag/],
@@ -220,6 +222,8 @@ describe("the settings", () => {
     expect(keys).to.have.members([
       ...keysOf("", { key: "", prefix: "", suffix: "", ...FAN_OUT_CHOICES, tags: [] }),
       ...keysOf("buckets.", BUCKET_CHOICES),
+      ...keysOf("lifecycle.source.", { ...STORAGE_RANGES, ...STORAGE_CHOICES }),
+      ...keysOf("lifecycle.results.", { ...STORAGE_RANGES, ...STORAGE_CHOICES }),
       ...keysOf("alarms.", { ...ALARM_CHOICES, email: "" }),
       ...Object.keys(ALARM_THRESHOLDS).map((kind) => `alarms.${kind}.threshold`),
       ...keysOf("workers.", { ...WORKER_CHOICES, carry: "", reservedConcurrency: RESERVED_CONCURRENCY }),

@@ -80,6 +80,13 @@ const TABLE = {
   priceS3Puts: [5, "$ per million PUTs", S3_PRICES],
   priceS3Gets: [0.4, "$ per million GETs", S3_PRICES],
   priceS3GbMonth: [0.023, "$ per GB and month, the first 50 TB, then 0.022", STORAGE_PRICES],
+  priceS3InfrequentGbMonth: [
+    0.0125,
+    "$ per GB and month in Infrequent Access, of S3 or of Intelligent-Tiering",
+    S3_PRICES,
+  ],
+  priceS3Transitions: [10, "$ per million objects that go to another storage class", S3_PRICES],
+  priceS3Monitoring: [2.5, "$ per million objects and month in Intelligent-Tiering", S3_PRICES],
   priceLogsGb: [0.5, "$ per GB of logs", WATCH_PRICES],
   priceAlarmMonth: [0.1, "$ per metric of an alarm and month, after ten that are free", WATCH_PRICES],
   priceDashboardMonth: [3, "$ per dashboard and month, after three that are free", WATCH_PRICES],

@@ -1,7 +1,7 @@
 import type { Assumptions } from "./assumptions.ts";
 import { sum } from "./format.ts";
 import type { Simulation } from "./model/simulation.ts";
-import { type Plan, pollersOf } from "./plan.ts";
+import { type Plan, pollersOf, type Stay } from "./plan.ts";
 
 /** Dollars for one thing. */
 export interface CostItem {
@@ -43,24 +43,73 @@ export function runCost({ accepted, queued, workers }: Simulation, assumed: Assu
   });
 }
 
-/** Costs of keeping the sources and results of a run for a month, and their versions once they are overwritten. */
+/**
+ * Costs of keeping the sources and results of a run for a month, in each storage class that they are in, or until they
+ * expire, and their versions once they are overwritten.
+ */
 export function storageCost(
   run: Simulation,
   plan: Plan,
   assumed: Assumptions,
   megapixels: number,
 ): CostItem[] {
-  const month = (objects: number) =>
-    ((objects * megapixels * 1e6 * assumed.imageBytesPerPixel) / 1e9) * assumed.priceS3GbMonth;
-  const sources = month(run.accepted.at(-1) ?? 0);
-  const results = month(sum(run.workers, (worker) => worker.results));
-  const days = plan.noncurrentDays;
-  return items({
-    "S3 sources, a month": sources,
-    "S3 results, a month": results,
-    [`S3 versions, ${days} day${days === 1 ? "" : "s"} once overwritten`]:
-      (sources + results) * ((days * 24) / HOURS_PER_MONTH),
+  const bytes = megapixels * 1e6 * assumed.imageBytesPerPixel;
+  const counts = {
+    sources: run.accepted.at(-1) ?? 0,
+    results: sum(run.workers, (worker) => worker.results),
+  };
+  const kept = (["sources", "results"] as const).map((what) => {
+    const stay = plan.stay?.[what] ?? {};
+    return stayCost(`S3 ${what}`, counts[what], bytes, stay, assumed);
   });
+  const days = plan.noncurrentDays;
+  const month = (counts.sources + counts.results) * bytes * 1e-9 * assumed.priceS3GbMonth;
+  return items({
+    ...Object.assign({}, ...kept),
+    [`S3 versions, ${inDays(days)} once overwritten`]: month * ((days * 24) / HOURS_PER_MONTH),
+  });
+}
+
+/** S3 moves no smaller objects to another storage class by itself. */
+const MIN_MOVED_BYTES = 128 * 1024;
+
+/** Days without access after which Intelligent-Tiering has an object in its own Infrequent Access. */
+const TIERING_DAYS = 30;
+
+/** Costs of objects of one kind, by what is said of them. */
+function stayCost(
+  what: string,
+  objects: number,
+  bytes: number,
+  { days, moved }: Stay,
+  assumed: Assumptions,
+): Record<string, number> {
+  const gb = objects * bytes * 1e-9;
+  const standard = gb * assumed.priceS3GbMonth;
+  const isMoved = moved !== undefined && bytes >= MIN_MOVED_BYTES;
+  const isTiered = moved?.to === "INTELLIGENT_TIERING";
+  const monitoring = isMoved && isTiered ? objects * MILLION * assumed.priceS3Monitoring : 0;
+  const transitions = isMoved ? objects * MILLION * assumed.priceS3Transitions : 0;
+  const infrequent = gb * assumed.priceS3InfrequentGbMonth + monitoring;
+  const cheapAfter = isMoved ? moved.after + (isTiered ? TIERING_DAYS : 0) : Number.POSITIVE_INFINITY;
+  const months = (count: number) => (count * 24) / HOURS_PER_MONTH;
+  const until = (end: number) =>
+    transitions +
+    months(Math.min(end, cheapAfter)) * (standard + monitoring) +
+    months(Math.max(0, end - cheapAfter)) * infrequent;
+  if (days !== undefined) return { [`${what}, the ${inDays(days)} until they expire`]: until(days) };
+  return {
+    [`${what}, a month`]: standard + monitoring,
+    ...(isMoved && {
+      [`${what}, a month ${isTiered ? `unread for ${TIERING_DAYS} days` : `after ${inDays(moved.after)}`}`]:
+        infrequent,
+      [`${what}, moved to ${isTiered ? "Intelligent-Tiering" : "Infrequent Access"}`]: transitions,
+    }),
+  };
+}
+
+function inDays(days: number): string {
+  return `${days} day${days === 1 ? "" : "s"}`;
 }
 
 /** Costs of a month in which not one image comes. */

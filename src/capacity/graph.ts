@@ -1,6 +1,6 @@
 import type { StandardScaling } from "../topology/worker-settings.ts";
 import { sum } from "./format.ts";
-import type { Plan, WorkerPlan } from "./plan.ts";
+import type { Plan, Stay, WorkerPlan } from "./plan.ts";
 
 /** A resource as the program registers it, its inputs resolved. */
 export interface Declared {
@@ -50,6 +50,8 @@ const NEVER = 1000;
  */
 export function planOf(resources: readonly Declared[], region: string): Plan {
   const of = (type: string) => resources.filter((resource) => resource.type === type);
+  const lifecycles = of("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration");
+  const sources = of("aws:s3/bucketNotification:BucketNotification").map(({ inputs }) => inputs.bucket);
   const workers = withOwnNames(
     of("aws:lambda/eventSourceMapping:EventSourceMapping").map((mapping) => workerOf(mapping, resources)),
   );
@@ -62,10 +64,11 @@ export function planOf(resources: readonly Declared[], region: string): Plan {
     ),
     dashboards: of("aws:cloudwatch/dashboard:Dashboard").length,
     keys: of("aws:kms/key:Key").length,
-    noncurrentDays: Math.max(
-      0,
-      ...of("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration").map(noncurrentDays),
-    ),
+    noncurrentDays: Math.max(0, ...lifecycles.map(noncurrentDays)),
+    stay: {
+      sources: stayOf(lifecycles.find(({ inputs }) => sources.includes(inputs.bucket))),
+      results: stayOf(lifecycles.find(({ inputs }) => !sources.includes(inputs.bucket))),
+    },
   };
 }
 
@@ -73,6 +76,24 @@ export function planOf(resources: readonly Declared[], region: string): Plan {
 function metricsOf(queries: unknown): number {
   if (!Array.isArray(queries)) return 1;
   return queries.filter((query: { metric?: unknown }) => query.metric !== undefined).length;
+}
+
+interface StorageRule {
+  readonly expiration?: { readonly days?: number };
+  readonly transitions?: readonly {
+    readonly days?: number;
+    readonly storageClass: NonNullable<Stay["moved"]>["to"];
+  }[];
+}
+
+/** What a bucket's lifecycle says of current objects. */
+function stayOf(lifecycle: Declared | undefined): Stay {
+  const rules = (lifecycle?.inputs.rules ?? []) as StorageRule[];
+  const [transition] = rules.flatMap(({ transitions = [] }) => transitions);
+  return {
+    days: rules.map(({ expiration }) => expiration?.days).find((days) => days !== undefined),
+    moved: transition && { to: transition.storageClass, after: transition.days ?? 0 },
+  };
 }
 
 /** Days for which a bucket's lifecycle keeps versions that are not current any more. */

@@ -41,6 +41,16 @@ export interface Plan {
   readonly keys: number;
   /** Days for which overwritten and deleted versions are kept. */
   readonly noncurrentDays: number;
+  /** How long sources and results stay. @default for ever, in S3 Standard */
+  readonly stay?: { readonly sources: Stay; readonly results: Stay };
+}
+
+/** How long current objects of a bucket stay, and where. */
+export interface Stay {
+  /** Days until they expire; undefined where they do not. */
+  readonly days?: number | undefined;
+  /** Storage class that they go to, and the days after which they do. @default S3 Standard */
+  readonly moved?: { readonly to: "STANDARD_IA" | "INTELLIGENT_TIERING"; readonly after: number } | undefined;
 }
 
 /** The images that come. */

@@ -248,7 +248,11 @@ function withValue(object: object, [name = "", ...inner]: readonly string[], val
   const { [name]: old, ...others } = object as Record<string, unknown>;
   if (inner.length > 0) return { ...others, [name]: withValue({ ...(old as object) }, inner, value) };
   if (value === "") return others;
-  return { ...others, [name]: Number.isNaN(Number(value)) ? value : Number(value) };
+  const isTruth = value === "true" || value === "false";
+  return {
+    ...others,
+    [name]: isTruth ? value === "true" : Number.isNaN(Number(value)) ? value : Number(value),
+  };
 }
 
 /** Takes what is wrong with a file that was asked for by name as wrong usage. */

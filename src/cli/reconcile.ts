@@ -122,9 +122,10 @@ async function reconcile(
 }
 
 function summary(worker: string, tally: Tally, sent: number, grace: number): string {
-  const { created, results, rejected, superseded, inFlight, missing, stale, filtered, orphaned, queued } =
-    tally;
+  const { created, results, rejected, superseded, inFlight, missing, stale, filtered, expired } = tally;
+  const { orphaned, queued } = tally;
   const notTold = filtered > 0 ? ` + ${filtered} that it is not told of` : "";
+  const gone = expired > 0 ? ` + ${expired} that may have expired` : "";
   const gaps = missing + stale > 0 ? ` + ${missing} missing + ${stale} stale` : "";
   const minutes = counted(grace, "minute", "minutes");
   const further = [
@@ -140,7 +141,7 @@ function summary(worker: string, tally: Tally, sent: number, grace: number): str
     ...(sent > 0 ? [`${counted(sent, "was", "were")} sent to the queue`] : []),
   ];
   return [
-    `${worker}: ${created} created = ${results} results + ${rejected} rejected + ${superseded} superseded + ${inFlight} in flight${notTold}${gaps}`,
+    `${worker}: ${created} created = ${results} results + ${rejected} rejected + ${superseded} superseded + ${inFlight} in flight${notTold}${gone}${gaps}`,
     ...further,
   ].join("; ");
 }

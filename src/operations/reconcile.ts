@@ -36,6 +36,8 @@ export interface Tally {
   stale: number;
   /** Current versions that the worker is not told of: no result is owed for them. */
   filtered: number;
+  /** Current versions so old that their results may have expired: none is owed any more. */
+  expired: number;
   /** Results whose source was deleted, or of an older version than one that the worker is not told of. */
   orphaned: number;
   /** Messages in the worker's queue, approximately. */
@@ -65,6 +67,8 @@ export interface ReconcileOptions {
   readonly onKey?: (key: string, tally: Tally) => void;
 }
 
+const DAY_MS = 24 * 3600 * 1000;
+
 /** Results that are looked at ahead of the one that is decided about. */
 const AHEAD = 16;
 
@@ -82,6 +86,7 @@ export class Reconciliation {
     missing: 0,
     stale: 0,
     filtered: 0,
+    expired: 0,
     orphaned: 0,
     queued: 0,
   };
@@ -103,13 +108,15 @@ export class Reconciliation {
 
   async *findings(): AsyncGenerator<Finding> {
     const { s3, sqs, stack, worker, part, before, onKey } = this.#options;
-    const { queue = "", deadLetterQueue = "", filter } = stack.workers[worker] ?? {};
+    const { queue = "", deadLetterQueue = "", filter, expireDays } = stack.workers[worker] ?? {};
     const waiting = await reached(`The queue of ${worker}`, countMessages(sqs, queue));
     this.tally.queued = waiting.visible + waiting.hidden + waiting.delayed;
     const rejected = new Set<string>();
-    const { signal, now } = this.#options;
+    const { signal, now = Date.now } = this.#options;
+    const isOlder = (object: { modified: Date } | undefined, days = Number.POSITIVE_INFINITY) =>
+      object !== undefined && now() - object.modified.getTime() > days * DAY_MS;
     await withDeadLetters(
-      { sqs, queueUrl: deadLetterQueue, signal, ...(now && { now }) },
+      { sqs, queueUrl: deadLetterQueue, signal, now },
       ({ objects }) => {
         for (const object of objects) rejected.add(nameOf(object.key, object));
       },
@@ -132,16 +139,18 @@ export class Reconciliation {
       tally.superseded += (source?.versions ?? 0) - (current ? 1 : 0);
       const isRejected = current && rejected.has(nameOf(key, current));
       const isOwed = current && passes(filter, { key, size: current.size });
-      if (!current || (!agrees && !isRejected && !isOwed)) {
-        if (current) tally.filtered++;
-        if (result) {
-          tally.orphaned++;
-          yield { kind: "orphaned", key };
-        }
-      } else if (agrees) tally.results++;
+      // Where sources expire, an old result is without one as a matter of course.
+      const isLeft = current ? !agrees && !isRejected && !isOwed : !isOlder(result, expireDays?.source);
+      if (result && isLeft) {
+        tally.orphaned++;
+        yield { kind: "orphaned", key };
+      }
+      if (agrees) tally.results++;
       else if (isRejected) tally.rejected++;
-      else if (current.modified > before) tally.inFlight++;
-      else {
+      else if (current && !isOwed) tally.filtered++;
+      else if (current && !result && isOlder(current, expireDays?.results)) tally.expired++;
+      else if (current && current.modified > before) tally.inFlight++;
+      else if (current) {
         const kind = result ? "stale" : "missing";
         tally[kind]++;
         yield { kind, key, source: current };

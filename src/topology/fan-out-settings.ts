@@ -22,6 +22,9 @@ export interface FanOutSettings {
   /** How images are kept, in both buckets. @default each as said there */
   readonly buckets?: BucketSettings;
 
+  /** How long images stay, and in which of S3's storage classes. @default for ever, in S3 Standard */
+  readonly lifecycle?: LifecycleSettings;
+
   /** The defaults of all workers; a constructor call may set its own. @default each as said there */
   readonly workers?: WorkerSettings;
 
@@ -63,6 +66,36 @@ export interface FanOutSettings {
 export interface BucketSettings {
   /** Days, 1 to 3,650, until an overwritten or deleted version expires. @default 30 */
   readonly noncurrentVersionDays?: number;
+}
+
+/** Settings of each bucket on its own. */
+export interface LifecycleSettings {
+  /** How long images stay that were dropped. @default for ever, in S3 Standard */
+  readonly source?: StorageSettings;
+
+  /** How long results stay. @default for ever, in S3 Standard */
+  readonly results?: StorageSettings;
+}
+
+/** Settings of one bucket's current objects; `buckets.noncurrentVersionDays` is about all others, and those that expired. */
+export interface StorageSettings {
+  /**
+   * Days, 1 to 3,650, after which they expire; of sources 15 or more, as a message may wait for 14. `npm run reconcile` misses no result
+   * that may have expired. @default none
+   */
+  readonly expireDays?: number;
+
+  /**
+   * Days, 30 to 3,620, after which those of 128 KB or more go to Infrequent Access: half the price for each GB, a price for each GB
+   * that is read, and 30 days that are paid for in any case, so that it is not for what expires within 30 days more. @default none
+   */
+  readonly infrequentAccessDays?: number;
+
+  /**
+   * Whether those of 128 KB or more go to Intelligent-Tiering at once: half the price while nobody has read them for 30 days, for a
+   * price for each object. @default false
+   */
+  readonly intelligentTiering?: boolean;
 }
 
 /** Settings of the alarms of the topic and of all workers. */
@@ -125,6 +158,20 @@ export const BUCKET_CHOICES = {
   noncurrentVersionDays: { minimum: 1, maximum: 3650, unit: "days", default: 30 },
 } as const satisfies Choices;
 
+export const STORAGE_CHOICES = { intelligentTiering: false } as const satisfies Choices;
+
+/** Whole numbers of `lifecycle.source` and `lifecycle.results`. */
+export const STORAGE_RANGES = {
+  expireDays: { minimum: 1, maximum: 3650, unit: "days" },
+  infrequentAccessDays: { minimum: 30, maximum: 3620, unit: "days" },
+} as const satisfies Record<string, Omit<Range, "default">>;
+
+/** Minimum of days that are paid for: https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-class-intro.html */
+const INFREQUENT_ACCESS_DAYS = 30;
+
+/** Days for which an image must be there, as a message about it may wait for one less. */
+const SOURCE_DAYS = RETENTION_SECONDS / (24 * 3600) + 1;
+
 export const ALARM_CHOICES = { enabled: true } as const satisfies Choices;
 
 /** Thresholds of the alarms, by kind. That of `late` is each worker's own by default. */
@@ -146,7 +193,7 @@ export const FAN_OUT_CHOICES = {
   tracing: false,
 } as const satisfies Choices;
 
-const GROUPS = ["key", "prefix", "suffix", "buckets", "workers", "alarms", "objective", "tags"];
+const GROUPS = ["key", "prefix", "suffix", "buckets", "lifecycle", "workers", "alarms", "objective", "tags"];
 
 /** Names of all settings. */
 export const FAN_OUT_KEYS: readonly string[] = [...Object.keys(FAN_OUT_CHOICES), ...GROUPS];
@@ -201,12 +248,49 @@ function check(prefix: string, given: FanOutSettings, others: readonly string[])
     ...keys,
     key,
     buckets,
+    lifecycle: checkLifecycle(`${prefix}lifecycle.`, given.lifecycle ?? {}),
     alarms,
     workers,
     objective,
     tags: checkTags(prefix, given.tags ?? {}),
   };
 }
+
+function checkLifecycle(prefix: string, given: LifecycleSettings) {
+  choose(prefix, given, {}, ["source", "results"]);
+  const { source = {}, results = {} } = given;
+  return {
+    source: checkStorage(`${prefix}source.`, source, SOURCE_DAYS),
+    results: checkStorage(`${prefix}results.`, results),
+  };
+}
+
+function checkStorage(prefix: string, given: StorageSettings, minimum?: number) {
+  const { intelligentTiering } = choose(prefix, given, STORAGE_CHOICES, Object.keys(STORAGE_RANGES));
+  const { expireDays, infrequentAccessDays } = given;
+  for (const [name, range] of Object.entries(STORAGE_RANGES)) {
+    const value = given[name as keyof typeof STORAGE_RANGES];
+    if (value !== undefined) checkInteger(prefix + name, value, range);
+  }
+  if (minimum !== undefined && expireDays !== undefined && expireDays < minimum) {
+    throw new RangeError(
+      `${prefix}expireDays is ${expireDays}, but must be ${minimum} or more: a message may wait for ${minimum - 1} days, and its image must be there then.`,
+    );
+  }
+  if (intelligentTiering && infrequentAccessDays !== undefined) {
+    throw new RangeError(
+      `${prefix}intelligentTiering is true and infrequentAccessDays ${infrequentAccessDays}, but an object is in one storage class: leave one of them out.`,
+    );
+  }
+  if (Number(expireDays) < Number(infrequentAccessDays) + INFREQUENT_ACCESS_DAYS) {
+    throw new RangeError(
+      `${prefix}expireDays is ${expireDays} and infrequentAccessDays ${infrequentAccessDays}, but Infrequent Access is paid for ${INFREQUENT_ACCESS_DAYS} days in any case: let objects expire later, or leave infrequentAccessDays out.`,
+    );
+  }
+  return { expireDays, infrequentAccessDays, intelligentTiering };
+}
+
+export type CheckedStorageSettings = ReturnType<typeof checkStorage>;
 
 function checkAlarms(prefix: string, given: AlarmSettings) {
   const { email } = given;

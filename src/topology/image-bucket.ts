@@ -1,5 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import type { CheckedStorageSettings } from "./fan-out-settings.ts";
 import { bucketPolicy } from "./policies.ts";
 import { checkTransform, type Transform, transformed } from "./transform.ts";
 
@@ -9,6 +10,9 @@ export interface ImageBucketArgs {
 
   /** Days, 1 to 3,650, until an overwritten or deleted version expires. */
   readonly noncurrentVersionDays: number;
+
+  /** How long current objects stay, and in which storage class. @default for ever, in S3 Standard */
+  readonly storage?: CheckedStorageSettings | undefined;
 
   /** ARN of the KMS key that encrypts the objects. @default S3's own keys, SSE-S3 */
   readonly keyArn?: pulumi.Input<string> | undefined;
@@ -158,7 +162,7 @@ function refuseWithoutTls(
 
 /** @param versioning comes first: a rule about noncurrent versions means nothing before there are versions */
 function forgetWhatNobodyAsksFor(
-  { name, bucket, args: { noncurrentVersionDays }, transform, parent }: Child,
+  { name, bucket, args: { noncurrentVersionDays, storage }, transform, parent }: Child,
   versioning: aws.s3.BucketVersioning,
 ): void {
   new aws.s3.BucketLifecycleConfiguration(
@@ -181,9 +185,30 @@ function forgetWhatNobodyAsksFor(
             noncurrentVersionExpiration: { noncurrentDays: noncurrentVersionDays },
             expiration: { expiredObjectDeleteMarker: true },
           },
+          ...storageRules(storage),
         ],
       },
       { ...parent, dependsOn: versioning },
     ),
   );
+}
+
+/** Returns rules about current objects. S3 moves none by itself that is below 128 KB, and would cost more elsewhere. */
+function storageRules(
+  storage: CheckedStorageSettings | undefined,
+): aws.types.input.s3.BucketLifecycleConfigurationRule[] {
+  if (!storage) return [];
+  const { expireDays: days, infrequentAccessDays, intelligentTiering } = storage;
+  const rule = (id: string) => ({ id, status: "Enabled", filter: {} });
+  const moving = (id: string, days: number, storageClass: string) => ({
+    ...rule(id),
+    transitions: [{ days, storageClass }],
+  });
+  return [
+    ...(days === undefined ? [] : [{ ...rule("expiry"), expiration: { days } }]),
+    ...(infrequentAccessDays === undefined
+      ? []
+      : [moving("infrequent-access", infrequentAccessDays, "STANDARD_IA")]),
+    ...(intelligentTiering ? [moving("intelligent-tiering", 0, "INTELLIGENT_TIERING")] : []),
+  ];
 }

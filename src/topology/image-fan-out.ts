@@ -243,11 +243,12 @@ function createKey(child: Child): EncryptionKey | undefined {
 }
 
 function createBucket(child: Child, of: "source" | "results", keyArn: KeyArn): ImageBucket {
-  const { buckets, retention, tags } = child.settings;
+  const { buckets, retention, lifecycle, tags } = child.settings;
   const { noncurrentVersionDays } = buckets;
   const args = {
     forceDestroy: retention === "destroy",
     noncurrentVersionDays,
+    storage: lifecycle[of],
     keyArn,
     tags,
     transform: child.transform[of],

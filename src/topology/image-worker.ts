@@ -7,6 +7,7 @@ import { bundleHandler } from "../packaging/bundle.ts";
 import type { DeclaredOutputs } from "../stack-outputs.ts";
 import { alarmArgs, workerAlarms } from "./alarms.ts";
 import { checkName } from "./checks.ts";
+import type { CheckedFanOutSettings } from "./fan-out-settings.ts";
 import { filterOf, subscriptionFilter } from "./filters.ts";
 import { type Granted, grant } from "./grants.ts";
 import type { Attachment, ImageFanOut } from "./image-fan-out.ts";
@@ -120,6 +121,7 @@ export class ImageWorker extends pulumi.ComponentResource {
       logGroup: logGroup.name,
       prefix: name,
       ...(filter && { filter }),
+      ...expiry(shared.settings.lifecycle),
     };
     this.tell(outputs);
     const { source, results } = fanOut;
@@ -152,6 +154,18 @@ export class ImageWorker extends pulumi.ComponentResource {
   protected tell(outputs: Partial<DeclaredOutputs>): void {
     this.#attachment.record(outputs);
   }
+}
+
+/** Tells in a worker's outputs after how many days sources and results expire, where they do. */
+function expiry({
+  source,
+  results,
+}: CheckedFanOutSettings["lifecycle"]): Pick<DeclaredOutputs, "expireDays"> {
+  const days = {
+    ...(source.expireDays !== undefined && { source: source.expireDays }),
+    ...(results.expireDays !== undefined && { results: results.expireDays }),
+  };
+  return Object.keys(days).length > 0 ? { expireDays: days } : {};
 }
 
 /** Name, fan-out and settings of the worker, for each step. */

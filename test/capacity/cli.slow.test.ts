@@ -37,7 +37,10 @@ describe("npm run capacity", function () {
   it("says on the chart what settings are in words, and what the account allows beside the lines", async () => {
     await withFolder(async (folder) => {
       const file = path.join(folder, "chart");
-      const settings = ["workers.scaling=", "workers.scaling.maximumConcurrency=300"];
+      const settings = [
+        ...["workers.scaling=", "workers.scaling.maximumConcurrency=300"],
+        ...["lifecycle.source.expireDays=60", "lifecycle.results.intelligentTiering=true"],
+      ];
 
       const { status, stdout } = capacity(
         ...["--images", "50000", "--minutes", "1", "--chart", file],
@@ -46,6 +49,8 @@ describe("npm run capacity", function () {
 
       expect(status).to.equal(0);
       expect(stdout).to.match(/^ {2}clockwise: .*, up to 300 batches at once, nothing reserved$/m);
+      expect(stdout).to.match(/^ {2}S3 sources, the 60 days until they expire +\$/m);
+      expect(stdout).to.match(/^ {2}S3 results, moved to Intelligent-Tiering +\$/m);
       const svg = readFileSync(`${file}.svg`, "utf8");
       expect(svg).to.contain(
         ">Stack dev with other settings in us-east-1: clockwise and counter-clockwise, each with up to 300 batches at once; 12 megapixels, constant<",

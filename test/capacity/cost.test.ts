@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { runCost, standingCost, storageCost, total } from "../../src/capacity/cost.ts";
 import { simulate } from "../../src/capacity/model/simulation.ts";
-import type { WorkerPlan } from "../../src/capacity/plan.ts";
+import type { Stay, WorkerPlan } from "../../src/capacity/plan.ts";
 import { atOnce, planWith, plenty, steady } from "./support.ts";
 
 describe("cost", () => {
@@ -67,6 +67,39 @@ describe("cost", () => {
     for (const [index, expected] of [month, 2 * month, 3 * month * 2.4].entries()) {
       expect(items[index]).to.be.closeTo(expected, 1e-9);
     }
+  });
+
+  it("has storage by the class that objects go to, and until they expire", () => {
+    const assumed = plenty({ imageBytesPerPixel: 0.25 });
+    const costs = (sources: Stay, megapixels = 12) => {
+      const plan = { ...planWith({ name: "a" }), stay: { sources, results: {} } };
+      const run = simulate(plan, steady(1000, 10, 0.1), assumed);
+      const found = storageCost(run, plan, assumed, megapixels).filter(({ item }) =>
+        item.startsWith("S3 sources"),
+      );
+      return Object.fromEntries(found.map(({ item, dollars }) => [item, Number(dollars.toFixed(6))]));
+    };
+    const infrequent = { to: "STANDARD_IA", after: 60 } as const;
+
+    // Ten thousand images of 3 MB are 30 GB; a month has 730 hours.
+    expect(costs({ moved: infrequent })).to.deep.equal({
+      "S3 sources, a month": 0.69,
+      "S3 sources, a month after 60 days": 0.375,
+      "S3 sources, moved to Infrequent Access": 0.1,
+    });
+    expect(costs({ moved: { to: "INTELLIGENT_TIERING", after: 0 } })).to.deep.equal({
+      "S3 sources, a month": 0.715,
+      "S3 sources, a month unread for 30 days": 0.4,
+      "S3 sources, moved to Intelligent-Tiering": 0.1,
+    });
+    expect(costs({ days: 73 })).to.deep.equal({ "S3 sources, the 73 days until they expire": 1.656 });
+    expect(costs({ days: 365, moved: infrequent })).to.deep.equal({
+      "S3 sources, the 365 days until they expire": Number(
+        (0.1 + ((60 * 24) / 730) * 0.69 + ((305 * 24) / 730) * 0.375).toFixed(6),
+      ),
+    });
+    // Of 100 kB, which stay where they are.
+    expect(costs({ moved: infrequent }, 0.4)).to.deep.equal({ "S3 sources, a month": 0.023 });
   });
 
   it("has the long polls that find nothing while a queue is empty", () => {

@@ -58,6 +58,24 @@ describe("the plan of the program", () => {
     expect(await filtered({ "rube-goldberg-image-machine:prefix": "in/" })).to.deep.equal([true, true]);
   });
 
+  it("knows how long sources and results stay, and where", async () => {
+    const lifecycle = {
+      source: { expireDays: 365, infrequentAccessDays: 60 },
+      results: { intelligentTiering: true },
+    };
+    const config = { "rube-goldberg-image-machine:lifecycle": JSON.stringify(lifecycle) };
+
+    expect(planOf(await resourcesOf(config), "eu-west-1").stay).to.deep.equal({
+      sources: { days: 365, moved: { to: "STANDARD_IA", after: 60 } },
+      results: { days: undefined, moved: { to: "INTELLIGENT_TIERING", after: 0 } },
+    });
+    const nothing = { days: undefined, moved: undefined };
+    expect(planOf(await resourcesOf(), "eu-west-1").stay).to.deep.equal({
+      sources: nothing,
+      results: nothing,
+    });
+  });
+
   it("of dev costs next to nothing while no image comes, and that of prod little", async () => {
     const idle = async (stack: string) => {
       const plan = planOf(await resourcesOf(readStackConfig(process.cwd(), stack).config), "us-east-1");

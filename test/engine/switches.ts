@@ -45,6 +45,16 @@ export const SWITCHES: readonly Switch[] = [
     does: { update: ["BucketLifecycleConfiguration"] },
   },
   {
+    setting: "lifecycle.source",
+    to: { lifecycle: { source: { expireDays: 120, infrequentAccessDays: 60 } } },
+    does: { update: ["BucketLifecycleConfiguration"] },
+  },
+  {
+    setting: "lifecycle.results.intelligentTiering",
+    to: { lifecycle: { results: { intelligentTiering: true } } },
+    does: { update: ["BucketLifecycleConfiguration"] },
+  },
+  {
     setting: "workers.memorySize",
     to: { workers: { memorySize: 10_240 } },
     does: { update: ["Function", "Queue", "MetricAlarm"] },

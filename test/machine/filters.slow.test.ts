@@ -16,7 +16,7 @@ const program = (only: string) => `
 import { ImageFanOut } from ${JSON.stringify(pathToFileURL(path.resolve("src/topology/image-fan-out.ts")).href)};
 import { RotationWorker } from ${JSON.stringify(pathToFileURL(path.resolve("src/topology/rotation-worker.ts")).href)};
 
-const fanOut = new ImageFanOut("images", { prefix: "in ü/" });
+const fanOut = new ImageFanOut("images", { prefix: "in ü/", lifecycle: { source: { expireDays: 30 }, results: { intelligentTiering: true } } });
 new RotationWorker("all", { fanOut, angle: 90 });
 new RotationWorker("pngs", { fanOut, angle: 180, only: ${only} });
 new RotationWorker("large", { fanOut, angle: 270, only: { minimumBytes: 2000 } });
@@ -62,6 +62,9 @@ describe("a machine whose workers are not told of every image", function () {
         }),
       );
       await withMachine({ program: file }, async (machine, state) => {
+        expect(machine.notRun).to.deep.equal([
+          "not run here: expiry and storage classes of aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration (2)",
+        ]);
         const summary = await runThrough(machine, inputs, path.join(folder, "out"));
 
         expect(summary).to.deep.include({ images: 6, results: { all: 4, pngs: 2, large: 1 } });

@@ -6,7 +6,6 @@ import {
 } from "@aws-sdk/client-s3";
 import { GetQueueAttributesCommand, type SendMessageBatchCommand, type SQSClient } from "@aws-sdk/client-sqs";
 import { expect } from "chai";
-import type { ImageFilter } from "../../src/image-filter.ts";
 import { type Finding, Reconciliation } from "../../src/operations/reconcile.ts";
 import { Repairs } from "../../src/operations/repair.ts";
 import { parseStack } from "../../src/operations/stack.ts";
@@ -97,18 +96,20 @@ const single = (key: string): Version => ({ key, version: "1", latest: true });
 
 async function findings(
   clients: { s3: S3Client; sqs: SQSClient },
-  filter?: ImageFilter,
+  more: Partial<WorkerOutputs> = {},
+  now?: () => number,
 ): Promise<{
   found: Finding[];
   reconciliation: Reconciliation;
 }> {
   const before = new Date("2026-02-01T00:00:00Z");
-  const clockwise = { ...(stack.workers.clockwise as WorkerOutputs), ...(filter && { filter }) };
+  const clockwise = { ...(stack.workers.clockwise as WorkerOutputs), ...more };
   const reconciliation = new Reconciliation({
     ...clients,
     stack: { ...stack, workers: { clockwise } },
     worker: "clockwise",
     before,
+    ...(now && { now }),
   });
   const found: Finding[] = [];
   for await (const finding of reconciliation.findings()) found.push(finding);
@@ -131,14 +132,32 @@ describe("the reconciliation", function () {
     });
 
     const { found, reconciliation } = await findings(clients, {
-      prefix: "",
-      only: { suffix: [".jpg"], minimumBytes: 2 },
+      filter: { prefix: "", only: { suffix: [".jpg"], minimumBytes: 2 } },
     });
 
     expect(found.map(({ kind, key }) => `${kind} ${key}`)).to.deep.equal(["missing b.jpg", "orphaned e.jpg"]);
     expect(reconciliation.tally).to.deep.include({
       ...{ created: 6, results: 2, superseded: 1, missing: 1, filtered: 2, orphaned: 1, stale: 0 },
     });
+  });
+
+  it("misses no result that may have expired, and no source that has", async () => {
+    const clients = () =>
+      buckets({ versions: once(["a", "b"].map(single)), results: (page) => (page === 0 ? ["b", "c"] : []) });
+    const after = (days: number) => () => MODIFIED.getTime() + days * 24 * 3600 * 1000;
+    const outcome = async (expireDays: { source?: number; results?: number }, days: number) => {
+      const { found, reconciliation } = await findings(clients(), { expireDays }, after(days));
+      const { results, expired } = reconciliation.tally;
+      return [found.map(({ kind, key }) => `${kind} ${key}`), { results, expired }];
+    };
+
+    expect(await outcome({ source: 30, results: 20 }, 20)).to.deep.equal([
+      ["missing a", "orphaned c"],
+      { results: 1, expired: 0 },
+    ]);
+    expect(await outcome({ source: 30, results: 20 }, 30.1)).to.deep.equal([[], { results: 1, expired: 1 }]);
+    expect(await outcome({ source: 30 }, 99)).to.deep.equal([["missing a"], { results: 1, expired: 0 }]);
+    expect(await outcome({ results: 20 }, 99)).to.deep.equal([["orphaned c"], { results: 1, expired: 1 }]);
   });
 
   it("goes through both listings in the order of bytes, whatever characters are in keys", async () => {

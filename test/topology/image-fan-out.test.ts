@@ -118,6 +118,62 @@ describe("ImageFanOut", () => {
     });
   }
 
+  it("lets current objects expire and go to other storage classes, each bucket's as it is said", async () => {
+    const some = await registered(
+      () =>
+        new ImageFanOut("images", {
+          lifecycle: {
+            source: { expireDays: 120, infrequentAccessDays: 90 },
+            results: { intelligentTiering: true },
+          },
+        }),
+    );
+    const rules = (bucket: string) =>
+      find(some, "BucketLifecycleConfiguration", `${bucket}-lifecycle`).rules.slice(2);
+    const common = { status: "Enabled", filter: {} };
+
+    expect(rules("images-source")).to.deep.equal([
+      { id: "expiry", ...common, expiration: { days: 120 } },
+      { id: "infrequent-access", ...common, transitions: [{ days: 90, storageClass: "STANDARD_IA" }] },
+    ]);
+    expect(rules("images-results")).to.deep.equal([
+      {
+        id: "intelligent-tiering",
+        ...common,
+        transitions: [{ days: 0, storageClass: "INTELLIGENT_TIERING" }],
+      },
+    ]);
+  });
+
+  for (const [lifecycle, sentence] of [
+    [{ sources: {} }, /^ImageFanOut "images": lifecycle\.sources is not known, only source, results\.$/],
+    [
+      { results: { expireDays: 0 } },
+      /lifecycle\.results\.expireDays is 0, but must be a whole number from 1 to 3650 days\.$/,
+    ],
+    [
+      { source: { expireDays: 14 } },
+      /lifecycle\.source\.expireDays is 14, but must be 15 or more: a message may wait for 14 days/,
+    ],
+    [
+      { results: { infrequentAccessDays: 29 } },
+      /infrequentAccessDays is 29, but must be a whole number from 30 to 3620/,
+    ],
+    [
+      { results: { infrequentAccessDays: 30, intelligentTiering: true } },
+      /an object is in one storage class/,
+    ],
+    [
+      { results: { infrequentAccessDays: 30, expireDays: 59 } },
+      /expireDays is 59 and infrequentAccessDays 30, but Infrequent Access is paid for 30 days/,
+    ],
+    [{ results: { intelligentTiering: 1 } }, /intelligentTiering is 1, but must be true or false\.$/],
+  ] as const) {
+    it(`is refused with the lifecycle ${JSON.stringify(lifecycle)}`, () => {
+      expect(() => new ImageFanOut("images", { lifecycle } as object)).to.throw(RangeError, sentence);
+    });
+  }
+
   it("tells the topic only of keys that begin and end as they should, written as events have them", async () => {
     const some = await registered(() => new ImageFanOut("images", { prefix: "a b/dt=", suffix: ".jpg" }));
 

@@ -2,6 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { expect } from "chai";
+import type { LifecycleSettings } from "../../src/topology/fan-out-settings.ts";
 import { ImageFanOut } from "../../src/topology/image-fan-out.ts";
 import { ImageWorker, type ImageWorkerArgs } from "../../src/topology/image-worker.ts";
 import { RotationWorker } from "../../src/topology/rotation-worker.ts";
@@ -158,6 +159,19 @@ describe("ImageWorker", () => {
         },
       },
     });
+  });
+
+  it("says in its outputs when sources and results expire, and nothing where they do not", async () => {
+    const expireDays = (lifecycle: LifecycleSettings) =>
+      registered(() => {
+        const fanOut = new ImageFanOut("images", { lifecycle });
+        new ImageWorker("grey", { fanOut, handler: "handlers/rotate.ts" });
+        expect(fanOut.workers.grey?.expireDays).to.deep.equal(
+          lifecycle.source && { source: lifecycle.source.expireDays },
+        );
+      });
+    await expireDays({ source: { expireDays: 20 }, results: { intelligentTiering: true } });
+    await expireDays({});
   });
 
   it("says in its outputs what it is told of, the fan-out's filter included, and nothing where that is all", async () => {

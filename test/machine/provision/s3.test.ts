@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { fakeServices, refusalOf } from "./services.ts";
 
+const LIFECYCLE = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration";
 const NOTIFICATION = "aws:s3/bucketNotification:BucketNotification";
 const topics = [
   { topicArn: "arn:one", events: ["s3:ObjectCreated:*"] },
@@ -57,13 +58,21 @@ describe("a bucket on this computer", () => {
       bucket: "b",
       blockPublicAcls: true,
     });
-    await make("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration", {
+    await make(LIFECYCLE, {
       bucket: "b",
       rules: [{ id: "old", status: "Enabled", transitions: [{ days: 1 }] }],
     });
+    await make(LIFECYCLE, {
+      bucket: "b",
+      rules: [{ id: "old", noncurrentVersionExpiration: { noncurrentDays: 1 } }],
+    });
+    await make(LIFECYCLE, {
+      bucket: "b",
+      rules: [{ expiration: { days: 1 } }, { transitions: [{ storageClass: "STANDARD_IA" }] }],
+    });
 
     expect(services.omitted.lines).to.deep.equal([
-      "not run here: rules.transitions.days of aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration (1)",
+      `not run here: expiry and storage classes of ${LIFECYCLE} (2)`,
     ]);
   });
 });
