@@ -70,8 +70,9 @@ function stopped(): Promise<void> {
 
 function print(machine: Machine, failures: Failures): void {
   const { endpoint, administrator, region, workers } = machine;
-  const sources = new Set(workers.map(({ source }) => source));
   const results = new Set(workers.map(({ results }) => results));
+  // What takes results of others has them from there.
+  const sources = new Set(workers.map(({ source }) => source).filter((bucket) => !results.has(bucket)));
   for (const line of machine.notRun) console.log(line);
   const introduction = `
 The machine is running. In another terminal:

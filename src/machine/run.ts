@@ -59,12 +59,15 @@ export async function run(
   options: TallyOptions = {},
 ): Promise<Summary> {
   const started = performance.now();
-  const tally = new Tally(machine, options);
+  const [first, later] = inOrder(machine);
+  const tally = new Tally(first, options);
   const tell = () => onProgress(tally.progress);
-  const stopWatching = watchResults(machine, tally, tell);
+  const stopWatching = watchResults(first, tally, tell);
+  const rejectedLater: Rejection[] = [];
   try {
-    await pMap(inputs(), (input) => upload(machine, tally, input, tell), { concurrency: CONCURRENCY });
-    await outcomes(machine, tally, tell);
+    await pMap(inputs(), (input) => upload(first, tally, input, tell), { concurrency: CONCURRENCY });
+    await outcomes(first, tally, tell);
+    await quiet(later, (rejection) => rejectedLater.push(rejection));
   } finally {
     stopWatching();
   }
@@ -73,9 +76,31 @@ export async function run(
   const results: Record<string, number> = {};
   for (const worker of machine.workers) results[worker.name] = await download(machine, worker, out);
   const { done, perImage, filtered } = tally.progress;
-  const missing =
-    done + filtered < tally.images * perImage ? await findMissing(machine, inputs(), tally) : [];
-  return { images: tally.images, results, seconds, ...account(machine, tally, missing) };
+  const missing = done + filtered < tally.images * perImage ? await findMissing(first, inputs(), tally) : [];
+  const all = account(first, tally, missing);
+  const rejections = [...all.rejections, ...rejectedLater];
+  return { images: tally.images, results, seconds, ...all, rejections };
+}
+
+/** The machine as far as its workers take what is uploaded, and as far as they take results of others. */
+function inOrder(machine: Machine): [first: Machine, later: Machine] {
+  const { workers } = machine;
+  const takesResults = ({ source }: Worker) => workers.some(({ results }) => results === source);
+  return [
+    { ...machine, workers: workers.filter((worker) => !takesResults(worker)) },
+    { ...machine, workers: workers.filter(takesResults) },
+  ];
+}
+
+/** Waits until workers that take results of others have nothing under way any more: nobody counts what they get. */
+async function quiet(machine: Machine, onRejection: (rejection: Rejection) => void): Promise<void> {
+  const { workers } = machine;
+  while (workers.length > 0) {
+    for (const worker of workers) for (const each of await takeRejections(machine, worker)) onRejection(each);
+    // Twice: what one worker was just done with may not have reached the next while they were looked at.
+    if ((await isQuiet(machine, workers)) && (await isQuiet(machine, workers))) return;
+    await setTimeout(50);
+  }
 }
 
 /** Counts results as they are created. @returns what ends it */

@@ -12,6 +12,7 @@ import { type CheckedFanOutSettings, checkFanOutSettings, type FanOutSettings } 
 import { notificationFilter } from "./filters.ts";
 import { type Granted, grant } from "./grants.ts";
 import { ImageBucket, type ImageBucketTransform } from "./image-bucket.ts";
+import { checkListener, type Listener, subscribeListener } from "./listeners.ts";
 import { physicalName } from "./names.ts";
 import { warnOfMissedObjective } from "./objective.ts";
 import * as policies from "./policies.ts";
@@ -25,18 +26,29 @@ import {
 } from "./worker-transform.ts";
 
 export interface ImageFanOutArgs extends FanOutSettings {
+  /**
+   * Fan-out whose results are the images of this one, as soon as they are there: this one has neither a source bucket nor a
+   * topic of its own. @default none
+   */
+  readonly after?: ImageFanOut;
+
   /** Changes to single resources. @default none */
   readonly transform?: ImageFanOutTransform;
 }
 
-export interface ImageFanOutTransform {
+/** Changes to a topic, and to the bucket's notification of it. */
+export interface ToldTransform {
+  readonly topic?: Transform<aws.sns.TopicArgs>;
+  readonly topicPolicy?: Transform<aws.sns.TopicPolicyArgs>;
+  readonly notification?: Transform<aws.s3.BucketNotificationArgs>;
+}
+
+export interface ImageFanOutTransform extends ToldTransform {
   readonly key?: EncryptionKeyTransform;
   readonly source?: ImageBucketTransform;
   readonly results?: ImageBucketTransform;
-  readonly topic?: Transform<aws.sns.TopicArgs>;
-  readonly topicPolicy?: Transform<aws.sns.TopicPolicyArgs>;
+  readonly completed?: ToldTransform;
   readonly tracingPolicy?: Transform<aws.xray.ResourcePolicyArgs>;
-  readonly notification?: Transform<aws.s3.BucketNotificationArgs>;
   readonly layer?: Transform<aws.lambda.LayerVersionArgs>;
   readonly alarmTopic?: Transform<aws.sns.TopicArgs>;
   readonly alarm?: Transform<aws.cloudwatch.MetricAlarmArgs>;
@@ -50,6 +62,7 @@ const TRANSFORMS: Record<keyof ImageFanOutTransform, true> = {
   key: true,
   source: true,
   results: true,
+  completed: true,
   topic: true,
   topicPolicy: true,
   tracingPolicy: true,
@@ -59,6 +72,12 @@ const TRANSFORMS: Record<keyof ImageFanOutTransform, true> = {
   alarm: true,
   dashboard: true,
   workers: true,
+};
+
+const TOLD_TRANSFORMS: Record<keyof ToldTransform, true> = {
+  topic: true,
+  topicPolicy: true,
+  notification: true,
 };
 
 /** Resources of a fan-out beside its buckets and topics. */
@@ -92,6 +111,16 @@ interface Shared extends Pick<Child, "name" | "machine" | "logGroups" | "setting
   readonly keyArn: KeyArn;
   /** ARN of the key that everything new is encrypted with; undefined where it is retired, or AWS holds all keys. */
   readonly encryptionKeyArn: KeyArn;
+  /** ARN of the key of the fan-out whose results are this one's images; undefined where it has none, or there is none. */
+  readonly sourceKeyArn: KeyArn;
+}
+
+/** A bucket, and the topic that is told of everything that is put there. */
+interface Told {
+  readonly bucket: aws.s3.Bucket;
+  readonly topic: aws.sns.Topic;
+  readonly topicPolicy: aws.sns.TopicPolicy;
+  readonly notification: aws.s3.BucketNotification;
 }
 
 /**
@@ -118,13 +147,20 @@ export class ImageFanOut extends pulumi.ComponentResource {
   readonly nodes: FanOutNodes;
   readonly #shared: Shared;
   readonly #granted = new Set<string>();
+  readonly #listeners = new Set<string>();
+  readonly #after: ImageFanOut | undefined;
+  /** Creates what tells of results. */
+  readonly #tellOfResults: () => Told;
+  #completed: Told | undefined;
 
   constructor(name: string, args: ImageFanOutArgs = {}, opts?: pulumi.ComponentResourceOptions) {
     checkName("ImageFanOut", name);
-    const { transform = {} } = args;
+    const { after, transform = {} } = args;
     checkTransform(`ImageFanOut "${name}": transform.`, transform, TRANSFORMS);
     checkTransform(`ImageFanOut "${name}": transform.workers.`, transform.workers ?? {}, WORKER_TRANSFORMS);
-    const settings = checkFanOutSettings(`ImageFanOut "${name}": `, args, ["transform"]);
+    checkTransform(`ImageFanOut "${name}": transform.completed.`, transform.completed ?? {}, TOLD_TRANSFORMS);
+    const settings = checkFanOutSettings(`ImageFanOut "${name}": `, args, ["after", "transform"]);
+    checkAfter(name, after, settings);
     super("image-machine:index:ImageFanOut", name, {}, opts);
     const tags = { Project: pulumi.getProject(), Stack: pulumi.getStack(), ...settings.tags };
     const machine = `${pulumi.getProject()}-${pulumi.getStack()}-${name}`;
@@ -140,14 +176,14 @@ export class ImageFanOut extends pulumi.ComponentResource {
     const key = createKey(child);
     const keyArn = key?.arn ?? (settings.key === undefined ? undefined : pulumi.output(settings.key));
     const encryptionKeyArn = settings.key === "retire" ? undefined : keyArn;
-    const source = createBucket(child, "source", encryptionKeyArn);
-    this.source = source.bucket;
-    this.results = createBucket(child, "results", encryptionKeyArn).bucket;
-
-    this.topic = createTopic(child, encryptionKeyArn);
-    const topicPolicy = letSourcePublish(child, this.topic, this.source);
-    if (settings.tracing) letTopicTrace(child, this.topic);
-    const notification = tellTopic(child, this.topic, source, topicPolicy);
+    const { bucket, topic, ...telling } = after ? after.#told() : createSource(child, encryptionKeyArn);
+    this.#after = after;
+    this.source = bucket;
+    this.topic = topic;
+    const results = createBucket(child, "results", encryptionKeyArn);
+    this.results = results.bucket;
+    this.#tellOfResults = () => tellTopic(child, "results", results, encryptionKeyArn);
+    if (settings.tracing && !after) letTopicTrace(child, topic);
     const layer = createLayer(child);
 
     this.alarmTopic = createAlarmTopic(child, encryptionKeyArn);
@@ -155,8 +191,9 @@ export class ImageFanOut extends pulumi.ComponentResource {
     if (settings.dashboard) createDashboard(child, this.topic, this.#attached);
     warnOfMissedObjective(this, settings.objective, this.#attached);
 
-    this.nodes = { topicPolicy, notification, layer, key };
-    this.#shared = { ...child, layer, keyArn, encryptionKeyArn };
+    this.nodes = { ...telling, layer, key };
+    const sourceKeyArn = after === undefined ? undefined : after.#shared.keyArn;
+    this.#shared = { ...child, layer, keyArn, encryptionKeyArn, sourceKeyArn };
 
     this.registerOutputs({
       source: this.source.bucket,
@@ -166,11 +203,46 @@ export class ImageFanOut extends pulumi.ComponentResource {
   }
 
   /**
+   * Topic with one message for every result, so that whoever comes next need not poll. It is created, and the results bucket told
+   * of it, when it is first asked for.
+   */
+  get completed(): aws.sns.Topic {
+    return this.#told().topic;
+  }
+
+  #told(): Told {
+    this.#completed ??= this.#tellOfResults();
+    return this.#completed;
+  }
+
+  /**
+   * Tells somebody else of new images, or of results.
+   * @param name of the listener, which no other of this fan-out has
+   * @throws RangeError where the listener is none, or there is one of that name
+   */
+  subscribe(name: string, listener: Listener): aws.sns.TopicSubscription {
+    const own = this.#shared.name;
+    checkName(`ImageFanOut "${own}": subscribe`, name);
+    checkListener(`ImageFanOut "${own}": subscribe "${name}"`, listener);
+    if (this.#listeners.has(name)) {
+      throw new RangeError(`ImageFanOut "${own}": subscribe has a listener "${name}" already.`);
+    }
+    this.#listeners.add(name);
+    const topic = listener.topic === "completed" ? this.completed : this.topic;
+    return subscribeListener(`${own}-listener-${name}`, listener, topic, { parent: this });
+  }
+
+  /**
    * Lets a role drop images into the source bucket, with tags where a worker carries them.
    * @param role the resource, or the name of a role that is there already
    * @throws RangeError where it is none, or may do so already
    */
   grantUpload(role: Granted): aws.iam.RolePolicy {
+    if (this.#after) {
+      throw new RangeError(
+        `ImageFanOut "${this.#shared.name}": grantUpload lets nobody upload, as its images are results of another: grant it there.`,
+      );
+    }
     const { complete, settings } = this.#attached;
     const tags = complete.then(() => Object.values(settings).some(({ carry }) => carry.includes("tags")));
     const arns = pulumi.output({ sourceArn: this.source.arn, keyArn: this.#shared.encryptionKeyArn, tags });
@@ -235,6 +307,22 @@ function kept({ settings: { retention }, parent }: Child): pulumi.ComponentResou
   return { ...parent, protect: keep, retainOnDelete: keep };
 }
 
+/** @throws RangeError where it is no fan-out, or there would be nothing to filter */
+function checkAfter(
+  name: string,
+  after: ImageFanOut | undefined,
+  { prefix, suffix }: CheckedFanOutSettings,
+): void {
+  if (after === undefined) return;
+  if (!(after instanceof ImageFanOut)) {
+    throw new RangeError(`ImageFanOut "${name}": after is ${typeof after}, but must be an ImageFanOut.`);
+  }
+  if (prefix === undefined && suffix === undefined) return;
+  throw new RangeError(
+    `ImageFanOut "${name}": ${prefix === undefined ? "suffix" : "prefix"} filters what is uploaded, but its images are results of another fan-out. Tell its workers which they are told of: only.`,
+  );
+}
+
 function createKey(child: Child): EncryptionKey | undefined {
   const { name, logGroups, settings, transform } = child;
   if (settings.key !== "create" && settings.key !== "retire") return undefined;
@@ -256,34 +344,63 @@ function createBucket(child: Child, of: "source" | "results", keyArn: KeyArn): I
   return new ImageBucket(`${child.name}-${of}`, args, kept(child));
 }
 
-function createTopic({ name, settings, transform, parent }: Child, keyArn: KeyArn): aws.sns.Topic {
+/** Names of what tells of each bucket. */
+const TOLD = {
+  source: { what: "created", of: "Source" },
+  results: { what: "completed", of: "Results" },
+} as const;
+
+/** Creates the source bucket, and what tells of it. */
+function createSource(child: Child, keyArn: KeyArn): Told {
+  return tellTopic(child, "source", createBucket(child, "source", keyArn), keyArn);
+}
+
+/** Creates the topic that is told of everything in a bucket. */
+function tellTopic(child: Child, which: keyof typeof TOLD, from: ImageBucket, keyArn: KeyArn): Told {
+  const { bucket } = from;
+  const topic = createTopic(child, which, keyArn);
+  const topicPolicy = letBucketPublish(child, which, topic, bucket);
+  const notification = notify(child, which, topic, from, topicPolicy);
+  return { bucket, topic, topicPolicy, notification };
+}
+
+/** Changes to what tells of a bucket. */
+function toldTransform({ transform }: Child, which: keyof typeof TOLD): ToldTransform {
+  return which === "source" ? transform : (transform.completed ?? {});
+}
+
+function createTopic(child: Child, which: keyof typeof TOLD, keyArn: KeyArn): aws.sns.Topic {
+  const { name, settings, parent } = child;
+  const traced = settings.tracing && which === "source";
   return new aws.sns.Topic(
     ...transformed(
-      transform.topic,
-      `${name}-created`,
+      toldTransform(child, which).topic,
+      `${name}-${TOLD[which].what}`,
       {
         tags: settings.tags,
         ...(keyArn && { kmsMasterKeyId: keyArn }),
         // Left out, it would stay what it was.
-        tracingConfig: settings.tracing ? "Active" : "PassThrough",
+        tracingConfig: traced ? "Active" : "PassThrough",
       },
       parent,
     ),
   );
 }
 
-function letSourcePublish(
-  { name, transform, parent }: Child,
+function letBucketPublish(
+  child: Child,
+  which: keyof typeof TOLD,
   topic: aws.sns.Topic,
-  source: aws.s3.Bucket,
+  bucket: aws.s3.Bucket,
 ): aws.sns.TopicPolicy {
-  const arns = pulumi.output({ topicArn: topic.arn, bucketArn: source.arn });
+  const { what, of } = TOLD[which];
+  const arns = pulumi.output({ topicArn: topic.arn, bucketArn: bucket.arn });
   return new aws.sns.TopicPolicy(
     ...transformed<aws.sns.TopicPolicyArgs>(
-      transform.topicPolicy,
-      `${name}-created-policy`,
-      { arn: topic.arn, policy: arns.apply(policies.topicPolicy) },
-      parent,
+      toldTransform(child, which).topicPolicy,
+      `${child.name}-${what}-policy`,
+      { arn: topic.arn, policy: arns.apply((known) => policies.topicPolicy({ ...known, of })) },
+      child.parent,
     ),
   );
 }
@@ -306,28 +423,30 @@ function letTopicTrace({ name, machine, transform, parent }: Child, topic: aws.s
  * S3 tries the topic when it is told of it, and refuses one that it may not publish to. What is uploaded before there are
  * versions must not be told of: S3 may not find it for a while, and cannot say that it is not deleted.
  */
-function tellTopic(
-  { name, settings, transform, parent }: Child,
+function notify(
+  child: Child,
+  which: keyof typeof TOLD,
   topic: aws.sns.Topic,
-  source: ImageBucket,
+  from: ImageBucket,
   topicPolicy: aws.sns.TopicPolicy,
 ): aws.s3.BucketNotification {
+  const { name, settings, parent } = child;
   return new aws.s3.BucketNotification(
     ...transformed(
-      transform.notification,
-      `${name}-source-notification`,
+      toldTransform(child, which).notification,
+      `${name}-${which}-notification`,
       {
-        bucket: source.bucket.bucket,
+        bucket: from.bucket.bucket,
         topics: [
           {
-            id: "created",
+            id: TOLD[which].what,
             topicArn: topic.arn,
             events: ["s3:ObjectCreated:*"],
-            ...notificationFilter(settings),
+            ...(which === "source" && notificationFilter(settings)),
           },
         ],
       },
-      { ...parent, dependsOn: [topicPolicy, source.versioning] },
+      { ...parent, dependsOn: [topicPolicy, from.versioning] },
     ),
   );
 }

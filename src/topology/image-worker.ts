@@ -345,6 +345,7 @@ function createRolePolicy(
     deadLetterArn: deadLetterQueue.arn,
     logGroupArn: logGroup.arn,
     keyArn: shared.keyArn,
+    sourceKeyArn: shared.sourceKeyArn,
   });
   return new aws.iam.RolePolicy(
     ...transformed<aws.iam.RolePolicyArgs>(

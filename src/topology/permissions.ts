@@ -79,7 +79,7 @@ function ownSids(): string[] {
   const arn = "arn:aws:sqs:eu-west-1:123456789012:any";
   const arns = { sourceArn: arn, resultsArn: arn, queueArn: arn, deadLetterArn: arn, logGroupArn: arn };
   const { Statement } = workerPolicy(
-    { ...arns, prefix: "any", keyArn: arn },
+    { ...arns, prefix: "any", keyArn: arn, sourceKeyArn: arn },
     { tracing: true, tags: true, permissions: [] },
   );
   return (Statement as iam.PolicyStatement[]).map(({ Sid }) => String(Sid));

@@ -80,17 +80,22 @@ export function bucketPolicy(bucketArn: string): PolicyDocument {
   return document(denyWithoutTls("s3:*", [bucketArn, `${bucketArn}/*`]));
 }
 
-/** A topic to which only the source bucket publishes. */
+/**
+ * A topic to which only one bucket publishes.
+ * @param of which of the machine's buckets it is
+ */
 export function topicPolicy({
   topicArn,
   bucketArn,
+  of,
 }: {
   topicArn: string;
   bucketArn: string;
+  of: "Source" | "Results";
 }): PolicyDocument {
   return document(
     allowService(
-      "SourceBucketPublishes",
+      `${of}BucketPublishes`,
       "s3.amazonaws.com",
       "sns:Publish",
       topicArn,
@@ -211,6 +216,8 @@ export interface WorkerArns {
   readonly logGroupArn: string;
   /** Of the key that buckets and queues are encrypted with, where it is not AWS's own. */
   readonly keyArn?: string | undefined;
+  /** Of the key that sources are encrypted with, where they are results of another fan-out, which has one. */
+  readonly sourceKeyArn?: string | undefined;
 }
 
 const TAKE_MESSAGES = [
@@ -237,7 +244,7 @@ export function workerPolicy(
   arns: WorkerArns,
   { tracing, tags, permissions }: WorkerPermissions,
 ): PolicyDocument {
-  const { sourceArn, resultsArn, prefix, queueArn, deadLetterArn, logGroupArn, keyArn } = arns;
+  const { sourceArn, resultsArn, prefix, queueArn, deadLetterArn, logGroupArn, keyArn, sourceKeyArn } = arns;
   return document(
     allow("TakeMessages", TAKE_MESSAGES, queueArn),
     allow("RejectMessages", "sqs:SendMessage", deadLetterArn),
@@ -253,6 +260,7 @@ export function workerPolicy(
     allow("TellMissingSources", ["s3:ListBucket", "s3:ListBucketVersions"], sourceArn),
     allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], `${logGroupArn}:*`),
     ...(keyArn === undefined ? [] : [allow("UseKey", ["kms:Decrypt", "kms:GenerateDataKey"], keyArn)]),
+    ...(sourceKeyArn === undefined ? [] : [allow("UseSourceKey", "kms:Decrypt", sourceKeyArn)]),
     // X-Ray knows no single resources here.
     ...(tracing ? [allow("WriteTraces", ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*")] : []),
     ...permissions,
