@@ -13,13 +13,18 @@ const LAYER = path.join(import.meta.dirname, "../../layers/sharp");
  * installation to the next (npm's hidden lockfile): the same lockfile gives the same archive.
  *
  * @param folder holds the installation
+ * @param cpu what it is for: Lambda's arm64, or its x86_64, which npm calls x64
  * @throws Error where the layer is not installed, or was installed for another platform.
  */
-export function sharpLayer(folder = LAYER): pulumi.asset.AssetArchive {
+export function sharpLayer(folder = LAYER, cpu: "arm64" | "x64" = "arm64"): pulumi.asset.AssetArchive {
   const modules = path.join(folder, "node_modules");
-  if (!existsSync(path.join(modules, "@img/sharp-linux-arm64"))) {
+  if (!existsSync(path.join(modules, `@img/sharp-linux-${cpu}`))) {
+    const command =
+      cpu === "arm64"
+        ? '"npm run install-layer"'
+        : `"npm ci --os=linux --cpu=${cpu} --libc=glibc" beside its package.json`;
     throw new Error(
-      `The sharp layer for linux-arm64 is not installed in ${path.relative(process.cwd(), modules)}: run "npm run install-layer".`,
+      `The sharp layer for linux-${cpu} is not installed in ${path.relative(process.cwd(), modules)}: run ${command}.`,
     );
   }
   const files = readdirSync(modules, { recursive: true, withFileTypes: true })

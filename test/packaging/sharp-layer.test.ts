@@ -35,8 +35,12 @@ describe("the sharp layer", () => {
       const refused =
         /^The sharp layer for linux-arm64 is not installed in .*: run "npm run install-layer"\.$/;
       expect(() => sharpLayer(folder)).to.throw(refused);
+      expect(() => sharpLayer(folder, "x64")).to.throw(
+        /^The sharp layer for linux-x64 is not .*: run "npm ci --os=linux --cpu=x64 --libc=glibc" beside its package\.json\.$/,
+      );
       await mkdir(path.join(folder, "node_modules/@img/sharp-linux-x64"), { recursive: true });
       expect(() => sharpLayer(folder)).to.throw(refused);
+      expect(Object.keys(await sharpLayer(folder, "x64").assets)).to.deep.equal([]);
     });
   });
 

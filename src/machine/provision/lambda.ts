@@ -1,4 +1,13 @@
-import type { ResourceType } from "./provider.ts";
+import type { ResourceType, Services } from "./provider.ts";
+
+/** Layers that the program makes. Others, such as extensions of AWS, are not on this computer. */
+function layersHere({ arns, omitted }: Services, layers: readonly string[]): string[] {
+  return layers.filter((arn) => {
+    if (arns.has(`aws:lambda/layerVersion:LayerVersion ${arn}`)) return true;
+    omitted.add(`the layer ${arn}`, `the layer ${arn} is not on this computer.`);
+    return false;
+  });
+}
 
 export const lambda: Record<string, ResourceType> = {
   "aws:lambda/layerVersion:LayerVersion": {
@@ -48,14 +57,15 @@ export const lambda: Record<string, ResourceType> = {
       "sourceKmsKeyArn",
       "vpcConfig",
     ],
-    async provision({ inputs, physicalName }, { lambda }) {
+    async provision({ inputs, physicalName }, services) {
+      const { lambda } = services;
       const name = String(inputs.name ?? physicalName);
       const arn = await lambda.createFunction({
         name,
         runtime: String(inputs.runtime),
         handler: String(inputs.handler),
         code: inputs.code,
-        layers: (inputs.layers ?? []) as string[],
+        layers: layersHere(services, (inputs.layers ?? []) as string[]),
         role: String(inputs.role),
         memorySize: Number(inputs.memorySize ?? 128),
         timeout: Number(inputs.timeout ?? 3),

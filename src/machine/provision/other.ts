@@ -5,7 +5,7 @@ import { nothingToDo, policyText, type ResourceType } from "./provider.ts";
 export const other: Record<string, ResourceType> = {
   "aws:iam/role:Role": {
     inputs: ["name", "assumeRolePolicy", "tags.*"],
-    inert: ["description", "forceDetachPolicies", "maxSessionDuration"],
+    inert: ["description", "forceDetachPolicies", "maxSessionDuration", "path", "permissionsBoundary"],
     provision({ inputs, physicalName }, { identity }) {
       const name = String(inputs.name ?? physicalName);
       const arn = identity.createRole(name, policyText(inputs.assumeRolePolicy));
