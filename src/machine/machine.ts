@@ -53,7 +53,13 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
   const aws = await startLocalAws({ ...options, region: regionOf(stack) });
   try {
     const omitted = new Omitted(strict);
-    const services = { ...aws, omitted, arns: new Map<string, string>() };
+    const services = {
+      ...aws,
+      omitted,
+      arns: new Map<string, string>(),
+      made: new Map(),
+      elsewhere: new Set<string>(),
+    };
     const scope = `${stack.project}/${stack.stack}`;
     const declared = new Set<string>();
     const workers: Worker[] = [];
@@ -67,7 +73,8 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
         return made;
       },
       (component) => {
-        if (isWorker(component)) workers.push(component);
+        // Nobody on this computer puts anything into a bucket of another stack.
+        if (isWorker(component) && !services.elsewhere.has(component.source)) workers.push(component);
       },
     );
     await sweep(services, declared);

@@ -43,6 +43,25 @@ export interface ToldTransform {
   readonly notification?: Transform<aws.s3.BucketNotificationArgs>;
 }
 
+/** Outputs of the stack that a fan-out is in, as its index.ts exports them. */
+export interface FanOutOutputs {
+  /** Name of the bucket that images are dropped into. */
+  readonly sourceBucket: pulumi.Input<string>;
+  /** Name of the bucket that results come back in. */
+  readonly resultsBucket: pulumi.Input<string>;
+  /** ARN of the topic with one message for every new image. */
+  readonly topic: pulumi.Input<string>;
+  /** The workers there, by name: none here may have the name of one, as both would write the same results. @default not checked */
+  readonly workers?: pulumi.Input<Readonly<Record<string, unknown>>>;
+}
+
+/** Stands for outputs among arguments, which only {@link ImageFanOut.get} gives. */
+const EXISTING = Symbol("a fan-out of another stack");
+
+interface Existing {
+  readonly [EXISTING]?: FanOutOutputs;
+}
+
 export interface ImageFanOutTransform extends ToldTransform {
   readonly key?: EncryptionKeyTransform;
   readonly source?: ImageBucketTransform;
@@ -82,8 +101,10 @@ const TOLD_TRANSFORMS: Record<keyof ToldTransform, true> = {
 
 /** Resources of a fan-out beside its buckets and topics. */
 export interface FanOutNodes {
-  readonly topicPolicy: aws.sns.TopicPolicy;
-  readonly notification: aws.s3.BucketNotification;
+  /** Undefined where the topic is another stack's. */
+  readonly topicPolicy?: aws.sns.TopicPolicy;
+  /** Undefined where the source bucket is another stack's. */
+  readonly notification?: aws.s3.BucketNotification;
   /** Layer with sharp and libvips for linux-arm64, for every function that processes images. */
   readonly layer: aws.lambda.LayerVersion;
   /** Key that was made for this machine, if there is one. */
@@ -149,6 +170,7 @@ export class ImageFanOut extends pulumi.ComponentResource {
   readonly #granted = new Set<string>();
   readonly #listeners = new Set<string>();
   readonly #after: ImageFanOut | undefined;
+  readonly #existing: FanOutOutputs | undefined;
   /** Creates what tells of results. */
   readonly #tellOfResults: () => Told;
   #completed: Told | undefined;
@@ -156,11 +178,13 @@ export class ImageFanOut extends pulumi.ComponentResource {
   constructor(name: string, args: ImageFanOutArgs = {}, opts?: pulumi.ComponentResourceOptions) {
     checkName("ImageFanOut", name);
     const { after, transform = {} } = args;
+    const { [EXISTING]: existing } = args as Existing;
     checkTransform(`ImageFanOut "${name}": transform.`, transform, TRANSFORMS);
     checkTransform(`ImageFanOut "${name}": transform.workers.`, transform.workers ?? {}, WORKER_TRANSFORMS);
     checkTransform(`ImageFanOut "${name}": transform.completed.`, transform.completed ?? {}, TOLD_TRANSFORMS);
     const settings = checkFanOutSettings(`ImageFanOut "${name}": `, args, ["after", "transform"]);
     checkAfter(name, after, settings);
+    if (existing) checkExisting(name, settings);
     super("image-machine:index:ImageFanOut", name, {}, opts);
     const tags = { Project: pulumi.getProject(), Stack: pulumi.getStack(), ...settings.tags };
     const machine = `${pulumi.getProject()}-${pulumi.getStack()}-${name}`;
@@ -176,18 +200,29 @@ export class ImageFanOut extends pulumi.ComponentResource {
     const key = createKey(child);
     const keyArn = key?.arn ?? (settings.key === undefined ? undefined : pulumi.output(settings.key));
     const encryptionKeyArn = settings.key === "retire" ? undefined : keyArn;
-    const { bucket, topic, ...telling } = after ? after.#told() : createSource(child, encryptionKeyArn);
+    const { bucket, topic, ...telling } = existing
+      ? findSource(child, existing)
+      : after
+        ? after.#told()
+        : createSource(child, encryptionKeyArn);
     this.#after = after;
+    this.#existing = existing;
     this.source = bucket;
     this.topic = topic;
-    const results = createBucket(child, "results", encryptionKeyArn);
-    this.results = results.bucket;
-    this.#tellOfResults = () => tellTopic(child, "results", results, encryptionKeyArn);
-    if (settings.tracing && !after) letTopicTrace(child, topic);
+    const results = existing ? undefined : createBucket(child, "results", encryptionKeyArn);
+    this.results = results?.bucket ?? findBucket(child, "results", existing?.resultsBucket ?? "");
+    this.#tellOfResults = () => {
+      if (results) return tellTopic(child, "results", results, encryptionKeyArn);
+      throw new RangeError(
+        `ImageFanOut "${name}": completed would change the results bucket, which is another stack's: ask for it there, and export the topic.`,
+      );
+    };
+    if (settings.tracing && !after && !existing) letTopicTrace(child, topic);
     const layer = createLayer(child);
 
     this.alarmTopic = createAlarmTopic(child, encryptionKeyArn);
-    watchDelivery(child, this.topic, this.alarmTopic);
+    // Its own stack has an alarm on it.
+    if (!existing) watchDelivery(child, this.topic, this.alarmTopic);
     if (settings.dashboard) createDashboard(child, this.topic, this.#attached);
     warnOfMissedObjective(this, settings.objective, this.#attached);
 
@@ -200,6 +235,27 @@ export class ImageFanOut extends pulumi.ComponentResource {
       results: this.results.bucket,
       topic: this.topic.arn,
     });
+  }
+
+  /**
+   * A fan-out of another stack, for workers of this one: they are told of its images, and write into its results bucket. Nothing is
+   * changed there. Layer, alarms and dashboard are this stack's own.
+   * @param name of the fan-out here
+   * @param args settings for what is created here
+   *
+   * @example
+   * const stack = new pulumi.StackReference("organization/rube-goldberg-image-machine/prod");
+   * const [sourceBucket, resultsBucket, topic, workers] =
+   *   ["sourceBucket", "resultsBucket", "topic", "workers"].map((name) => stack.requireOutput(name));
+   * const fanOut = ImageFanOut.get("more", { sourceBucket, resultsBucket, topic, workers });
+   */
+  static get(
+    name: string,
+    outputs: FanOutOutputs,
+    args: Omit<ImageFanOutArgs, "after"> = {},
+    opts?: pulumi.ComponentResourceOptions,
+  ): ImageFanOut {
+    return new ImageFanOut(name, { ...args, [EXISTING]: outputs } as ImageFanOutArgs, opts);
   }
 
   /**
@@ -274,6 +330,7 @@ export class ImageFanOut extends pulumi.ComponentResource {
     const { name, settings, transform } = this.#shared;
     this.#attached.check(worker);
     checkFullName(name, worker);
+    checkOthers(worker, this.#existing?.workers);
     const checked = checkWorkerSettings(`ImageWorker "${worker}": `, { ...settings.workers, ...given });
     return {
       fanOut: this.#shared,
@@ -317,10 +374,60 @@ function checkAfter(
   if (!(after instanceof ImageFanOut)) {
     throw new RangeError(`ImageFanOut "${name}": after is ${typeof after}, but must be an ImageFanOut.`);
   }
+  checkUnfiltered(name, { prefix, suffix }, "its images are results of another fan-out");
+}
+
+/** @throws RangeError where there would be nothing to filter */
+function checkUnfiltered(
+  name: string,
+  { prefix, suffix }: Pick<CheckedFanOutSettings, "prefix" | "suffix">,
+  why: string,
+): void {
   if (prefix === undefined && suffix === undefined) return;
   throw new RangeError(
-    `ImageFanOut "${name}": ${prefix === undefined ? "suffix" : "prefix"} filters what is uploaded, but its images are results of another fan-out. Tell its workers which they are told of: only.`,
+    `ImageFanOut "${name}": ${prefix === undefined ? "suffix" : "prefix"} filters what is uploaded, but ${why}. Tell its workers which they are told of: only.`,
   );
+}
+
+/** @throws RangeError where settings ask for what only the other stack can do */
+function checkExisting(name: string, settings: CheckedFanOutSettings): void {
+  checkUnfiltered(name, settings, "its source bucket is another stack's");
+  if (settings.key !== "create" && settings.key !== "retire") return;
+  throw new RangeError(
+    `ImageFanOut "${name}": key is ${JSON.stringify(settings.key)}, but its buckets are another stack's: give the ARN of the key that they have, or none.`,
+  );
+}
+
+/** @throws RangeError where a worker of another stack has the name; its `apply` does where that is only known later */
+function checkOthers(worker: string, others: FanOutOutputs["workers"]): void {
+  const check = (known: object) => {
+    if (!(worker in known)) return;
+    throw new RangeError(
+      `ImageWorker "${worker}": the fan-out's own stack has a worker of that name, whose results are under "${worker}/". Give this one another name.`,
+    );
+  };
+  if (others === undefined) return;
+  if (pulumi.Output.isInstance(others) || others instanceof Promise) pulumi.output(others).apply(check);
+  else check(others);
+}
+
+/** Finds what another stack has created. */
+function findSource(
+  child: Child,
+  { sourceBucket, topic }: FanOutOutputs,
+): Pick<Told, "bucket" | "topic"> & Partial<Told> {
+  return {
+    bucket: findBucket(child, "source", sourceBucket),
+    topic: aws.sns.Topic.get(`${child.name}-created`, topic, undefined, child.parent),
+  };
+}
+
+function findBucket(
+  { name, parent }: Child,
+  which: "source" | "results",
+  bucket: pulumi.Input<string>,
+): aws.s3.Bucket {
+  return aws.s3.Bucket.get(`${name}-${which}`, bucket, undefined, parent);
 }
 
 function createKey(child: Child): EncryptionKey | undefined {

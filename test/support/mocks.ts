@@ -30,9 +30,11 @@ export async function registered(
   const resources: Registered[] = [];
   await pulumi.runtime.setMocks(
     {
-      newResource: ({ type, name, inputs, provider }) => {
+      newResource: ({ type, name, inputs, provider, id }) => {
         resources.push({ type, name, inputs, ...(provider && { provider }) });
-        return { id: `${name}-id`, state: { ...inputs, ...outputs(type, name, place) } };
+        // What exists already is known by its name, or its ARN.
+        const known = id?.split(":").at(-1) || name;
+        return { id: id || `${name}-id`, state: { ...inputs, ...outputs(type, known, place) } };
       },
       call: ({ token }) => {
         throw new Error(`unexpected call of ${token}`);

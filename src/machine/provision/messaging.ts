@@ -81,8 +81,15 @@ export const messaging: Record<string, ResourceType> = {
     inert: ["confirmationTimeoutInMinutes", "deliveryPolicy", "endpointAutoConfirms", "subscriptionRoleArn"],
     async provision(resource, services) {
       const { inputs } = resource;
-      const { sns, identity, omitted } = services;
+      const { sns, identity, omitted, elsewhere } = services;
       const { topic, protocol, endpoint } = inputs as Record<string, string>;
+      if (elsewhere.has(String(topic))) {
+        omitted.add(
+          "aws:sns/topicSubscription:TopicSubscription of a topic that exists already",
+          `the topic ${topic} is not on this computer`,
+        );
+        return takenAsDeclared(resource, services);
+      }
       if (protocol !== "sqs") {
         // Alarms are never raised here, so there is nothing to mail.
         if (protocol !== "email") {

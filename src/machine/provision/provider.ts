@@ -18,6 +18,10 @@ export interface Services {
   readonly omitted: Omitted;
   /** The names of what has been made, by type and ARN. */
   readonly arns: Map<string, string>;
+  /** What has been made, by type and identifier. */
+  readonly made: Map<string, ProvisionedResource>;
+  /** Identifiers of what exists already, and is not here. */
+  readonly elsewhere: Set<string>;
 }
 
 /** One resource type that is run here: the inputs that it knows, and how it comes to be. */

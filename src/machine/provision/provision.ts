@@ -28,6 +28,10 @@ export async function provision(
   const inputs = elsewhere === region ? others : resource.inputs;
   const declared = { ...resource, inputs, physicalName: physicalName(scope, resource) };
   if (existing !== undefined) {
+    // What the program itself has made is here.
+    const made = services.made.get(`${type} ${existing}`);
+    if (made) return made;
+    services.elsewhere.add(existing);
     omitted.add(
       `${type}, which exists already`,
       `${type} "${name}": what exists already on AWS is not on this computer.`,
@@ -49,6 +53,7 @@ export async function provision(
   try {
     const provisioned = await known.provision(declared, services);
     checkAlone(services, type, name, provisioned);
+    services.made.set(`${type} ${provisioned.id}`, provisioned);
     return provisioned;
   } catch (error) {
     const message = `${type} "${name}": ${(error as Error).message}`;

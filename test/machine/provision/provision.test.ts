@@ -52,6 +52,29 @@ describe("a declared resource", () => {
     ]);
   });
 
+  it("is what the program has made itself, where that is what exists already", async () => {
+    const { make, services } = fakeServices();
+    const { id, state } = await make("aws:s3/bucket:Bucket", { bucket: "kept" });
+
+    expect(await make("aws:s3/bucket:Bucket", {}, { existing: id, name: "again" })).to.deep.equal({
+      id,
+      state,
+    });
+    expect(services.omitted.lines).to.deep.equal([]);
+  });
+
+  it("is no subscription of a topic that exists elsewhere, which is listed", async () => {
+    const { make, services, asked } = fakeServices();
+    const topic = "arn:aws:sns:eu-west-1:123456789012:theirs";
+    await make("aws:sns/topic:Topic", {}, { existing: topic });
+    await make("aws:sns/topicSubscription:TopicSubscription", { topic, protocol: "sqs", endpoint: "arn:q" });
+
+    expect(asked).to.deep.equal([]);
+    expect(services.omitted.lines).to.include(
+      "not run here: aws:sns/topicSubscription:TopicSubscription of a topic that exists already (1)",
+    );
+  });
+
   it("is refused in either case where the machine is strict", async () => {
     const { make } = fakeServices({ strict: true });
 

@@ -26,7 +26,14 @@ export function fakeServices({
     return name === "Subscribe" ? { SubscriptionArn: "arn:subscription" } : {};
   };
   const services = {
-    ...{ endpoint: "http://here", region: "eu-west-1", accountId: "000000000000", arns: new Map() },
+    ...{
+      endpoint: "http://here",
+      region: "eu-west-1",
+      accountId: "000000000000",
+      arns: new Map(),
+      made: new Map(),
+      elsewhere: new Set(),
+    },
     omitted: new Omitted(strict),
     sns: { send },
     sqs: { send },

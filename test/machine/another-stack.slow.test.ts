@@ -1,0 +1,63 @@
+import path from "node:path";
+import { expect } from "chai";
+import { runThrough, withFolder, withMachine } from "../support/machine.ts";
+import { projectIn } from "../support/project.ts";
+
+/** Attaches a worker by outputs, as another stack would. */
+const beside = (program: string) =>
+  program.replace(
+    /export const sourceBucket/,
+    `const more = ImageFanOut.get("more", {
+  sourceBucket: fanOut.source.bucket,
+  resultsBucket: fanOut.results.bucket,
+  topic: fanOut.topic.arn,
+  workers: { clockwise: {}, "counter-clockwise": {} },
+});
+new RotationWorker("half", { fanOut: more, angle: 180 });
+$&`,
+  );
+
+/** The same of a stack that is on AWS alone. */
+const elsewhere = (program: string) =>
+  beside(program)
+    .replace("fanOut.source.bucket,", '"their-source",')
+    .replace("fanOut.results.bucket,", '"their-results",')
+    .replace("fanOut.topic.arn,", '"arn:aws:sns:us-east-1:123456789012:their-created",');
+
+describe("a worker on another stack's fan-out, on this computer", function () {
+  this.timeout(60_000);
+  const cat = { key: "cat.jpg", file: path.resolve("samples/cat.jpg") };
+
+  it("gets the same images and writes beside the others, where that stack is here", async () => {
+    await withFolder(async (folder) => {
+      const project = await projectIn(folder, {}, { "index.ts": beside });
+      await withMachine({ project }, async (machine) => {
+        expect(machine.notRun).to.deep.equal([]);
+        const { results, lost } = await runThrough(machine, [cat], path.join(folder, "out"));
+
+        expect(lost).to.deep.equal([]);
+        expect(results).to.deep.equal({
+          "images/clockwise": 1,
+          "images/counter-clockwise": 1,
+          "more/half": 1,
+        });
+      });
+    });
+  });
+
+  it("is said not to run where that stack is on AWS, and the rest goes on", async () => {
+    await withFolder(async (folder) => {
+      const project = await projectIn(folder, {}, { "index.ts": elsewhere });
+      await withMachine({ project }, async (machine) => {
+        expect(machine.notRun).to.deep.equal([
+          "not run here: aws:s3/bucket:Bucket, which exists already (2)",
+          "not run here: aws:sns/topic:Topic, which exists already (1)",
+          "not run here: aws:sns/topicSubscription:TopicSubscription of a topic that exists already (1)",
+        ]);
+        const { results } = await runThrough(machine, [cat], path.join(folder, "out"));
+
+        expect(results).to.deep.equal({ clockwise: 1, "counter-clockwise": 1 });
+      });
+    });
+  });
+});
