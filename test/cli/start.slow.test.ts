@@ -249,12 +249,12 @@ describe("npm start", function () {
       {
         "index.ts": add("setInterval(() => {}, 1000);\nsetTimeout(() => { throw new Error('wrong'); }, 20);"),
       },
-      "index.ts:22:26: wrong\n",
+      "index.ts:19:26: wrong\n",
     ],
     [
       "a misspelt setting",
       { "Pulumi.dev.yaml": (text) => text.replace("logRetentionInDays", "logRetentionDays") },
-      "Pulumi.dev.yaml: Setting workers.logRetentionDays is not known, only memorySize, timeout, batchSize, maximumBatchingWindowInSeconds, maxReceiveCount, logRetentionInDays, damaged, metadata, scaling, reservedConcurrency, only.\n",
+      "Pulumi.dev.yaml: Setting workers.logRetentionDays is not known, only memorySize, timeout, batchSize, maximumBatchingWindowInSeconds, maxReceiveCount, logRetentionInDays, damaged, metadata, carry, scaling, reservedConcurrency, only.\n",
     ],
   ];
   for (const [what, changes, sentence] of mistakes) {

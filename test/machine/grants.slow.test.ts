@@ -40,7 +40,7 @@ fanOut.grantUpload(role("website"));
 fanOut.grantRead(role("gallery"));
 const clockwise = $&`,
     )
-    .replace("warnOfMissedObjective(fanOut)", 'clockwise.grantRedrive(role("on-call"));\n$&')}`;
+    .replace("export const sourceBucket", 'clockwise.grantRedrive(role("on-call"));\n$&')}`;
 
 describe("roles of others on this computer", function () {
   this.timeout(60_000);

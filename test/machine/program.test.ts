@@ -71,15 +71,15 @@ describe("a program that throws", () => {
     [
       "a worker's handler that is not there, with the worker",
       `import { ImageWorker } from ${JSON.stringify(import.meta.resolve("../../src/topology/image-worker.ts"))};
-new ImageWorker("grey", { fanOut: { workers: {}, settings: {}, checkNewWorker() {} }, handler: "handlers/gray.ts" });`,
+new ImageWorker("grey", { fanOut: { attach: () => ({}) }, handler: "handlers/gray.ts" });`,
       `index.ts:4:1: ImageWorker "grey": handler is "handlers/gray.ts", but there is no such file in ${process.cwd()}.`,
     ],
     [
-      "two workers of one name, in two fan-outs",
+      "two fan-outs of one name",
       `import { ImageFanOut } from ${JSON.stringify(import.meta.resolve("../../src/topology/image-fan-out.ts"))};
-import { RotationWorker } from ${JSON.stringify(import.meta.resolve("../../src/topology/rotation-worker.ts"))};
-for (const name of ["one", "two"]) new RotationWorker("turn", { fanOut: new ImageFanOut(name), angle: 90 });`,
-      'RotationWorker "turn": the program declares two of this name, which must be the only one in the whole program. Give one of them another name.',
+new ImageFanOut("images");
+new ImageFanOut("images");`,
+      'ImageFanOut "images": the program declares two of this name, which must be the only one in the whole program. Give one of them another name.',
     ],
   ];
   for (const [what, lines, message] of mistakes) {
