@@ -11,8 +11,10 @@ import {
   ALARM_CHOICES,
   ALARM_THRESHOLDS,
   BUCKET_CHOICES,
+  EXISTING,
   FAN_OUT_CHOICES,
   MAXIMUM_TAGS,
+  NOTIFICATION,
   OBJECTIVE_RANGES,
   STORAGE_CHOICES,
   STORAGE_RANGES,
@@ -44,6 +46,9 @@ const CHOICES: Readonly<Record<string, Choice>> = {
   }),
   prefix: KEY_PART,
   suffix: KEY_PART,
+  "source.existing": EXISTING,
+  "source.notification": NOTIFICATION,
+  "results.existing": EXISTING,
   ...prefixed("buckets.", BUCKET_CHOICES),
   ...prefixed("lifecycle.source.", { ...STORAGE_CHOICES, ...STORAGE_RANGES }),
   ...prefixed("lifecycle.results.", { ...STORAGE_CHOICES, ...STORAGE_RANGES }),
@@ -90,7 +95,7 @@ export function settingsPage(): string {
   const interfaces = declaredInterfaces();
   const top = interfaces.get("FanOutSettings") ?? [];
   const groups = top.filter((each) => each.groups.length > 0);
-  const order = ["workers", "buckets", "lifecycle", "alarms", "objective"];
+  const order = ["workers", "source", "results", "buckets", "lifecycle", "alarms", "objective"];
   groups.sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
   const rowsOf = (prefix: string, declared: readonly Declared[]): string[] =>
     declared.flatMap((each) =>

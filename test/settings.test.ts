@@ -123,7 +123,7 @@ describe("the settings", () => {
     [
       "tracng",
       "true",
-      /^Setting tracng is not known, only dashboard, retention, tracing, key, prefix, suffix, buckets, lifecycle/,
+      /^Setting tracng is not known, only dashboard, retention, tracing, key, prefix, suffix, source, results, buckets, lifecycle/,
     ],
     ["tags", '{"aws:team":"x"}', /^Setting tags\.aws:team is "x", but a tag has a name/],
     ["tags", '{"cost":{}}', /^Setting tags\.cost is {}, but a tag/],
@@ -221,6 +221,7 @@ describe("the settings", () => {
 
     expect(keys).to.have.members([
       ...keysOf("", { key: "", prefix: "", suffix: "", ...FAN_OUT_CHOICES, tags: [] }),
+      ...["source.existing", "source.notification", "results.existing"],
       ...keysOf("buckets.", BUCKET_CHOICES),
       ...keysOf("lifecycle.source.", { ...STORAGE_RANGES, ...STORAGE_CHOICES }),
       ...keysOf("lifecycle.results.", { ...STORAGE_RANGES, ...STORAGE_CHOICES }),

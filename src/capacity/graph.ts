@@ -8,6 +8,8 @@ export interface Declared {
   readonly type: string;
   readonly name: string;
   readonly inputs: Record<string, unknown>;
+  /** Identifier of a resource that the program does not make but reads. */
+  readonly existing?: string | undefined;
 }
 
 /** The account that resources are in while nothing is deployed. */
@@ -30,11 +32,13 @@ export class Recorder {
     declared: Declared,
   ): Promise<{ id: string; state: Record<string, unknown> }> => {
     this.resources.push(declared);
-    const { type, name, inputs } = declared;
+    const { type, name, inputs, existing } = declared;
+    // A bucket that exists is taken for one that keeps versions, as only AWS could tell.
+    const read = existing === undefined ? {} : { versioning: { enabled: true } };
     const service = /^aws:(\w+)\//.exec(type)?.[1] ?? "";
     const region = service === "s3" ? "" : this.#region;
     const arn = `arn:aws:${service}:${region}:${region && ACCOUNT}:${name}`;
-    return { id: name, state: { name, bucket: name, url: name, arn, ...inputs } };
+    return { id: name, state: { name, bucket: name, url: name, arn, ...read, ...inputs } };
   };
 }
 

@@ -63,6 +63,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     const scope = `${stack.project}/${stack.stack}`;
     const declared = new Set<string>();
     const workers: Worker[] = [];
+    const fanOuts: FanOut[] = [];
     const outputs = await runProgram(
       options.program ?? path.join(project, "index.ts"),
       stack,
@@ -73,10 +74,17 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
         return made;
       },
       (component) => {
-        // Nobody on this computer puts anything into a bucket of another stack.
-        if (isWorker(component) && !services.elsewhere.has(component.source)) workers.push(component);
+        if (isWorker(component)) workers.push(component);
+        if (isFanOut(component)) fanOuts.push(component);
       },
     );
+    const added: string[] = [];
+    for (const { source, notificationToAdd } of fanOuts) {
+      if (notificationToAdd && (await notify(aws.store, source, notificationToAdd))) added.push(source);
+    }
+    // Nobody on this computer puts anything into a bucket of another stack.
+    const elsewhere = fanOuts.filter(({ topic }) => services.elsewhere.has(topic));
+    const isHere = ({ source }: Worker) => !elsewhere.some((fanOut) => fanOut.source === source);
     await sweep(services, declared);
     aws.start();
     // As `pulumi stack output --json` prints them, for whoever operates the machine from another process.
@@ -84,8 +92,13 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     return {
       ...aws,
       outputs: outputs as unknown as StackOutputs,
-      workers: withOwnNames(workers).sort((a, b) => (a.name < b.name ? -1 : 1)),
-      notRun: omitted.lines,
+      workers: withOwnNames(workers.filter(isHere)).sort((a, b) => (a.name < b.name ? -1 : 1)),
+      notRun: [
+        ...omitted.lines,
+        ...added.map(
+          (bucket) => `added here: the notification of ${bucket}, which on AWS its owner must add`,
+        ),
+      ],
       stop: () => aws.close(),
     };
   } catch (error) {
@@ -104,4 +117,43 @@ function isWorker(outputs: object): outputs is Worker {
   return ["name", "fanOut", "source", "results", "queue", "deadLetterQueue", "function", "prefix"].every(
     (name) => name in outputs,
   );
+}
+
+/** A fan-out, by the outputs that its component registers. */
+interface FanOut {
+  readonly source: string;
+  readonly topic: string;
+  readonly notificationToAdd?: NotificationToAdd;
+}
+
+/** What is left to the owner of a source bucket. */
+interface NotificationToAdd {
+  readonly TopicConfigurations: readonly {
+    readonly Id: string;
+    readonly TopicArn: string;
+    readonly Events: readonly string[];
+    readonly Filter?: {
+      readonly Key: { readonly FilterRules: readonly { readonly Name: string; readonly Value: string }[] };
+    };
+  }[];
+}
+
+function isFanOut(outputs: object): outputs is FanOut {
+  return ["source", "results", "topic"].every((name) => name in outputs);
+}
+
+/** Adds what a bucket's owner would, unless the program itself has declared notifications of it. @returns whether it did */
+async function notify(
+  store: LocalAws["store"],
+  bucket: string,
+  { TopicConfigurations }: NotificationToAdd,
+): Promise<boolean> {
+  const ids = TopicConfigurations.map(({ Id }) => Id);
+  if (store.bucket(bucket).notification.topics.some(({ id }) => !ids.includes(id))) return false;
+  const topics = TopicConfigurations.map(({ Id: id, TopicArn: topicArn, Events: events, Filter }) => {
+    const rule = (name: string) => Filter?.Key.FilterRules.find(({ Name }) => Name === name)?.Value;
+    return { id, topicArn, events, filterPrefix: rule("prefix"), filterSuffix: rule("suffix") };
+  });
+  await store.setNotification(bucket, { topics });
+  return true;
 }

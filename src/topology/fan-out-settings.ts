@@ -1,3 +1,4 @@
+import type * as aws from "@pulumi/aws";
 import { MAX_IN_FLIGHT, RETENTION_SECONDS } from "../delivery/queue.ts";
 import {
   type Choices,
@@ -18,6 +19,12 @@ export interface FanOutSettings {
 
   /** How keys of images end, such as `.jpg`: nobody is told of others. Case matters. @default all keys */
   readonly suffix?: string;
+
+  /** Bucket that exists already and that images are dropped into. @default one that is made */
+  readonly source?: SourceSettings;
+
+  /** Bucket that exists already and that results come back in. @default one that is made */
+  readonly results?: ResultsSettings;
 
   /** How images are kept, in both buckets. @default each as said there */
   readonly buckets?: BucketSettings;
@@ -60,6 +67,27 @@ export interface FanOutSettings {
    * takes some values for numbers: quote those whose digits must stay as they are, such as leading zeros. @default none
    */
   readonly tags?: Record<string, string>;
+}
+
+/** Settings of a source bucket that somebody else made, in this account and region. */
+export interface SourceSettings {
+  /**
+   * Its name or, in a program, its resource. It must keep versions, or nobody is told of the images; whatever else it has is its owner's:
+   * policy, encryption, lifecycle. Its KMS key, where it has one, must be that of `key`. @default none
+   */
+  readonly existing: string | aws.s3.Bucket;
+
+  /**
+   * Whether its notification configuration, of which a bucket has one, becomes the machine's: true replaces what is there, false
+   * leaves it to its owner, and the fan-out's `notificationToAdd` says what has to be added. @default none
+   */
+  readonly notification: boolean;
+}
+
+/** Settings of a results bucket that somebody else made. */
+export interface ResultsSettings {
+  /** Its name or, in a program, its resource. It must keep versions; whatever else it has is its owner's. @default none */
+  readonly existing: string | aws.s3.Bucket;
 }
 
 /** Settings of both buckets. */
@@ -193,7 +221,19 @@ export const FAN_OUT_CHOICES = {
   tracing: false,
 } as const satisfies Choices;
 
-const GROUPS = ["key", "prefix", "suffix", "buckets", "lifecycle", "workers", "alarms", "objective", "tags"];
+const GROUPS = [
+  "key",
+  "prefix",
+  "suffix",
+  "source",
+  "results",
+  "buckets",
+  "lifecycle",
+  "workers",
+  "alarms",
+  "objective",
+  "tags",
+];
 
 /** Names of all settings. */
 export const FAN_OUT_KEYS: readonly string[] = [...Object.keys(FAN_OUT_CHOICES), ...GROUPS];
@@ -247,6 +287,7 @@ function check(prefix: string, given: FanOutSettings, others: readonly string[])
     ...choices,
     ...keys,
     key,
+    ...checkExisting(prefix, given),
     buckets,
     lifecycle: checkLifecycle(`${prefix}lifecycle.`, given.lifecycle ?? {}),
     alarms,
@@ -254,6 +295,43 @@ function check(prefix: string, given: FanOutSettings, others: readonly string[])
     objective,
     tags: checkTags(prefix, given.tags ?? {}),
   };
+}
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html */
+const BUCKET_NAME = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
+
+export const EXISTING = { text: "a bucket's name" } as const;
+export const NOTIFICATION = { text: "true, false" } as const;
+
+function checkExisting(prefix: string, { source, results, lifecycle }: FanOutSettings) {
+  for (const [of, given] of Object.entries({ source, results })) {
+    if (given === undefined) continue;
+    choose(`${prefix}${of}.`, given, {}, of === "source" ? ["existing", "notification"] : ["existing"]);
+    const { existing } = given;
+    const isBucket =
+      typeof existing === "object" && existing !== null && "bucket" in existing && "arn" in existing;
+    if (!isBucket && !(typeof existing === "string" && BUCKET_NAME.test(existing))) {
+      throw new RangeError(
+        `${prefix}${of}.existing is ${JSON.stringify(existing)}, but must be the name of a bucket.`,
+      );
+    }
+    if (lifecycle?.[of as "source" | "results"] !== undefined) {
+      throw new RangeError(
+        `${prefix}lifecycle.${of} is about a bucket that the machine makes, but ${of}.existing has its owner's lifecycle: leave one of them out.`,
+      );
+    }
+  }
+  if (source !== undefined && typeof source.notification !== "boolean") {
+    throw new RangeError(
+      `${prefix}source.notification is ${JSON.stringify(source.notification)}, but must be true, which replaces all notifications of the bucket, or false, which leaves them to its owner.`,
+    );
+  }
+  if (source !== undefined && source.existing === results?.existing) {
+    throw new RangeError(
+      `${prefix}source.existing and results.existing are the same bucket: every result would be taken for an image.`,
+    );
+  }
+  return { source, results };
 }
 
 function checkLifecycle(prefix: string, given: LifecycleSettings) {

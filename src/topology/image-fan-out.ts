@@ -8,6 +8,7 @@ import { Attached } from "./attached.ts";
 import { checkFullName, checkName } from "./checks.ts";
 import { bodyOfAll } from "./dashboard.ts";
 import { EncryptionKey, type EncryptionKeyTransform } from "./encryption-key.ts";
+import { existingBucket, type NotificationToAdd, notificationToAdd } from "./existing-bucket.ts";
 import { type CheckedFanOutSettings, checkFanOutSettings, type FanOutSettings } from "./fan-out-settings.ts";
 import { notificationFilter } from "./filters.ts";
 import { type Granted, grant } from "./grants.ts";
@@ -103,8 +104,8 @@ const TOLD_TRANSFORMS: Record<keyof ToldTransform, true> = {
 export interface FanOutNodes {
   /** Undefined where the topic is another stack's. */
   readonly topicPolicy?: aws.sns.TopicPolicy;
-  /** Undefined where the source bucket is another stack's. */
-  readonly notification?: aws.s3.BucketNotification;
+  /** Undefined where the source bucket is another stack's, or its notifications are left to its owner. */
+  readonly notification?: aws.s3.BucketNotification | undefined;
   /** Layer with sharp and libvips for linux-arm64, for every function that processes images. */
   readonly layer: aws.lambda.LayerVersion;
   /** Key that was made for this machine, if there is one. */
@@ -141,7 +142,8 @@ interface Told {
   readonly bucket: aws.s3.Bucket;
   readonly topic: aws.sns.Topic;
   readonly topicPolicy: aws.sns.TopicPolicy;
-  readonly notification: aws.s3.BucketNotification;
+  /** Undefined where it is left to the bucket's owner. */
+  readonly notification: aws.s3.BucketNotification | undefined;
 }
 
 /**
@@ -164,6 +166,8 @@ export class ImageFanOut extends pulumi.ComponentResource {
   readonly #attached = new Attached();
   /** Outputs of the workers attached so far, by name. */
   readonly workers: Readonly<Record<string, DeclaredOutputs>> = this.#attached.outputs;
+  /** What the owner of the source bucket must add to its notifications; undefined where the machine has done so. */
+  readonly notificationToAdd: pulumi.Output<NotificationToAdd> | undefined;
   /** Further resources, for what neither arguments nor `transform` can say. */
   readonly nodes: FanOutNodes;
   readonly #shared: Shared;
@@ -212,12 +216,22 @@ export class ImageFanOut extends pulumi.ComponentResource {
     const results = existing ? undefined : createBucket(child, "results", encryptionKeyArn);
     this.results = results?.bucket ?? findBucket(child, "results", existing?.resultsBucket ?? "");
     this.#tellOfResults = () => {
+      if (settings.results) {
+        throw new RangeError(
+          `ImageFanOut "${name}": completed would change the notifications of results.existing, which are its owner's.`,
+        );
+      }
       if (results) return tellTopic(child, "results", results, encryptionKeyArn);
       throw new RangeError(
         `ImageFanOut "${name}": completed would change the results bucket, which is another stack's: ask for it there, and export the topic.`,
       );
     };
     if (settings.tracing && !after && !existing) letTopicTrace(child, topic);
+    const isLeft = settings.source?.notification === false;
+    this.notificationToAdd = isLeft
+      ? notificationToAdd(machine, topic.arn, notificationFilter(settings))
+      : undefined;
+    if (this.notificationToAdd) tellOwner(this, bucket, this.notificationToAdd);
     const layer = createLayer(child);
 
     this.alarmTopic = createAlarmTopic(child, encryptionKeyArn);
@@ -234,6 +248,7 @@ export class ImageFanOut extends pulumi.ComponentResource {
       source: this.source.bucket,
       results: this.results.bucket,
       topic: this.topic.arn,
+      ...(this.notificationToAdd && { notificationToAdd: this.notificationToAdd }),
     });
   }
 
@@ -368,13 +383,17 @@ function kept({ settings: { retention }, parent }: Child): pulumi.ComponentResou
 function checkAfter(
   name: string,
   after: ImageFanOut | undefined,
-  { prefix, suffix }: CheckedFanOutSettings,
+  { prefix, suffix, source }: CheckedFanOutSettings,
 ): void {
   if (after === undefined) return;
   if (!(after instanceof ImageFanOut)) {
     throw new RangeError(`ImageFanOut "${name}": after is ${typeof after}, but must be an ImageFanOut.`);
   }
   checkUnfiltered(name, { prefix, suffix }, "its images are results of another fan-out");
+  if (source === undefined) return;
+  throw new RangeError(
+    `ImageFanOut "${name}": source is given, but its images are results of another fan-out: leave source or after out.`,
+  );
 }
 
 /** @throws RangeError where there would be nothing to filter */
@@ -392,6 +411,12 @@ function checkUnfiltered(
 /** @throws RangeError where settings ask for what only the other stack can do */
 function checkExisting(name: string, settings: CheckedFanOutSettings): void {
   checkUnfiltered(name, settings, "its source bucket is another stack's");
+  for (const which of ["source", "results"] as const) {
+    if (settings[which] === undefined) continue;
+    throw new RangeError(
+      `ImageFanOut "${name}": ${which} is given, but the outputs of the other stack say which bucket that is: leave it out.`,
+    );
+  }
   if (settings.key !== "create" && settings.key !== "retire") return;
   throw new RangeError(
     `ImageFanOut "${name}": key is ${JSON.stringify(settings.key)}, but its buckets are another stack's: give the ARN of the key that they have, or none.`,
@@ -437,7 +462,20 @@ function createKey(child: Child): EncryptionKey | undefined {
   return new EncryptionKey(`${name}-key`, args, kept(child));
 }
 
-function createBucket(child: Child, of: "source" | "results", keyArn: KeyArn): ImageBucket {
+/** Bucket of a fan-out, and what makes it keep versions if that is the machine's. */
+type Source = Pick<ImageBucket, "bucket"> & Partial<Pick<ImageBucket, "versioning">>;
+
+function createBucket(child: Child, of: "source" | "results", keyArn: KeyArn): Source {
+  const existing = child.settings[of]?.existing;
+  if (existing !== undefined) {
+    const subject = `ImageFanOut "${child.name}": ${of}.existing`;
+    if (child.transform[of] !== undefined) {
+      throw new RangeError(
+        `${subject} is its owner's, so that transform.${of} can change nothing: leave one of them out.`,
+      );
+    }
+    return { bucket: existingBucket(subject, `${child.name}-${of}`, existing, child.parent) };
+  }
   const { buckets, retention, lifecycle, tags } = child.settings;
   const { noncurrentVersionDays } = buckets;
   const args = {
@@ -463,11 +501,12 @@ function createSource(child: Child, keyArn: KeyArn): Told {
 }
 
 /** Creates the topic that is told of everything in a bucket. */
-function tellTopic(child: Child, which: keyof typeof TOLD, from: ImageBucket, keyArn: KeyArn): Told {
+function tellTopic(child: Child, which: keyof typeof TOLD, from: Source, keyArn: KeyArn): Told {
   const { bucket } = from;
   const topic = createTopic(child, which, keyArn);
   const topicPolicy = letBucketPublish(child, which, topic, bucket);
-  const notification = notify(child, which, topic, from, topicPolicy);
+  const isLeft = which === "source" && child.settings.source?.notification === false;
+  const notification = isLeft ? undefined : notify(child, which, topic, from, topicPolicy);
   return { bucket, topic, topicPolicy, notification };
 }
 
@@ -534,7 +573,7 @@ function notify(
   child: Child,
   which: keyof typeof TOLD,
   topic: aws.sns.Topic,
-  from: ImageBucket,
+  from: Source,
   topicPolicy: aws.sns.TopicPolicy,
 ): aws.s3.BucketNotification {
   const { name, settings, parent } = child;
@@ -553,7 +592,7 @@ function notify(
           },
         ],
       },
-      { ...parent, dependsOn: [topicPolicy, from.versioning] },
+      { ...parent, dependsOn: [topicPolicy, ...(from.versioning ? [from.versioning] : [])] },
     ),
   );
 }
@@ -606,4 +645,20 @@ function createDashboard(
       parent,
     ),
   );
+}
+
+/** Prints what the owner of the source bucket must add, as nobody is told of an image before that. */
+function tellOwner(
+  fanOut: ImageFanOut,
+  source: aws.s3.Bucket,
+  toAdd: pulumi.Output<NotificationToAdd>,
+): void {
+  pulumi
+    .all([source.bucket, toAdd])
+    .apply(([bucket, configuration]) =>
+      pulumi.log.info(
+        `Nobody is told of images in ${bucket} before its owner adds this to its notifications, which the machine leaves alone: ${JSON.stringify(configuration)}`,
+        fanOut,
+      ),
+    );
 }

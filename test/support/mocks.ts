@@ -34,7 +34,10 @@ export async function registered(
         resources.push({ type, name, inputs, ...(provider && { provider }) });
         // What exists already is known by its name, or its ARN.
         const known = id?.split(":").at(-1) || name;
-        return { id: id || `${name}-id`, state: { ...inputs, ...outputs(type, known, place) } };
+        return {
+          id: id || `${name}-id`,
+          state: { ...inputs, ...(id && { versioning: { enabled: true } }), ...outputs(type, known, place) },
+        };
       },
       call: ({ token }) => {
         throw new Error(`unexpected call of ${token}`);

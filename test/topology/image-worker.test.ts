@@ -360,7 +360,7 @@ describe("ImageWorker", () => {
         expect(Object.keys(worker.nodes)).to.have.members(["role", "logGroup", "mapping", "subscription"]);
       }
       expect(shown(fanOut)).to.have.members([
-        ...["source", "results", "topic", "alarmTopic", "workers", "nodes"],
+        ...["source", "results", "topic", "alarmTopic", "workers", "notificationToAdd", "nodes"],
       ]);
     });
   });

@@ -6,7 +6,7 @@ import { lambda } from "./lambda.ts";
 import { messaging } from "./messaging.ts";
 import { other } from "./other.ts";
 import { type ResourceType, type Services, unknownInputs } from "./provider.ts";
-import { s3 } from "./s3.ts";
+import { BUCKET, makeExisting, s3 } from "./s3.ts";
 
 const TYPES: Record<string, ResourceType> = { ...s3, ...messaging, ...lambda, ...other };
 
@@ -36,7 +36,10 @@ export async function provision(
       `${type}, which exists already`,
       `${type} "${name}": what exists already on AWS is not on this computer.`,
     );
-    return takenAsDeclared(declared, services);
+    if (type !== BUCKET) return takenAsDeclared(declared, services);
+    // Images may be dropped into it all the same.
+    await makeExisting(existing, services);
+    return takenAsDeclared({ ...declared, inputs: { versioning: { enabled: true } } }, services);
   }
   const known = TYPES[type];
   if (!known) {

@@ -1,4 +1,4 @@
-import { nothingToDo, policyText, type ResourceType } from "./provider.ts";
+import { nothingToDo, policyText, type ResourceType, type Services } from "./provider.ts";
 
 interface TopicNotification {
   id?: string;
@@ -21,13 +21,14 @@ const LIFECYCLE = nothingToDo([
   "rules.transitions.storageClass",
 ]);
 
+export const BUCKET = "aws:s3/bucket:Bucket";
+
 export const s3: Record<string, ResourceType> = {
-  "aws:s3/bucket:Bucket": {
+  [BUCKET]: {
     inputs: ["bucket", "forceDestroy", "tags.*"],
     async provision({ inputs, physicalName }, { store }) {
       const bucket = String(inputs.bucket ?? physicalName);
-      // From an earlier start, perhaps, with all that is in it.
-      if (!store.buckets().some(({ name }) => name === bucket)) await store.createBucket(bucket);
+      await makeBucket(store, bucket);
       return { id: bucket, state: { ...inputs, bucket, arn: `arn:aws:s3:::${bucket}` } };
     },
   },
@@ -113,3 +114,14 @@ export const s3: Record<string, ResourceType> = {
     },
   },
 };
+
+/** Makes a bucket where there is none from an earlier start, with all that is in it. */
+async function makeBucket(store: Services["store"], bucket: string): Promise<void> {
+  if (!store.buckets().some(({ name }) => name === bucket)) await store.createBucket(bucket);
+}
+
+/** Makes a bucket that exists on AWS, empty at first, and with versions. */
+export async function makeExisting(bucket: string, { store }: Services): Promise<void> {
+  await makeBucket(store, bucket);
+  await store.setVersioning(bucket, "Enabled");
+}

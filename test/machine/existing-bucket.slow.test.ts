@@ -1,0 +1,53 @@
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import { expect } from "chai";
+import { runThrough, withFolder, withMachine } from "../support/machine.ts";
+
+/** A program whose buckets exist on AWS. */
+const program = (notification: boolean) => `
+import { ImageFanOut } from ${JSON.stringify(pathToFileURL(path.resolve("src/topology/image-fan-out.ts")).href)};
+import { RotationWorker } from ${JSON.stringify(pathToFileURL(path.resolve("src/topology/rotation-worker.ts")).href)};
+
+const fanOut = new ImageFanOut("images", {
+  source: { existing: "my-photos", notification: ${notification} },
+  results: { existing: "my-results" },
+  suffix: ".jpg",
+});
+new RotationWorker("clockwise", { fanOut, angle: 90 });
+
+export const sourceBucket = fanOut.source.bucket;
+export const resultsBucket = fanOut.results.bucket;
+export const topic = fanOut.topic.arn;
+export const workers = fanOut.workers;
+`;
+
+describe("a machine with buckets of somebody else's", function () {
+  this.timeout(60_000);
+
+  for (const [notification, notRun] of [
+    [true, []],
+    [false, ["added here: the notification of my-photos, which on AWS its owner must add"]],
+  ] as const) {
+    it(`turns an image on this computer, in buckets of their names, where notification is ${notification}`, () =>
+      withFolder(async (folder) => {
+        const file = path.join(folder, "program.ts");
+        await writeFile(file, program(notification));
+        await withMachine({ program: file }, async (machine) => {
+          const image = { key: "cat.jpg", file: path.resolve("samples/cat.jpg") };
+          const summary = await runThrough(machine, [image], path.join(folder, "out"));
+
+          expect(summary).to.deep.include({ results: { clockwise: 1 }, rejections: [], lost: [] });
+          expect(machine.notRun).to.deep.equal([
+            "not run here: aws:s3/bucket:Bucket, which exists already (2)",
+            ...notRun,
+          ]);
+          const { sourceBucket, resultsBucket } = machine.outputs;
+          expect([sourceBucket, resultsBucket]).to.deep.equal(["my-photos", "my-results"]);
+          const { topics } = machine.store.bucket("my-photos").notification;
+          expect(topics).to.have.length(1);
+          expect(topics[0]).to.include({ topicArn: machine.outputs.topic, filterSuffix: ".jpg" });
+        });
+      }));
+  }
+});
