@@ -20,6 +20,7 @@ export function runCost({ accepted, queued, workers }: Simulation, assumed: Assu
   const gbSeconds = sum(workers, ({ usage, plan }) => (usage.billedSeconds * plan.memorySize) / 1024);
   const invocations = sum(workers, ({ usage }) => usage.invocations);
   const tries = sum(workers, ({ usage }) => usage.tries);
+  const reads = sum(workers, ({ usage, plan }) => usage.tries * (plan.readsTags ? 2 : 1));
   const results = sum(workers, (worker) => worker.results);
   const pollerHours = sum(workers, ({ usage }) => usage.extraPollerHours);
   // What one request receives of a batch, one deletes or gives back: messages of several batches never share any.
@@ -34,7 +35,7 @@ export function runCost({ accepted, queued, workers }: Simulation, assumed: Assu
     "Lambda pollers above the minimum": pollerHours * assumed.pricePollerHour,
     "S3 uploads": images * MILLION * assumed.priceS3Puts,
     "S3 results": results * MILLION * assumed.priceS3Puts,
-    "S3 reads": tries * MILLION * assumed.priceS3Gets,
+    "S3 reads": reads * MILLION * assumed.priceS3Gets,
     "SNS publishes": published * MILLION * assumed.priceSnsPublishes,
     "SQS requests": requests * MILLION * assumed.priceSqsRequests,
     "SQS polls that find nothing": emptyPolls * MILLION * assumed.priceSqsRequests,

@@ -55,7 +55,9 @@ const NEVER = 1000;
 export function planOf(resources: readonly Declared[], region: string): Plan {
   const of = (type: string) => resources.filter((resource) => resource.type === type);
   const lifecycles = of("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration");
-  const sources = of("aws:s3/bucketNotification:BucketNotification").map(({ inputs }) => inputs.bucket);
+  const sources = of("aws:s3/bucketNotification:BucketNotification")
+    .filter(tellsOfImages)
+    .map(({ inputs }) => inputs.bucket);
   const workers = withOwnNames(
     of("aws:lambda/eventSourceMapping:EventSourceMapping").map((mapping) => workerOf(mapping, resources)),
   );
@@ -74,6 +76,11 @@ export function planOf(resources: readonly Declared[], region: string): Plan {
       results: stayOf(lifecycles.find(({ inputs }) => !sources.includes(inputs.bucket))),
     },
   };
+}
+
+/** Whether a bucket's notification is of new images, not of results. */
+function tellsOfImages({ inputs }: Declared): boolean {
+  return ((inputs.topics ?? []) as { id?: string }[]).some(({ id }) => id !== "completed");
 }
 
 /** Counts the metrics that an alarm watches, each of which is paid for: one, or those of its expression. */
@@ -115,7 +122,7 @@ function workerOf({ name, inputs }: Declared, resources: readonly Declared[]): W
   const queue = referred(resources, "aws:sqs/queue:Queue", inputs.eventSourceArn, name);
   const reserved = lambda.inputs.reservedConcurrentExecutions;
   const redrive = queue.inputs.redrivePolicy;
-  const { WORKER: service, MACHINE: machine } = variablesOf(lambda);
+  const { WORKER: service, MACHINE: machine, CARRY: carry = "" } = variablesOf(lambda);
   return {
     name: service ?? lambda.name,
     dimensions: service && machine ? { service, machine } : undefined,
@@ -129,6 +136,7 @@ function workerOf({ name, inputs }: Declared, resources: readonly Declared[]): W
     maxReceiveCount: redrive === undefined ? NEVER : Number(JSON.parse(String(redrive)).maxReceiveCount),
     retention: Number(queue.inputs.messageRetentionSeconds ?? DEFAULTS.retention),
     isFiltered: isFiltered(queue, resources),
+    readsTags: carry.split(",").includes("tags"),
   };
 }
 

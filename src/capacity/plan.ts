@@ -24,6 +24,8 @@ export interface WorkerPlan {
   readonly retention: number;
   /** Whether a filter of bucket or topic leaves images out, nobody knows how many. @default false */
   readonly isFiltered?: boolean;
+  /** Whether it asks for the tags of each source, too. @default false */
+  readonly readsTags?: boolean;
 }
 
 /** The pollers of a worker that has some of its own. */

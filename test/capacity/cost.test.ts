@@ -21,6 +21,15 @@ describe("cost", () => {
     expect(items["CloudWatch metrics"]).to.be.closeTo((2 * 9 * 0.3) / 730, 1e-9);
   });
 
+  it("has a second read for each image of a worker that asks for tags", () => {
+    const assumptions = plenty();
+    const plan = planWith({ name: "a", readsTags: true }, { name: "b" });
+
+    const items = runCost(simulate(plan, steady(1000, 10, 0.3), assumptions), assumptions);
+
+    expect(items.find(({ item }) => item === "S3 reads")?.dollars).to.be.closeTo((3 * 0.4) / 100, 1e-9);
+  });
+
   it("counts requests by the batch: SQS receives and deletes, and Lambda runs, as often for one as for ten", () => {
     const assumptions = plenty();
     const scaling = { maximumConcurrency: 100 };

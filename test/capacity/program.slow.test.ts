@@ -76,6 +76,36 @@ describe("the plan of the program", () => {
     });
   });
 
+  it("knows who asks for tags", async () => {
+    const asks = async (carry: string[]) =>
+      planOf(
+        await resourcesOf({ "rube-goldberg-image-machine:workers": JSON.stringify({ carry }) }),
+        "eu-west-1",
+      ).workers.map(({ readsTags }) => readsTags);
+
+    expect(await asks(["metadata", "tags"])).to.deep.equal([true, true]);
+    expect(await asks(["metadata"])).to.deep.equal([false, false]);
+  });
+
+  it("takes results for no sources where the results bucket tells of them", async () => {
+    const lifecycle = { results: { expireDays: 7 } };
+    const resources = await resourcesOf({
+      "rube-goldberg-image-machine:lifecycle": JSON.stringify(lifecycle),
+    });
+    const { bucket } =
+      resources.find(({ name }) => name === "images-results-lifecycle")?.inputs ??
+      expect.fail("no lifecycle");
+    const completed = {
+      type: "aws:s3/bucketNotification:BucketNotification",
+      name: "images-results-notification",
+      inputs: { bucket, topics: [{ id: "completed" }] },
+    };
+
+    expect(planOf([...resources, completed], "eu-west-1").stay).to.deep.include({
+      results: { days: 7, moved: undefined },
+    });
+  });
+
   it("of dev costs next to nothing while no image comes, and that of prod little", async () => {
     const idle = async (stack: string) => {
       const plan = planOf(await resourcesOf(readStackConfig(process.cwd(), stack).config), "us-east-1");
