@@ -1,11 +1,13 @@
 import { readFileSync } from "node:fs";
-import { cp, readdir, rename, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { ReceiveMessageCommand } from "@aws-sdk/client-sqs";
+import type * as pulumi from "@pulumi/pulumi";
 import { expect } from "chai";
 import sharp from "sharp";
 import type { Machine } from "../../src/machine/machine.ts";
+import { bundleHandler } from "../../src/packaging/bundle.ts";
 import { runThrough, withFolder, withMachine } from "../support/machine.ts";
 import { runInPulumiRuntime } from "../support/pulumi-runtime.ts";
 
@@ -87,7 +89,7 @@ async function withRecipe<T>(
   return withFolder(async (project) => {
     const here = (RECIPES.get(title) ?? "")
       .replaceAll('"./src/', `"${pathToFileURL(path.resolve("src")).href}/`)
-      .replaceAll('"layers/', `"${project}/`)
+      .replaceAll(/"(layers|build)\//g, `"${project}/$1/`)
       .replaceAll(/"(@pulumi\/\w+)"/g, (_, name) => JSON.stringify(import.meta.resolve(name)));
     const program = path.join(project, "index.ts");
     await writeFile(program, here);
@@ -95,9 +97,12 @@ async function withRecipe<T>(
     await writeFile(path.join(project, "Pulumi.yaml"), "name: rube-goldberg-image-machine\n");
     await writeFile(path.join(project, "Pulumi.dev.yaml"), "config: {}\n");
     await writeFile(path.join(project, "angles.json"), "[45, 90]");
-    await cp("layers/sharp", path.join(project, "sharp-x64"), { recursive: true });
-    const images = path.join(project, "sharp-x64/node_modules/@img");
+    await cp("layers/sharp", path.join(project, "layers/sharp-x64"), { recursive: true });
+    const images = path.join(project, "layers/sharp-x64/node_modules/@img");
     await rename(path.join(images, "sharp-linux-arm64"), path.join(images, "sharp-linux-x64"));
+    const built = (await bundleHandler("handlers/rotate.ts").assets)["index.js"] as pulumi.asset.StringAsset;
+    await mkdir(path.join(project, "build/turn"), { recursive: true });
+    await writeFile(path.join(project, "build/turn/index.js"), await built.text);
     return use(project, program);
   });
 }
