@@ -48,11 +48,13 @@ export interface RuntimeResult {
  * Runs the program in this folder, or another, as `pulumi preview` or `pulumi up` does: in Pulumi's own Node.js
  * runtime, which registers resources over gRPC. The engine's side of it records them, and answers with values in
  * AWS's shape. It is one that leaves it to the runtime to work out aliases.
+ * @param others what a stack that the program refers to has for outputs
  */
 export async function runInPulumiRuntime(
   command: "preview" | "up",
   config: Record<string, string> = {},
   program = ".",
+  others: Record<string, unknown> = {},
 ): Promise<RuntimeResult> {
   const preview = command === "preview";
   const resources: RuntimeResource[] = [];
@@ -65,6 +67,8 @@ export async function runInPulumiRuntime(
   const nothing: Call = (_call, answer) => answer(null, new Empty());
   const server = new Server({ "grpc.max_receive_message_length": -1 });
   const features = ["secrets", "resourceReferences", "outputValues", "deletedWith"];
+  // The runtime cannot work out aliases of what it reads: it has forgotten the name by then.
+  if (Object.keys(others).length > 0) features.push("aliasSpecs");
   server.addService(ResourceMonitorService, {
     supportsFeature: ((call, answer) => {
       const response = new resource.SupportsFeatureResponse();
@@ -97,6 +101,18 @@ export async function runInPulumiRuntime(
       response.setUrn(urn);
       response.setId(request.getCustom() && !preview ? `${name}-id` : "");
       response.setObject(Struct.fromJavaScript(outputs));
+      answer(null, response);
+    }) satisfies Call,
+    // What exists is there in a preview, too.
+    readResource: ((call, answer) => {
+      const { request } = call;
+      const [type, name, id] = [request.getType(), request.getName(), request.getId()];
+      const response = new resource.ReadResourceResponse();
+      response.setUrn(`urn:pulumi:dev::${PROJECT}::${type}::${name}`);
+      const state = type.endsWith(":StackReference")
+        ? { name: id, outputs: others, secretOutputNames: [] }
+        : { ...answered(type, name, {}, false), ...(type.endsWith(":Topic") ? { arn: id } : { bucket: id }) };
+      response.setProperties(Struct.fromJavaScript(state));
       answer(null, response);
     }) satisfies Call,
     registerResourceOutputs: ((call, answer) => {
