@@ -6,7 +6,8 @@ const inputs = { runtime: "nodejs24.x", handler: "index.handler", code: "an arch
 
 describe("a function on this computer", () => {
   it("is what it is declared to be", async () => {
-    const { make, asked } = fakeServices();
+    const { make, services, asked } = fakeServices();
+    services.arns.set("aws:lambda/layerVersion:LayerVersion arn:layer", "layer");
 
     const { id, state } = await make(FUNCTION, {
       ...inputs,
