@@ -13,7 +13,7 @@ describe("a function on this computer", () => {
       ...inputs,
       ...{
         name: "f",
-        layers: ["arn:layer"],
+        layers: ["arn:layer", "arn:aws:extension"],
         memorySize: 2048,
         timeout: 120,
         reservedConcurrentExecutions: 5,
@@ -23,6 +23,7 @@ describe("a function on this computer", () => {
     });
 
     expect([id, state.arn]).to.deep.equal(["f", "arn:function"]);
+    expect(services.omitted.lines).to.deep.equal(["not run here: the layer arn:aws:extension (1)"]);
     const declared = { layers: ["arn:layer"], memorySize: 2048, timeout: 120, environment: { A: "b" } };
     expect(asked).to.deep.equal([
       ["createFunction", { ...inputs, name: "f", ...declared, logGroup: "/a/group" }],
