@@ -1,17 +1,6 @@
-import { createWriteStream, type WriteStream } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import path from "node:path";
-import { chaos, Events, Faults } from "local-aws";
-import { Failures } from "../machine/failures.ts";
-import { findInputs, type Input, UsageError } from "../machine/inputs.ts";
-import { type Machine, startMachine } from "../machine/machine.ts";
-import { run, type Summary } from "../machine/run.ts";
-import type { Outcome } from "../machine/tally.ts";
 import { HELP_OPTION, runCommand } from "./arguments.ts";
-import { progressDisplay } from "./progress.ts";
-import { logIn, printSummary } from "./summary.ts";
-import { fromHere, near, PROJECT } from "./words.ts";
+import { fromHere, PROJECT } from "./words.ts";
 
 const USAGE = `Usage: npm start -- [--out DIR] [--stack NAME] [--strict] [--chaos SEED]
                     [--report FILE] [FILE|FOLDER]...
@@ -40,23 +29,9 @@ const OPTIONS = {
   ...HELP_OPTION,
 } as const;
 
-/** Seconds that the largest photo may take here. */
-const LARGE_IMAGE_SECONDS = 10;
-
-interface RunOptions {
-  /** The folder for the results. */
-  readonly out: string;
-  readonly stack: string;
-  readonly strict: boolean;
-  /** Seed of the faults; undefined where nothing goes wrong on purpose. */
-  readonly seed: string | undefined;
-  /** The file for the report. */
-  readonly report: string | undefined;
-  /** Files and folders. */
-  readonly given: readonly string[];
-}
-
 await runCommand(USAGE, { allowPositionals: true, options: OPTIONS }, async ({ values, positionals }) => {
+  // A mistake in the arguments is told before Pulumi and AWS are loaded.
+  const { runOnce } = await import("./run-once.ts");
   const { rejections, lost, givenUp } = await runOnce({
     out: fromHere(values.out),
     stack: values.stack,
@@ -67,122 +42,3 @@ await runCommand(USAGE, { allowPositionals: true, options: OPTIONS }, async ({ v
   });
   return rejections.length + lost.length + givenUp.length > 0 ? 1 : 0;
 });
-
-/** Runs one machine, from its start to its end, whatever happens in between. */
-async function runOnce(options: RunOptions): Promise<Summary> {
-  const inputs = () => findInputs(options.given);
-  // What is wrong with them is said before anything is started.
-  const images = await count(inputs());
-  if (images === 0) throw new UsageError(`${options.given.join(", ")}: there are no files in it.`);
-  await using undo = new AsyncDisposableStack();
-  const report = options.report === undefined ? undefined : await openReport(options.report, undo);
-  const folder = await temporaryFolder(undo);
-  const display = progressDisplay(process.stderr);
-  undo.defer(() => display.stop());
-  const interruption = new AbortController();
-  const say = (text: string) => {
-    if (!interruption.signal.aborted) display.say(text);
-  };
-  const { starting, failures, faults } = begin(options, folder, images, say);
-  undo.defer(() => stop(starting));
-  endOnInterrupt(interruption, undo, display);
-  try {
-    const machine = await starting;
-    for (const line of machine.notRun) console.log(line);
-    // What an earlier run left would contradict this one.
-    for (const { name } of machine.workers) await rm(logIn(options.out, name), { force: true });
-    failures?.nameWorkers(machine.workers);
-    const onOutcome = report && ((outcome: Outcome) => report.write(`${JSON.stringify(outcome)}\n`));
-    const summary = await run(machine, inputs, options.out, (progress) => display.update(progress, images), {
-      failures,
-      onOutcome,
-    });
-    display.stop();
-    if (faults) console.log(`went wrong: ${mostFrequentFirst(faults.counts)}`);
-    await printSummary(summary, failures?.kinds ?? [], options);
-    return summary;
-  } catch (error) {
-    // It follows from the end, which is told already; what ends this process is under way.
-    if (interruption.signal.aborted) await new Promise(() => {});
-    throw error;
-  }
-}
-
-async function count(inputs: AsyncIterable<Input>): Promise<number> {
-  let images = 0;
-  for await (const _ of inputs) images++;
-  return images;
-}
-
-/** @throws {UsageError} where the file cannot be written */
-async function openReport(file: string, undo: AsyncDisposableStack): Promise<WriteStream> {
-  const stream = createWriteStream(file);
-  await new Promise<void>((resolve, reject) => {
-    stream.once("open", () => resolve());
-    stream.once("error", (error) => reject(new UsageError(`--report cannot be written: ${error.message}`)));
-  });
-  undo.defer(() => new Promise<void>((resolve) => stream.end(resolve)));
-  return stream;
-}
-
-async function temporaryFolder(undo: AsyncDisposableStack): Promise<string> {
-  const folder = await mkdtemp(path.join(tmpdir(), "image-machine-"));
-  undo.defer(() => rm(folder, { recursive: true, force: true }));
-  return folder;
-}
-
-/** Ends everything, and then this process, at the first SIGINT; a second one ends the process at once. */
-function endOnInterrupt(
-  interruption: AbortController,
-  undo: AsyncDisposableStack,
-  display: { stop(): void },
-): void {
-  const interrupt = () => {
-    process.off("SIGINT", interrupt);
-    interruption.abort();
-    display.stop();
-    console.error("Interrupted: the results so far are not kept.");
-    // Uploads break off, which the SDK warns of.
-    console.warn = () => {};
-    undo.disposeAsync().finally(() => process.exit(130));
-  };
-  process.on("SIGINT", interrupt);
-  undo.defer(() => void process.off("SIGINT", interrupt));
-}
-
-/** Begins to start a machine, and listens to what goes wrong in it. */
-function begin(
-  { out, stack, strict, seed }: RunOptions,
-  folder: string,
-  images: number,
-  say: (text: string) => void,
-): { starting: Promise<Machine>; failures: Failures | undefined; faults: Faults | undefined } {
-  const events = new Events();
-  const shared = { project: PROJECT, stack, strict, folder, events };
-  if (seed !== undefined) {
-    // What goes wrong on purpose is told in the end.
-    const faults = new Faults(chaos(seed, LARGE_IMAGE_SECONDS));
-    return { starting: startMachine({ ...shared, faults }), failures: undefined, faults };
-  }
-  const failures = new Failures(events, {
-    project: PROJECT,
-    say,
-    images,
-    keptLog: (worker) => near(logIn(out, worker)),
-  });
-  const report = (error: unknown) => say(error instanceof Error ? error.message : JSON.stringify(error));
-  return { starting: startMachine({ ...shared, report }), failures, faults: undefined };
-}
-
-async function stop(starting: Promise<Machine>): Promise<void> {
-  // One that did not start has stopped by itself.
-  const machine = await starting.catch(() => undefined);
-  // What is still at work is of no use any more, and may never end.
-  machine?.lambda.abandon();
-  await machine?.stop();
-}
-
-function mostFrequentFirst(counts: Readonly<Record<string, number>>): string {
-  const sorted = Object.entries(counts).sort(([, a], [, b]) => b - a);
-  return sorted.map(([what, times]) => `${times} × ${what}`).join(", ") || "nothing, by chance";
-}

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { inspect } from "node:util";
-import * as pulumi from "@pulumi/pulumi";
+import { ResourceError, RunError } from "@pulumi/pulumi/errors.js";
 import type { BuildFailure } from "esbuild";
 
 /** A mistake in the program or its configuration. The message is all that its author needs. */
@@ -18,7 +18,7 @@ export class ProgramError extends Error {
 export function programError(error: unknown, file: string): Error {
   if (error instanceof ProgramError) return error;
   // Pulumi's own way to say that the message is enough.
-  if (pulumi.RunError.isInstance(error) || pulumi.ResourceError.isInstance(error)) {
+  if (RunError.isInstance(error) || ResourceError.isInstance(error)) {
     return new ProgramError((error as Error).message, { cause: error });
   }
   const root = path.dirname(file);
