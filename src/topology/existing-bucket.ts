@@ -42,6 +42,37 @@ export function checkVersions(
   );
 }
 
+/** Whose notifications the buckets of a program have, by resource and by name, for each engine that programs run in. */
+const notified = new WeakMap<object, Map<aws.s3.Bucket | string, string>>();
+
+/**
+ * Notes whose the notifications of a bucket become: it has one configuration, which a second one would take the place of.
+ * @param existing of the program's settings, where the bucket has its name from there
+ * @throws RangeError where they are another fan-out's already; the bucket's `apply` does where its name is only known later
+ */
+export function claimNotifications(
+  fanOut: string,
+  bucket: aws.s3.Bucket,
+  existing: string | aws.s3.Bucket | undefined,
+): void {
+  const monitor = pulumi.runtime.getMonitor() as object;
+  const owners = notified.get(monitor) ?? new Map<aws.s3.Bucket | string, string>();
+  notified.set(monitor, owners);
+  const taken = (by: aws.s3.Bucket | string): string | undefined => {
+    const owner = owners.get(by) ?? fanOut;
+    owners.set(by, owner);
+    return owner === fanOut ? undefined : owner;
+  };
+  const sentence = (owner: string) =>
+    `ImageFanOut "${fanOut}": source.existing is a bucket of which ImageFanOut "${owner}" has the notifications, and a bucket has one configuration of them, so that one of the two would be told of nothing. Let one fan-out have all workers, or say notification: false and add what notificationToAdd says.`;
+  const owner = taken(existing ?? bucket) ?? taken(bucket);
+  if (owner !== undefined) throw new RangeError(sentence(owner));
+  bucket.bucket.apply((name) => {
+    const other = taken(name);
+    if (other !== undefined) throw new pulumi.RunError(sentence(other));
+  });
+}
+
 /** What the owner of a bucket adds to its notifications, so that a topic is told. */
 export function notificationToAdd(
   id: string,

@@ -55,7 +55,8 @@ export interface FanOutSettings {
    * KMS key that buckets, topics, queues and logs are encrypted with, instead of keys of AWS: SSE-S3, SSE-SQS, none for
    * topics. `create` makes one for this machine, an ARN takes one that exists, whose policy must let S3, SNS, CloudWatch and
    * CloudWatch Logs use it. The way back from `create` is `retire`: nothing new is encrypted with the key, but it stays, and what
-   * was encrypted with it can be read. Without that step, what waits and what is stored would be lost. @default none
+   * was encrypted with it can be read. Without that step, what waits and what is stored would be lost. An ARN has no such step:
+   * without it, functions may not decrypt any more what is stored or waits, though the key is there. @default none
    */
   readonly key?: "create" | "retire" | (string & {});
 
@@ -73,12 +74,14 @@ export interface FanOutSettings {
 export interface SourceSettings {
   /**
    * Its name or, in a program, its resource. It must keep versions, or nobody is told of the images; whatever else it has is its owner's:
-   * policy, encryption, lifecycle. Its KMS key, where it has one, must be that of `key`. @default none
+   * policy, encryption, lifecycle. Its KMS key, where it has one, must be that of `key`. A stack that has a
+   * bucket of its own deletes that where `retention` is destroy, with all that is in it. @default none
    */
   readonly existing: string | aws.s3.Bucket;
 
   /**
-   * Whether its notification configuration, of which a bucket has one, becomes the machine's: true replaces what is there, false
+   * Whether its notification configuration, of which a bucket has one, becomes the machine's: true replaces what is there, and is for
+   * one fan-out of a bucket, false
    * leaves it to its owner, and the fan-out's `notificationToAdd` says what has to be added. @default none
    */
   readonly notification: boolean;

@@ -8,7 +8,12 @@ import { Attached } from "./attached.ts";
 import { checkFullName, checkName } from "./checks.ts";
 import { bodyOfAll } from "./dashboard.ts";
 import { EncryptionKey, type EncryptionKeyTransform } from "./encryption-key.ts";
-import { existingBucket, type NotificationToAdd, notificationToAdd } from "./existing-bucket.ts";
+import {
+  claimNotifications,
+  existingBucket,
+  type NotificationToAdd,
+  notificationToAdd,
+} from "./existing-bucket.ts";
 import { type CheckedFanOutSettings, checkFanOutSettings, type FanOutSettings } from "./fan-out-settings.ts";
 import { notificationFilter } from "./filters.ts";
 import { type Granted, grant } from "./grants.ts";
@@ -577,6 +582,7 @@ function notify(
   topicPolicy: aws.sns.TopicPolicy,
 ): aws.s3.BucketNotification {
   const { name, settings, parent } = child;
+  claimNotifications(name, from.bucket, settings[which]?.existing);
   return new aws.s3.BucketNotification(
     ...transformed(
       toldTransform(child, which).notification,

@@ -96,6 +96,33 @@ describe("a switch of a setting, as AWS's provider would carry it out", function
     });
   }
 
+  it("takes away the buckets that were made, and makes none, where they are to be others' that exist", async () => {
+    const existing = await graph({
+      source: { existing: "my-photos", notification: true },
+      results: { existing: "my-results" },
+    });
+    // What exists is read, and not made.
+    for (const [key, { type, inputs }] of existing) {
+      if (kind(type) === "Bucket" && !("forceDestroy" in inputs)) existing.delete(key);
+    }
+
+    expect(done(plain, existing)).to.deep.equal({
+      create: [],
+      update: ["Function", "RolePolicy", "TopicPolicy"],
+      replace: ["BucketNotification"],
+      delete: [
+        "Bucket",
+        "BucketLifecycleConfiguration",
+        "BucketOwnershipControls",
+        "BucketPolicy",
+        "BucketPublicAccessBlock",
+        "BucketServerSideEncryptionConfiguration",
+        "BucketVersioning",
+      ],
+      keep: [],
+    });
+  });
+
   it("changes nothing where there is none, whatever a machine is made of", async () => {
     const all = await graph(ALL);
 

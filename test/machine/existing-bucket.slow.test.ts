@@ -3,6 +3,7 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect } from "chai";
 import { runThrough, withFolder, withMachine } from "../support/machine.ts";
+import { runInPulumiRuntime, WITHOUT_VERSIONS } from "../support/pulumi-runtime.ts";
 
 /** A program whose buckets exist on AWS. */
 const program = (notification: boolean) => `
@@ -49,5 +50,50 @@ describe("a machine with buckets of somebody else's", function () {
           expect(topics[0]).to.include({ topicArn: machine.outputs.topic, filterSuffix: ".jpg" });
         });
       }));
+  }
+});
+
+describe("a machine with buckets of somebody else's, in Pulumi's runtime", function () {
+  this.timeout(60_000);
+  const run = (command: "preview" | "up", text: string) =>
+    withFolder(async (folder) => {
+      const file = path.join(folder, "program.ts");
+      await writeFile(file, text);
+      await writeFile(path.join(folder, "package.json"), '{ "type": "module" }');
+      return runInPulumiRuntime(command, {}, file, { bucket: "there" });
+    });
+
+  for (const command of ["preview", "up"] as const) {
+    it(`passes ${command}, and only tells the source bucket of its topic`, async () => {
+      const { exitCode, complaints, resources, stackOutputs } = await run(command, program(true));
+
+      expect(complaints).to.deep.equal([]);
+      expect(exitCode).to.equal(0);
+      const ofS3 = resources.filter(({ type }) => type.startsWith("aws:s3/"));
+      expect(ofS3.map(({ name, inputs: { bucket } }) => [name, bucket])).to.deep.equal([
+        ["images-source-notification", "my-photos"],
+      ]);
+      expect(stackOutputs).to.include({ sourceBucket: "my-photos", resultsBucket: "my-results" });
+    });
+  }
+
+  for (const [what, text, sentence] of [
+    [
+      "a bucket without versions",
+      program(true).replace("my-photos", WITHOUT_VERSIONS),
+      'ImageFanOut "images": source.existing is "without-versions", which keeps no versions',
+    ],
+    [
+      "a second fan-out's notification",
+      `${program(true)}new ImageFanOut("more", { source: { existing: "my-photos", notification: true } });\n`,
+      'ImageFanOut "more": source.existing is a bucket of which ImageFanOut "images" has the notifications',
+    ],
+  ] as const) {
+    it(`refuses ${what} in preview`, async () => {
+      const { exitCode, complaints } = await run("preview", text);
+
+      expect(exitCode).to.not.equal(0);
+      expect(complaints.join("\n")).to.include(sentence);
+    });
   }
 });

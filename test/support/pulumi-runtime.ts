@@ -17,6 +17,9 @@ const { Struct } = require("google-protobuf/google/protobuf/struct_pb.js");
 /** What stands for a value that is not known before the resource exists. */
 export const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
+/** Name of a bucket that exists and keeps no versions; all others do. */
+export const WITHOUT_VERSIONS = "without-versions";
+
 /** The name in Pulumi.yaml, which the keys of a stack's configuration begin with. */
 const PROJECT = "rube-goldberg-image-machine";
 
@@ -111,7 +114,12 @@ export async function runInPulumiRuntime(
       response.setUrn(`urn:pulumi:dev::${PROJECT}::${type}::${name}`);
       const state = type.endsWith(":StackReference")
         ? { name: id, outputs: others, secretOutputNames: [] }
-        : { ...answered(type, name, {}, false), ...(type.endsWith(":Topic") ? { arn: id } : { bucket: id }) };
+        : {
+            ...answered(type, name, {}, false),
+            ...(type.endsWith(":Topic")
+              ? { arn: id }
+              : { bucket: id, arn: `arn:aws:s3:::${id}`, versioning: { enabled: id !== WITHOUT_VERSIONS } }),
+          };
       response.setProperties(Struct.fromJavaScript(state));
       answer(null, response);
     }) satisfies Call,

@@ -80,6 +80,20 @@ describe("a bucket that exists already", () => {
     });
   });
 
+  it("is told of by one fan-out, as a second notification would take the place of the first", async () => {
+    const told = (existing: string | aws.s3.Bucket) => ({ source: { existing, notification: true } });
+    const refusal = /^ImageFanOut "second": source\.existing is a bucket of which ImageFanOut "first" has /;
+    await registered(() => {
+      new ImageFanOut("first", told("my-photos"));
+      expect(() => new ImageFanOut("second", told("my-photos"))).to.throw(RangeError, refusal);
+    });
+    await registered(() => {
+      const { source } = new ImageFanOut("first");
+      expect(() => new ImageFanOut("second", told(source))).to.throw(RangeError, refusal);
+      new ImageFanOut("third", { source: { existing: source, notification: false } });
+    });
+  });
+
   it("must keep versions", () => {
     const check = (versioning?: { enabled: boolean }) => () =>
       checkVersions('ImageFanOut "images": source.existing', "my-photos", versioning);

@@ -22,6 +22,8 @@ const gpsDirectory = 0x8825;
 const short = 3;
 const long = 4;
 const rational = 5;
+/** An offset of a directory, which some write instead of a long. */
+const directoryOffset = 13;
 
 /** A field of an image file directory that holds one number or one rational. */
 interface Field {
@@ -77,7 +79,10 @@ class Block {
     if (field?.count !== 1) {
       return undefined;
     }
-    return field.type === short ? this.u16(field.at) : field.type === long ? this.u32(field.at) : undefined;
+    if (field.type === short) {
+      return this.u16(field.at);
+    }
+    return field.type === long || field.type === directoryOffset ? this.u32(field.at) : undefined;
   }
 
   setNumber(field: Field | undefined, value: number): void {
@@ -145,16 +150,22 @@ class Block {
 const bytesOf = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4];
 
 /**
- * An Exif block without some tags of its first and its Exif directory, of the same length: what they held is overwritten,
+ * An Exif block without some tags of its first, its Exif and its thumbnail's directory, of the same length: what they held is overwritten,
  * a directory that they point at, too. Undefined where the block's directories cannot be read.
  */
 export function exifWithout(exif: Buffer, tags: readonly number[]): Buffer | undefined {
   return readable(() => {
     const block = new Block(Buffer.from(exif));
     const first = block.u32(4);
-    const details = block.number(block.directory(first).fields.get(tag.exifDirectory));
-    for (const directory of details === undefined ? [first] : [first, details]) {
+    const { fields, nextAt } = block.directory(first);
+    const details = block.number(fields.get(tag.exifDirectory));
+    // The thumbnail's directory, too. Where nothing is behind the first one, there is none.
+    const thumbnail = nextAt + 4 <= exif.length ? block.u32(nextAt) : 0;
+    for (const directory of new Set([first, details ?? first])) {
       block.remove(directory, tags);
+    }
+    if (thumbnail !== 0) {
+      readable(() => block.remove(thumbnail, tags));
     }
     return block.bytes;
   });

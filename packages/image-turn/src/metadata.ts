@@ -1,7 +1,7 @@
 /** Metadata other than Exif that a turn makes wrong: XMP packets and Photoshop's image resources. */
 import { type Size, type Turn, unappliedOrientation } from "./geometry.ts";
 import type { Job } from "./pixels.ts";
-import { iptcUnder } from "./privacy.ts";
+import { iptcUnder, type MetadataPolicy } from "./privacy.ts";
 
 /** What metadata must agree with. */
 export interface Carried {
@@ -86,6 +86,11 @@ export function resizedXmp(packet: Buffer, { width, height }: Size): Buffer {
 const resolution = 0x03ed;
 const iptc = 0x0404;
 const thumbnails: readonly number[] = [0x0409, 0x040c];
+/** What a picture is shown by: resolution, colour profile and paths. All others are words, and settings of editors. */
+function shows(id: number): boolean {
+  return id === resolution || id === 0x040f || (id >= 2000 && id <= 2999);
+}
+
 /** Exif, XMP, and IPTC's digest, which metadata beside them repeat. */
 const repeated: readonly number[] = [0x0422, 0x0423, 0x0424, 0x0425];
 
@@ -110,7 +115,7 @@ export function carriedResources(resources: Buffer, swap: boolean, job: Job): Bu
     } else if (id === iptc && job.metadata !== "keep") {
       const records = iptcUnder(job.metadata, resources.subarray(sizeAt + 4, sizeAt + 4 + size));
       kept.push(...(records ? [resourceOf(resources.subarray(at, sizeAt), records)] : []));
-    } else if (job.metadata === "keep" || !repeated.includes(id)) {
+    } else if (resourceStays(job.metadata, id)) {
       const resource = Buffer.from(resources.subarray(at, end));
       if (id === resolution && swap && size === 16 && end <= resources.length) {
         resources.copy(resource, resource.length - 16, end - 8, end);
@@ -121,6 +126,10 @@ export function carriedResources(resources: Buffer, swap: boolean, job: Job): Bu
     at = end;
   }
   return Buffer.concat(job.metadata === "keep" ? [...kept, resources.subarray(at)] : kept);
+}
+
+function resourceStays(policy: MetadataPolicy, id: number): boolean {
+  return policy === "keep" || (policy === "none" ? shows(id) : !repeated.includes(id));
 }
 
 function resourceOf(head: Buffer, data: Buffer): Buffer {

@@ -34,14 +34,14 @@ export function exifUnder(policy: MetadataPolicy, exif: Buffer, oriented = true)
   }
 }
 
-/** Local names of XMP's properties that state a place, whatever their prefix. */
+/** Local names of XMP's properties that state a place, whatever their prefix, or none. */
 const place =
-  "\\w{0,40}(?:GPS|Gps|gps|[Ll]atitude|[Ll]ongitude|Location|[Cc]ity|Country|WorldRegion)\\w{0,40}|(?:Province)?State|coverage";
+  "\\w{0,40}(?:GPS|Gps|gps|[Ll]atitude|[Ll]ongitude|[Ll]ocation|[Cc]ity|Country|WorldRegion)\\w{0,40}|(?:Province)?State|coverage";
 const placeAttribute = new RegExp(
-  `\\s[\\w-]{1,40}:(?:${place})\\s{0,9}=\\s{0,9}(?:"[^"<]{0,4000}"|'[^'<]{0,4000}')`,
+  `\\s(?!xmlns:)[\\w.-]{1,40}:(?:${place})\\s*=\\s*(?:"[^"<]*"|'[^'<]*')`,
   "g",
 );
-const placeElement = new RegExp(`<([\\w-]{1,40}:(?:${place}))(?=[\\s/>])[^<>]{0,4000}>`, "g");
+const placeElement = new RegExp(`<((?:[\\w.-]{1,40}:)?(?:${place}))(?=[\\s/>])[^<>]*>`, "g");
 
 /**
  * An XMP packet as the policy leaves it, of the same length, or undefined where that is nothing.
@@ -63,17 +63,38 @@ export function xmpUnder(policy: MetadataPolicy, packet: Buffer, oriented: boole
 function withoutPlaces(packet: string): string {
   const text = packet.replace(placeAttribute, blank);
   const pieces: string[] = [];
+  const ends = endsOf(text);
   let done = 0;
-  for (const { 0: open, 1: name, index } of text.matchAll(placeElement)) {
+  for (const { 0: open, 1: name = "", index } of text.matchAll(placeElement)) {
     if (index < done) {
       continue; // Inside what is gone already.
     }
-    const close = open.endsWith("/>") ? index + open.length : text.indexOf(`</${name}>`, index);
-    const end = open.endsWith("/>") || close < 0 ? index + open.length : close + `</${name}>`.length;
+    const end = (open.endsWith("/>") ? undefined : ends(name, index)) ?? index + open.length;
     pieces.push(text.slice(done, index), " ".repeat(end - index));
     done = end;
   }
   return pieces.join("") + text.slice(done);
+}
+
+/**
+ * Finds the first end of an element behind a position, or undefined. What is asked for comes in order, and no end is passed
+ * twice, or a packet of many elements without ends would take a day.
+ */
+function endsOf(packet: string): (name: string, from: number) => number | undefined {
+  const ends = new Map<string, number[]>();
+  for (const { 0: close, 1: name = "", index } of packet.matchAll(/<\/([\w.:-]{1,160})\s{0,99}>/g)) {
+    const known = ends.get(name) ?? [];
+    known.push(index + close.length);
+    ends.set(name, known);
+  }
+  const next = new Map<string, number>();
+  return (name, from) => {
+    const known = ends.get(name) ?? [];
+    let at = next.get(name) ?? 0;
+    while (at < known.length && (known[at] as number) <= from) at++;
+    next.set(name, at);
+    return known[at];
+  };
 }
 
 function blank(text: string): string {
@@ -95,25 +116,31 @@ function technicalXmp(packet: string, oriented: boolean): Buffer | undefined {
   if (begin === null || end < begin.index) {
     return undefined;
   }
-  const said: string[] = [];
+  const said = new Map<string, string>();
   const declared = new Map<string, string>();
   for (const [text, prefix = "", name = ""] of packet.matchAll(attribute)) {
     if (prefix === "xmlns" && namespaces.includes(name)) {
       declared.set(name, text.trim());
     } else if (technical.includes(prefix) || (!oriented && prefix === "tiff" && name === "Orientation")) {
-      said.push(text.trim());
+      said.set(`${prefix}:${name}`, text.trim()); // An element has each attribute once.
     }
   }
-  const elements = Array.from(packet.matchAll(technicalElement), ({ 1: name, index }) => {
-    const last = packet.indexOf(`</${name}>`, index);
-    return last < 0 || (oriented && name === "tiff:Orientation")
-      ? ""
-      : packet.slice(index, last + `</${name}>`.length);
-  }).filter((element) => element !== "");
-  if (said.length === 0 && elements.length === 0) {
+  const elements: string[] = [];
+  const ends = endsOf(packet);
+  let done = 0;
+  for (const { 1: name = "", index } of packet.matchAll(technicalElement)) {
+    const last = ends(name, index);
+    // One inside another is there already.
+    if (index < done || last === undefined || (oriented && name === "tiff:Orientation")) {
+      continue;
+    }
+    elements.push(packet.slice(index, last));
+    done = last;
+  }
+  if (said.size === 0 && elements.length === 0) {
     return undefined;
   }
-  const words = ['rdf:about=""', ...declared.values(), ...said].join(" ");
+  const words = ['rdf:about=""', ...declared.values(), ...said.values()].join(" ");
   const body = `<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description ${words}>${elements.join("")}</rdf:Description></rdf:RDF></x:xmpmeta>`;
   // The packet's length stays wherever there is room, as others need it.
   const text = packet.slice(0, begin.index) + body.padEnd(end - begin.index, " ") + packet.slice(end);
@@ -150,5 +177,9 @@ const locatingText = new RegExp(`^(?:Raw profile type |XML:com|(?:\\w{1,20}:)?(?
 
 /** Whether a PNG's text of this keyword goes along, where it is neither XMP nor an Exif profile that is read here. */
 export function textStays(policy: MetadataPolicy, keyword: string): boolean {
-  return policy === "keep" || (policy === "no-location" && !locatingText.test(keyword));
+  return (
+    policy === "keep" ||
+    (policy === "no-location" &&
+      ![keyword, keyword.replaceAll(" ", "")].some((text) => locatingText.test(text)))
+  );
 }

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import sharp, { type Sharp } from "sharp";
-import type { MetadataPolicy } from "../src/privacy.ts";
+import { exifUnder, type MetadataPolicy, textStays, xmpUnder } from "../src/privacy.ts";
 import { rotate } from "../src/rotate.ts";
 import { exif, resources, xmp } from "./corpus/exif.ts";
 import { gif, palette } from "./corpus/gif.ts";
@@ -199,5 +199,103 @@ describe("metadata that is not to go along", () => {
     expect(() => rotate({ angle: 90, metadata: "some" as MetadataPolicy })).to.throw(
       'rotate: metadata is "some"; it must be "keep", "no-location" or "none".',
     );
+  });
+
+  const packetOf = (attributes: string, elements: string) =>
+    Buffer.from(
+      `<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="r"><rdf:Description ${attributes}>${elements}</rdf:Description></rdf:RDF></x:xmpmeta>`,
+    );
+  for (const [what, attributes, elements] of [
+    ["has no prefix", "", '<City xmlns="p">Nowhereville</City>'],
+    ["ends with a space", "", "<p:City>Nowhereville</p:City >"],
+    ["is far from its value", `p:City${" ".repeat(20)}="Nowhereville"`, ""],
+    ["is long", `p:City="${"Nowhereville ".repeat(400)}"`, ""],
+    ["has much to say in itself", "", `<p:City a="${"Nowhereville ".repeat(400)}"/>`],
+    ["has a prefix with a dot", 'p.q:City="Nowhereville"', "<p.q:State>Nowhereville</p.q:State>"],
+    ["is a sublocation on its own", "", "<p:Sublocation>Nowhereville</p:Sublocation>"],
+  ] as const) {
+    it(`is not in XMP where the property ${what}`, () => {
+      const packet = packetOf(attributes, elements);
+      const text = xmpUnder("no-location", packet, true)?.toString() ?? "";
+
+      expect(text).to.not.include("Nowhereville").and.not.include("</p:City");
+      expect(text).to.include("</rdf:Description>").and.have.lengthOf(packet.length);
+    });
+  }
+
+  it("leaves a prefix declared that is named like a place", () => {
+    const text = xmpUnder("no-location", packetOf('xmlns:GPano="g" GPano:PoseHeadingDegrees="1"', ""), true);
+
+    expect(text?.toString()).to.include('xmlns:GPano="g"');
+    const lower = packetOf('xmlns:location="g" location:other="1"', "");
+    expect(xmpUnder("no-location", lower, true)?.toString()).to.include('xmlns:location="g"');
+  });
+
+  it("says each attribute and each element of a gain map once", () => {
+    const twice = packetOf('hdrgm:Version="1.0"', '<rdf:li hdrgm:Version="1.0"/>');
+    expect(
+      xmpUnder("none", twice, true)
+        ?.toString()
+        .match(/hdrgm:Version/g),
+    ).to.have.length(1);
+    const nested = packetOf("", `${"<hdrgm:a>".repeat(2000)}</hdrgm:a>`);
+    expect(xmpUnder("none", nested, true)?.length).to.be.lessThan(2 * nested.length);
+  });
+
+  it("is not in Exif whose directories are pointed at by offsets of their own type", () => {
+    const block = exif({ makerNote: Buffer.from("Nowhereville") });
+    const at = block.indexOf(Buffer.from([0x69, 0x87, 4, 0]));
+    block[at + 2] = 13;
+
+    expect(at).to.be.greaterThan(0);
+    expect(textOf(exifUnder("no-location", block) as Buffer)).to.not.include("Nowhereville");
+  });
+
+  it("is not in the directory of Exif's thumbnail", () => {
+    const block = Buffer.alloc(64);
+    // No field in the first directory; a second one with a maker note.
+    block.set(Buffer.from("II*\0\x08\0\0\0\0\0\x0e\0\0\0", "latin1"));
+    block.set([1, 0, 0x7c, 0x92, 7, 0, 12, 0, 0, 0, 40, 0, 0, 0], 14);
+    block.write("Nowhereville", 40);
+
+    expect(textOf(exifUnder("no-location", block) as Buffer)).to.not.include("Nowhereville");
+  });
+
+  it("is not in a text of a PNG whose keyword has spaces", () => {
+    expect(textStays("no-location", "GPS Latitude")).to.equal(false);
+    expect(textStays("no-location", "Creation Time")).to.equal(true);
+  });
+
+  it("is not in words of Photoshop's resources, of which the resolution stays", async () => {
+    const caption = Buffer.from("8BIM\x03\xf0\0\0\0\0\0\x0a\x09Back yard", "latin1");
+    const profile = [photoshopSegment(Buffer.concat([caption, resources()]))];
+    const result = await under("none", withSegments(await jpeg(picture(64, 48)), profile));
+
+    expect(textOf(result)).to.include("8BIM\x03\xed").and.not.include("Back yard");
+  });
+
+  it("is neither in a GIF's private blocks nor in comments that name a profile", async () => {
+    const indices = new Uint8Array(64);
+    const frames = [{ left: 0, top: 0, width: 8, height: 8, indices, delay: 5 }];
+    const named = gif({ width: 8, height: 8, palette, frames, comment: "ICCRGBG1 Back yard" });
+    const own = Buffer.from("\x21\xff\x0bSOMECAMERA1\x09Back yard\0", "latin1");
+    const at = named.indexOf(Buffer.from([0x21, 0xfe]));
+    const both = Buffer.concat([named.subarray(0, at), own, named.subarray(at)]);
+
+    expect(textOf(await under("none", both))).to.not.include("Back yard");
+    expect(textOf(await under("no-location", both)))
+      .to.include("ICCRGBG1 Back yard")
+      .and.not.include("SOMECAMERA");
+  });
+
+  it("is not in a HEIC's items that cannot be looked into", async () => {
+    const data = Buffer.from("Back yard");
+    const items = { ...phonePhoto.items, 19: { type: "text/plain", data } };
+    const source = heif({ ...phonePhoto, items });
+
+    expect(textOf(await under("keep", source))).to.include("Back yard");
+    for (const policy of ["no-location", "none"] as const) {
+      expect(textOf(await under(policy, source))).to.not.include("Back yard");
+    }
   });
 });

@@ -105,6 +105,11 @@ export async function turnContainer(
   if (new Set(texts.map(({ item }) => item)).size < texts.length) {
     return "has its metadata in pieces";
   }
+  for (const { item, offset, length } of job.metadata === "keep" ? [] : extents) {
+    if (isPrivate(container.items.get(item))) {
+      file.fill(0, offset, offset + length);
+    }
+  }
   for (const extent of texts) {
     const described = container.from.get(extent.item)?.find(({ type }) => type === "cdsc")?.to;
     const size = shownSize(file, container, described?.[0] ?? container.primary);
@@ -123,6 +128,11 @@ export async function turnContainer(
       : file.writeUInt32BE(file.readUInt32BE(at) + growth, at);
   }
   return Buffer.concat([file.subarray(0, iprp.start), properties, file.subarray(iprp.end)]);
+}
+
+/** Whether an item is neither a picture nor a text that is looked into. */
+function isPrivate(item: Item | undefined): boolean {
+  return item !== undefined && !isText(item) && /^(?:uri |(?!image\/).*\/)/.test(item.type);
 }
 
 function isText(item: Item | undefined): boolean {

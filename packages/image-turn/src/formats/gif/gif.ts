@@ -45,6 +45,7 @@ const maxFrames = 200_000;
 const introducer = { extension: 0x21, frame: 0x2c, trailer: 0x3b } as const;
 const plainText = 0x01;
 const control = 0xf9;
+const application = 0xff;
 /** Maximum milliseconds that the encoder takes for a frame; a GIF may have ten times as many. */
 const maxDelay = 65_535;
 const interlacing = 0x40;
@@ -216,8 +217,11 @@ function carriedExtension(extension: Buffer, size: Size, turn: Turn, job: Job): 
   if (extension.includes("XMP DataXMP", 3, "latin1")) {
     return carriedXmp(extension, { turn, size, oriented: false, job }) ?? Buffer.alloc(0);
   }
-  const shows = isAnimation(extension) || extension.includes("ICCRGBG1", 3, "latin1");
-  return job.metadata === "none" && !shows ? Buffer.alloc(0) : extension;
+  const isPrivate = extension[1] === application;
+  const shows = isAnimation(extension) || (isPrivate && extension.toString("latin1", 3, 11) === "ICCRGBG1");
+  // What applications put there for themselves cannot be looked into.
+  const goes = job.metadata === "none" || (job.metadata === "no-location" && isPrivate);
+  return goes && !shows ? Buffer.alloc(0) : extension;
 }
 
 /** Whether an extension says how a frame is shown, or how often all of them: what a new encoding has, too. */
