@@ -65,7 +65,7 @@ function fitting(
 ): Record<string, string> {
   const sizeOf = (entry: readonly string[]) => Buffer.byteLength(entry.join(""));
   let room = MAX_METADATA_BYTES - sizeOf(Object.entries(own).flat());
-  const others = Object.entries(metadata).filter(([name]) => !(name in own));
+  const others = Object.entries(metadata).filter(([name]) => !Object.hasOwn(own, name));
   return Object.fromEntries(
     others.sort().filter((entry) => {
       const fits = sizeOf(entry) <= room && PRINTABLE.test(entry[1]);

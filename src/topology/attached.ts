@@ -24,7 +24,7 @@ export class Attached {
         `ImageWorker "${worker}": it comes too late for the fan-out's dashboard and objective, after an await. Create the fan-out and all its workers without an await in between: what has to be waited for comes before them.`,
       );
     }
-    if (!this.settings[worker]) return;
+    if (!Object.hasOwn(this.settings, worker)) return;
     throw new RangeError(
       `ImageWorker "${worker}": the fan-out has a worker of that name already, whose results are under "${worker}/". Give one of them another name.`,
     );

@@ -431,7 +431,7 @@ function checkExisting(name: string, settings: CheckedFanOutSettings): void {
 /** @throws RangeError where a worker of another stack has the name; its `apply` does where that is only known later */
 function checkOthers(worker: string, others: FanOutOutputs["workers"]): void {
   const check = (known: object) => {
-    if (!(worker in known)) return;
+    if (!Object.hasOwn(known, worker)) return;
     throw new RangeError(
       `ImageWorker "${worker}": the fan-out's own stack has a worker of that name, whose results are under "${worker}/". Give this one another name.`,
     );

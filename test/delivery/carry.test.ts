@@ -37,6 +37,11 @@ describe("what goes along from a source to its result", () => {
     expect(along({}, [], CARRIED, OWN)).to.deep.equal({ put: { Metadata: {} }, left: [] });
   });
 
+  it("is metadata of any name, also one that every object of JavaScript has", () => {
+    const Metadata = { constructor: "a builder" } as unknown as typeof READ.Metadata;
+    expect(all({ Metadata }, [])).to.deep.equal({ put: { Metadata }, left: [] });
+  });
+
   it("takes the place of no metadata of the result's own", () => {
     const Metadata = { "source-version": "mine", "source-etag": "mine", title: "Cat" };
 

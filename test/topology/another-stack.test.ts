@@ -24,6 +24,13 @@ const refusal = (program: () => unknown) =>
   );
 
 describe("a worker on another stack's fan-out", () => {
+  it("may have any name that none there has, also one that every object of JavaScript has", async () => {
+    const resources = await beside({}, OUTPUTS, "constructor");
+    expect(find(resources, "TopicSubscription", "more-constructor-subscription").topic).to.equal(
+      OUTPUTS.topic,
+    );
+  });
+
   it("is told by the topic there, reads the source bucket there, and writes under its own name there", async () => {
     const resources = await beside();
     const { policy } = find(resources, "RolePolicy", "more-half-role-policy");
