@@ -261,6 +261,7 @@ async function withTurnedThumbnail(
   const fits = turned !== null && turned.length <= length;
   if (turned === null || (!fits && bytes.length + turned.length > maxBytes)) {
     block.setU32(linkAt, 0);
+    overwriteThumbnail(slot);
     return bytes;
   }
   block.setNumber(fields?.get(tag.orientation), 1);
@@ -269,8 +270,16 @@ async function withTurnedThumbnail(
     slot.fill(0).set(turned);
     return bytes;
   }
+  overwriteThumbnail(slot);
   block.setNumber(fields?.get(tag.thumbnailOffset), bytes.length);
   return Buffer.concat([bytes, turned]);
+}
+
+/** Overwrites a thumbnail that nothing points at any more: it may have metadata of its own. Other bytes stay. */
+function overwriteThumbnail(slot: Buffer): void {
+  if (slot[0] === 0xff && slot[1] === 0xd8) {
+    slot.fill(0);
+  }
 }
 
 /** What `read` gives, or undefined where the bytes that it reads are damaged. */

@@ -36,7 +36,7 @@ export function exifUnder(policy: MetadataPolicy, exif: Buffer, oriented = true)
 
 /** Local names of XMP's properties that state a place, whatever their prefix, or none. */
 const place =
-  "\\w{0,40}(?:GPS|Gps|gps|[Ll]atitude|[Ll]ongitude|[Ll]ocation|[Cc]ity|Country|WorldRegion)\\w{0,40}|(?:Province)?State|coverage";
+  "\\w{0,40}(?:GPS|Gps|gps|[Ll]atitude|[Ll]ongitude|[Ll]ocation|[Cc]ity|Country|WorldRegion)\\w{0,40}|(?:Province)?State|coverage|lat|long?";
 const placeAttribute = new RegExp(
   `\\s(?!xmlns:)[\\w.-]{1,40}:(?:${place})\\s*=\\s*(?:"[^"<]*"|'[^'<]*')`,
   "g",

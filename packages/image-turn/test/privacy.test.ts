@@ -195,6 +195,26 @@ describe("metadata that is not to go along", () => {
     expect(result.includes(utf16)).to.equal(false);
   });
 
+  it("goes with a thumbnail that cannot be turned, which has metadata of its own", async () => {
+    const small = withSegments(await jpeg(picture(16, 8)), [
+      { marker: 0xfe, data: Buffer.from("Back yard") },
+    ]);
+    // Without its scan it is a thumbnail to nobody.
+    const thumbnail = small.subarray(0, small.lastIndexOf(Buffer.from([0xff, 0xda])));
+    const source = withSegments(await jpeg(picture(64, 48)), [
+      exifSegment(exif({ orientation: 1, thumbnail })),
+    ]);
+    const result = await under("no-location", source);
+    expect(source.includes("Back yard")).to.equal(true);
+    expect(result.includes("Back yard")).to.equal(false);
+  });
+
+  it("is what W3C's vocabulary says of a place, too", async () => {
+    const text = packet.replace("exif:GPSLatitude=", 'geo:lat="51.51" geo:long="0.13" exif:GPSLatitude=');
+    const source = withSegments(await jpeg(picture(64, 48)), [xmpSegment(Buffer.from(text))]);
+    expect(textOf(await under("no-location", source))).to.not.match(/51\.51|0\.13/);
+  });
+
   it("is named by one of three words", () => {
     expect(() => rotate({ angle: 90, metadata: "some" as MetadataPolicy })).to.throw(
       'rotate: metadata is "some"; it must be "keep", "no-location" or "none".',
