@@ -4,6 +4,9 @@ import { keyPolicy } from "./policies.ts";
 import { checkTransform, type Transform, transformed } from "./transform.ts";
 
 export interface EncryptionKeyArgs {
+  /** What people find the key by, without `alias/`. No other key of account and region has it. */
+  readonly alias: string;
+
   /** Prefix of the names of the log groups that the key may be used for. */
   readonly logGroups: string;
 
@@ -15,12 +18,14 @@ export interface EncryptionKeyArgs {
 
 export interface EncryptionKeyTransform {
   readonly key?: Transform<aws.kms.KeyArgs>;
+  readonly alias?: Transform<aws.kms.AliasArgs>;
   readonly policy?: Transform<aws.kms.KeyPolicyArgs>;
 }
 
 /** Every transform that there is, for checks. */
 const TRANSFORMS: Record<keyof EncryptionKeyTransform, true> = {
   key: true,
+  alias: true,
   policy: true,
 };
 
@@ -37,7 +42,7 @@ export class EncryptionKey extends pulumi.ComponentResource {
     checkTransform(`EncryptionKey "${name}": transform.`, args.transform ?? {}, TRANSFORMS);
     super("image-machine:index:EncryptionKey", name, {}, opts);
     const options = { parent: this, retainOnDelete: opts?.retainOnDelete ?? false };
-    const { logGroups, tags, transform = {} } = args;
+    const { alias, logGroups, tags, transform = {} } = args;
 
     const key = new aws.kms.Key(
       ...transformed(
@@ -62,6 +67,15 @@ export class EncryptionKey extends pulumi.ComponentResource {
           policy: pulumi.jsonStringify(key.arn.apply((keyArn) => keyPolicy(keyArn, logGroups))),
         },
         options,
+      ),
+    );
+    // A name, and nothing that is lost with it: where it stayed behind with the key, the next stack could not have it.
+    new aws.kms.Alias(
+      ...transformed(
+        transform.alias,
+        `${name}-alias`,
+        { name: `alias/${alias}`, targetKeyId: key.id },
+        { ...options, protect: false, retainOnDelete: false },
       ),
     );
     // A topic or queue that gets the key before S3 and SNS may use it loses what they refuse to encrypt.

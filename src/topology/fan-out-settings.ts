@@ -52,8 +52,8 @@ export interface FanOutSettings {
   readonly retention?: "keep" | "destroy";
 
   /**
-   * KMS key that buckets, topics, queues and logs are encrypted with, instead of keys of AWS: SSE-S3, SSE-SQS, none for
-   * topics. `create` makes one for this machine, an ARN takes one that exists, whose policy must let S3, SNS, CloudWatch and
+   * KMS key that buckets, topics, queues, logs and the functions' environments are encrypted with, instead of keys of AWS: SSE-S3,
+   * SSE-SQS, none for topics. `create` makes one for this machine, an ARN takes one that exists, whose policy must let S3, SNS, CloudWatch and
    * CloudWatch Logs use it. The way back from `create` is `retire`: nothing new is encrypted with the key, but it stays, and what
    * was encrypted with it can be read. Without that step, what waits and what is stored would be lost. An ARN has no such step:
    * without it, functions may not decrypt any more what is stored or waits, though the key is there. @default none

@@ -461,9 +461,9 @@ function findBucket(
 }
 
 function createKey(child: Child): EncryptionKey | undefined {
-  const { name, logGroups, settings, transform } = child;
+  const { name, machine, logGroups, settings, transform } = child;
   if (settings.key !== "create" && settings.key !== "retire") return undefined;
-  const args = { logGroups, tags: settings.tags, transform: transform.key };
+  const args = { alias: physicalName(machine), logGroups, tags: settings.tags, transform: transform.key };
   return new EncryptionKey(`${name}-key`, args, kept(child));
 }
 

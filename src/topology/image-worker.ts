@@ -409,6 +409,7 @@ function createFunction(
         tracingConfig: { mode: shared.settings.tracing ? "Active" : "PassThrough" },
         loggingConfig: { logFormat: "Text", logGroup: logGroup.name },
         environment: { variables },
+        ...(shared.encryptionKeyArn && { kmsKeyArn: shared.encryptionKeyArn }),
         tags,
       },
       // Before its log group is there Lambda would make one.

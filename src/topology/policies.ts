@@ -20,6 +20,28 @@ function allow(Sid: string, Action: string | string[], Resource: string): Policy
   return { Sid, Effect: "Allow", Action, Resource };
 }
 
+/**
+ * Allows whoever has the policy to have a service use a key for them, and nothing of the key beside that:
+ * https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service.
+ * Services that act for themselves come by way of none, so that the key's own policy has no such condition.
+ * @param services by which the key is used, of the key's region
+ */
+function allowKey(
+  Sid: string,
+  Action: string | string[],
+  keyArn: string,
+  ...services: ("lambda" | "s3" | "sqs")[]
+): PolicyStatement {
+  const { partition, region } = placeOf(keyArn);
+  // No page was found that says how China's regions are named here; a name that no service has does no harm.
+  const domains = partition === "aws-cn" ? ["amazonaws.com", "amazonaws.com.cn"] : ["amazonaws.com"];
+  const names = domains.flatMap((domain) => services.map((service) => `${service}.${region}.${domain}`));
+  return {
+    ...allow(Sid, Action, keyArn),
+    Condition: { StringEquals: { "kms:ViaService": names.length === 1 ? String(names[0]) : names } },
+  };
+}
+
 /** Allows an AWS service to do something, under a condition if there is one. */
 function allowService(
   Sid: string,
@@ -236,6 +258,9 @@ export interface WorkerPermissions {
   readonly permissions: readonly PolicyStatement[];
 }
 
+/** Actions on a key by a principal whose data are encrypted with it. */
+const READ_AND_WRITE = ["kms:Decrypt", "kms:GenerateDataKey"];
+
 /** Actions that read a source's tags, of its current version and of the one that an event names. */
 const READ_TAGS = ["s3:GetObjectTagging", "s3:GetObjectVersionTagging"];
 
@@ -259,8 +284,9 @@ export function workerPolicy(
     // Without them S3 answers 403 for a source or a version that is gone, as if it were one that may not be read.
     allow("TellMissingSources", ["s3:ListBucket", "s3:ListBucketVersions"], sourceArn),
     allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], `${logGroupArn}:*`),
-    ...(keyArn === undefined ? [] : [allow("UseKey", ["kms:Decrypt", "kms:GenerateDataKey"], keyArn)]),
-    ...(sourceKeyArn === undefined ? [] : [allow("UseSourceKey", "kms:Decrypt", sourceKeyArn)]),
+    // Lambda decrypts the environment as the role that runs.
+    ...(keyArn === undefined ? [] : [allowKey("UseKey", READ_AND_WRITE, keyArn, "s3", "sqs", "lambda")]),
+    ...(sourceKeyArn === undefined ? [] : [allowKey("UseSourceKey", "kms:Decrypt", sourceKeyArn, "s3")]),
     // X-Ray knows no single resources here.
     ...(tracing ? [allow("WriteTraces", ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*")] : []),
     ...permissions,
@@ -287,7 +313,7 @@ export function uploadPolicy({
 }): PolicyDocument {
   return document(
     allow("UploadImages", [...UPLOAD, ...(tags ? ["s3:PutObjectTagging"] : [])], `${sourceArn}/*`),
-    ...(keyArn === undefined ? [] : [allow("UseKey", ["kms:Decrypt", "kms:GenerateDataKey"], keyArn)]),
+    ...(keyArn === undefined ? [] : [allowKey("UseKey", READ_AND_WRITE, keyArn, "s3")]),
   );
 }
 
@@ -302,7 +328,7 @@ export function readPolicy({
   return document(
     allow("ReadResults", "s3:GetObject", `${resultsArn}/*`),
     allow("ListResults", "s3:ListBucket", resultsArn),
-    ...(keyArn === undefined ? [] : [allow("UseKey", "kms:Decrypt", keyArn)]),
+    ...(keyArn === undefined ? [] : [allowKey("UseKey", "kms:Decrypt", keyArn, "s3")]),
   );
 }
 
@@ -327,6 +353,6 @@ export function redrivePolicy({
   return document(
     allow("TakeDeadLetters", TAKE_DEAD_LETTERS, deadLetterArn),
     allow("SendAgain", "sqs:SendMessage", queueArn),
-    ...(keyArn === undefined ? [] : [allow("UseKey", ["kms:Decrypt", "kms:GenerateDataKey"], keyArn)]),
+    ...(keyArn === undefined ? [] : [allowKey("UseKey", READ_AND_WRITE, keyArn, "sqs")]),
   );
 }

@@ -136,7 +136,7 @@ describe("a switch of a setting, as AWS's provider would carry it out", function
     expect(done(used, retired).delete).to.deep.equal([]);
     expect(done(used, retired).replace).to.deep.equal([]);
     expect(done(retired, plain)).to.deep.equal(
-      sorted({ update: ["RolePolicy"], delete: ["Key", "KeyPolicy"] }),
+      sorted({ update: ["RolePolicy"], delete: ["Alias", "Key", "KeyPolicy"] }),
     );
   });
 

@@ -52,7 +52,11 @@ async function live(life: Life): Promise<void> {
   }
   const used = SWITCHES.find(({ to }) => to.key === "create")?.does.update ?? [];
   await life.step('key: "retire"', { key: "retire" }, { update: used });
-  await life.step("no key, once it is retired", {}, { update: ["RolePolicy"], delete: ["Key", "KeyPolicy"] });
+  await life.step(
+    "no key, once it is retired",
+    {},
+    { update: ["RolePolicy"], delete: ["Key", "KeyPolicy", "Alias"] },
+  );
 
   await life.program((text) => withWorker(text, HALF_TURN));
   const worker = [

@@ -31,7 +31,14 @@ const TAGGED = [
 ];
 
 /** All that is encrypted, and the roles that may use the key. */
-const ENCRYPTED = ["BucketServerSideEncryptionConfiguration", "Topic", "Queue", "LogGroup", "RolePolicy"];
+const ENCRYPTED = [
+  "BucketServerSideEncryptionConfiguration",
+  "Topic",
+  "Queue",
+  "LogGroup",
+  "RolePolicy",
+  "Function",
+];
 
 /**
  * One or more switches for each setting of a stack. A batch's time follows from memory and batch size, the time that messages
@@ -149,7 +156,7 @@ export const SWITCHES: readonly Switch[] = [
   {
     setting: "key",
     to: { key: "create" },
-    does: { create: ["Key", "KeyPolicy"], update: ENCRYPTED },
+    does: { create: ["Key", "KeyPolicy", "Alias"], update: ENCRYPTED },
   },
 ];
 

@@ -214,6 +214,12 @@ const ROWS: Record<string, Row> = {
     source: "kms/key.go",
     answers: (_, keyId) => ({ id: keyId, outputs: { keyId, arn: arn("kms", `key/${keyId}`) } }),
   },
+  "aws:kms/alias:Alias": {
+    replaces: ["name", "namePrefix"],
+    source: "kms/alias.go",
+    name: { input: "name", maximum: 256, pattern: /^alias\/(?!aws\/)[\w/-]{1,250}$/, automatic: false },
+    answers: ({ name }) => ({ id: name, outputs: { arn: arn("kms", name) } }),
+  },
   "aws:kms/keyPolicy:KeyPolicy": {
     replaces: [],
     source: "kms/key_policy.go",

@@ -92,6 +92,11 @@ describe("a worker on another stack's fan-out", () => {
       Effect: "Allow",
       Action: ["kms:Decrypt", "kms:GenerateDataKey"],
       Resource: key,
+      Condition: {
+        StringEquals: {
+          "kms:ViaService": ["s3", "sqs", "lambda"].map((service) => `${service}.eu-west-1.amazonaws.com`),
+        },
+      },
     });
   });
 

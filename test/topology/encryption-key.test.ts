@@ -23,7 +23,14 @@ describe("a machine with a key of its own", () => {
     });
   });
 
-  it("encrypts buckets, topics, queues and logs with it, and nothing with AWS's keys", () => {
+  it("can be found by an alias, which does not outlive the stack", () => {
+    expect(find(resources, "Alias", "images-key-alias")).to.deep.equal({
+      name: "alias/machine-test-images",
+      targetKeyId: "images-key-id",
+    });
+  });
+
+  it("encrypts buckets, topics, queues, logs and environments with it, and nothing with AWS's keys", () => {
     for (const bucket of ["images-source", "images-results"]) {
       const { rules } = find(resources, "BucketServerSideEncryptionConfiguration", `${bucket}-encryption`);
       expect(rules).to.deep.equal([
@@ -41,6 +48,7 @@ describe("a machine with a key of its own", () => {
       expect(find(resources, "Queue", queue)).to.not.have.property("sqsManagedSseEnabled");
     }
     expect(find(resources, "LogGroup", "images-clockwise-log").kmsKeyId).to.equal(KEY);
+    expect(find(resources, "Function", "images-clockwise-function").kmsKeyArn).to.equal(KEY);
   });
 
   it("lets the account administer it, and each service use it for what it does here", () => {
@@ -102,7 +110,7 @@ describe("a machine with a key of its own", () => {
     });
   });
 
-  it("lets a worker's function decrypt and encrypt, with this key alone", () => {
+  it("lets a worker's function decrypt and encrypt, with this key alone, by way of what is encrypted", () => {
     const { policy } = find(resources, "RolePolicy", "images-clockwise-role-policy");
 
     expect(policy.Statement.at(-1)).to.deep.equal({
@@ -110,6 +118,11 @@ describe("a machine with a key of its own", () => {
       Effect: "Allow",
       Action: ["kms:Decrypt", "kms:GenerateDataKey"],
       Resource: KEY,
+      Condition: {
+        StringEquals: {
+          "kms:ViaService": ["s3", "sqs", "lambda"].map((service) => `${service}.eu-west-1.amazonaws.com`),
+        },
+      },
     });
   });
 });

@@ -69,7 +69,13 @@ describe("a grant", () => {
       Resource: `${SQS}:images-clockwise-queue`,
     },
   ];
-  const useKey = (Action: string | string[]) => ({ Sid: "UseKey", Effect: "Allow", Action, Resource: KEY });
+  const useKey = (Action: string | string[], service = "s3") => ({
+    Sid: "UseKey",
+    Effect: "Allow",
+    Action,
+    Resource: KEY,
+    Condition: { StringEquals: { "kms:ViaService": `${service}.eu-west-1.amazonaws.com` } },
+  });
   const WRITE = ["kms:Decrypt", "kms:GenerateDataKey"];
   const documents = (...lists: unknown[][]) =>
     lists.map((Statement) => ({ Version: "2012-10-17", Statement }));
@@ -80,7 +86,11 @@ describe("a grant", () => {
 
   it("lets the role use the machine's own key, as far as it has to", async () => {
     expect(Object.values(await granted({ key: "create" }))).to.deep.equal(
-      documents([UPLOAD, useKey(WRITE)], [...READ, useKey("kms:Decrypt")], [...REDRIVE, useKey(WRITE)]),
+      documents(
+        [UPLOAD, useKey(WRITE)],
+        [...READ, useKey("kms:Decrypt")],
+        [...REDRIVE, useKey(WRITE, "sqs")],
+      ),
     );
   });
 

@@ -148,11 +148,11 @@ describe("transform", () => {
       () => new ImageFanOut("images", { transform: { source: { tags: {} } as ImageBucketTransform } }),
     ],
     [
-      'EncryptionKey "images-key": transform.alias is not known, only key, policy.',
+      'EncryptionKey "images-key": transform.name is not known, only key, alias, policy.',
       () =>
         new ImageFanOut("images", {
           key: "create",
-          transform: { key: { alias: {} } as EncryptionKeyTransform },
+          transform: { key: { name: {} } as EncryptionKeyTransform },
         }),
     ],
   ];

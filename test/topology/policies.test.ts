@@ -82,6 +82,14 @@ for (const [title, args] of [
       }
     });
 
+    it("let no role use a key but by way of what is encrypted with it", () => {
+      for (const { in: name, statement } of allowing) {
+        if (statement.Principal || !JSON.stringify(statement.Action).includes("kms:")) continue;
+        const { "kms:ViaService": services } = statement.Condition?.StringEquals ?? {};
+        expect([services].flat().join(), name).to.match(/^((s3|sqs|lambda)\.eu-west-1\.amazonaws\.com,?)+$/);
+      }
+    });
+
     it("let both buckets, both topics and all queues answer over TLS alone", () => {
       const denying = all.filter(({ statement }) => statement.Sid === "DenyWithoutTls");
 
@@ -127,6 +135,9 @@ describe("the policies of a machine in another partition", () => {
         "lambda.amazonaws.com",
         `logs.${place.region}.amazonaws.com${suffix}`,
       ]);
+      // However China's regions are named there.
+      expect(inputs).to.contain(`sqs.${place.region}.amazonaws.com"`);
+      if (suffix) expect(inputs).to.contain(`sqs.${place.region}.amazonaws.com${suffix}"`);
     });
   }
 });

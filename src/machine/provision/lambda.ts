@@ -38,13 +38,14 @@ export const lambda: Record<string, ResourceType> = {
       // Functions share the cores of this computer, whatever is reserved for them, and nobody collects traces.
       "reservedConcurrentExecutions",
       "tracingConfig.mode",
+      // Nothing is encrypted here but by the disk's owner.
+      "kmsKeyArn",
     ],
     inert: [
       "codeSigningConfigArn",
       "deadLetterConfig",
       "description",
       "ephemeralStorage",
-      "kmsKeyArn",
       "loggingConfig.applicationLogLevel",
       "loggingConfig.systemLogLevel",
       "publish",

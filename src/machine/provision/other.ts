@@ -58,6 +58,7 @@ export const other: Record<string, ResourceType> = {
       };
     },
   },
+  "aws:kms/alias:Alias": nothingToDo(["name", "targetKeyId"]),
   "aws:kms/keyPolicy:KeyPolicy": {
     inputs: ["keyId", "policy"],
     provision({ inputs }, { identity, region, accountId }) {

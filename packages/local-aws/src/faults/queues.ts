@@ -33,6 +33,7 @@ export function faultyMessaging(messaging: Messaging, faults: QueueFaults): Mess
 
   return {
     close: () => messaging.close(),
+    queueKey: (arn) => messaging.queueKey(arn),
     publishAs(...publication) {
       if (isTwice()) {
         faults.count("published twice");

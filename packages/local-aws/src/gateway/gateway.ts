@@ -95,6 +95,7 @@ async function answerMessaging(
       region,
       account: accountId,
       queueArn: (queueUrl) => queueArn({ region, accountId }, queueUrl),
+      queueKey: (arn) => messaging.queueKey(arn),
     };
     const text = asked.body.toString("utf8");
     const permissions =

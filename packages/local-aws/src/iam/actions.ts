@@ -6,13 +6,16 @@
  * @see https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsns.html
  */
 
+import { keyArn } from "../arn.ts";
+import type { GivenKey } from "./keys.ts";
+
 /** One permission. A request may need several, and then all of them. */
 export interface Permission {
   readonly action: string;
   /** An ARN, or `*` where the action has no resource. */
   readonly resource: string;
   /** Condition keys that come from the request itself. */
-  readonly context?: { readonly "sns:Protocol"?: string; readonly "sns:Endpoint"?: string };
+  readonly context?: Readonly<Partial<Record<GivenKey, string>>>;
 }
 
 /** Resolves the names in requests to ARNs. */
@@ -21,6 +24,8 @@ export interface Names {
   readonly account: string;
   /** The ARN of a queue, or nothing where there is no such queue. */
   queueArn(queueUrl: string): string | undefined;
+  /** What a queue is encrypted with, or nothing where that is a key of AWS's own. */
+  queueKey(queueArn: string): string | undefined;
 }
 
 /** The request is none that permissions could be named for, so it can only be refused. */
@@ -109,6 +114,22 @@ const batch: Read = (call) => [
   { action: `sqs:${call.operation.replace(/Batch$/, "")}`, resource: queueOf(call) },
 ];
 
+/**
+ * Of an encrypted queue, the caller must be allowed to use the key as well, by way of SQS:
+ * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
+ */
+function withKey(read: Read, ...uses: string[]): Read {
+  return (call) => {
+    const resource = queueOf(call);
+    const key = call.names.queueKey(resource);
+    // The policy of SQS's own key lets everybody use it who may use the queue.
+    const isOwn = key === undefined || /\balias\/aws\/sqs$/.test(key);
+    const context = { "kms:ViaService": `sqs.${call.names.region}.amazonaws.com` };
+    const ofKey = isOwn ? [] : uses.map((action) => ({ action, resource: keyArn(key, resource), context }));
+    return [...read(call), ...ofKey];
+  };
+}
+
 function namedQueue({ input, names }: Call): string {
   const owner =
     input.QueueOwnerAWSAccountId === undefined ? names.account : text(input, "QueueOwnerAWSAccountId");
@@ -134,9 +155,9 @@ const SQS: Readonly<Record<string, Read>> = {
   ListQueues: on("sqs", () => "*"),
   ListQueueTags: onQueue,
   PurgeQueue: onQueue,
-  ReceiveMessage: onQueue,
-  SendMessage: onQueue,
-  SendMessageBatch: batch,
+  ReceiveMessage: withKey(onQueue, "kms:Decrypt"),
+  SendMessage: withKey(onQueue, "kms:GenerateDataKey", "kms:Decrypt"),
+  SendMessageBatch: withKey(batch, "kms:GenerateDataKey", "kms:Decrypt"),
   SetQueueAttributes: onQueue,
   TagQueue: onQueue,
   UntagQueue: onQueue,

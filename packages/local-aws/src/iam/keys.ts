@@ -24,6 +24,7 @@ const GIVEN = {
   "aws:SecureTransport": "bool",
   "aws:SourceAccount": "string",
   "aws:SourceArn": "arn",
+  "kms:ViaService": "string",
   "s3:delimiter": "string",
   "s3:prefix": "string",
   "s3:VersionId": "string",

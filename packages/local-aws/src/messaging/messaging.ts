@@ -13,6 +13,8 @@ export interface Messaging {
    * @returns why SNS refuses it; undefined where it has taken it
    */
   publishAs(service: string, sourceArn: string, publication: Publication): string | undefined;
+  /** What a queue is encrypted with, or nothing where that is a key of AWS's own. */
+  queueKey(queueArn: string): string | undefined;
   close(): Promise<void>;
 }
 
@@ -40,6 +42,7 @@ export async function openMessaging(options: MessagingOptions): Promise<Messagin
       return sns.answer(request, answer);
     },
     publishAs: (service, sourceArn, publication) => sns.publishAs(service, sourceArn, publication),
+    queueKey: (arn) => queues.getQueueByArn(arn)?.attributes.KmsMasterKeyId || undefined,
     close,
   };
 }

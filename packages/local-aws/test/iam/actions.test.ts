@@ -20,6 +20,7 @@ const NAMES: Names = {
   region: "eu-central-1",
   account: "123456789012",
   queueArn: (url) => (url === QUEUE_URL ? QUEUE : undefined),
+  queueKey: () => undefined,
 };
 const CLIENT = {
   region: NAMES.region,
@@ -104,6 +105,27 @@ describe("the permissions that a request to SQS needs", () => {
       { action: "sqs:CreateQueue", resource: QUEUE },
       { action: "sqs:TagQueue", resource: QUEUE },
     ]);
+  });
+
+  it("include those of a queue's key, by way of SQS, where that is none of AWS's own", () => {
+    const needed = (operation: string, queueKey: string) =>
+      sqsPermissions(
+        `AmazonSQS.${operation}`,
+        { QueueUrl: QUEUE_URL },
+        { ...NAMES, queueKey: () => queueKey },
+      ).slice(1);
+    const key = (use: string) => ({
+      action: `kms:${use}`,
+      resource: "arn:aws:kms:eu-central-1:123456789012:key/ours",
+      context: { "kms:ViaService": "sqs.eu-central-1.amazonaws.com" },
+    });
+
+    expect(needed("ReceiveMessage", "ours")).to.deep.equal([key("Decrypt")]);
+    for (const operation of ["SendMessage", "SendMessageBatch"]) {
+      expect(needed(operation, "ours")).to.deep.equal([key("GenerateDataKey"), key("Decrypt")]);
+      expect(needed(operation, "alias/aws/sqs")).to.deep.equal([]);
+    }
+    expect(needed("DeleteMessage", "ours")).to.deep.equal([]);
   });
 
   it("concern the account that is asked for", () => {
