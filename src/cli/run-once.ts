@@ -2,12 +2,13 @@ import { createWriteStream, type WriteStream } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { chaos, Events, Faults } from "local-aws";
+import { chaos, Events, Faults, PermissionUse } from "local-aws";
 import { Failures } from "../machine/failures.ts";
 import { findInputs, type Input, UsageError } from "../machine/inputs.ts";
 import { type Machine, startMachine } from "../machine/machine.ts";
 import { run, type Summary } from "../machine/run.ts";
 import type { Outcome } from "../machine/tally.ts";
+import { permissionLines } from "./permissions.ts";
 import { progressDisplay } from "./progress.ts";
 import { logIn, printSummary } from "./summary.ts";
 import { near, PROJECT } from "./words.ts";
@@ -24,6 +25,8 @@ export interface RunOptions {
   readonly seed: string | undefined;
   /** The file for the report. */
   readonly report: string | undefined;
+  /** Whether it is told what roles were allowed. */
+  readonly permissions: boolean;
   /** Files and folders. */
   readonly given: readonly string[];
 }
@@ -43,7 +46,9 @@ export async function runOnce(options: RunOptions): Promise<Summary> {
   const say = (text: string) => {
     if (!interruption.signal.aborted) display.say(text);
   };
-  const { starting, failures, faults } = begin(options, folder, images, say);
+  const events = new Events();
+  const use = options.permissions ? new PermissionUse(events) : undefined;
+  const { starting, failures, faults } = begin(options, folder, images, events, say);
   undo.defer(() => stop(starting));
   endOnInterrupt(interruption, undo, display);
   try {
@@ -59,6 +64,7 @@ export async function runOnce(options: RunOptions): Promise<Summary> {
     });
     display.stop();
     if (faults) console.log(`went wrong: ${mostFrequentFirst(faults.counts)}`);
+    for (const line of use ? permissionLines(use.of(machine.identity)) : []) console.log(line);
     await printSummary(summary, failures?.kinds ?? [], options);
     return summary;
   } catch (error) {
@@ -115,9 +121,9 @@ function begin(
   { out, stack, strict, seed }: RunOptions,
   folder: string,
   images: number,
+  events: Events,
   say: (text: string) => void,
 ): { starting: Promise<Machine>; failures: Failures | undefined; faults: Faults | undefined } {
-  const events = new Events();
   const shared = { project: PROJECT, stack, strict, folder, events };
   if (seed !== undefined) {
     // What goes wrong on purpose is told in the end.

@@ -3,7 +3,7 @@ import { HELP_OPTION, runCommand } from "./arguments.ts";
 import { fromHere, PROJECT } from "./words.ts";
 
 const USAGE = `Usage: npm start -- [--out DIR] [--stack NAME] [--strict] [--chaos SEED]
-                    [--report FILE] [FILE|FOLDER]...
+                    [--report FILE] [--permissions] [FILE|FOLDER]...
 
 Runs the machine on this computer: uploads the files, and copies what every worker
 makes of them to DIR/WORKER/. Without files it takes the samples.
@@ -16,6 +16,8 @@ makes of them to DIR/WORKER/. Without files it takes the samples.
   --report FILE  writes what became of each image at each worker, a line of JSON each: key, worker,
                  code ("created", "not-told", "lost", "not-done" or why it was rejected), reason, milliseconds
                  from its upload, bytes of the file
+  --permissions  prints of each role, statement by statement, how often it allowed something, and which
+                 of its permissions the run never needed
   --help         prints this
 
 Exit code: 0 all well, 1 an image was rejected, lost or not done, 2 wrong usage or a wrong program.`;
@@ -26,6 +28,7 @@ const OPTIONS = {
   strict: { type: "boolean", default: false },
   chaos: { type: "string" },
   report: { type: "string" },
+  permissions: { type: "boolean", default: false },
   ...HELP_OPTION,
 } as const;
 
@@ -38,6 +41,7 @@ await runCommand(USAGE, { allowPositionals: true, options: OPTIONS }, async ({ v
     strict: values.strict,
     seed: values.chaos,
     report: values.report === undefined ? undefined : fromHere(values.report),
+    permissions: values.permissions,
     given: positionals.length > 0 ? positionals.map(fromHere) : [path.join(PROJECT, "samples")],
   });
   return rejections.length + lost.length + givenUp.length > 0 ? 1 : 0;

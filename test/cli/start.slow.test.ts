@@ -74,7 +74,7 @@ describe("npm start", function () {
         await writeFile(path.join(folder, `mixed/notes ${note}.jpg`), "These are notes.");
       }
 
-      const { exitCode, stdout } = await start(folder, "mixed");
+      const { exitCode, stdout } = await start(folder, "--permissions", "mixed");
 
       expect(exitCode).to.equal(1);
       for (let note = 0; note < 25; note++) {
@@ -84,6 +84,12 @@ describe("npm start", function () {
       }
       expect(stdout).to.contain("26 images, 2 results, 50 rejected, 0 lost");
       expect(await readdir(path.join(folder, "out/clockwise"))).to.deep.equal(["good.png"]);
+      expect(stdout).to.match(
+        /^allowed to images-clockwise-role-\w+:\n {2}TakeMessages .*\n {2}RejectMessages +25 {2}sqs:SendMessage 25$/m,
+      );
+      expect(stdout).to.match(
+        /^not needed in this run:\n {2}images-clockwise-role-\w+, TakeMessages: sqs:ChangeMessageVisibility\n/m,
+      );
     });
   });
 

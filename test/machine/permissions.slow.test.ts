@@ -2,8 +2,11 @@ import * as s3 from "@aws-sdk/client-s3";
 import * as sns from "@aws-sdk/client-sns";
 import * as sqs from "@aws-sdk/client-sqs";
 import { expect } from "chai";
+import { Events, neverNeeded, PermissionUse } from "local-aws";
+import sharp from "sharp";
 import type { Machine } from "../../src/machine/machine.ts";
-import { withMachine } from "../support/machine.ts";
+import { s3Record } from "../support/events.ts";
+import { heldForFile, withMachine } from "../support/machine.ts";
 
 /** Any client of the SDK, as far as this test is concerned. */
 interface Client {
@@ -99,6 +102,61 @@ const ANYTHING = {
   phoneNumber: "+10000000000",
 };
 
+/**
+ * Puts a worker's messages through all that may become of them: an image that is turned, one that is overwritten, one that
+ * is none, a version that is gone, and a key that S3 does not find (yet).
+ */
+async function everythingThatHappens({
+  s3: client,
+  sqs: queues,
+  events,
+  outputs,
+  workers,
+}: Machine): Promise<void> {
+  const Bucket = outputs.sourceBucket;
+  let ended = 0;
+  let told = () => {};
+  const off = events.on("ended", () => {
+    ended++;
+    told();
+  });
+  /** Does something of which every worker gets one message, and waits until all are done with it. */
+  const through = async (act: () => Promise<unknown>) => {
+    const goal = ended + workers.length;
+    const done = new Promise<void>((resolve) => {
+      told = () => void (ended >= goal && resolve());
+    });
+    await act();
+    await done;
+  };
+  const image = (background: string) =>
+    sharp({ create: { width: 20, height: 10, channels: 3, background } })
+      .png()
+      .toBuffer();
+  const put = async (Key: string, Body: Buffer | string) =>
+    client.send(new s3.PutObjectCommand({ Bucket, Key, Body }));
+  const tell = (key: string, object: object) =>
+    through(async () => {
+      const record = s3Record(key, { ...object, sequencer: "0" });
+      record.s3.bucket.name = Bucket;
+      const MessageBody = JSON.stringify({ Records: [{ ...record, eventTime: new Date().toISOString() }] });
+      for (const { queue: QueueUrl } of workers) {
+        await queues.send(new sqs.SendMessageCommand({ QueueUrl, MessageBody }));
+      }
+    });
+
+  let first: string | undefined;
+  await through(async () => {
+    first = (await put("cat.png", await image("teal"))).VersionId;
+  });
+  await through(async () => put("cat.png", await image("red")));
+  await through(() => put("notes.png", "These are notes."));
+  await client.send(new s3.DeleteObjectCommand({ Bucket, Key: "cat.png", VersionId: first }));
+  await tell("cat.png", { versionId: first });
+  await tell("nowhere.png", { versionId: undefined });
+  off();
+}
+
 describe("what a worker may do", function () {
   this.timeout(60_000);
 
@@ -156,36 +214,59 @@ describe("what a worker may do", function () {
     return found.sort();
   }
 
+  let machine: Machine;
+  let use: PermissionUse;
+
+  before(async () => {
+    const events = new Events();
+    use = new PermissionUse(events);
+    machine = await heldForFile((hold) => withMachine({ concurrency: 1, events }, hold));
+  });
+
+  it("is needed, all of it", async () => {
+    await everythingThatHappens(machine);
+
+    const uses = use.of(machine.identity);
+    expect(new Set(uses.map(({ role }) => role.replace(/-role-\w+$/, "")))).to.deep.equal(
+      new Set(["images-clockwise", "images-counter-clockwise"]),
+    );
+    expect(neverNeeded(uses)).to.deep.equal([]);
+    expect(
+      uses.filter(({ unasked }) => unasked).map(({ sid, unasked }) => `${sid}: ${unasked}`),
+    ).to.deep.equal([
+      "WriteLogs: Lambda writes logs here without asking",
+      "WriteLogs: Lambda writes logs here without asking",
+    ]);
+  });
+
   for (const worker of ["clockwise", "counter-clockwise"]) {
     it(`is exactly this for ${worker}, of all that the clients of S3, SQS and SNS can send`, async () => {
-      await withMachine({ concurrency: 1 }, async (machine) => {
-        expect(await allowed(machine, worker)).to.deep.equal([
-          // One permission to write is all that these need.
-          "s3 CompleteMultipartUpload under its own prefix",
-          "s3 CopyObject under its own prefix",
-          "s3 CreateMultipartUpload under its own prefix",
-          "s3 GetObject in the source bucket",
-          "s3 GetObject under its own prefix",
-          // The permission to tell that a source is gone.
-          "s3 HeadBucket in the source bucket",
-          "s3 HeadObject in the source bucket",
-          "s3 HeadObject under its own prefix",
-          "s3 ListObjectVersions in the source bucket",
-          "s3 ListObjects in the source bucket",
-          "s3 ListObjectsV2 in the source bucket",
-          "s3 PutObject under its own prefix",
-          "s3 UploadPart under its own prefix",
-          "s3 UploadPartCopy under its own prefix",
-          "sqs ChangeMessageVisibility on its own queue",
-          "sqs ChangeMessageVisibilityBatch on its own queue",
-          "sqs DeleteMessage on its own queue",
-          "sqs DeleteMessageBatch on its own queue",
-          "sqs GetQueueAttributes on its own queue",
-          "sqs ReceiveMessage on its own queue",
-          "sqs SendMessage on its own dead-letter queue",
-          "sqs SendMessageBatch on its own dead-letter queue",
-        ]);
-      });
+      expect(await allowed(machine, worker)).to.deep.equal([
+        // One permission to write is all that these need.
+        "s3 CompleteMultipartUpload under its own prefix",
+        "s3 CopyObject under its own prefix",
+        "s3 CreateMultipartUpload under its own prefix",
+        "s3 GetObject in the source bucket",
+        "s3 GetObject under its own prefix",
+        // The permission to tell that a source is gone.
+        "s3 HeadBucket in the source bucket",
+        "s3 HeadObject in the source bucket",
+        "s3 HeadObject under its own prefix",
+        "s3 ListObjectVersions in the source bucket",
+        "s3 ListObjects in the source bucket",
+        "s3 ListObjectsV2 in the source bucket",
+        "s3 PutObject under its own prefix",
+        "s3 UploadPart under its own prefix",
+        "s3 UploadPartCopy under its own prefix",
+        "sqs ChangeMessageVisibility on its own queue",
+        "sqs ChangeMessageVisibilityBatch on its own queue",
+        "sqs DeleteMessage on its own queue",
+        "sqs DeleteMessageBatch on its own queue",
+        "sqs GetQueueAttributes on its own queue",
+        "sqs ReceiveMessage on its own queue",
+        "sqs SendMessage on its own dead-letter queue",
+        "sqs SendMessageBatch on its own dead-letter queue",
+      ]);
     });
   }
 });

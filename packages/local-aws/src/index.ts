@@ -5,6 +5,7 @@ export { type AwsEvent, type BatchInvocation, type EventDetails, type EventKind,
 export { Faults } from "./faults/faults.ts";
 export { chaos, type Plan, type RequestFault, SEQUENCERS } from "./faults/plan.ts";
 export type { Credentials, Identity } from "./iam/identity.ts";
+export { neverNeeded, PermissionUse, type StatementUse } from "./iam/usage.ts";
 export { LocalFunction } from "./lambda/function.ts";
 export { type FailureKind, type FunctionError, InvocationError } from "./lambda/sandbox.ts";
 export { Semaphore } from "./lambda/semaphore.ts";

@@ -95,7 +95,10 @@ async function declare({ store, sns, sqs, s3, identity, lambda }: LocalAws, code
   // The test event is no image.
   await sqs.send(new PurgeQueueCommand({ QueueUrl: queueUrl }));
   const role = identity.createRole("role", allow("sts:AssumeRole", { Service: "lambda.amazonaws.com" }));
-  identity.addRolePolicy("role", allow(["sqs:ReceiveMessage", "sqs:DeleteMessage"], { Resource: QUEUE }));
+  identity.addRolePolicy(
+    "role",
+    allow(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], { Resource: QUEUE }),
+  );
   const functionArn = await lambda.createFunction({
     ...{
       name: "worker",

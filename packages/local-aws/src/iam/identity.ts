@@ -77,6 +77,13 @@ export class Identity {
     return policies !== undefined;
   }
 
+  /** The policies of each role, in the order in which both were made. */
+  rolePolicies(): { readonly role: string; readonly policies: readonly Policy[] }[] {
+    return [...this.#identityPolicies]
+      .filter(([arn]) => this.#trustPolicies.has(arn))
+      .map(([arn, policies]) => ({ role: arn.slice(arn.indexOf("/") + 1), policies }));
+  }
+
   /** True where policies of an earlier process are in force: what it ran goes on running, as on AWS. */
   get resumed(): boolean {
     return this.#restored.size > 0;

@@ -160,10 +160,19 @@ export class LambdaService {
     return { taskRoot, temporary };
   }
 
+  /** @throws Error where the function's role may not do what Lambda itself does with the queue */
   createEventSourceMapping(declared: MappingDeclaration): void {
     const target = this.#functions.get(declared.functionArn);
     if (!target) throw new Error(`there is no function ${declared.functionArn}`);
-    const { region, endpoint, concurrency, events, throttled, report } = this.#options;
+    const { region, endpoint, concurrency, events, identity, throttled, report } = this.#options;
+    const caller = identity.lookup(target.credentials.accessKeyId);
+    for (const action of POLLING) {
+      const decision = caller && identity.judge(caller.principal, action, declared.queueArn);
+      if (decision === undefined || decision.allowed) continue;
+      throw new Error(
+        `the function's role does not have permissions to call ${action.slice(4)} on SQS: ${decision.message}`,
+      );
+    }
     const sqs = new SQSClient({ region, endpoint, credentials: target.credentials });
     this.#clients.push(sqs);
     const { function: local } = target;
@@ -240,6 +249,12 @@ export class LambdaService {
     for (const client of this.#clients) client.destroy();
   }
 }
+
+/**
+ * What Lambda does with a queue as the function's role, and refuses a mapping without:
+ * https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+ */
+const POLLING = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
 
 /** The environment variables of this process that a sandbox's process cannot do without. */
 function inherited(...names: string[]): Record<string, string> {
