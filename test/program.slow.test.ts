@@ -116,18 +116,39 @@ describe("the program in Pulumi's own Node.js runtime", function () {
     }
   });
 
-  it("protects and keeps prod's buckets, and all that keeps them closed and encrypted", () => {
-    const kept = up("with the configuration of prod").resources.filter(({ protect }) => protect);
+  const WORKERS = ["images-clockwise", "images-counter-clockwise"];
 
-    expect(kept.filter(({ retainOnDelete }) => retainOnDelete).map(({ name }) => name)).to.have.members(
-      ["images-source", "images-results"].flatMap((bucket) => [
+  it("protects and keeps prod's buckets and dead letters, and all that keeps them closed and encrypted", () => {
+    const { resources } = up("with the configuration of prod");
+    const kept = resources.filter(({ protect, retainOnDelete }) => protect && retainOnDelete);
+
+    expect(kept.map(({ name }) => name)).to.have.members([
+      ...["images-source", "images-results"].flatMap((bucket) => [
         bucket,
         bucket,
         ...["versioning", "public-access", "ownership", "encryption", "policy", "lifecycle"].map(
           (child) => `${bucket}-${child}`,
         ),
       ]),
-    );
+      ...WORKERS.flatMap((worker) =>
+        ["dead-letters", "dead-letters-policy", "redrive-allow"].map((child) => `${worker}-${child}`),
+      ),
+    ]);
+    expect(resources.filter(({ protect, retainOnDelete }) => retainOnDelete && !protect)).to.deep.equal([]);
+  });
+
+  it("protects what images of prod pass through and wait in, and what alarms reach people by", () => {
+    const { resources } = up("with the configuration of prod");
+    const guarded = resources.filter(({ protect, retainOnDelete }) => protect && !retainOnDelete);
+
+    expect(guarded.map(({ name }) => name)).to.have.members([
+      ...["images-created", "images-created-policy", "images-source-notification"],
+      // The component, and its topic.
+      ...["images-alarms", "images-alarms", "images-alarms-policy"],
+      ...WORKERS.flatMap((worker) =>
+        ["queue", "queue-policy", "subscription"].map((child) => `${worker}-${child}`),
+      ),
+    ]);
   });
 
   it("gives workers pollers, or a maximum", () => {

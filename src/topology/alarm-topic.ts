@@ -16,7 +16,10 @@ export interface AlarmTopicArgs {
   readonly transform?: Transform<aws.sns.TopicArgs> | undefined;
 }
 
-/** The topic that all alarms of a machine go to, and from which they reach people. */
+/**
+ * The topic that all alarms of a machine go to, and from which they reach people. The option `protect` holds for the topic, as
+ * who subscribed to it by hand would not be told any more.
+ */
 export class AlarmTopic extends pulumi.ComponentResource {
   /** ARN that a pager subscribes to. */
   readonly arn: pulumi.Output<string>;
@@ -39,7 +42,8 @@ export class AlarmTopic extends pulumi.ComponentResource {
       new aws.sns.TopicSubscription(
         `${name}-email`,
         { topic: topic.arn, protocol: "email", endpoint: email },
-        parent,
+        // Another address is another subscription.
+        { ...parent, protect: false },
       );
     }
 

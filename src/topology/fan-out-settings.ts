@@ -45,8 +45,9 @@ export interface FanOutSettings {
   readonly dashboard?: boolean;
 
   /**
-   * What becomes of images, results and the key when the stack would delete them: `keep` has Pulumi refuse, and leaves them on
-   * AWS where it is told to go on all the same; `destroy` has `pulumi destroy` delete them, with all that is in the buckets.
+   * What becomes of images, results, dead letters and the key when the stack would delete them: `keep` has Pulumi refuse, also for
+   * queues and topics, and leaves them on AWS where it is told to go on all the same; `destroy` has `pulumi destroy` delete them,
+   * with all that is in the buckets.
    * @default keep
    */
   readonly retention?: "keep" | "destroy";

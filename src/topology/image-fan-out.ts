@@ -18,6 +18,7 @@ import { type CheckedFanOutSettings, checkFanOutSettings, type FanOutSettings } 
 import { notificationFilter } from "./filters.ts";
 import { type Granted, grant } from "./grants.ts";
 import { ImageBucket, type ImageBucketTransform } from "./image-bucket.ts";
+import { guarded, kept } from "./kept.ts";
 import { checkListener, type Listener, subscribeListener } from "./listeners.ts";
 import { physicalName } from "./names.ts";
 import { warnOfMissedObjective } from "./objective.ts";
@@ -378,12 +379,6 @@ interface Child {
 
 type KeyArn = pulumi.Output<string> | undefined;
 
-/** Options of resources that the settings may protect and keep. */
-function kept({ settings: { retention }, parent }: Child): pulumi.ComponentResourceOptions {
-  const keep = retention === "keep";
-  return { ...parent, protect: keep, retainOnDelete: keep };
-}
-
 /** @throws RangeError where it is no fan-out, or there would be nothing to filter */
 function checkAfter(
   name: string,
@@ -464,7 +459,7 @@ function createKey(child: Child): EncryptionKey | undefined {
   const { name, machine, logGroups, settings, transform } = child;
   if (settings.key !== "create" && settings.key !== "retire") return undefined;
   const args = { alias: physicalName(machine), logGroups, tags: settings.tags, transform: transform.key };
-  return new EncryptionKey(`${name}-key`, args, kept(child));
+  return new EncryptionKey(`${name}-key`, args, kept(settings, child.parent));
 }
 
 /** Bucket of a fan-out, and what makes it keep versions if that is the machine's. */
@@ -491,7 +486,7 @@ function createBucket(child: Child, of: "source" | "results", keyArn: KeyArn): S
     tags,
     transform: child.transform[of],
   };
-  return new ImageBucket(`${child.name}-${of}`, args, kept(child));
+  return new ImageBucket(`${child.name}-${of}`, args, kept(child.settings, child.parent));
 }
 
 /** Names of what tells of each bucket. */
@@ -533,7 +528,7 @@ function createTopic(child: Child, which: keyof typeof TOLD, keyArn: KeyArn): aw
         // Left out, it would stay what it was.
         tracingConfig: traced ? "Active" : "PassThrough",
       },
-      parent,
+      guarded(settings, parent),
     ),
   );
 }
@@ -551,7 +546,7 @@ function letBucketPublish(
       toldTransform(child, which).topicPolicy,
       `${child.name}-${what}-policy`,
       { arn: topic.arn, policy: arns.apply((known) => policies.topicPolicy({ ...known, of })) },
-      child.parent,
+      guarded(child.settings, child.parent),
     ),
   );
 }
@@ -598,7 +593,10 @@ function notify(
           },
         ],
       },
-      { ...parent, dependsOn: [topicPolicy, ...(from.versioning ? [from.versioning] : [])] },
+      {
+        ...guarded(settings, parent),
+        dependsOn: [topicPolicy, ...(from.versioning ? [from.versioning] : [])],
+      },
     ),
   );
 }
@@ -624,7 +622,7 @@ function createLayer({ name, machine, transform, parent }: Child): aws.lambda.La
 function createAlarmTopic({ name, settings, transform, parent }: Child, keyArn: KeyArn): AlarmTopic {
   const { email } = settings.alarms;
   const args = { email, keyArn, tags: settings.tags, transform: transform.alarmTopic };
-  return new AlarmTopic(`${name}-alarms`, args, parent);
+  return new AlarmTopic(`${name}-alarms`, args, guarded(settings, parent));
 }
 
 function watchDelivery(

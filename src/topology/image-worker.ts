@@ -11,6 +11,7 @@ import type { CheckedFanOutSettings } from "./fan-out-settings.ts";
 import { filterOf, subscriptionFilter } from "./filters.ts";
 import { type Granted, grant } from "./grants.ts";
 import type { Attachment, ImageFanOut } from "./image-fan-out.ts";
+import { guarded, kept } from "./kept.ts";
 import { checkPermissions } from "./permissions.ts";
 import { lambdaTrustPolicy, queuePolicy, redrivePolicy, workerPolicy } from "./policies.ts";
 import { checkTransform, transformed, transformedFunction, withVariables } from "./transform.ts";
@@ -206,14 +207,19 @@ function queueArgs({ shared: { encryptionKeyArn }, tags }: Child): aws.sqs.Queue
 }
 
 function createDeadLetterQueue(child: Child): aws.sqs.Queue {
-  const { name, transform, parent } = child;
+  const { name, shared, transform, parent } = child;
   return new aws.sqs.Queue(
-    ...transformed(transform.deadLetterQueue, `${name}-dead-letters`, queueArgs(child), parent),
+    ...transformed(
+      transform.deadLetterQueue,
+      `${name}-dead-letters`,
+      queueArgs(child),
+      kept(shared.settings, parent),
+    ),
   );
 }
 
 function createQueue(child: Child, deadLetterQueue: aws.sqs.Queue): aws.sqs.Queue {
-  const { name, settings, transform, parent } = child;
+  const { name, shared, settings, transform, parent } = child;
   const { maxReceiveCount } = settings;
   return new aws.sqs.Queue(
     ...transformed(
@@ -224,12 +230,12 @@ function createQueue(child: Child, deadLetterQueue: aws.sqs.Queue): aws.sqs.Queu
         visibilityTimeoutSeconds: visibilityTimeout(settings),
         redrivePolicy: pulumi.jsonStringify({ deadLetterTargetArn: deadLetterQueue.arn, maxReceiveCount }),
       },
-      parent,
+      guarded(shared.settings, parent),
     ),
   );
 }
 
-function allowRedrive({ name, transform, parent }: Child, { queue, deadLetterQueue }: Queues): void {
+function allowRedrive({ name, shared, transform, parent }: Child, { queue, deadLetterQueue }: Queues): void {
   new aws.sqs.RedriveAllowPolicy(
     ...transformed(
       transform.redriveAllow,
@@ -241,14 +247,14 @@ function allowRedrive({ name, transform, parent }: Child, { queue, deadLetterQue
           sourceQueueArns: [queue.arn],
         }),
       },
-      parent,
+      kept(shared.settings, parent),
     ),
   );
 }
 
 /** Lets the topic send images to the queue, and to the dead-letter queue what it could not deliver. */
 function letTopicSend(
-  { name, fanOut, transform, parent }: Child,
+  { name, fanOut, shared, transform, parent }: Child,
   { queue, deadLetterQueue }: Queues,
 ): aws.sqs.QueuePolicy[] {
   const policyOf = ({ url, arn }: aws.sqs.Queue): aws.sqs.QueuePolicyArgs => ({
@@ -257,14 +263,19 @@ function letTopicSend(
   });
   return [
     new aws.sqs.QueuePolicy(
-      ...transformed(transform.queuePolicy, `${name}-queue-policy`, policyOf(queue), parent),
+      ...transformed(
+        transform.queuePolicy,
+        `${name}-queue-policy`,
+        policyOf(queue),
+        guarded(shared.settings, parent),
+      ),
     ),
     new aws.sqs.QueuePolicy(
       ...transformed(
         transform.deadLetterPolicy,
         `${name}-dead-letters-policy`,
         policyOf(deadLetterQueue),
-        parent,
+        kept(shared.settings, parent),
       ),
     ),
   ];
@@ -272,7 +283,7 @@ function letTopicSend(
 
 /** @param policies come first: a message that a queue's policy refuses is a client error, which SNS does not try again */
 function subscribe(
-  { name, fanOut, settings, transform, parent }: Child,
+  { name, fanOut, shared, settings, transform, parent }: Child,
   { queue, deadLetterQueue }: Queues,
   policies: aws.sqs.QueuePolicy[],
 ): aws.sns.TopicSubscription {
@@ -288,7 +299,7 @@ function subscribe(
         redrivePolicy: pulumi.jsonStringify({ deadLetterTargetArn: deadLetterQueue.arn }),
         ...subscriptionFilter(settings.only),
       },
-      { ...parent, dependsOn: policies },
+      { ...guarded(shared.settings, parent), dependsOn: policies },
     ),
   );
 }

@@ -96,8 +96,13 @@ async function live(life: Life): Promise<void> {
   const kept: FanOutSettings = { ...ALL, retention: "keep" };
   await life.step('retention: "keep"', kept, { update: ["Bucket"] });
   await life.step("destroy of what is protected", kept, {}, "destroy", "is protected");
+  // Pulumi deletes what is not protected: nothing that an image is in, or passes through.
+  const rest = ["EventSourceMapping", "Function", "Role", "RolePolicy", "LogGroup", "LayerVersion"];
+  rest.push("MetricAlarm", "Dashboard", "ResourcePolicy", "Alias", "TopicSubscription images-alarms-email");
+  await life.step("that without its preview", kept, { delete: rest }, "destroy", "is protected", true);
+  await life.step("up, to mend that", kept, { create: rest });
   await life.unprotect();
-  await life.step("destroy of what is kept", kept, { delete: ["*"], keep: BUCKET_AND_KEY }, "destroy");
+  await life.step("destroy of what is kept", kept, { delete: ["*"], keep: KEPT }, "destroy");
 }
 
 /** A worker as one is before it has a class of its own. */
@@ -111,7 +116,12 @@ function withWorker(program: string, worker: string): string {
 }
 
 /** What stays on AWS with `retention: "keep"`. */
-const BUCKET_AND_KEY = [
+const KEPT = [
+  ...["images-clockwise", "images-counter-clockwise"].flatMap((worker) => [
+    `Queue ${worker}-dead-letters`,
+    `QueuePolicy ${worker}-dead-letters-policy`,
+    `RedriveAllowPolicy ${worker}-redrive-allow`,
+  ]),
   "Bucket",
   "BucketVersioning",
   "BucketPublicAccessBlock",

@@ -89,7 +89,8 @@ export class Life {
 
   /**
    * Runs a command with settings, prints what it did, and holds that against what it may do.
-   * @param refusal what the engine says where it is to refuse it
+   * @param refusal what the engine says where it is to refuse it: in the preview, before anything is gone
+   * @param atOnce whether there is no preview
    */
   async step(
     title: string,
@@ -97,9 +98,9 @@ export class Life {
     allowed: Allowed,
     command: "preview" | "up" | "refresh" | "destroy" = "up",
     refusal?: string,
+    atOnce = refusal === undefined,
   ): Promise<void> {
-    // What is refused is refused in the preview, before anything is gone.
-    const ran = await this.#run(settings, command, refusal === undefined);
+    const ran = await this.#run(settings, command, atOnce);
     const wrong = judged(ran, allowed);
     if (refusal === undefined ? ran.exitCode !== 0 : !ran.printed.includes(refusal)) {
       wrong.push(`it ended with ${ran.exitCode}: ${ran.complaints.join(" ") || ran.printed}`);

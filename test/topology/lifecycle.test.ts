@@ -102,6 +102,23 @@ describe("transform", () => {
     expect(changed).to.deep.equal({ ...plain, [queue]: { ...plain[queue], delaySeconds: 5 } });
   });
 
+  for (const [retention, isProtected] of [
+    ["keep", true],
+    ["destroy", false],
+  ] as const) {
+    it(`finds what images wait in ${isProtected ? "" : "not "}protected where retention is ${retention}`, async () => {
+      const protection: unknown[] = [];
+      await registered(() => {
+        const fanOut = new ImageFanOut("images", { retention });
+        const { queue, deadLetterQueue, nodes } = new RotationWorker("clockwise", { fanOut, angle: 90 });
+        const all = [fanOut.topic, fanOut.nodes.notification, queue, deadLetterQueue, nodes.subscription];
+        for (const each of all) protection.push((each as unknown as { __protect: boolean }).__protect);
+      });
+
+      expect(new Set(protection)).to.deep.equal(new Set([isProtected]));
+    });
+  }
+
   it("changes properties and options through a function, after all else", async () => {
     const resources = await registered(() => {
       const fanOut = new ImageFanOut("images", {
