@@ -12,14 +12,16 @@ export interface Watched {
   readonly dimensions: Record<string, pulumi.Input<string>>;
   readonly statistic: "Maximum" | "Sum";
   /** Seconds over which the statistic is taken. */
-  readonly period: 60 | 300;
-  /** Value above which a period counts towards the alarm. */
+  readonly period: 60 | 300 | 3600;
+  /** Value above which a period counts towards the alarm, or below which it does. */
   readonly threshold: number;
+  /** @default GreaterThanThreshold */
+  readonly comparisonOperator?: "LessThanThreshold";
   /** Periods above the threshold that make an alarm, of `evaluationPeriods`. */
   readonly datapointsToAlarm: number;
   readonly evaluationPeriods: number;
-  /** How missing data counts: as healthy, or not at all, so that the state stays. */
-  readonly treatMissingData: "notBreaching" | "ignore";
+  /** How missing data counts: as healthy, as wrong, or not at all, so that the state stays. */
+  readonly treatMissingData: "notBreaching" | "breaching" | "ignore";
   /** Sentences that say what happened, and which section of docs/operations.md says what to do. */
   readonly alarmDescription: string;
 }
@@ -52,6 +54,26 @@ export function undeliveredAlarm(topic: pulumi.Input<string>, threshold: number)
   };
 }
 
+/**
+ * Watches the one link that fails without a sound: an event that S3 does not publish is in no queue and no log. A topic that is
+ * told of nothing has no data, so that missing data are wrong.
+ */
+export function silentAlarm(topic: pulumi.Input<string>, hours: number): Watched {
+  return {
+    namespace: "AWS/SNS",
+    metricName: "NumberOfMessagesPublished",
+    dimensions: { TopicName: topic },
+    statistic: "Sum",
+    period: 3600,
+    threshold: 1,
+    comparisonOperator: "LessThanThreshold",
+    datapointsToAlarm: hours,
+    evaluationPeriods: hours,
+    treatMissingData: "breaching",
+    alarmDescription: `S3 has told the topic of no new image for ${hours === 1 ? "an hour" : `${hours} hours`}: nobody has uploaded any, or S3 publishes them no more, which nothing else shows. ${todo("Silent")}`,
+  };
+}
+
 /** Names and settings of a worker that its alarms depend on. */
 export interface WatchedWorker {
   readonly name: string;
@@ -73,8 +95,8 @@ export function workerAlarms(worker: WatchedWorker): Record<string, Watched> {
     "dead-letters": deadLetters !== false && deadLettersAlarm(worker, deadLetters),
     late: late !== false && lateAlarm(worker, late ?? Math.max(900, worker.secondsOfCrash + 60)),
     "in-flight": inFlight !== false && inFlightAlarm(worker, inFlight),
-    errors: errors !== false && errorsAlarm(worker, errors),
-    throttles: throttles !== false && throttlesAlarm(worker, throttles),
+    errors: errors !== false && functionAlarm(worker, "Errors", errors),
+    throttles: throttles !== false && functionAlarm(worker, "Throttles", throttles),
     rejected: rejected !== false && rejectedAlarm(worker, rejected),
   };
   return Object.fromEntries(
@@ -130,29 +152,28 @@ function inFlightAlarm({ name, queue }: WatchedWorker, threshold: number): Watch
   };
 }
 
-function errorsAlarm({ name, function: lambda }: WatchedWorker, threshold: number): Watched {
-  return {
-    namespace: "AWS/Lambda",
-    metricName: "Errors",
-    dimensions: { FunctionName: lambda },
-    statistic: "Sum",
-    period: 60,
-    threshold,
-    ...WHERE_IT_GOES_ON,
-    alarmDescription: `The function of worker ${name} crashes or runs out of time or memory, again and again. Its messages come again, and go to the dead-letter queue in the end. ${todo("Errors")}`,
-  };
-}
+/** What is wrong with a worker's function, by the metric that says so. */
+const OF_FUNCTION = {
+  Errors: (name: string) =>
+    `The function of worker ${name} crashes or runs out of time or memory, again and again. Its messages come again, and go to the dead-letter queue in the end.`,
+  Throttles: (name: string) =>
+    `Lambda refuses to run the function of worker ${name} as often as its queue asks, which counts as a try of each message.`,
+};
 
-function throttlesAlarm({ name, function: lambda }: WatchedWorker, threshold: number): Watched {
+function functionAlarm(
+  { name, function: lambda }: WatchedWorker,
+  metricName: keyof typeof OF_FUNCTION,
+  threshold: number,
+): Watched {
   return {
     namespace: "AWS/Lambda",
-    metricName: "Throttles",
+    metricName,
     dimensions: { FunctionName: lambda },
     statistic: "Sum",
     period: 60,
     threshold,
     ...WHERE_IT_GOES_ON,
-    alarmDescription: `Lambda refuses to run the function of worker ${name} as often as its queue asks, which counts as a try of each message. ${todo("Throttles")}`,
+    alarmDescription: `${OF_FUNCTION[metricName](name)} ${todo(metricName)}`,
   };
 }
 
@@ -178,6 +199,7 @@ export function alarmArgs(
   const { namespace, metricName, plus, dimensions, statistic, period, ...rest } = watched;
   const metric = { namespace, metricName, dimensions, period };
   return {
+    comparisonOperator: "GreaterThanThreshold",
     ...rest,
     ...(plus === undefined
       ? { ...metric, statistic }
@@ -188,7 +210,6 @@ export function alarmArgs(
             { id: "other", metric: { ...metric, metricName: plus, stat: statistic } },
           ],
         }),
-    comparisonOperator: "GreaterThanThreshold",
     alarmActions: [topicArn],
     okActions: [topicArn],
     tags,

@@ -144,6 +144,12 @@ export interface AlarmSettings {
   /** Messages, 0 to 1,000,000, that the topic may fail to deliver in a minute before it is an alarm. @default 0 */
   readonly undelivered?: AlarmThreshold;
 
+  /**
+   * Hours, 1 to 168, in which S3 may tell the topic of not one image before it is an alarm. It is for stacks whose images come by
+   * themselves, or that are sent one by a schedule (docs/operations.md). @default none
+   */
+  readonly silent?: AlarmThreshold;
+
   /** Messages, 0 to 1,000,000, that a worker's dead-letter queue may hold before it is an alarm. @default 0 */
   readonly deadLetters?: AlarmThreshold;
 
@@ -206,9 +212,13 @@ const SOURCE_DAYS = RETENTION_SECONDS / (24 * 3600) + 1;
 
 export const ALARM_CHOICES = { enabled: true } as const satisfies Choices;
 
-/** Thresholds of the alarms, by kind. That of `late` is each worker's own by default. */
+/**
+ * Thresholds of the alarms, by kind. That of `late` is each worker's own by default, and there is no alarm of silence: alarms look back
+ * on a week, https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+ */
 export const ALARM_THRESHOLDS = {
   undelivered: { minimum: 0, maximum: 1_000_000, unit: "messages", default: 0 },
+  silent: { minimum: 1, maximum: 168, unit: "hours", default: undefined },
   deadLetters: { minimum: 0, maximum: 1_000_000, unit: "messages", default: 0 },
   late: { minimum: 60, maximum: RETENTION_SECONDS, unit: "seconds", default: undefined },
   inFlight: { minimum: 1, maximum: MAX_IN_FLIGHT, unit: "messages", default: 0.8 * MAX_IN_FLIGHT },
@@ -385,9 +395,9 @@ function checkAlarms(prefix: string, given: AlarmSettings) {
   return { enabled, email, ...(Object.fromEntries(thresholds) as Thresholds) };
 }
 
-/** Thresholds of the alarms, by kind: false where there is none, undefined where each worker has its own. */
-export type Thresholds = Record<Exclude<AlarmKind, "late">, number | false> &
-  Record<"late", number | false | undefined>;
+/** Thresholds of the alarms, by kind: false where there is none; undefined where each worker has its own, or silence is no alarm. */
+export type Thresholds = Record<Exclude<AlarmKind, "late" | "silent">, number | false> &
+  Record<"late" | "silent", number | false | undefined>;
 
 function checkThreshold(
   subject: string,

@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { sharpLayer } from "../packaging/sharp-layer.ts";
 import type { DeclaredOutputs } from "../stack-outputs.ts";
 import { AlarmTopic } from "./alarm-topic.ts";
-import { alarmArgs, undeliveredAlarm } from "./alarms.ts";
+import { alarmArgs, silentAlarm, undeliveredAlarm } from "./alarms.ts";
 import { Attached } from "./attached.ts";
 import { checkFullName, checkName } from "./checks.ts";
 import { bodyOfAll } from "./dashboard.ts";
@@ -630,10 +630,16 @@ function watchDelivery(
   topic: aws.sns.Topic,
   alarmTopic: AlarmTopic,
 ): void {
-  const { enabled, undelivered } = settings.alarms;
-  if (!enabled || undelivered === false) return;
-  const args = alarmArgs(undeliveredAlarm(topic.name, undelivered), alarmTopic.arn, settings.tags);
-  new aws.cloudwatch.MetricAlarm(...transformed(transform.alarm, `${name}-undelivered-alarm`, args, parent));
+  const { enabled, undelivered, silent } = settings.alarms;
+  if (!enabled) return;
+  const watched = {
+    ...(undelivered !== false && { undelivered: undeliveredAlarm(topic.name, undelivered) }),
+    ...(silent && { silent: silentAlarm(topic.name, silent) }),
+  };
+  for (const [what, each] of Object.entries(watched)) {
+    const args = alarmArgs(each, alarmTopic.arn, settings.tags);
+    new aws.cloudwatch.MetricAlarm(...transformed(transform.alarm, `${name}-${what}-alarm`, args, parent));
+  }
 }
 
 function createDashboard(

@@ -136,6 +136,11 @@ export const SWITCHES: readonly Switch[] = [
     does: { update: ["MetricAlarm"] },
   },
   {
+    setting: "alarms.silent",
+    to: { alarms: { silent: { threshold: 24 } } },
+    does: { create: ["MetricAlarm"] },
+  },
+  {
     setting: "alarms.*: false",
     to: { alarms: { undelivered: false, inFlight: false, errors: false, throttles: false } },
     does: { delete: ["MetricAlarm"] },

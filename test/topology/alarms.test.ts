@@ -18,7 +18,7 @@ describe("the alarms", () => {
   let resources: Registered[];
 
   before(async () => {
-    resources = await machine();
+    resources = await machine({ silent: { threshold: 6 } });
   });
 
   const oneMinute = { period: 60, datapointsToAlarm: 1, evaluationPeriods: 1 };
@@ -31,6 +31,19 @@ describe("the alarms", () => {
     stat: "Maximum",
   });
   const expected: Record<string, object> = {
+    "images-silent-alarm": {
+      namespace: "AWS/SNS",
+      metricName: "NumberOfMessagesPublished",
+      dimensions: { TopicName: "images-created" },
+      statistic: "Sum",
+      period: 3600,
+      threshold: 1,
+      comparisonOperator: "LessThanThreshold",
+      datapointsToAlarm: 6,
+      evaluationPeriods: 6,
+      // A topic that nobody publishes to has no data at all.
+      treatMissingData: "breaching",
+    },
     "images-undelivered-alarm": {
       namespace: "AWS/SNS",
       metricName: "NumberOfNotificationsFailed",
@@ -117,8 +130,8 @@ describe("the alarms", () => {
       const { alarmDescription, tags, ...alarm } = find(resources, "MetricAlarm", name);
 
       expect(alarm).to.deep.equal({
-        ...watched,
         comparisonOperator: "GreaterThanThreshold",
+        ...watched,
         alarmActions: [TOPIC],
         okActions: [TOPIC],
       });
@@ -133,6 +146,15 @@ describe("the alarms", () => {
       expect(alarmDescription.length).to.be.lessThan(1024);
     });
   }
+
+  it("say nothing of a stack that is quiet, unless they are asked to", async () => {
+    for (const alarms of [{}, { silent: false }] as const) {
+      expect((await machine(alarms)).map(({ name }) => name)).to.not.include("images-silent-alarm");
+    }
+    expect(find(await machine({ silent: { threshold: 1 } }), "MetricAlarm", "images-silent-alarm"))
+      .to.have.property("alarmDescription")
+      .that.contains("no new image for an hour:");
+  });
 
   it("go to a topic to which the account's alarms alone publish, over TLS", () => {
     const { policy } = find(resources, "TopicPolicy", "images-alarms-policy");
