@@ -11,6 +11,7 @@ import {
   ALARM_CHOICES,
   ALARM_THRESHOLDS,
   BUCKET_CHOICES,
+  CONCURRENCY,
   EXISTING,
   FAN_OUT_CHOICES,
   MAXIMUM_TAGS,
@@ -61,6 +62,7 @@ const CHOICES: Readonly<Record<string, Choice>> = {
   }),
   ...prefixed("objective.", OBJECTIVE_RANGES),
   ...FAN_OUT_CHOICES,
+  concurrency: CONCURRENCY,
   key: { text: "create, retire, or an ARN" },
   tags: { minimum: 0, maximum: MAXIMUM_TAGS, unit: "tags" },
 };

@@ -232,11 +232,13 @@ describe("the program on this computer", function () {
       const fanOut = new ImageFanOut("images", {
         key: "create",
         tracing: true,
-        alarms: { email: "on-call@example.com" },
+        alarms: { email: "on-call@example.com", silent: { threshold: 24 } },
+        concurrency: 30,
         workers: { reservedConcurrency: 20, scaling: { minimumPollers: 2, maximumPollers: 2 } },
         tags: { Team: "pictures" },
       });
       new ThumbnailWorker("small", { fanOut, longestSide: 64 });
+      new ThumbnailWorker("smaller", { fanOut, longestSide: 32, reservedConcurrency: 10, scaling: undefined });
       export const sourceBucket = fanOut.source.bucket;
       export const resultsBucket = fanOut.results.bucket;
       export const workers = fanOut.workers;

@@ -220,7 +220,7 @@ describe("the settings", () => {
     const keysOf = (prefix: string, choices: object) => Object.keys(choices).map((name) => prefix + name);
 
     expect(keys).to.have.members([
-      ...keysOf("", { key: "", prefix: "", suffix: "", ...FAN_OUT_CHOICES, tags: [] }),
+      ...keysOf("", { key: "", prefix: "", suffix: "", concurrency: 0, ...FAN_OUT_CHOICES, tags: [] }),
       ...["source.existing", "source.notification", "results.existing"],
       ...keysOf("buckets.", BUCKET_CHOICES),
       ...keysOf("lifecycle.source.", { ...STORAGE_RANGES, ...STORAGE_CHOICES }),

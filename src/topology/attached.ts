@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import type { DeclaredOutputs } from "../stack-outputs.ts";
-import type { CheckedWorkerSettings } from "./worker-settings.ts";
+import { BATCHES_PER_POLLER, type CheckedWorkerSettings, SCALING_RANGES } from "./worker-settings.ts";
 
 /** The workers of a fan-out, which are complete when the turn of the program is over that made it. */
 export class Attached {
@@ -9,9 +9,12 @@ export class Attached {
   readonly settings: Record<string, CheckedWorkerSettings> = {};
   /** Resolves when that turn is over: later workers are refused. */
   readonly complete: Promise<void>;
+  /** Batches that all may run at once. @default each has its own maximum */
+  readonly #concurrency: number | undefined;
   #isComplete = false;
 
-  constructor() {
+  constructor(concurrency?: number) {
+    this.#concurrency = concurrency;
     this.complete = setImmediate().then(() => {
       this.#isComplete = true;
     });
@@ -30,11 +33,50 @@ export class Attached {
     );
   }
 
-  /** @returns a function that records outputs of the worker, beside those that are known of it */
+  /**
+   * @returns a function that records outputs of the worker, beside those that are known of it
+   * @throws RangeError where too little of the fan-out's concurrency would be left to a worker
+   */
   add(worker: string, settings: CheckedWorkerSettings): (outputs: Partial<DeclaredOutputs>) => void {
     this.settings[worker] = settings;
+    const { minimum } = SCALING_RANGES.maximumConcurrency;
+    if (this.#share() < minimum) {
+      throw new RangeError(
+        `ImageWorker "${worker}": concurrency of the fan-out is ${this.#concurrency}, but with this worker ${this.#taken()} batches at once are taken, and ${this.#sharing().length} workers share the rest, each of which needs ${minimum}. Raise concurrency, or give workers less.`,
+      );
+    }
     return (outputs) => {
       this.outputs[worker] = { ...this.outputs[worker], ...outputs } as DeclaredOutputs;
     };
+  }
+
+  /** Returns how a worker's queue is emptied, its share of the fan-out's concurrency included. All workers must be known. */
+  scalingOf(worker: string): CheckedWorkerSettings["scaling"] {
+    const scaling = this.settings[worker]?.scaling;
+    if (scaling !== undefined || this.#concurrency === undefined) return scaling;
+    return { maximumConcurrency: Math.min(this.#share(), SCALING_RANGES.maximumConcurrency.maximum) };
+  }
+
+  /** Batches at once for each worker that has no maximum of its own; as many as they like where the fan-out has none. */
+  #share(): number {
+    const left = (this.#concurrency ?? Number.POSITIVE_INFINITY) - this.#taken();
+    // Whoever has a maximum of its own must fit in as well.
+    return left < 0 ? left : Math.floor(left / this.#sharing().length);
+  }
+
+  #sharing(): CheckedWorkerSettings[] {
+    return Object.values(this.settings).filter(({ scaling }) => scaling === undefined);
+  }
+
+  /** Batches at once of the workers that have a maximum of their own. */
+  #taken(): number {
+    return Object.values(this.settings).reduce((sum, { scaling }) => {
+      if (scaling === undefined) return sum;
+      const own =
+        "maximumConcurrency" in scaling
+          ? scaling.maximumConcurrency
+          : scaling.maximumPollers * BATCHES_PER_POLLER;
+      return sum + own;
+    }, 0);
   }
 }

@@ -35,6 +35,13 @@ export interface FanOutSettings {
   /** The defaults of all workers; a constructor call may set its own. @default each as said there */
   readonly workers?: WorkerSettings;
 
+  /**
+   * Batches, 2 to 100,000, that all workers together may run at once, so that the account has the rest for others: by default it has 1,000
+   * invocations at once. Workers without `scaling` and `reservedConcurrency` get equal shares of what the others leave.
+   * @default each worker has its own maximum
+   */
+  readonly concurrency?: number;
+
   /** When somebody is alarmed. `false` in place of a kind's map leaves that kind out, as in `late: false`. @default each as said there */
   readonly alarms?: AlarmSettings;
 
@@ -207,6 +214,8 @@ export const STORAGE_RANGES = {
 /** Minimum of days that are paid for: https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-class-intro.html */
 const INFREQUENT_ACCESS_DAYS = 30;
 
+export const CONCURRENCY = { minimum: 2, maximum: 100_000, unit: "batches at once" } as const;
+
 /** Days for which an image must be there, as a message about it may wait for one less. */
 const SOURCE_DAYS = RETENTION_SECONDS / (24 * 3600) + 1;
 
@@ -244,6 +253,7 @@ const GROUPS = [
   "buckets",
   "lifecycle",
   "workers",
+  "concurrency",
   "alarms",
   "objective",
   "tags",
@@ -285,13 +295,14 @@ export function checkFanOutSettings(
 const checked = new WeakMap<FanOutSettings, CheckedFanOutSettings>();
 
 function check(prefix: string, given: FanOutSettings, others: readonly string[]) {
-  const { workers = {}, objective, key, prefix: begin, suffix: end } = given;
+  const { workers = {}, concurrency, objective, key, prefix: begin, suffix: end } = given;
   checkNames(prefix, { ...given });
   const choices = choose(prefix, given, FAN_OUT_CHOICES, [...GROUPS, ...others]);
   const buckets = choose(`${prefix}buckets.`, given.buckets ?? {}, BUCKET_CHOICES);
   checkKey(prefix, key);
   const alarms = checkAlarms(`${prefix}alarms.`, given.alarms ?? {});
   checkWorkerSettings(`${prefix}workers.`, workers);
+  if (concurrency !== undefined) checkInteger(`${prefix}concurrency`, concurrency, CONCURRENCY);
   if (objective !== undefined) checkObjective(`${prefix}objective.`, objective);
   const keys = {
     prefix: begin === undefined ? undefined : checkKeyPart(`${prefix}prefix`, begin),
@@ -306,6 +317,7 @@ function check(prefix: string, given: FanOutSettings, others: readonly string[])
     lifecycle: checkLifecycle(`${prefix}lifecycle.`, given.lifecycle ?? {}),
     alarms,
     workers,
+    concurrency,
     objective,
     tags: checkTags(prefix, given.tags ?? {}),
   };

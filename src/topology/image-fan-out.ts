@@ -24,7 +24,12 @@ import { physicalName } from "./names.ts";
 import { warnOfMissedObjective } from "./objective.ts";
 import * as policies from "./policies.ts";
 import { checkTransform, type Transform, transformed } from "./transform.ts";
-import { type CheckedWorkerSettings, checkWorkerSettings, type WorkerSettings } from "./worker-settings.ts";
+import {
+  type CheckedWorkerSettings,
+  checkWorkerSettings,
+  type StandardScaling,
+  type WorkerSettings,
+} from "./worker-settings.ts";
 import {
   type ImageWorkerTransform,
   transformsOf,
@@ -127,6 +132,8 @@ export interface Attachment {
   readonly name: string;
   /** Settings of the worker, with all defaults. */
   readonly settings: CheckedWorkerSettings;
+  /** Its share of the fan-out's concurrency; undefined where it has a maximum of its own, or the fan-out has none. */
+  readonly share: pulumi.Output<StandardScaling> | undefined;
   /** Returns the transforms of its resources: the fan-out's for all workers, and its own. */
   readonly transforms: (own: ImageWorkerTransform) => WorkerTransforms;
   /** Records outputs of the worker, for the stack's outputs and the dashboard. */
@@ -169,13 +176,13 @@ export class ImageFanOut extends pulumi.ComponentResource {
   readonly topic: aws.sns.Topic;
   /** Topic that all alarms go to. It stays while they are turned off, and with it who subscribed to it. */
   readonly alarmTopic: AlarmTopic;
-  readonly #attached = new Attached();
   /** Outputs of the workers attached so far, by name. */
-  readonly workers: Readonly<Record<string, DeclaredOutputs>> = this.#attached.outputs;
+  readonly workers: Readonly<Record<string, DeclaredOutputs>>;
   /** What the owner of the source bucket must add to its notifications; undefined where the machine has done so. */
   readonly notificationToAdd: pulumi.Output<NotificationToAdd> | undefined;
   /** Further resources, for what neither arguments nor `transform` can say. */
   readonly nodes: FanOutNodes;
+  readonly #attached: Attached;
   readonly #shared: Shared;
   readonly #granted = new Set<string>();
   readonly #listeners = new Set<string>();
@@ -196,6 +203,8 @@ export class ImageFanOut extends pulumi.ComponentResource {
     checkAfter(name, after, settings);
     if (existing) checkExisting(name, settings);
     super("image-machine:index:ImageFanOut", name, {}, opts);
+    this.#attached = new Attached(settings.concurrency);
+    this.workers = this.#attached.outputs;
     const tags = { Project: pulumi.getProject(), Stack: pulumi.getStack(), ...settings.tags };
     const machine = `${pulumi.getProject()}-${pulumi.getStack()}-${name}`;
     const child: Child = {
@@ -353,13 +362,19 @@ export class ImageFanOut extends pulumi.ComponentResource {
     checkFullName(name, worker);
     checkOthers(worker, this.#existing?.workers);
     const checked = checkWorkerSettings(`ImageWorker "${worker}": `, { ...settings.workers, ...given });
+    const attached = this.#attached;
+    const record = attached.add(worker, checked);
+    const shares = settings.concurrency !== undefined && checked.scaling === undefined;
     return {
       fanOut: this.#shared,
       worker,
       name: `${name}-${worker}`,
       settings: checked,
+      share: shares
+        ? pulumi.output(attached.complete.then(() => attached.scalingOf(worker) as StandardScaling))
+        : undefined,
       transforms: (own) => transformsOf(transform.workers ?? {}, own),
-      record: this.#attached.add(worker, checked),
+      record,
     };
   }
 }

@@ -111,7 +111,7 @@ export class ImageWorker extends pulumi.ComponentResource {
     const rolePolicy = createRolePolicy(child, role, { ...queues, logGroup }, others);
     const code = { handler, environment };
     this.function = createFunction(child, code, { ...queues, logGroup, role, rolePolicy });
-    const mapping = createMapping(child, this.queue, this.function, rolePolicy);
+    const mapping = createMapping(child, attachment.share, this.queue, this.function, rolePolicy);
     if (shared.settings.alarms.enabled) createAlarms(child, queues, this.function);
 
     this.nodes = { role, logGroup, mapping, subscription };
@@ -432,6 +432,7 @@ function createFunction(
 /** @param rolePolicy comes first: Lambda checks that the role may receive from the queue when the mapping is made */
 function createMapping(
   { name, settings, transform, tags, parent }: Child,
+  share: Attachment["share"],
   queue: aws.sqs.Queue,
   lambda: aws.lambda.Function,
   rolePolicy: aws.iam.RolePolicy,
@@ -446,7 +447,7 @@ function createMapping(
         functionResponseTypes: ["ReportBatchItemFailures"],
         batchSize: settings.batchSize,
         maximumBatchingWindowInSeconds: settings.maximumBatchingWindowInSeconds,
-        ...scalingArgs(settings.scaling),
+        ...(share ? { scalingConfig: share } : scalingArgs(settings.scaling)),
         metricsConfig: { metrics: ["EventCount"] },
         tags,
       },

@@ -14,7 +14,11 @@ export function warnOfMissedObjective(
 ): void {
   if (!objective) return;
   attached.complete.then(() => {
-    const workers = Object.entries(attached.settings).map(([name, settings]) => ({ name, ...settings }));
+    const workers = Object.entries(attached.settings).map(([name, settings]) => ({
+      name,
+      ...settings,
+      scaling: attached.scalingOf(name),
+    }));
     const warning = preflight(workers, objective);
     if (warning) pulumi.log.warn(warning, fanOut);
   });

@@ -124,6 +124,11 @@ export const SWITCHES: readonly Switch[] = [
     does: { update: ["Function", "EventSourceMapping"] },
   },
   {
+    setting: "concurrency",
+    to: { concurrency: 40 },
+    does: { update: ["EventSourceMapping"] },
+  },
+  {
     setting: "alarms.email",
     to: { alarms: { email: "on-call@example.com" } },
     does: { create: ["TopicSubscription"] },
