@@ -11,7 +11,7 @@ export interface WorkerOutputs {
   readonly function: string;
   /** Name of the log group that the function writes to. */
   readonly logGroup: string;
-  /** First segment of the keys of its results. */
+  /** How the keys of its results begin, up to a slash. */
   readonly prefix: string;
   /** Degrees clockwise that it turns images by; undefined for a worker that does something else. */
   readonly angle?: number;

@@ -26,6 +26,8 @@ export interface Worker {
   readonly name: string;
   readonly operation: ImageOperation;
   readonly resultsBucket: string;
+  /** How keys of results begin, up to a slash. */
+  readonly prefix: string;
   /** What of the source goes along with the result. */
   readonly carry: readonly Carried[];
   readonly queueUrl: string;
@@ -236,9 +238,9 @@ export class Delivery {
    * @returns why that can never be done, where that is so; undefined where there is nothing to do
    */
   async #make(source: CreatedObject, share: Share, times: number): Promise<Made | Rejection | undefined> {
-    const { name, operation, s3, carry, byteLimit, pixelLimit, now } = this.#worker;
+    const { prefix, operation, s3, carry, byteLimit, pixelLimit, now } = this.#worker;
     const started = now();
-    const key = `${name}/${source.key}`;
+    const key = `${prefix}/${source.key}`;
     if (Buffer.byteLength(key) > MAX_KEY_BYTES) {
       const reason = `The result's key would have more than ${MAX_KEY_BYTES} bytes.`;
       return rejection(source, "key-too-long", reason);

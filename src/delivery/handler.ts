@@ -37,6 +37,8 @@ export function createHandler(operation: ImageOperation): Handler {
     name,
     operation,
     resultsBucket: environment("RESULTS_BUCKET"),
+    // Absent where it is the worker's name.
+    prefix: process.env.RESULTS_PREFIX ?? name,
     // Absent where nothing is.
     carry: (process.env.CARRY?.split(",") ?? []) as Carried[],
     queueUrl: environment("QUEUE_URL"),

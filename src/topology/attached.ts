@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import type { DeclaredOutputs } from "../stack-outputs.ts";
+import { refuseOverlap } from "./prefixes.ts";
 import { BATCHES_PER_POLLER, type CheckedWorkerSettings, SCALING_RANGES } from "./worker-settings.ts";
 
 /** The workers of a fan-out, which are complete when the turn of the program is over that made it. */
@@ -7,6 +8,8 @@ export class Attached {
   readonly outputs: Record<string, DeclaredOutputs> = {};
   /** Settings of each worker, with all defaults. */
   readonly settings: Record<string, CheckedWorkerSettings> = {};
+  /** How keys of each worker's results begin. */
+  readonly #prefixes: Record<string, string> = {};
   /** Resolves when that turn is over: later workers are refused. */
   readonly complete: Promise<void>;
   /** Batches that all may run at once. @default each has its own maximum */
@@ -20,25 +23,32 @@ export class Attached {
     });
   }
 
-  /** @throws RangeError where a worker of this name cannot be attached */
-  check(worker: string): void {
+  /** @throws RangeError where a worker of this name and prefix cannot be attached */
+  check(worker: string, prefix: string): void {
     if (this.#isComplete) {
       throw new RangeError(
         `ImageWorker "${worker}": it comes too late for the fan-out's dashboard and objective, after an await. Create the fan-out and all its workers without an await in between: what has to be waited for comes before them.`,
       );
     }
-    if (!Object.hasOwn(this.settings, worker)) return;
-    throw new RangeError(
-      `ImageWorker "${worker}": the fan-out has a worker of that name already, whose results are under "${worker}/". Give one of them another name.`,
-    );
+    if (Object.hasOwn(this.settings, worker)) {
+      throw new RangeError(
+        `ImageWorker "${worker}": the fan-out has a worker of that name already, whose results are under "${this.#prefixes[worker]}/". Give one of them another name.`,
+      );
+    }
+    refuseOverlap(worker, prefix, this.#prefixes);
   }
 
   /**
    * @returns a function that records outputs of the worker, beside those that are known of it
    * @throws RangeError where too little of the fan-out's concurrency would be left to a worker
    */
-  add(worker: string, settings: CheckedWorkerSettings): (outputs: Partial<DeclaredOutputs>) => void {
+  add(
+    worker: string,
+    prefix: string,
+    settings: CheckedWorkerSettings,
+  ): (outputs: Partial<DeclaredOutputs>) => void {
     this.settings[worker] = settings;
+    this.#prefixes[worker] = prefix;
     const { minimum } = SCALING_RANGES.maximumConcurrency;
     if (this.#share() < minimum) {
       throw new RangeError(

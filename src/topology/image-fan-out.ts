@@ -1,7 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { sharpLayer } from "../packaging/sharp-layer.ts";
-import type { DeclaredOutputs } from "../stack-outputs.ts";
+import type { DeclaredOutputs, WorkerOutputs } from "../stack-outputs.ts";
 import { AlarmTopic } from "./alarm-topic.ts";
 import { alarmArgs, silentAlarm, undeliveredAlarm } from "./alarms.ts";
 import { Attached } from "./attached.ts";
@@ -23,6 +23,7 @@ import { checkListener, type Listener, subscribeListener } from "./listeners.ts"
 import { physicalName } from "./names.ts";
 import { warnOfMissedObjective } from "./objective.ts";
 import * as policies from "./policies.ts";
+import { checkPrefix, refuseOverlap } from "./prefixes.ts";
 import { checkTransform, type Transform, transformed } from "./transform.ts";
 import {
   type CheckedWorkerSettings,
@@ -63,7 +64,7 @@ export interface FanOutOutputs {
   readonly resultsBucket: pulumi.Input<string>;
   /** ARN of the topic with one message for every new image. */
   readonly topic: pulumi.Input<string>;
-  /** The workers there, by name: none here may have the name of one, as both would write the same results. @default not checked */
+  /** The workers there, by name: none here may have its results under the prefix of one. @default not checked */
   readonly workers?: pulumi.Input<Readonly<Record<string, unknown>>>;
 }
 
@@ -130,6 +131,8 @@ export interface Attachment {
   readonly worker: string;
   /** How the names of the worker's resources begin: the fan-out's name, and its own. */
   readonly name: string;
+  /** How keys of its results begin, up to a slash. */
+  readonly prefix: string;
   /** Settings of the worker, with all defaults. */
   readonly settings: CheckedWorkerSettings;
   /** Its share of the fan-out's concurrency; undefined where it has a maximum of its own, or the fan-out has none. */
@@ -170,7 +173,7 @@ interface Told {
 export class ImageFanOut extends pulumi.ComponentResource {
   /** Bucket that images are dropped into. */
   readonly source: aws.s3.Bucket;
-  /** Bucket that results come back in, under `WORKER/KEY`. A second bucket, so that no result is ever taken for a source. */
+  /** Bucket that results come back in, under `PREFIX/KEY`, by default `WORKER/KEY`. A second bucket, so that no result is ever taken for a source. */
   readonly results: aws.s3.Bucket;
   /** Topic with one message for every object created in the source bucket. */
   readonly topic: aws.sns.Topic;
@@ -354,21 +357,25 @@ export class ImageFanOut extends pulumi.ComponentResource {
   /**
    * Attaches a worker: for components of workers, which get what the fan-out shares with them.
    * @param given what the worker itself is told, beside the fan-out's defaults
-   * @throws RangeError where it comes too late, its name is taken or too long, or its settings are out of range
+   * @param prefix how keys of its results begin
+   * @throws RangeError where it comes too late, its name is taken or too long, its results would be among those of another, or its
+   *   settings are out of range
    */
-  attach(worker: string, given: WorkerSettings): Attachment {
+  attach(worker: string, given: WorkerSettings, prefix = worker): Attachment {
     const { name, settings, transform } = this.#shared;
-    this.#attached.check(worker);
+    checkPrefix(worker, prefix);
+    this.#attached.check(worker, prefix);
     checkFullName(name, worker);
-    checkOthers(worker, this.#existing?.workers);
+    checkOthers(worker, prefix, this.#existing?.workers);
     const checked = checkWorkerSettings(`ImageWorker "${worker}": `, { ...settings.workers, ...given });
     const attached = this.#attached;
-    const record = attached.add(worker, checked);
+    const record = attached.add(worker, prefix, checked);
     const shares = settings.concurrency !== undefined && checked.scaling === undefined;
     return {
       fanOut: this.#shared,
       worker,
       name: `${name}-${worker}`,
+      prefix,
       settings: checked,
       share: shares
         ? pulumi.output(attached.complete.then(() => attached.scalingOf(worker) as StandardScaling))
@@ -438,17 +445,18 @@ function checkExisting(name: string, settings: CheckedFanOutSettings): void {
   );
 }
 
-/** @throws RangeError where a worker of another stack has the name; its `apply` does where that is only known later */
-function checkOthers(worker: string, others: FanOutOutputs["workers"]): void {
-  const check = (known: object) => {
-    if (!Object.hasOwn(known, worker)) return;
-    throw new RangeError(
-      `ImageWorker "${worker}": the fan-out's own stack has a worker of that name, whose results are under "${worker}/". Give this one another name.`,
-    );
+/** @throws RangeError where a worker of another stack has the prefix; its `apply` does where that is only known later */
+function checkOthers(worker: string, prefix: string, others: FanOutOutputs["workers"]): void {
+  const check = (known: Readonly<Record<string, unknown>>) => {
+    const prefixes = Object.entries(known).map(([name, outputs]) => [
+      name,
+      (outputs as Partial<WorkerOutputs> | undefined)?.prefix ?? name,
+    ]);
+    refuseOverlap(worker, prefix, Object.fromEntries(prefixes), " of the fan-out's own stack");
   };
   if (others === undefined) return;
   if (pulumi.Output.isInstance(others) || others instanceof Promise) pulumi.output(others).apply(check);
-  else check(others);
+  else check(others as Readonly<Record<string, unknown>>);
 }
 
 /** Finds what another stack has created. */

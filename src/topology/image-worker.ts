@@ -33,6 +33,12 @@ export interface ImageWorkerArgs extends WorkerSettings {
    */
   readonly handler: string | pulumi.asset.Archive;
 
+  /**
+   * How keys of results begin, up to a slash: 1 to 128 letters, digits, "_", "." and "-", in parts that are set off by "/". Of two
+   * workers, neither's results may be among the other's. @default the worker's name
+   */
+  readonly prefix?: string;
+
   /** Further environment variables for the handler. @default none */
   readonly environment?: Record<string, pulumi.Input<string>>;
 
@@ -56,7 +62,7 @@ export interface ImageWorkerNodes {
 
 /**
  * One processor: a queue that is told of every image, a function that processes it and writes the result under
- * the worker's name, a dead-letter queue for what cannot be processed, and a role that allows just that.
+ * the worker's prefix, a dead-letter queue for what cannot be processed, and a role that allows just that.
  *
  * @example
  * new ImageWorker("grey", { fanOut, handler: "handlers/grey.ts" });
@@ -77,9 +83,9 @@ export class ImageWorker extends pulumi.ComponentResource {
 
   constructor(name: string, args: ImageWorkerArgs, opts?: pulumi.ComponentResourceOptions) {
     checkName("ImageWorker", name);
-    const { fanOut, handler, environment = {}, permissions = [], transform = {}, ...given } = args;
+    const { fanOut, handler, prefix, environment = {}, permissions = [], transform = {}, ...given } = args;
     checkTransform(`ImageWorker "${name}": transform.`, transform, WORKER_TRANSFORMS);
-    const attachment = fanOut.attach(name, given);
+    const attachment = fanOut.attach(name, given, prefix);
     checkHandler(name, handler);
     const others = checkPermissions(`ImageWorker "${name}": `, permissions);
     const { fanOut: shared, settings } = attachment;
@@ -91,6 +97,7 @@ export class ImageWorker extends pulumi.ComponentResource {
     const child: Child = {
       worker: name,
       name: attachment.name,
+      prefix: attachment.prefix,
       fanOut,
       shared,
       settings,
@@ -120,7 +127,7 @@ export class ImageWorker extends pulumi.ComponentResource {
       deadLetterQueue: this.deadLetterQueue.url,
       function: this.function.name,
       logGroup: logGroup.name,
-      prefix: name,
+      prefix: attachment.prefix,
       ...(filter && { filter }),
       ...expiry(shared.settings.lifecycle),
     };
@@ -175,6 +182,8 @@ interface Child {
   readonly worker: string;
   /** How the names of its resources begin: the fan-out's name, and the worker's. */
   readonly name: string;
+  /** How keys of its results begin, up to a slash. */
+  readonly prefix: string;
   readonly fanOut: ImageFanOut;
   /** Names, settings, layer and keys that the fan-out hands to its workers alone. */
   readonly shared: Attachment["fanOut"];
@@ -341,7 +350,7 @@ function createRole({ name, transform, tags, parent }: Child): aws.iam.Role {
 }
 
 function createRolePolicy(
-  { worker, name, fanOut, shared, settings, transform, parent }: Child,
+  { name, prefix, fanOut, shared, settings, transform, parent }: Child,
   role: aws.iam.Role,
   { queue, deadLetterQueue, logGroup }: Queues & { logGroup: aws.cloudwatch.LogGroup },
   others: pulumi.Output<aws.iam.PolicyStatement[]>,
@@ -351,7 +360,7 @@ function createRolePolicy(
   const arns = pulumi.output({
     sourceArn: fanOut.source.arn,
     resultsArn: fanOut.results.arn,
-    prefix: worker,
+    prefix,
     queueArn: queue.arn,
     deadLetterArn: deadLetterQueue.arn,
     logGroupArn: logGroup.arn,
@@ -382,7 +391,7 @@ interface Surroundings extends Queues {
 }
 
 function createFunction(
-  { worker, name, fanOut, shared, settings, transform, tags, parent }: Child,
+  { worker, name, prefix, fanOut, shared, settings, transform, tags, parent }: Child,
   { handler, environment }: Pick<Required<ImageWorkerArgs>, "handler" | "environment">,
   { queue, deadLetterQueue, logGroup, role, rolePolicy }: Surroundings,
 ): aws.lambda.Function {
@@ -394,6 +403,7 @@ function createFunction(
     ...(settings.carry.length > 0 && { CARRY: settings.carry.join(",") }),
     MACHINE: shared.machine,
     RESULTS_BUCKET: fanOut.results.bucket,
+    ...(prefix !== worker && { RESULTS_PREFIX: prefix }),
     QUEUE_URL: queue.url,
     DEAD_LETTER_QUEUE_URL: deadLetterQueue.url,
     // One arena per core keeps glibc from holding on to the memory of every image it has seen.

@@ -231,7 +231,7 @@ export function lambdaTrustPolicy(): PolicyDocument {
 export interface WorkerArns {
   readonly sourceArn: string;
   readonly resultsArn: string;
-  /** First segment of its results' keys. */
+  /** How the keys of its results begin, up to a slash. */
   readonly prefix: string;
   readonly queueArn: string;
   readonly deadLetterArn: string;

@@ -33,6 +33,7 @@ function bench(operation: ImageOperation = reverse, milliseconds = 60_000) {
   const clock = { remaining: milliseconds };
   const worker: Worker = {
     name: "clockwise",
+    prefix: "clockwise",
     operation,
     resultsBucket: "results",
     carry: [],

@@ -94,6 +94,7 @@ async function live(
   };
   const worker: Worker = {
     name: "worker",
+    prefix: "worker",
     operation: async (source) => ({
       body: Buffer.from(turned(source.toString())),
       contentType: "text/plain",

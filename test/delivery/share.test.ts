@@ -39,6 +39,7 @@ async function invoke(timeout: number, messages: readonly (readonly Image[])[]) 
   const image = (index: number): Image => images[index] ?? expect.fail();
   const worker: Worker = {
     name: "worker",
+    prefix: "worker",
     operation: async (source, limits) => {
       const { kind, work } = image(Number(source.toString()));
       if (kind === "broken") throw new ImageRejected("corrupt", "It is damaged.");

@@ -72,7 +72,9 @@ describe("a worker on another stack's fan-out, in Pulumi's runtime", function ()
       const { exitCode, complaints } = await runInPulumiRuntime("preview", {}, program, others);
 
       expect(exitCode).to.not.equal(0);
-      expect(complaints.join("\n")).to.contain("the fan-out's own stack has a worker of that name");
+      expect(complaints.join("\n")).to.contain(
+        'those of worker "half-turn" of the fan-out\'s own stack are under "half-turn/"',
+      );
     });
   });
 });

@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
+import { ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { expect } from "chai";
 import sharp from "sharp";
 import { type Machine, startMachine } from "../../src/machine/machine.ts";
@@ -11,14 +12,14 @@ import { type Step, smoke } from "../../src/operations/smoke.ts";
 import { runCommand } from "../support/command.ts";
 import { runThrough, withFolder, withMachine } from "../support/machine.ts";
 
-/** A program whose fan-out and workers are not told of everything. @param only of the worker `pngs` */
+/** A program whose fan-out and workers are not told of everything, and one of which has a prefix that is not its name. @param only of the worker `pngs` */
 const program = (only: string) => `
 import { ImageFanOut } from ${JSON.stringify(pathToFileURL(path.resolve("src/topology/image-fan-out.ts")).href)};
 import { RotationWorker } from ${JSON.stringify(pathToFileURL(path.resolve("src/topology/rotation-worker.ts")).href)};
 
 const fanOut = new ImageFanOut("images", { prefix: "in ü/", lifecycle: { source: { expireDays: 30 }, results: { intelligentTiering: true } } });
 new RotationWorker("all", { fanOut, angle: 90 });
-new RotationWorker("pngs", { fanOut, angle: 180, only: ${only} });
+new RotationWorker("pngs", { fanOut, angle: 180, prefix: "turned/half", only: ${only} });
 new RotationWorker("large", { fanOut, angle: 270, only: { minimumBytes: 2000 } });
 
 export const sourceBucket = fanOut.source.bucket;
@@ -69,6 +70,13 @@ describe("a machine whose workers are not told of every image", function () {
 
         expect(summary).to.deep.include({ images: 6, results: { all: 4, pngs: 2, large: 1 } });
         expect([summary.lost, summary.rejections]).to.deep.equal([[], []]);
+        const { Contents = [] } = await machine.s3.send(
+          new ListObjectsV2Command({ Bucket: machine.outputs.resultsBucket, Prefix: "turned/" }),
+        );
+        expect(Contents.map(({ Key }) => Key)).to.deep.equal([
+          "turned/half/in ü/a ß.png",
+          "turned/half/in ü/b.PNG",
+        ]);
         expect(summary.filtered.map(({ worker, images }) => [worker, images])).to.deep.equal([
           ["all", 2],
           ["large", 5],

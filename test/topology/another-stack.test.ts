@@ -110,10 +110,18 @@ describe("a worker on another stack's fan-out", () => {
     );
   });
 
-  it("has no name that a worker there has, as both would write the same results", async () => {
-    expect(await refusal(() => beside({}, OUTPUTS, "clockwise"))).to.equal(
-      'ImageWorker "clockwise": the fan-out\'s own stack has a worker of that name, whose results are under "clockwise/". Give this one another name.',
+  it("has no results among those of a worker there, whose outputs say where they are", async () => {
+    const under = (prefix?: string) => ({ ...OUTPUTS, workers: { clockwise: prefix ? { prefix } : {} } });
+    const sentence = (worker: string, theirs: string) =>
+      `ImageWorker "${worker}": its results would be under "${worker}/", and those of worker "clockwise" of the fan-out's own stack are under "${theirs}/". Give one of them another name or prefix.`;
+
+    expect(await refusal(() => beside({}, under(), "clockwise"))).to.equal(
+      sentence("clockwise", "clockwise"),
     );
+    expect(await refusal(() => beside({}, under("half/turned"), "half"))).to.equal(
+      sentence("half", "half/turned"),
+    );
+    expect(await refusal(() => beside({}, under("turned"), "clockwise"))).to.equal("not refused");
   });
 
   for (const [args, sentence] of [
