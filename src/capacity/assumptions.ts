@@ -94,7 +94,7 @@ const TABLE = {
   priceKeyMonth: [1, "$ per KMS key and month", "https://aws.amazon.com/kms/pricing/"],
   logBytesPerImage: [700, "bytes of log per image and worker", "assumed: one structured line", 500, 1000],
   logBytesPerInvocation: [1000, "bytes of log per invocation", "assumed: four lines", 700, 1500],
-  metricsPerWorker: [9, "custom metrics of a worker", "this project: docs/architecture.md, Account"],
+  metricsPerWorker: [13, "custom metrics of a worker", "this project: docs/architecture.md, Account"],
 } as const satisfies Record<string, Row>;
 
 export type AssumptionName = keyof typeof TABLE;

@@ -23,8 +23,8 @@ export function runCost({ accepted, queued, workers }: Simulation, assumed: Assu
   const reads = sum(workers, ({ usage, plan }) => usage.tries * (plan.readsTags ? 2 : 1));
   const results = sum(workers, (worker) => worker.results);
   const pollerHours = sum(workers, ({ usage }) => usage.extraPollerHours);
-  // What one request receives of a batch, one deletes or gives back: messages of several batches never share any.
-  const requests = published * workers.length + 2 * sum(workers, ({ usage }) => usage.polls);
+  // What one request receives of a batch, one hides and one deletes or gives back: messages of several batches never share any.
+  const requests = published * workers.length + 3 * sum(workers, ({ usage }) => usage.polls);
   const emptyPolls = sum(workers, ({ usage }) => usage.emptyPolls);
   const metricHours =
     workers.length * assumed.metricsPerWorker * Math.ceil(accepted.length / SECONDS_PER_HOUR);

@@ -1,9 +1,8 @@
-import { BatchProcessor, EventType, processPartialResponse } from "@aws-lambda-powertools/batch";
 import { Logger } from "@aws-lambda-powertools/logger";
 import { Metrics } from "@aws-lambda-powertools/metrics";
 import { S3Client } from "@aws-sdk/client-s3";
 import { SQSClient } from "@aws-sdk/client-sqs";
-import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from "aws-lambda";
+import type { Context, SQSBatchResponse, SQSEvent } from "aws-lambda";
 import type { ImageOperation } from "image-turn";
 import type { Carried } from "./carry.ts";
 import { Delivery, type Worker } from "./delivery.ts";
@@ -45,6 +44,7 @@ export function createHandler(operation: ImageOperation): Handler {
     deadLetterQueueUrl: environment("DEAD_LETTER_QUEUE_URL"),
     pixelLimit: pixelLimit(memory),
     byteLimit: (memory * 2 ** 20) / MEMORY_PER_SOURCE_BYTE,
+    depth: 1,
     s3: new S3Client(CLIENT),
     sqs: new SQSClient(CLIENT),
     logger,
@@ -52,25 +52,14 @@ export function createHandler(operation: ImageOperation): Handler {
     random: Math.random,
     now: Date.now,
   };
-  const processor = new BatchProcessor(EventType.SQS);
 
-  return async (event, context) => {
+  return async ({ Records }, context) => {
     logger.addContext(context);
     const invocation = { remainingMilliseconds: () => context.getRemainingTimeInMillis() };
-    const delivery = new Delivery(worker, invocation, event.Records);
     try {
-      const response = await processPartialResponse(
-        event,
-        (message: SQSRecord) => delivery.deliver(message),
-        processor,
-        {
-          processInParallel: false,
-          // A batch that failed as a whole is no crash: its messages have their own times to come again.
-          throwOnFullBatchFailure: false,
-        },
-      );
-      await delivery.giveBack();
-      return response;
+      const outcomes = await new Delivery(worker, invocation, Records).run();
+      const failed = Records.filter((_, index) => outcomes[index] !== undefined);
+      return { batchItemFailures: failed.map(({ messageId }) => ({ itemIdentifier: messageId })) };
     } finally {
       metrics.publishStoredMetrics();
     }

@@ -3,6 +3,8 @@
  * same numbers before anything is deployed.
  */
 
+import { deadline } from "./send.ts";
+
 /** Milliseconds kept back for telling the queue what failed: some for whatever the batch, and some for each image. */
 const RESERVE = { always: 2000, perImage: 10 };
 
@@ -89,9 +91,19 @@ export class Shares {
     return share;
   }
 
+  /** The share of the image whose turn it is begins anew: it waited for others within its first one. */
+  again(): Share {
+    return new Share(this.#remaining, this.#open / (this.#left + 1));
+  }
+
   /** For an image that the batch did not name: all that the images still to come were not promised. */
   extra(): Share {
     return new Share(this.#remaining, this.#open - this.#left * this.#first);
+  }
+
+  /** Milliseconds until the invocation is ended. */
+  get remaining(): number {
+    return this.#remaining();
   }
 
   /** Whether there is no time for any request. */
@@ -138,5 +150,5 @@ export class Share {
 }
 
 function timeout(milliseconds: number): AbortSignal {
-  return AbortSignal.timeout(Math.max(MIN_REQUEST, Math.round(milliseconds)));
+  return deadline(Math.max(MIN_REQUEST, Math.round(milliseconds)), REQUESTS);
 }

@@ -65,30 +65,16 @@ export async function readSource(
   const abortSignal = signal();
   const tag = source.eTag?.replaceAll('"', "");
   try {
-    const { Body, ContentLength, CacheControl, ContentDisposition, Metadata } = await until(
+    const command = new GetObjectCommand({
+      Bucket: source.bucket,
+      Key: source.key,
+      // Without versions, the entity tag says whether it is still the object that the event is about.
+      ...(source.versionId ? { VersionId: source.versionId } : tag ? { IfMatch: `"${tag}"` } : {}),
+    });
+    return await until(
       abortSignal,
-      s3.send(
-        new GetObjectCommand({
-          Bucket: source.bucket,
-          Key: source.key,
-          // Without versions, the entity tag says whether it is still the object that the event is about.
-          ...(source.versionId ? { VersionId: source.versionId } : tag ? { IfMatch: `"${tag}"` } : {}),
-        }),
-        { abortSignal },
-      ),
+      s3.send(command, { abortSignal }).then((answer) => whole(answer, source, limit)),
     );
-    if (!Body) throw new Error(`S3 answered without a body for ${source.key}.`);
-    if ((ContentLength ?? 0) > limit) {
-      (Body as { destroy?: () => void }).destroy?.();
-      throw tooLarge(ContentLength ?? 0, limit);
-    }
-    const bytes = Buffer.from(await until(abortSignal, Body.transformToByteArray()));
-    const described = {
-      ...(CacheControl !== undefined && { CacheControl }),
-      ...(ContentDisposition !== undefined && { ContentDisposition }),
-      ...(Metadata && { Metadata }),
-    };
-    return { bytes, described };
   } catch (error) {
     if (!(error instanceof S3ServiceException)) throw error;
     if (isGone(error, source, now())) {
@@ -97,6 +83,26 @@ export async function readSource(
     if (isNotFound(error)) throw missing(source, error);
     throw (await rejected(s3, source, error, signal)) ?? error;
   }
+}
+
+/** Everything of an answer, in memory. */
+async function whole(
+  { Body, ContentLength, CacheControl, ContentDisposition, Metadata }: GetObjectCommandOutput,
+  { key }: CreatedObject,
+  limit: number,
+): Promise<Source> {
+  if (!Body) throw new Error(`S3 answered without a body for ${key}.`);
+  if ((ContentLength ?? 0) > limit) {
+    (Body as { destroy?: () => void }).destroy?.();
+    throw tooLarge(ContentLength ?? 0, limit);
+  }
+  const { buffer, byteOffset, byteLength } = await Body.transformToByteArray();
+  const described = {
+    ...(CacheControl !== undefined && { CacheControl }),
+    ...(ContentDisposition !== undefined && { ContentDisposition }),
+    ...(Metadata && { Metadata }),
+  };
+  return { bytes: Buffer.from(buffer, byteOffset, byteLength), described };
 }
 
 /**

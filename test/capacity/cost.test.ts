@@ -18,7 +18,7 @@ describe("cost", () => {
     expect(items["SNS publishes"]).to.be.closeTo(0.5, 1e-6);
     expect(items["SQS requests"]).to.be.at.least(0.8);
     // Two workers' metrics in one hour.
-    expect(items["CloudWatch metrics"]).to.be.closeTo((2 * 9 * 0.3) / 730, 1e-9);
+    expect(items["CloudWatch metrics"]).to.be.closeTo((2 * 13 * 0.3) / 730, 1e-9);
   });
 
   it("has a second read for each image of a worker that asks for tags", () => {
@@ -38,10 +38,10 @@ describe("cost", () => {
       return Object.fromEntries(runCost(run, assumptions).map(({ item, dollars }) => [item, dollars]));
     };
 
-    // Every message is sent alone, and received and deleted with its batch.
-    expect(costOf(1)["SQS requests"]).to.be.closeTo(3 * 0.4, 1e-3);
+    // Every message is sent alone, and received, hidden and deleted with its batch.
+    expect(costOf(1)["SQS requests"]).to.be.closeTo(4 * 0.4, 1e-3);
     expect(costOf(1)["Lambda requests"]).to.be.closeTo(0.2, 1e-3);
-    expect(costOf(10)["SQS requests"]).to.be.closeTo(1.2 * 0.4, 1e-3);
+    expect(costOf(10)["SQS requests"]).to.be.closeTo(1.3 * 0.4, 1e-3);
     expect(costOf(10)["Lambda requests"]).to.be.closeTo(0.02, 1e-3);
   });
 

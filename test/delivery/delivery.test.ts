@@ -1,5 +1,10 @@
-import { type HeadObjectCommand, InvalidObjectState } from "@aws-sdk/client-s3";
-import { ChangeMessageVisibilityBatchCommand, SendMessageCommand, type SQSClient } from "@aws-sdk/client-sqs";
+import { type HeadObjectCommand, InvalidObjectState, PutObjectCommand } from "@aws-sdk/client-s3";
+import {
+  ChangeMessageVisibilityBatchCommand,
+  DeleteMessageBatchCommand,
+  SendMessageCommand,
+  type SQSClient,
+} from "@aws-sdk/client-sqs";
 import type { SQSRecord } from "aws-lambda";
 import { expect } from "chai";
 import { type ImageOperation, ImageRejected } from "image-turn";
@@ -11,9 +16,9 @@ import {
   Overtaken,
   type Worker,
 } from "../../src/delivery/delivery.ts";
-import { afterTest } from "../support/cleanup.ts";
 import { s3Record, sqsRecord } from "../support/events.ts";
 import { FakeS3, s3Error } from "../support/fake-s3.ts";
+import { VirtualTime } from "../support/virtual-time.ts";
 
 /** Turns bytes round: enough to tell whose result it is. */
 const reverse: ImageOperation = async (source) => ({
@@ -25,7 +30,11 @@ const reverse: ImageOperation = async (source) => ({
 function bench(operation: ImageOperation = reverse, milliseconds = 60_000) {
   const s3 = new FakeS3();
   const deadLetters: SendMessageCommand["input"][] = [];
+  const hidden: ChangeMessageVisibilityBatchCommand["input"][] = [];
   const visibility: ChangeMessageVisibilityBatchCommand["input"][] = [];
+  const deleted: unknown[] = [];
+  /** Requests by which a batch is hidden while it is worked on: those of its beginning. */
+  let hiding = 0;
   const lines: { outcome: string; fields: Record<string, unknown> }[] = [];
   const metrics: Record<string, number> = {};
   const log = (outcome: unknown, fields: unknown) =>
@@ -41,12 +50,16 @@ function bench(operation: ImageOperation = reverse, milliseconds = 60_000) {
     deadLetterQueueUrl: "https://dead-letters",
     pixelLimit: 1_000_000,
     byteLimit: 1000,
+    depth: 1,
     s3: s3.client,
     sqs: {
       send: async (command: unknown) => {
         if (command instanceof SendMessageCommand) deadLetters.push(command.input);
-        else if (command instanceof ChangeMessageVisibilityBatchCommand) visibility.push(command.input);
-        else throw new Error("unexpected command");
+        else if (command instanceof ChangeMessageVisibilityBatchCommand) {
+          (hiding-- > 0 ? hidden : visibility).push(command.input);
+        } else if (command instanceof DeleteMessageBatchCommand) {
+          deleted.push(...(command.input.Entries ?? []).map(({ ReceiptHandle }) => ReceiptHandle));
+        } else throw new Error("unexpected command");
         return {};
       },
     } as unknown as SQSClient,
@@ -62,14 +75,11 @@ function bench(operation: ImageOperation = reverse, milliseconds = 60_000) {
   };
   /** Delivers a batch, as the handler does. @returns what each message came to: an error where it comes again */
   const deliver = async (...messages: SQSRecord[]) => {
-    const delivery = new Delivery(worker, { remainingMilliseconds: () => clock.remaining }, messages);
-    const outcomes: unknown[] = [];
-    for (const each of messages) outcomes.push(await delivery.deliver(each).catch((error) => error));
-    await delivery.giveBack();
-    return outcomes;
+    hiding = Math.ceil(messages.length / 10);
+    return new Delivery(worker, { remainingMilliseconds: () => clock.remaining }, messages).run();
   };
   const codes = () => deadLetters.map(({ MessageAttributes }) => MessageAttributes?.Code?.StringValue);
-  return { s3, deadLetters, codes, visibility, lines, metrics, clock, worker, deliver };
+  return { s3, deadLetters, codes, hidden, visibility, deleted, lines, metrics, clock, worker, deliver };
 }
 
 type Bench = ReturnType<typeof bench>;
@@ -173,7 +183,7 @@ describe("the delivery of a message", () => {
     await deliver(message(s3Record("a")));
 
     expect(lines[0]?.fields).to.not.have.any.keys("exact", "repaired", "dropped");
-    expect(metrics).to.have.all.keys("processed", "bytes", "ms");
+    expect(metrics).to.have.all.keys("processed", "bytes", "ms", "fetch", "wait", "work", "write");
   });
 
   for (const [what, returned] of [
@@ -915,11 +925,14 @@ describe("the delivery of a message", () => {
         throw s3Error("SlowDown", 503);
       };
       let asked = 0;
-      worker.sqs.send = () => {
+      const { send } = worker.sqs;
+      worker.sqs.send = ((command: ChangeMessageVisibilityBatchCommand) => {
+        // That hides the batch while it is worked on, no longer.
+        if (command.input.Entries?.[0]?.VisibilityTimeout === 11) return send(command);
         asked++;
         clock.remaining = 299;
         return new Promise<never>(() => {});
-      };
+      }) as typeof send;
       clock.remaining = 310;
 
       await deliver(
@@ -1209,25 +1222,25 @@ describe("the delivery of a message", () => {
     });
 
     it("leaves five seconds to write a result whose operation could not be stopped in time", async () => {
+      const time = new VirtualTime();
       const all = bench(async (source, limits) => {
-        all.clock.remaining = 5000;
+        await time.sleep(55_000);
         return reverse(source, limits);
       });
-      all.s3.put("source", "a", Buffer.from("abc"));
-      const { timeout } = AbortSignal;
-      const given: number[] = [];
-      AbortSignal.timeout = (milliseconds) => {
-        given.push(milliseconds);
-        return new AbortController().signal;
-      };
-      afterTest(() => {
-        AbortSignal.timeout = timeout;
-      });
+      const { s3, deliver, worker } = all;
+      Object.defineProperty(all.clock, "remaining", { get: () => 60_000 - time.now });
+      s3.put("source", "a", Buffer.from("abc"));
+      const { send } = s3.client;
+      worker.s3.send = (async (command: PutObjectCommand, options: { abortSignal: AbortSignal }) => {
+        if (command instanceof PutObjectCommand) await time.sleep(4999);
+        options.abortSignal.throwIfAborted();
+        return send(command);
+      }) as typeof send;
 
-      await all.deliver(message(s3Record("a")));
+      const outcomes = await time.run(() => deliver(message(s3Record("a"))));
 
-      expect(all.s3.requests).to.deep.equal(["GET source/a", "PUT results/clockwise/a"]);
-      expect(given.at(-1)).to.equal(5000);
+      expect(outcomes).to.deep.equal([undefined]);
+      expect(s3.requests).to.deep.equal(["GET source/a", "PUT results/clockwise/a"]);
     });
 
     it("ends a body that never comes to its end when the share is over", async () => {

@@ -16,61 +16,74 @@ import {
 } from "../../src/delivery/share.ts";
 import { checkWorkerSettings } from "../../src/topology/worker-settings.ts";
 import { s3Record, sqsRecord } from "../support/events.ts";
-import { s3Error } from "../support/fake-s3.ts";
+import { timersOf, VirtualTime } from "../support/virtual-time.ts";
 
 /** What an image of a batch is like, times as parts of what is promised. */
 interface Image {
-  /** "never" needs more than there can be, and stops when it is told to, up to a second late. */
-  readonly kind: "good" | "largest" | "never" | "broken" | "unanswered";
+  /**
+   * "never" needs more than there can be, and stops when it is told to, up to a second late; "unanswered" is never read, and
+   * "unwritten" never written.
+   */
+  readonly kind: "good" | "largest" | "never" | "broken" | "unanswered" | "unwritten";
   readonly work: number;
   readonly download: number;
 }
 
-/** Delivers a batch on a clock that moves only with the work. */
-async function invoke(timeout: number, messages: readonly (readonly Image[])[]) {
+/** How many images may be in hand, and how many bytes, of which each takes ten, and twice as many while it is read. */
+interface Room {
+  readonly depth: number;
+  readonly byteLimit: number;
+}
+
+/** Delivers a batch on a clock that moves only where everybody waits. */
+async function invoke(timeout: number, messages: readonly (readonly Image[])[], { depth, byteLimit }: Room) {
   const images = messages.flat();
   const whole = timeout * 1000;
   const promise = promisedWork(whole, images.length);
   const requests = requestTime((whole - reserve(images.length, whole)) / images.length);
-  const clock = { remaining: whole };
+  const time = new VirtualTime();
   const written = new Set<number>();
   const deadLetters: Record<number, string> = {};
+  const working = { now: 0, max: 0 };
   const number = (key = "") => Number(key.split("/").at(-1));
   const image = (index: number): Image => images[index] ?? expect.fail();
+  const never = new Promise<never>(() => {});
+  const turn: Worker["operation"] = async (source, limits) => {
+    const { kind, work } = image(Number(source.toString()));
+    if (kind === "broken") throw new ImageRejected("corrupt", "It is damaged.");
+    const needed = kind === "largest" ? promise : kind === "never" ? Infinity : work * promise;
+    if (needed > limits.seconds * 1000 + 100) {
+      await time.sleep(limits.seconds * 1000 + Math.min(1000, requests) * work);
+      throw new ImageRejected("too-slow", "It takes too long.");
+    }
+    await time.sleep(needed);
+    return { body: source, contentType: "image/test" };
+  };
   const worker: Worker = {
     name: "worker",
     prefix: "worker",
     operation: async (source, limits) => {
-      const { kind, work } = image(Number(source.toString()));
-      if (kind === "broken") throw new ImageRejected("corrupt", "It is damaged.");
-      const needed = kind === "largest" ? promise : kind === "never" ? Infinity : work * promise;
-      if (needed > limits.seconds * 1000 + 100) {
-        clock.remaining -= limits.seconds * 1000 + Math.min(1000, requests) * work;
-        throw new ImageRejected("too-slow", "It takes too long.");
-      }
-      clock.remaining -= needed;
-      return { body: source, contentType: "image/test" };
+      working.max = Math.max(working.max, ++working.now);
+      return turn(source, limits).finally(() => working.now--);
     },
     resultsBucket: "results",
     queueUrl: "",
     deadLetterQueueUrl: "",
     pixelLimit: 1,
     carry: [],
-    byteLimit: 1000,
+    byteLimit,
+    depth,
     s3: {
       send: async (command: unknown) => {
         if (command instanceof PutObjectCommand) {
-          clock.remaining -= requests / 10;
+          if (image(number(command.input.Key)).kind === "unwritten") return never;
+          await time.sleep(requests / 10);
           written.add(number(command.input.Key));
         } else if (command instanceof GetObjectCommand) {
           const index = number(command.input.Key);
           const { kind, download } = image(index);
-          if (kind === "unanswered") {
-            // Until its share is over, which is at least what it was promised.
-            clock.remaining -= promise + 2 * requests;
-            throw s3Error("Aborted", 500);
-          }
-          clock.remaining -= download * requests;
+          if (kind === "unanswered") return never;
+          await time.sleep(download * requests);
           return { Body: { transformToByteArray: async () => Buffer.from(`${index}`) } };
         }
         return {};
@@ -78,7 +91,7 @@ async function invoke(timeout: number, messages: readonly (readonly Image[])[]) 
     } as unknown as S3Client,
     sqs: {
       send: async (command: unknown) => {
-        clock.remaining -= command instanceof SendMessageCommand ? Math.min(20, requests / 10) : 100;
+        await time.sleep(command instanceof SendMessageCommand ? Math.min(20, requests / 10) : 100);
         if (command instanceof SendMessageCommand) {
           const { Key, Code } = command.input.MessageAttributes ?? {};
           deadLetters[number(Key?.StringValue)] = Code?.StringValue ?? "";
@@ -89,21 +102,26 @@ async function invoke(timeout: number, messages: readonly (readonly Image[])[]) 
     logger: { info() {}, warn() {}, error() {} } as unknown as Worker["logger"],
     metrics: { addMetric() {} } as unknown as Worker["metrics"],
     random: () => 0,
-    now: () => 0,
+    now: () => time.now,
   };
   let index = 0;
   const batch = messages.map((all, at) =>
     sqsRecord({ Records: all.map(() => s3Record(`${index++}`, { versionId: "v" })) }, 1, `m${at}`),
   );
-  const delivery = new Delivery(worker, { remainingMilliseconds: () => clock.remaining }, batch);
-  for (const message of batch) await delivery.deliver(message).catch(() => {});
-  await delivery.giveBack();
-  return { images, written, deadLetters, remaining: clock.remaining };
+  const remaining = () => whole - time.now;
+  await time.run(() => new Delivery(worker, { remainingMilliseconds: remaining }, batch).run());
+  expect(working.max).to.be.at.most(1);
+  return { images, written, deadLetters, remaining: remaining() };
 }
 
 const part = fc.double({ min: 0, max: 1, noNaN: true });
 const images = (...kinds: Image["kind"][]): fc.Arbitrary<Image> =>
   fc.record({ kind: fc.constantFrom(...kinds), work: part, download: part });
+
+const rooms: fc.Arbitrary<Room> = fc.record({
+  depth: fc.integer({ min: 1, max: 12 }),
+  byteLimit: fc.integer({ min: 20, max: 100 }),
+});
 
 /** All settings that are accepted, and up to as many messages as they let into a batch. */
 const settings = fc
@@ -129,21 +147,21 @@ describe("an invocation's time", function () {
       fc.record({
         given: fc.constant(given),
         batch: fc.array(
-          images("good", "largest", "never", "broken", "unanswered").map((image) => [image]),
+          images("good", "largest", "never", "broken", "unanswered", "unwritten").map((image) => [image]),
           { minLength: 1, maxLength: given.batchSize },
         ),
       }),
     );
     await fc.assert(
-      fc.asyncProperty(batches, async ({ given, batch }) => {
+      fc.asyncProperty(batches, rooms, async ({ given, batch }, room) => {
         const promised = promisedWork(given.timeout * 1000, given.batchSize);
         expect(promised).to.be.at.least(secondsOfLargest(given.memorySize) * 1000);
 
-        const { images, written, deadLetters, remaining } = await invoke(given.timeout, batch);
+        const { images, written, deadLetters, remaining } = await invoke(given.timeout, batch, room);
 
         for (const [index, { kind }] of images.entries()) {
           if (kind === "good" || kind === "largest") expect(written).to.include(index);
-          else if (kind !== "unanswered") {
+          else if (kind !== "unanswered" && kind !== "unwritten") {
             expect(deadLetters[index]).to.equal(kind === "never" ? "too-slow" : "corrupt");
           } else expect(deadLetters[index]).to.equal(undefined);
         }
@@ -165,6 +183,7 @@ describe("an invocation's time", function () {
                 { kind: "never" as const, work: 0, download: 0.99999999999999 },
               ]),
             },
+            { depth: 1, byteLimit: 100 },
           ],
         ],
       },
@@ -180,8 +199,8 @@ describe("an invocation's time", function () {
       },
     );
     await fc.assert(
-      fc.asyncProperty(fc.integer({ min: 36, max: 900 }), messages, async (timeout, all) => {
-        const { images, written, deadLetters, remaining } = await invoke(timeout, all);
+      fc.asyncProperty(fc.integer({ min: 36, max: 900 }), messages, rooms, async (timeout, all, room) => {
+        const { images, written, deadLetters, remaining } = await invoke(timeout, all, room);
 
         for (const [index, { kind }] of images.entries()) {
           const good = kind === "good" || kind === "largest";
@@ -212,20 +231,7 @@ describe("the time of a batch", () => {
   });
 
   /** Milliseconds after which a signal ends its request. */
-  const milliseconds = (signal: () => AbortSignal): number => {
-    const { timeout } = AbortSignal;
-    let given = Number.NaN;
-    AbortSignal.timeout = (time) => {
-      given = time;
-      return new AbortController().signal;
-    };
-    try {
-      signal();
-      return given;
-    } finally {
-      AbortSignal.timeout = timeout;
-    }
-  };
+  const milliseconds = (signal: () => AbortSignal) => timersOf(signal)[0];
 
   /** Shares of a minute among so many images. */
   const minute = (images: number) => {
