@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import { rotate } from "image-turn";
 import sharp from "sharp";
 import { cases } from "./cases.ts";
+import { childSeconds, median } from "./measure.ts";
 
 const [name, what, file, rounds] = process.argv.slice(2);
 const found = cases.find((candidate) => candidate.name === name);
@@ -31,12 +32,6 @@ async function seconds(work: () => Promise<Buffer>): Promise<number> {
   await work();
   const { user, system } = process.cpuUsage(start);
   return (user + system) / 1e6;
-}
-
-/** Seconds that ended children's processors worked, in hundredths. */
-function childSeconds(): number {
-  const fields = readFileSync("/proc/self/stat", "latin1").split(") ")[1]?.split(" ") ?? [];
-  return (Number(fields[13]) + Number(fields[14])) / 100;
 }
 
 const PILLOW = `
@@ -64,11 +59,6 @@ function rivalSeconds([command, ...words]: [string, ...string[]]): number | unde
   const start = childSeconds();
   const { status } = spawnSync(command, words, { stdio: "ignore" });
   return status === 0 ? childSeconds() - start : undefined;
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  return ((sorted[(sorted.length - 1) >> 1] ?? 0) + (sorted[sorted.length >> 1] ?? 0)) / 2;
 }
 
 if (what === "speed") {
