@@ -58,10 +58,7 @@ const RIVALS: Record<string, Rival> = {
       return ["mogrify", ...words, join(folder, "*.jpg")];
     }, out),
   Pillow: (folder, out) =>
-    both(
-      (angle, to) => ["python3", "-c", PILLOW, String(angle), folder, to, ...readdirSync(folder)],
-      out,
-    ),
+    both((angle, to) => ["python3", "-c", PILLOW, String(angle), folder, to, ...readdirSync(folder)], out),
 };
 
 /** Processor seconds of all processes; undefined where the program is not installed or fails. */

@@ -6,17 +6,21 @@ const Module = require("node:module");
 /** Which modules, by who requires them. They are looked at by their properties alone. */
 const DEFERRED = [
   // To turn JavaScript functions into Lambda functions.
-  [/[\\/]@pulumi[\\/]pulumi[\\/]runtime[\\/]closure[\\/]/, /^(@npmcli\/arborist|normalize-package-data|.*typescript-shim)$/],
+  [
+    /[\\/]@pulumi[\\/]pulumi[\\/]runtime[\\/]closure[\\/]/,
+    /^(@npmcli\/arborist|normalize-package-data|.*typescript-shim)$/,
+  ],
   // To run Pulumi from a program.
   [/[\\/]@pulumi[\\/]pulumi[\\/]index\.js$/, /^\.\/automation$/],
   // A folder for each of AWS's services.
-  [/[\\/]@pulumi[\\/]aws[\\/]index\.js$/, /^\.\/(?!provider$|tags$|types$|utilities$|utils$)[a-z][a-z0-9]*$|^\.\/types$/],
+  [/[\\/]@pulumi[\\/]aws[\\/]index\.js$/, /^\.\/(?!(provider|tags|utilities|utils)$)[a-z0-9]+$/],
 ];
 
 const { require: load } = Module.prototype;
 
 Module.prototype.require = function (id) {
-  if (!DEFERRED.some(([by, what]) => what.test(id) && by.test(this.filename ?? ""))) return load.call(this, id);
+  if (!DEFERRED.some(([by, what]) => what.test(id) && by.test(this.filename ?? "")))
+    return load.call(this, id);
   let loaded;
   const module = () => {
     loaded ??= load.call(this, id);

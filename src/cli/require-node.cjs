@@ -25,3 +25,5 @@ const { directory } = enableCompileCache(
   require("node:path").join(__dirname, "../../node_modules/.cache/node"),
 );
 if (directory) process.env.NODE_COMPILE_CACHE ??= require("node:path").dirname(directory);
+
+require("./defer.cjs");

@@ -1,23 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { createReadStream, createWriteStream } from "node:fs";
+import { createReadStream } from "node:fs";
 import { mkdir, rename, stat } from "node:fs/promises";
 import path from "node:path";
-import type { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { setTimeout } from "node:timers/promises";
-import {
-  GetObjectCommand,
-  HeadObjectCommand,
-  PutObjectCommand,
-  paginateListObjectsV2,
-  S3ServiceException,
-} from "@aws-sdk/client-s3";
-import {
-  DeleteMessageBatchCommand,
-  GetQueueAttributesCommand,
-  type Message,
-  ReceiveMessageCommand,
-} from "@aws-sdk/client-sqs";
+import type { ReceivedMessage } from "local-aws";
 import pMap from "p-map";
 import { createdObjects, isFolderMarker } from "../delivery/envelope.ts";
 import { type ImageFilter, passes } from "../image-filter.ts";
@@ -44,6 +30,12 @@ export interface Summary {
 /** Uploads, and later downloads, at the same time. */
 const CONCURRENCY = 4;
 
+/** Bytes of a file that are read at once. */
+const READ_BYTES = 1024 * 1024;
+
+/** Has a receive answer at once. */
+const NO_WAIT = AbortSignal.abort();
+
 /** How long, in milliseconds, everything must have been quiet before what is missing counts as lost. */
 const QUIET_MS = 3000;
 
@@ -62,11 +54,16 @@ export async function run(
   const [first, later] = inOrder(machine);
   const tally = new Tally(first, options);
   const tell = () => onProgress(tally.progress);
-  const stopWatching = watchResults(first, tally, tell);
+  const allMade = Promise.withResolvers<void>();
+  const stopWatching = watchResults(first, tally, () => {
+    tell();
+    if (tally.isUploaded && tally.unfinished.length === 0) allMade.resolve();
+  });
   const rejectedLater: Rejection[] = [];
   try {
     await pMap(inputs(), (input) => upload(first, tally, input, tell), { concurrency: CONCURRENCY });
-    await outcomes(first, tally, tell);
+    tally.isUploaded = true;
+    await outcomes(first, tally, tell, allMade.promise);
     await quiet(later, (rejection) => rejectedLater.push(rejection));
   } finally {
     stopWatching();
@@ -124,16 +121,20 @@ async function upload(machine: Machine, tally: Tally, { file, key }: Input, tell
     if (tally.giveUp()) return;
     tally.begin(key, size);
   }
-  for (const Bucket of new Set(machine.workers.map(({ source }) => source))) {
-    const body = { Body: createReadStream(file), ContentLength: size };
-    await machine.s3.send(new PutObjectCommand({ Bucket, Key: key, ...body }));
+  for (const bucket of new Set(machine.workers.map(({ source }) => source))) {
+    await machine.direct.put(bucket, key, createReadStream(file, { highWaterMark: READ_BYTES }));
   }
   if (isImage) tally.uploaded++;
   tell();
 }
 
 /** Waits until every worker has made or rejected every image, is given up, or has nothing more under way. */
-async function outcomes(machine: Machine, tally: Tally, tell: () => void): Promise<void> {
+async function outcomes(
+  machine: Machine,
+  tally: Tally,
+  tell: () => void,
+  allMade: Promise<void>,
+): Promise<void> {
   let quietSince = performance.now();
   let last = -1;
   while (tally.unfinished.length > 0) {
@@ -147,7 +148,7 @@ async function outcomes(machine: Machine, tally: Tally, tell: () => void): Promi
       last = done;
       quietSince = performance.now();
     } else if (performance.now() - quietSince > QUIET_MS) return;
-    await setTimeout(50);
+    await Promise.race([allMade, setTimeout(50)]);
   }
 }
 
@@ -179,25 +180,15 @@ function account(
 
 /** Takes what is in a dead-letter queue. */
 async function takeRejections(machine: Machine, worker: Worker): Promise<Rejection[]> {
-  const { Messages = [] } = await machine.sqs.send(
-    new ReceiveMessageCommand({
-      QueueUrl: worker.deadLetterQueue,
-      MaxNumberOfMessages: 10,
-      MessageAttributeNames: ["All"],
-    }),
-  );
-  if (Messages.length === 0) return [];
-  await machine.sqs.send(
-    new DeleteMessageBatchCommand({
-      QueueUrl: worker.deadLetterQueue,
-      Entries: Messages.map(({ ReceiptHandle }, index) => ({ Id: String(index), ReceiptHandle })),
-    }),
-  );
-  return Messages.flatMap((message) => rejectionsOf(worker.name, message));
+  const queue = machine.direct.queue(worker.deadLetterQueue);
+  const messages = await queue.receive(10, 0, NO_WAIT);
+  if (messages.length === 0) return [];
+  await queue.delete(messages.map(({ ReceiptHandle }) => ReceiptHandle));
+  return messages.flatMap((message) => rejectionsOf(worker.name, message));
 }
 
 /** A message that failed too often has no reason in its attributes: SQS itself put it there. */
-function rejectionsOf(worker: string, { Body = "", MessageAttributes = {} }: Message): Rejection[] {
+function rejectionsOf(worker: string, { Body = "", MessageAttributes = {} }: ReceivedMessage): Rejection[] {
   const code = MessageAttributes.Code?.StringValue ?? FAILED_TOO_OFTEN.code;
   const reason = MessageAttributes.Reason?.StringValue ?? FAILED_TOO_OFTEN.reason;
   try {
@@ -212,8 +203,9 @@ async function isQuiet(machine: Machine, workers: readonly Worker[]): Promise<bo
   if (!machine.store.idle()) return false;
   for (const { queue, deadLetterQueue } of workers) {
     for (const QueueUrl of [queue, deadLetterQueue]) {
-      const { Attributes } = await machine.sqs.send(
-        new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ["All"] }),
+      const { Attributes } = await machine.direct.sqs<{ Attributes?: Record<string, string> }>(
+        "GetQueueAttributes",
+        { QueueUrl, AttributeNames: ["All"] },
       );
       const messages =
         Number(Attributes?.ApproximateNumberOfMessages) +
@@ -227,27 +219,18 @@ async function isQuiet(machine: Machine, workers: readonly Worker[]): Promise<bo
 
 /** Copies all results of a worker. @returns how many */
 async function download(machine: Machine, worker: Worker, out: string): Promise<number> {
-  const { results: Bucket, prefix } = worker;
+  const { results: bucket, prefix } = worker;
   let count = 0;
-  const keys = async function* () {
-    for await (const { Contents = [] } of paginateListObjectsV2(
-      { client: machine.s3 },
-      { Bucket, Prefix: `${prefix}/` },
-    )) {
-      for (const { Key } of Contents) if (Key) yield Key;
-    }
-  };
-  const download = async (Key: string) => {
-    const file = path.join(out, worker.name, Key.slice(prefix.length + 1));
+  const download = async (key: string) => {
+    const file = path.join(out, worker.name, key.slice(prefix.length + 1));
     await mkdir(path.dirname(file), { recursive: true });
-    const { Body } = await machine.s3.send(new GetObjectCommand({ Bucket, Key }));
     // Whole or not at all, also where this is interrupted.
     const partial = path.join(path.dirname(file), `.${randomUUID()}.partial`);
-    await pipeline(Body as Readable, createWriteStream(partial));
+    await machine.direct.save(bucket, key, partial);
     await rename(partial, file);
     count++;
   };
-  await pMap(keys(), download, { concurrency: CONCURRENCY });
+  await pMap(machine.direct.keys(bucket, `${prefix}/`), download, { concurrency: CONCURRENCY });
   return count;
 }
 
@@ -268,12 +251,7 @@ async function findMissing(
     if (isFolderMarker({ key, size })) continue;
     for (const { name: worker, prefix, results, filter } of machine.workers) {
       if (rejections.has(`${worker}/${key}`) || !passes(filter, { key, size })) continue;
-      const head = new HeadObjectCommand({ Bucket: results, Key: `${prefix}/${key}` });
-      await machine.s3.send(head).catch((error) => {
-        const isMissing = error instanceof S3ServiceException && error.$metadata.httpStatusCode === 404;
-        if (!isMissing) throw error;
-        missing.push({ worker, key });
-      });
+      if (!machine.direct.has(results, `${prefix}/${key}`)) missing.push({ worker, key });
     }
   }
   return missing;

@@ -53,6 +53,8 @@ export class Tally {
   /** Images that were given, and of these the uploaded ones: none is uploaded once all workers are given up. */
   images = 0;
   uploaded = 0;
+  /** True once there is no image any more to upload. */
+  isUploaded = false;
   /** Rejections by `WORKER/KEY`. */
   readonly rejections = new Map<string, Rejection>();
   /** Workers that failed with every image in the same way. */

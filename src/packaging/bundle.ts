@@ -1,7 +1,29 @@
+import { createRequire } from "node:module";
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { buildSync } from "esbuild";
+import type { BuildOptions } from "esbuild";
+import { type Bundle, BundleCache } from "./bundle-cache.ts";
 import { ownSourceMap } from "./source-map.ts";
+
+const require = createRequire(import.meta.url);
+
+const OPTIONS = {
+  bundle: true,
+  write: false,
+  metafile: true,
+  platform: "node",
+  target: "node24",
+  format: "cjs",
+  // The ES modules of the AWS SDK can be shaken; its CommonJS cannot.
+  mainFields: ["module", "main"],
+  minify: true,
+  legalComments: "none",
+  external: ["sharp"],
+  logLevel: "silent",
+  outfile: "index.js",
+  sourcemap: "linked",
+  sourcesContent: false,
+} as const satisfies BuildOptions;
 
 const bundles = new Map<string, pulumi.asset.AssetArchive>();
 
@@ -22,31 +44,25 @@ export function bundleHandler(entry: string): pulumi.asset.AssetArchive {
   const known = bundles.get(file);
   if (known) return known;
 
-  const { outputFiles } = buildSync({
-    entryPoints: [file],
-    absWorkingDir: process.cwd(),
-    bundle: true,
-    write: false,
-    platform: "node",
-    target: "node24",
-    format: "cjs",
-    // The ES modules of the AWS SDK can be shaken; its CommonJS cannot.
-    mainFields: ["module", "main"],
-    minify: true,
-    legalComments: "none",
-    external: ["sharp"],
-    logLevel: "silent",
-    outfile: "index.js",
-    sourcemap: "linked",
-    sourcesContent: false,
-  });
-  const [map, code] = ["index.js.map", "index.js"].map(
-    (name) => outputFiles.find((file) => path.basename(file.path) === name)?.text ?? "",
-  ) as [string, string];
+  const project = process.cwd();
+  const { version } = require("esbuild/package.json") as { version: string };
+  const cache = new BundleCache(project, JSON.stringify([version, OPTIONS]));
+  const { code, map } = cache.get(file, () => bundle(file, project));
   const archive = new pulumi.asset.AssetArchive({
     "index.js": new pulumi.asset.StringAsset(code),
-    "index.js.map": new pulumi.asset.StringAsset(ownSourceMap(map)),
+    "index.js.map": new pulumi.asset.StringAsset(map),
   });
   bundles.set(file, archive);
   return archive;
+}
+
+/** @returns the bundle, and all files that it was made of */
+function bundle(file: string, project: string): Bundle & { inputs: string[] } {
+  // Loaded here, as a start from bundles that are kept does without it.
+  const { buildSync } = require("esbuild") as typeof import("esbuild");
+  const { outputFiles, metafile } = buildSync({ ...OPTIONS, entryPoints: [file], absWorkingDir: project });
+  const [map = "", code = ""] = ["index.js.map", "index.js"].map(
+    (name) => outputFiles.find((file) => path.basename(file.path) === name)?.text,
+  );
+  return { code, map: ownSourceMap(map), inputs: Object.keys(metafile.inputs) };
 }

@@ -4,6 +4,7 @@ export * from "./arn.ts";
 export { type AwsEvent, type BatchInvocation, type EventDetails, type EventKind, Events } from "./events.ts";
 export { Faults } from "./faults/faults.ts";
 export { chaos, type Plan, type RequestFault, SEQUENCERS } from "./faults/plan.ts";
+export type { Direct, ReceivedMessage } from "./gateway/direct.ts";
 export type { Credentials, Identity } from "./iam/identity.ts";
 export { neverNeeded, PermissionUse, type StatementUse } from "./iam/usage.ts";
 export { LocalFunction } from "./lambda/function.ts";

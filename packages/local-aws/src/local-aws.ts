@@ -1,16 +1,18 @@
+import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import path from "node:path";
-import { S3Client } from "@aws-sdk/client-s3";
-import { SNSClient } from "@aws-sdk/client-sns";
-import { SQSClient } from "@aws-sdk/client-sqs";
+import type { S3Client } from "@aws-sdk/client-s3";
+import type { SNSClient } from "@aws-sdk/client-sns";
+import type { SQSClient } from "@aws-sdk/client-sqs";
 import { ACCOUNT_ID } from "./arn.ts";
 import { Events } from "./events.ts";
 import type { Faults } from "./faults/faults.ts";
+import { Direct } from "./gateway/direct.ts";
 import { type Gateway, openGateway } from "./gateway/gateway.ts";
 import { s3Service } from "./gateway/s3.ts";
 import { s3Arn } from "./iam/actions.ts";
 import { type Credentials, Identity } from "./iam/identity.ts";
-import { LambdaService } from "./lambda/service.ts";
+import { type LambdaOptions, LambdaService } from "./lambda/service.ts";
 import { type Messaging, openMessaging } from "./messaging/messaging.ts";
 import { bucketOf } from "./store/events.ts";
 import { ObjectStore } from "./store/object-store.ts";
@@ -48,7 +50,9 @@ export interface LocalAws {
   readonly events: Events;
   /** Credentials of the person at this computer. */
   readonly administrator: Credentials;
-  /** Clients that sign as the administrator. */
+  /** S3, SNS and SQS in this process, asked as the administrator. */
+  readonly direct: Direct;
+  /** Clients that sign as the administrator. The SDK is loaded when one is first used. */
   readonly s3: S3Client;
   readonly sns: SNSClient;
   readonly sqs: SQSClient;
@@ -93,10 +97,19 @@ export async function startLocalAws(options: LocalAwsOptions): Promise<LocalAws>
     const clients = openClients(opening, endpoint);
     const store = await openStore(opening, messaging);
     s3Handler.resolve(s3Service(store, identity, region, opening.report));
-    const lambda = openLambda(opening, endpoint);
+    const directOf = (credentials: Credentials, intercept?: Faults) =>
+      new Direct({
+        ...{ region, identity, messaging, store, endpoint, accountId: ACCOUNT_ID },
+        principal: identity.lookup(credentials.accessKeyId)?.principal ?? { type: "anonymous" },
+        intercept: intercept && ((...call) => intercept.call(...call)),
+      });
+    const lambda = openLambda(opening, endpoint, (credentials, queueUrl) =>
+      directOf(credentials, options.faults).queue(queueUrl),
+    );
     return {
       ...{ endpoint, region, accountId: ACCOUNT_ID, identity, store, lambda, events, ...clients },
       administrator: identity.administrator,
+      direct: directOf(identity.administrator),
       start() {
         identity.dropRestored();
         opening.running = true;
@@ -147,9 +160,35 @@ async function openFront(
 
 function openClients({ options, identity, opened }: Opening, endpoint: string) {
   const client = { region: options.region, endpoint, credentials: identity.administrator };
-  const clients = { s3: new S3Client(client), sns: new SNSClient(client), sqs: new SQSClient(client) };
-  for (const each of Object.values(clients)) opened.defer(() => each.destroy());
-  return clients;
+  const used = <Client extends { destroy(): void }>(each: Client): Client => {
+    opened.defer(() => each.destroy());
+    return each;
+  };
+  return {
+    s3: lazily(() => used(new (sdk<typeof import("@aws-sdk/client-s3")>("client-s3").S3Client)(client))),
+    sns: lazily(() => used(new (sdk<typeof import("@aws-sdk/client-sns")>("client-sns").SNSClient)(client))),
+    sqs: lazily(() => used(new (sdk<typeof import("@aws-sdk/client-sqs")>("client-sqs").SQSClient)(client))),
+  };
+}
+
+const sdk = <Module>(name: string): Module => createRequire(import.meta.url)(`@aws-sdk/${name}`) as Module;
+
+/** Stands for a client that is made when it is first used: to load the SDK takes longer than most runs use it. */
+function lazily<Client extends object>(make: () => Client): Client {
+  let made: Client | undefined;
+  const client = () => {
+    made ??= make();
+    return made;
+  };
+  return new Proxy({} as Client, {
+    get(_, name) {
+      const value = Reflect.get(client(), name);
+      return typeof value === "function" ? value.bind(client()) : value;
+    },
+    set: (_, name, value) => Reflect.set(client(), name, value),
+    has: (_, name) => Reflect.has(client(), name),
+    getPrototypeOf: () => Object.getPrototypeOf(client()),
+  });
 }
 
 async function openStore(opening: Opening, messaging: Messaging): Promise<ObjectStore> {
@@ -176,10 +215,14 @@ async function openStore(opening: Opening, messaging: Messaging): Promise<Object
   return store;
 }
 
-function openLambda({ options, events, identity, opened, report }: Opening, endpoint: string): LambdaService {
+function openLambda(
+  { options, events, identity, opened, report }: Opening,
+  endpoint: string,
+  queue: LambdaOptions["queue"],
+): LambdaService {
   const { region, folder, faults, concurrency = availableParallelism() } = options;
   const lambda = new LambdaService({
-    ...{ folder, endpoint, region, identity, concurrency, events, report, accountId: ACCOUNT_ID },
+    ...{ folder, endpoint, region, identity, concurrency, queue, events, report, accountId: ACCOUNT_ID },
     timeLimit: faults?.plan.timeLimit,
     throttled: faults && (() => faults.throttled()),
   });

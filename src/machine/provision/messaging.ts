@@ -1,13 +1,4 @@
-import {
-  CreateTopicCommand,
-  paginateListSubscriptionsByTopic,
-  SetSubscriptionAttributesCommand,
-  SetTopicAttributesCommand,
-  type SNSClient,
-  SubscribeCommand,
-} from "@aws-sdk/client-sns";
-import { CreateQueueCommand, SetQueueAttributesCommand } from "@aws-sdk/client-sqs";
-import { queueArn } from "local-aws";
+import { type Direct, queueArn } from "local-aws";
 import { takenAsDeclared } from "./declared.ts";
 import { policyText, type ResourceType, type Services } from "./provider.ts";
 
@@ -56,22 +47,22 @@ export const messaging: Record<string, ResourceType> = {
       ),
     ],
     async provision({ inputs, physicalName }, services) {
-      const { sns } = services;
+      const { direct } = services;
       takeExistingKey(services, inputs.kmsMasterKeyId);
       const name = String(inputs.name ?? physicalName);
-      const { TopicArn } = await sns.send(new CreateTopicCommand({ Name: name }));
+      const { TopicArn = "" } = (await direct.sns("CreateTopic", { Name: name })).answer;
       const key = { AttributeName: "KmsMasterKeyId", AttributeValue: String(inputs.kmsMasterKeyId ?? "") };
-      await sns.send(new SetTopicAttributesCommand({ TopicArn, ...key }));
-      return { id: TopicArn ?? "", state: { ...inputs, name, arn: TopicArn } };
+      await direct.sns("SetTopicAttributes", { TopicArn, ...key });
+      return { id: TopicArn, state: { ...inputs, name, arn: TopicArn } };
     },
   },
 
   "aws:sns/topicPolicy:TopicPolicy": {
     inputs: ["arn", "policy"],
-    async provision({ inputs }, { sns }) {
+    async provision({ inputs }, { direct }) {
       const TopicArn = String(inputs.arn);
       const policy = { AttributeName: "Policy", AttributeValue: policyText(inputs.policy) };
-      await sns.send(new SetTopicAttributesCommand({ TopicArn, ...policy }));
+      await direct.sns("SetTopicAttributes", { TopicArn, ...policy });
       return { id: TopicArn, state: inputs };
     },
   },
@@ -81,7 +72,7 @@ export const messaging: Record<string, ResourceType> = {
     inert: ["confirmationTimeoutInMinutes", "deliveryPolicy", "endpointAutoConfirms", "subscriptionRoleArn"],
     async provision(resource, services) {
       const { inputs } = resource;
-      const { sns, identity, omitted, elsewhere } = services;
+      const { direct, identity, omitted, elsewhere } = services;
       const { topic, protocol, endpoint } = inputs as Record<string, string>;
       if (elsewhere.has(String(topic))) {
         omitted.add(
@@ -114,7 +105,7 @@ export const messaging: Record<string, ResourceType> = {
           String(inputs[input] ?? none),
         ]),
       );
-      const arn = await subscribe(sns, String(topic), String(endpoint), attributes);
+      const arn = await subscribe(direct, String(topic), String(endpoint), attributes);
       return { id: arn, state: { ...inputs, arn } };
     },
   },
@@ -130,34 +121,33 @@ export const messaging: Record<string, ResourceType> = {
       );
       const url = `${services.endpoint}/${services.accountId}/${name}`;
       takeExistingKey(services, inputs.kmsMasterKeyId);
-      await services.sqs.send(new CreateQueueCommand({ QueueName: name }));
+      await services.direct.sqs("CreateQueue", { QueueName: name });
       // On their own, as a queue that is there from an earlier start may have had others.
-      await services.sqs.send(
-        new SetQueueAttributesCommand({ QueueUrl: url, Attributes: Object.fromEntries(attributes) }),
-      );
+      await services.direct.sqs("SetQueueAttributes", {
+        QueueUrl: url,
+        Attributes: Object.fromEntries(attributes),
+      });
       return { id: url, state: { ...inputs, name, url, arn: queueArn(services, url) } };
     },
   },
 
   "aws:sqs/queuePolicy:QueuePolicy": {
     inputs: ["queueUrl", "policy"],
-    async provision({ inputs }, { sqs }) {
+    async provision({ inputs }, { direct }) {
       const QueueUrl = String(inputs.queueUrl);
       const Attributes = { Policy: policyText(inputs.policy) };
-      await sqs.send(new SetQueueAttributesCommand({ QueueUrl, Attributes }));
+      await direct.sqs("SetQueueAttributes", { QueueUrl, Attributes });
       return { id: QueueUrl, state: inputs };
     },
   },
 
   "aws:sqs/redriveAllowPolicy:RedriveAllowPolicy": {
     inputs: ["queueUrl", "redriveAllowPolicy"],
-    async provision({ inputs }, { sqs }) {
-      await sqs.send(
-        new SetQueueAttributesCommand({
-          QueueUrl: String(inputs.queueUrl),
-          Attributes: { RedriveAllowPolicy: String(inputs.redriveAllowPolicy) },
-        }),
-      );
+    async provision({ inputs }, { direct }) {
+      await direct.sqs("SetQueueAttributes", {
+        QueueUrl: String(inputs.queueUrl),
+        Attributes: { RedriveAllowPolicy: String(inputs.redriveAllowPolicy) },
+      });
       return { id: String(inputs.queueUrl), state: inputs };
     },
   },
@@ -165,7 +155,7 @@ export const messaging: Record<string, ResourceType> = {
 
 /** Subscribes a queue, or changes its subscription of an earlier start that had other attributes. @returns the ARN */
 async function subscribe(
-  sns: SNSClient,
+  direct: Direct,
   TopicArn: string,
   Endpoint: string,
   attributes: Record<string, string>,
@@ -173,20 +163,30 @@ async function subscribe(
   const Attributes = Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== ""));
   const given = { TopicArn, Protocol: "sqs", Endpoint, ReturnSubscriptionArn: true, Attributes };
   try {
-    return (await sns.send(new SubscribeCommand(given))).SubscriptionArn ?? "";
+    return (await direct.sns("Subscribe", given)).answer.SubscriptionArn ?? "";
   } catch (error) {
     if (!/already exists/.test((error as Error).message)) throw error;
   }
   // SNS tells nobody the ARN of a subscription that it has with other attributes.
-  let SubscriptionArn: string | undefined;
-  for await (const { Subscriptions = [] } of paginateListSubscriptionsByTopic(
-    { client: sns },
-    { TopicArn },
-  )) {
-    SubscriptionArn ??= Subscriptions.find((each) => each.Endpoint === Endpoint)?.SubscriptionArn;
+  let SubscriptionArn = "";
+  for await (const each of listed(direct, "ListSubscriptionsByTopic", { TopicArn })) {
+    if (each.Endpoint === Endpoint) SubscriptionArn = each.SubscriptionArn ?? "";
   }
   for (const [AttributeName, AttributeValue] of Object.entries(attributes)) {
-    await sns.send(new SetSubscriptionAttributesCommand({ SubscriptionArn, AttributeName, AttributeValue }));
+    await direct.sns("SetSubscriptionAttributes", { SubscriptionArn, AttributeName, AttributeValue });
   }
-  return SubscriptionArn ?? "";
+  return SubscriptionArn;
+}
+
+/** What SNS lists, page by page. */
+export async function* listed(
+  direct: Pick<Direct, "sns">,
+  operation: string,
+  input: object = {},
+): AsyncGenerator<Readonly<Record<string, string>>> {
+  for (let token: string | undefined = ""; token !== undefined; ) {
+    const { answer, members } = await direct.sns(operation, { ...input, ...(token && { NextToken: token }) });
+    yield* members;
+    token = answer.NextToken || undefined;
+  }
 }

@@ -1,6 +1,4 @@
-import type { SNSClient } from "@aws-sdk/client-sns";
-import type { SQSClient } from "@aws-sdk/client-sqs";
-import type { Identity, LambdaService, ObjectStore } from "local-aws";
+import type { Direct, Identity, LambdaService, ObjectStore } from "local-aws";
 import type { ProvisionedResource } from "../program.ts";
 import { ProgramError } from "../program-error.ts";
 import { type Declared, takenAsDeclared } from "./declared.ts";
@@ -11,8 +9,7 @@ export interface Services {
   readonly region: string;
   readonly accountId: string;
   readonly store: ObjectStore;
-  readonly sns: SNSClient;
-  readonly sqs: SQSClient;
+  readonly direct: Direct;
   readonly lambda: LambdaService;
   readonly identity: Identity;
   readonly omitted: Omitted;

@@ -1,10 +1,4 @@
-import {
-  DeleteTopicCommand,
-  paginateListSubscriptions,
-  paginateListTopics,
-  UnsubscribeCommand,
-} from "@aws-sdk/client-sns";
-import { DeleteQueueCommand, paginateListQueues } from "@aws-sdk/client-sqs";
+import { listed } from "./messaging.ts";
 import type { Services } from "./provider.ts";
 
 /**
@@ -12,20 +6,18 @@ import type { Services } from "./provider.ts";
  * their messages, topics. Buckets stay, as what is in them is the person's.
  * @param declared the identifiers of all that was provisioned
  */
-export async function sweep({ sns, sqs }: Services, declared: ReadonlySet<string>): Promise<void> {
-  for await (const { Subscriptions = [] } of paginateListSubscriptions({ client: sns }, {})) {
-    for (const { SubscriptionArn = "" } of Subscriptions) {
-      if (!declared.has(SubscriptionArn)) await sns.send(new UnsubscribeCommand({ SubscriptionArn }));
-    }
+export async function sweep(
+  { direct }: Pick<Services, "direct">,
+  declared: ReadonlySet<string>,
+): Promise<void> {
+  for await (const { SubscriptionArn = "" } of listed(direct, "ListSubscriptions")) {
+    if (!declared.has(SubscriptionArn)) await direct.sns("Unsubscribe", { SubscriptionArn });
   }
-  for await (const { QueueUrls = [] } of paginateListQueues({ client: sqs }, {})) {
-    for (const QueueUrl of QueueUrls) {
-      if (!declared.has(QueueUrl)) await sqs.send(new DeleteQueueCommand({ QueueUrl }));
-    }
+  const { QueueUrls = [] } = await direct.sqs<{ QueueUrls?: string[] }>("ListQueues", {});
+  for (const QueueUrl of QueueUrls) {
+    if (!declared.has(QueueUrl)) await direct.sqs("DeleteQueue", { QueueUrl });
   }
-  for await (const { Topics = [] } of paginateListTopics({ client: sns }, {})) {
-    for (const { TopicArn = "" } of Topics) {
-      if (!declared.has(TopicArn)) await sns.send(new DeleteTopicCommand({ TopicArn }));
-    }
+  for await (const { TopicArn = "" } of listed(direct, "ListTopics")) {
+    if (!declared.has(TopicArn)) await direct.sns("DeleteTopic", { TopicArn });
   }
 }

@@ -19,11 +19,16 @@ export function fakeServices({
       asked.push([name, ...args]);
       return answer;
     };
-  const send = async (command: { input: object }) => {
-    const name = command.constructor.name.replace(/Command$/, "");
-    asked.push([name, command.input]);
-    if ("Name" in command.input) return { TopicArn: `arn:${command.input.Name}` };
-    return name === "Subscribe" ? { SubscriptionArn: "arn:subscription" } : {};
+  const ask = (name: string, input: object) => {
+    asked.push([name, input]);
+  };
+  const direct = {
+    sqs: async (name: string, input: object) => ask(name, input),
+    async sns(name: string, input: object) {
+      ask(name, input);
+      const TopicArn = "Name" in input ? `arn:${input.Name}` : undefined;
+      return { answer: { TopicArn, SubscriptionArn: "arn:subscription" }, members: [] };
+    },
   };
   const services = {
     ...{
@@ -35,8 +40,7 @@ export function fakeServices({
       elsewhere: new Set(),
     },
     omitted: new Omitted(strict),
-    sns: { send },
-    sqs: { send },
+    direct,
     store: {
       buckets: () => [{ name: "kept" }],
       createBucket: noted("createBucket"),

@@ -40,15 +40,31 @@ export class Faults {
     answer: () => Promise<void>,
   ): Promise<void> {
     const target = request.headers["x-amz-target"];
-    const operation = target ? String(target).split(".")[1] : request.method;
-    const path = request.url?.split("?")[0] ?? "";
+    const operation = (target ? String(target).split(".")[1] : request.method) ?? "";
+    const fault = this.#planned(operation, request.url?.split("?")[0] ?? "");
+    if (!fault) return answer();
+    await this.#inflict(fault, { request, response, kill, answer });
+  }
+
+  /**
+   * Answers what this machine asks on a function's behalf without HTTP, well or badly, up to three times as the SDK does.
+   * @throws Error where the plan has it so
+   */
+  async call<T>(operation: string, path: string, answer: () => Promise<T>, tries = 3): Promise<T> {
+    const fault = this.#planned(operation, path);
+    if (!fault) return answer();
+    if (fault.endsWith("after")) await answer();
+    if (tries > 1) return this.call(operation, path, answer, tries - 1);
+    throw new Error(`${operation} is made to fail: ${fault}.`);
+  }
+
+  #planned(operation: string, path: string): RequestFault | undefined {
     const what = `${operation} ${path}`;
     const before = this.#asked.get(what) ?? 0;
     this.#asked.set(what, before + 1);
-    const fault = this.plan.request?.({ operation: operation ?? "", path, before });
-    if (!fault) return answer();
-    this.count(fault);
-    await this.#inflict(fault, { request, response, kill, answer });
+    const fault = this.plan.request?.({ operation, path, before });
+    if (fault) this.count(fault);
+    return fault;
   }
 
   async #inflict(

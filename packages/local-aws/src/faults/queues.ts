@@ -33,6 +33,7 @@ export function faultyMessaging(messaging: Messaging, faults: QueueFaults): Mess
 
   return {
     close: () => messaging.close(),
+    arrival: (...poll) => messaging.arrival(...poll),
     queueKey: (arn) => messaging.queueKey(arn),
     publishAs(...publication) {
       if (isTwice()) {

@@ -3,10 +3,12 @@ import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { queueArn } from "../arn.ts";
 import { ActionError, type Names, snsPermissions, sqsPermissions } from "../iam/actions.ts";
+import type { Principal } from "../iam/decision.ts";
 import type { Identity } from "../iam/identity.ts";
 import { SignatureError } from "../iam/refusals.ts";
 import { verifySignature } from "../iam/signature.ts";
 import type { Messaging } from "../messaging/messaging.ts";
+import type { MessagingRequest, MessagingResponse } from "../messaging/messaging-http.ts";
 import { refusal } from "../messaging/sqs.ts";
 import { fromQuery, toQuery } from "../messaging/sqs-query.ts";
 
@@ -76,10 +78,11 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
 
 /** A request to SQS or SNS: whose it is, whether it may, and then what the service says. */
 async function answerMessaging(
-  { region, accountId, identity, messaging }: GatewayOptions,
+  options: GatewayOptions,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
+  const { region, identity } = options;
   const { url = "/", method = "POST", headers } = request;
   const isJson = JSON_PROTOCOL.test(headers["content-type"] ?? "");
   const service = isJson || headers.authorization?.includes("/sqs/aws4_request") ? "sqs" : "sns";
@@ -90,23 +93,7 @@ async function answerMessaging(
       { service, region, now: new Date(), lookup: (key) => identity.lookup(key) },
     );
     const query = service === "sqs" && !isJson ? fromQuery(received) : undefined;
-    const asked = query?.request ?? received;
-    const names: Names = {
-      region,
-      account: accountId,
-      queueArn: (queueUrl) => queueArn({ region, accountId }, queueUrl),
-      queueKey: (arn) => messaging.queueKey(arn),
-    };
-    const text = asked.body.toString("utf8");
-    const permissions =
-      service === "sqs"
-        ? sqsPermissions(String(asked.headers["x-amz-target"]), JSON.parse(text), names)
-        : snsPermissions(new URLSearchParams(text), names);
-    for (const { action, resource, context } of permissions) {
-      const decision = identity.judge(principal, action, resource, context);
-      if (!decision.allowed) throw new Denied(decision.message);
-    }
-    const answered = await messaging.answer(asked);
+    const answered = await judgedAnswer(options, service, principal, query?.request ?? received);
     const answer = query ? toQuery(query.operation, answered) : answered;
     response.writeHead(answer.status, answer.headers).end(answer.body);
   } catch (error) {
@@ -116,4 +103,36 @@ async function answerMessaging(
     const answer = isJson ? refused : toQuery("", refused);
     response.writeHead(answer.status, answer.headers).end(answer.body);
   }
+}
+
+/** What judges requests to SQS and SNS, and answers them. */
+export type Judged = Pick<GatewayOptions, "region" | "accountId" | "identity" | "messaging">;
+
+/**
+ * Answers a request to SQS or SNS where the policies allow it, whose principal is known.
+ * @throws {Denied}
+ * @throws {ActionError}
+ */
+export async function judgedAnswer(
+  { region, accountId, identity, messaging }: Judged,
+  service: "sqs" | "sns",
+  principal: Principal,
+  request: MessagingRequest,
+): Promise<MessagingResponse> {
+  const names: Names = {
+    region,
+    account: accountId,
+    queueArn: (queueUrl) => queueArn({ region, accountId }, queueUrl),
+    queueKey: (arn) => messaging.queueKey(arn),
+  };
+  const text = request.body.toString("utf8");
+  const permissions =
+    service === "sqs"
+      ? sqsPermissions(String(request.headers["x-amz-target"]), JSON.parse(text), names)
+      : snsPermissions(new URLSearchParams(text), names);
+  for (const { action, resource, context } of permissions) {
+    const decision = identity.judge(principal, action, resource, context);
+    if (!decision.allowed) throw new Denied(decision.message);
+  }
+  return messaging.answer(request);
 }

@@ -1,16 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
-import {
-  DeleteMessageBatchCommand,
-  type Message,
-  type MessageAttributeValue,
-  ReceiveMessageCommand,
-  type SQSClient,
-} from "@aws-sdk/client-sqs";
+import type { ReceivedMessage as Message, MessageAttribute, MessageQueue } from "../gateway/direct.ts";
 import { InvocationError } from "./sandbox.ts";
 
 export interface EventSourceMappingSettings {
-  readonly queueUrl: string;
   readonly queueArn: string;
   readonly region: string;
   /** Maximum number of messages in a batch. */
@@ -30,8 +23,8 @@ export interface SqsEvent {
 
 /** Dependencies of an event source mapping. */
 export interface EventSourceMappingParts {
-  /** Signs as the function's role, as Lambda does. */
-  readonly sqs: SQSClient;
+  /** Asked as the function's role, as Lambda does. */
+  readonly queue: MessageQueue;
   readonly invoke: (event: SqsEvent, requestId: string) => Promise<unknown>;
   /** Told what became of a batch: which messages failed, and why where all of them did. */
   readonly ended: (
@@ -55,8 +48,8 @@ export interface Clock {
 
 const CLOCK: Clock = { now: Date.now, sleep: (milliseconds) => setTimeout(milliseconds) };
 
-/** Seconds of one long poll: short, because it is never aborted and stopping waits for it. */
-const LONG_POLL = 1;
+/** Seconds of one long poll, the maximum of SQS. */
+const LONG_POLL = 20;
 
 const PAUSE_AFTER_ERROR_MS = 1000;
 
@@ -72,7 +65,7 @@ export class EventSourceMapping {
   readonly #parts: EventSourceMappingParts;
   readonly #clock: Clock;
   readonly #pollers: Promise<void>[];
-  #stopping = false;
+  readonly #stopping = new AbortController();
 
   constructor(settings: EventSourceMappingSettings, parts: EventSourceMappingParts) {
     this.settings = settings;
@@ -83,18 +76,18 @@ export class EventSourceMapping {
 
   /** Takes no more messages, and resolves when those taken are done with. */
   async stop(): Promise<void> {
-    this.#stopping = true;
+    this.#stopping.abort();
     await Promise.all(this.#pollers);
   }
 
   async #poll(): Promise<void> {
-    while (!this.#stopping) {
+    while (!this.#stopping.signal.aborted) {
       try {
         const batch = await this.#batch();
         if (batch.length > 0) await this.#process(batch);
       } catch (error) {
         // While stopping, the queue itself may be gone already.
-        if (this.#stopping) return;
+        if (this.#stopping.signal.aborted) return;
         this.#parts.report(error);
         await this.#clock.sleep(PAUSE_AFTER_ERROR_MS);
       }
@@ -104,11 +97,12 @@ export class EventSourceMapping {
   /** Receives until the batch is full or its window is over. */
   async #batch(): Promise<Message[]> {
     const { batchSize, window } = this.settings;
-    const batch = await this.#receive(batchSize);
+    const batch = await this.#receive(batchSize, LONG_POLL);
     const until = this.#clock.now() + window * 1000;
-    while (batch.length > 0 && batch.length < batchSize && !this.#stopping && this.#clock.now() < until) {
+    const left = () => (until - this.#clock.now()) / 1000;
+    while (batch.length > 0 && batch.length < batchSize && !this.#stopping.signal.aborted && left() > 0) {
       try {
-        batch.push(...(await this.#receive(batchSize - batch.length)));
+        batch.push(...(await this.#receive(batchSize - batch.length, left())));
       } catch (error) {
         // What was received before is not to wait for its visibility timeout.
         this.#parts.report(error);
@@ -118,17 +112,9 @@ export class EventSourceMapping {
     return batch;
   }
 
-  async #receive(max: number): Promise<Message[]> {
-    const { Messages } = await this.#parts.sqs.send(
-      new ReceiveMessageCommand({
-        QueueUrl: this.settings.queueUrl,
-        MaxNumberOfMessages: Math.min(max, MAX_MESSAGES),
-        WaitTimeSeconds: LONG_POLL,
-        MessageSystemAttributeNames: ["All"],
-        MessageAttributeNames: ["All"],
-      }),
-    );
-    return Messages ?? [];
+  #receive(max: number, seconds: number): Promise<Message[]> {
+    const { queue } = this.#parts;
+    return queue.receive(Math.min(max, MAX_MESSAGES), Math.min(seconds, LONG_POLL), this.#stopping.signal);
   }
 
   async #process(batch: Message[]): Promise<void> {
@@ -148,15 +134,8 @@ export class EventSourceMapping {
     }
     const done = batch.filter(({ MessageId }) => !failed.has(MessageId ?? ""));
     for (let at = 0; at < done.length; at += MAX_MESSAGES) {
-      await this.#parts.sqs.send(
-        new DeleteMessageBatchCommand({
-          QueueUrl: this.settings.queueUrl,
-          Entries: done.slice(at, at + MAX_MESSAGES).map(({ ReceiptHandle }, index) => ({
-            Id: String(index),
-            ReceiptHandle,
-          })),
-        }),
-      );
+      const some = done.slice(at, at + MAX_MESSAGES);
+      await this.#parts.queue.delete(some.map(({ ReceiptHandle }) => ReceiptHandle));
     }
   }
 
@@ -179,13 +158,11 @@ export class EventSourceMapping {
   }
 }
 
-function attribute(value: MessageAttributeValue) {
+function attribute(value: MessageAttribute) {
   return {
     dataType: value.DataType,
     ...(value.StringValue === undefined ? {} : { stringValue: value.StringValue }),
-    ...(value.BinaryValue === undefined
-      ? {}
-      : { binaryValue: Buffer.from(value.BinaryValue).toString("base64") }),
+    ...(value.BinaryValue === undefined ? {} : { binaryValue: value.BinaryValue }),
     stringListValues: [],
     binaryListValues: [],
   };

@@ -1,9 +1,9 @@
 import { cp, mkdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
-import { SQSClient } from "@aws-sdk/client-sqs";
 import type * as pulumi from "@pulumi/pulumi";
 import type { BatchInvocation, Events } from "../events.ts";
+import type { MessageQueue } from "../gateway/direct.ts";
 import type { Credentials, Identity } from "../iam/identity.ts";
 import { EventSourceMapping, type SqsEvent } from "./event-source-mapping.ts";
 import { LocalFunction } from "./function.ts";
@@ -49,6 +49,8 @@ export interface LambdaOptions {
   readonly concurrency: number;
   /** Maximum time limit of functions, in seconds. @default what is declared */
   readonly timeLimit?: number | undefined;
+  /** A queue, as those who have these credentials see it. */
+  readonly queue: (credentials: Credentials, queueUrl: string) => MessageQueue;
   /** Told what happens in functions. */
   readonly events: Events;
   /** Decides whether an invocation is throttled, whatever room there is. @default never */
@@ -65,7 +67,6 @@ export class LambdaService {
   readonly #functions = new Map<string, { function: LocalFunction; credentials: Credentials }>();
   readonly #declared: (() => void)[] = [];
   readonly #mappings: { function: LocalFunction; mapping: EventSourceMapping }[] = [];
-  readonly #clients: SQSClient[] = [];
 
   constructor(options: LambdaOptions) {
     this.#options = options;
@@ -164,7 +165,7 @@ export class LambdaService {
   createEventSourceMapping(declared: MappingDeclaration): void {
     const target = this.#functions.get(declared.functionArn);
     if (!target) throw new Error(`there is no function ${declared.functionArn}`);
-    const { region, endpoint, concurrency, events, identity, throttled, report } = this.#options;
+    const { region, concurrency, events, identity, throttled, report } = this.#options;
     const caller = identity.lookup(target.credentials.accessKeyId);
     for (const action of POLLING) {
       const decision = caller && identity.judge(caller.principal, action, declared.queueArn);
@@ -173,8 +174,7 @@ export class LambdaService {
         `the function's role does not have permissions to call ${action.slice(4)} on SQS: ${decision.message}`,
       );
     }
-    const sqs = new SQSClient({ region, endpoint, credentials: target.credentials });
-    this.#clients.push(sqs);
+    const queue = this.#options.queue(target.credentials, declared.queueUrl);
     const { function: local } = target;
     const { name: functionName, timeout, memorySize, taskRoot, logFile } = local.settings;
     const invocation = ({ Records: messages }: SqsEvent, requestId: string): BatchInvocation => ({
@@ -194,7 +194,7 @@ export class LambdaService {
           concurrency: Math.min(concurrency, declared.maximumConcurrency ?? concurrency),
         },
         {
-          sqs,
+          queue,
           async invoke(event, requestId) {
             if (throttled?.()) throw new InvocationError("throttled", "Rate Exceeded.");
             const onBegin = () => events.emit("begun", () => invocation(event, requestId));
@@ -246,7 +246,6 @@ export class LambdaService {
   async stop(): Promise<void> {
     await Promise.all(this.#mappings.map(({ mapping }) => mapping.stop()));
     await Promise.all([...this.#functions.values()].map((each) => each.function.close()));
-    for (const client of this.#clients) client.destroy();
   }
 }
 

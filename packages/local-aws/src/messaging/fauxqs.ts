@@ -1,9 +1,9 @@
+import { randomUUID } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { type BuildAppOptions, buildApp } from "fauxqs";
 import type { Events, MessageId } from "../events.ts";
-import type { MessagingRequest, MessagingResponse } from "./messaging-http.ts";
+import { type MessagingRequest, type MessagingResponse, parsed } from "./messaging-http.ts";
 import { type Attribute, hasForbiddenCharacters } from "./sqs-messages.ts";
 
 /*
@@ -76,11 +76,17 @@ export interface Queue extends Target {
   deleteMessage(receipt: string): boolean;
   /** Makes visible what has been hidden for long enough. */
   processTimers(): void;
+  /** Those who wait for a message, the last come last. */
+  readonly pollWaiters: { readonly resolve: () => void; readonly timer: NodeJS.Timeout }[];
+  waitForMessages(seconds: number): Promise<void>;
   purge(): void;
 }
 
 export interface QueueStore {
   persistence: unknown;
+  region: string;
+  /** Ends all long polls. */
+  shutdown(): void;
   createQueue(...parts: unknown[]): Queue;
   allQueues(): Iterable<Queue>;
   getQueue(url: string): Queue | undefined;
@@ -105,6 +111,7 @@ export interface SpiedMessage {
 
 export interface TopicStore {
   persistence: unknown;
+  region: string;
   getTopic(arn: string): Topic | undefined;
   getSubscription(arn: string): Subscription | undefined;
 }
@@ -113,13 +120,24 @@ export interface TopicStore {
 export interface Refusal extends Error {
   readonly code: string;
   readonly statusCode: number;
+  readonly senderFault: boolean;
+  /** SQS's alone. */
+  readonly queryErrorHeader: string;
 }
+
+/** Does an operation, as fauxqs has it. */
+type Action = (
+  input: object,
+  ...parts: (QueueStore | TopicStore | Pick<MessagingRequest, "headers">)[]
+) => unknown;
 
 /** fauxqs' code that is called here. */
 interface Parts {
   readonly SqsStore: new () => QueueStore;
   readonly SnsStore: new () => TopicStore;
-  readonly S3Store: new () => object;
+  readonly SqsError: new () => Refusal;
+  readonly SnsError: new () => Refusal;
+  readonly snsErrorResponse: (code: string, message: string, fault: "Sender" | "Receiver") => string;
   readonly PersistenceManager: new (folder: string) => Persistence;
   /** Finds what no message may have. */
   readonly INVALID_MESSAGE_BODY_CHAR: Pick<RegExp, "test">;
@@ -159,8 +177,8 @@ export async function openFauxqs({ region, folder, events }: FauxqsOptions): Pro
   const parts: Parts = Object.assign(
     {},
     ...(await Promise.all(
-      ["sqs/sqsStore", "sns/snsStore", "s3/s3Store", "sqs/sqsTypes", "persistence"].map((part) =>
-        fauxqsPart(`./${part}.js`),
+      ["sqs/sqsStore", "sns/snsStore", "sqs/sqsTypes", "persistence", "common/errors", "common/xml"].map(
+        (part) => fauxqsPart(`./${part}.js`),
       ),
     )),
   );
@@ -171,26 +189,107 @@ export async function openFauxqs({ region, folder, events }: FauxqsOptions): Pro
   const persistence = folder === undefined ? undefined : openPersistence(parts, folder);
   patchQueues(queues, (work) => (persistence ? persistence.transaction(work) : work()), events);
   if (persistence) load(persistence, queues, topics);
-  const stores = { sqsStore: queues, snsStore: topics, s3Store: new parts.S3Store() };
-  const app = buildApp({ logger: false, defaultRegion: region, stores } as unknown as BuildAppOptions);
-  await app.ready();
+  queues.region = region;
+  topics.region = region;
   return {
     queues,
     topics,
-    async answer({ url, headers, body }) {
-      const answered = await app.inject({ method: "POST", url, headers, payload: body });
-      const reached = reachable(answered.rawPayload, headers.host);
-      return {
-        status: answered.statusCode,
-        headers: { ...answered.headers, "content-length": reached.length },
-        body: reached,
-      };
+    async answer(request) {
+      const answered = await (request.headers["x-amz-target"] === undefined
+        ? answerSns(parts, request, topics, queues)
+        : answerSqs(parts, request, queues));
+      const body = reachable(Buffer.from(answered.body), request.headers.host);
+      const id = randomUUID().replaceAll("-", "").toUpperCase().slice(0, 16);
+      const headers = { "x-amz-request-id": id, "content-length": body.length };
+      return { status: answered.status, headers: { ...answered.headers, ...headers }, body };
     },
     async close() {
-      await app.close();
+      queues.shutdown();
       persistence?.close();
     },
   };
+}
+
+/** An answer whose body is text. */
+type TextResponse = Pick<MessagingResponse, "status" | "headers"> & { readonly body: string };
+
+/** The files of fauxqs that SNS's actions are in, where it is not the action's own. */
+const SNS_FILES: Readonly<Record<string, string>> = {
+  ListSubscriptionsByTopic: "listSubscriptions",
+  UntagResource: "tagResource",
+  ListTagsForResource: "tagResource",
+};
+
+/** Finds what does an operation; each is loaded when it is first asked for. The operation was checked before. */
+async function actionOf(service: "sqs" | "sns", operation: string): Promise<Action> {
+  const name = operation.charAt(0).toLowerCase() + operation.slice(1);
+  const file = (service === "sns" && SNS_FILES[operation]) || name;
+  return (await fauxqsPart(`./${service}/actions/${file}.js`))[name];
+}
+
+async function answerSqs(
+  { SqsError }: Parts,
+  { headers, body }: MessagingRequest,
+  queues: QueueStore,
+): Promise<TextResponse> {
+  const type = { "content-type": "application/x-amz-json-1.0" };
+  const operation = String(headers["x-amz-target"]).replace("AmazonSQS.", "");
+  try {
+    const action = await actionOf("sqs", operation);
+    const result = await action(parsed(body), queues, { headers });
+    return { status: 200, headers: type, body: result === undefined ? "" : JSON.stringify(result) };
+  } catch (error) {
+    if (!(error instanceof SqsError)) throw error;
+    const { statusCode, queryErrorHeader } = error as Refusal;
+    const said = { ...type, "x-amzn-query-error": queryErrorHeader };
+    return { status: statusCode, headers: said, body: JSON.stringify(error) };
+  }
+}
+
+async function answerSns(
+  { SnsError, snsErrorResponse }: Parts,
+  { headers, body }: MessagingRequest,
+  topics: TopicStore,
+  queues: QueueStore,
+): Promise<TextResponse> {
+  const type = { "content-type": "text/xml" };
+  const parameters = Object.fromEntries(new URLSearchParams(body.toString("utf8")));
+  try {
+    const action = await actionOf("sns", parameters.Action ?? "");
+    return {
+      status: 200,
+      headers: type,
+      body: String(await action(parameters, topics, queues, { headers })),
+    };
+  } catch (error) {
+    if (!(error instanceof SnsError)) throw error;
+    const { statusCode, code, message, senderFault } = error as Refusal;
+    const said = snsErrorResponse(code, message, senderFault ? "Sender" : "Receiver");
+    return { status: statusCode, headers: type, body: said };
+  }
+}
+
+/**
+ * Waits until there may be a message in a queue, or the time is over, or a signal ends it. Whoever waits takes the message
+ * then, and so one who has given up takes none; fauxqs' own long poll takes one for whoever has gone away meanwhile.
+ */
+export async function arrival(queue: Queue, seconds: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted || queue.messages.length > 0) return;
+  const waiting = queue.waitForMessages(seconds);
+  const waiter = queue.pollWaiters.at(-1);
+  if (!waiter) return;
+  const end = () => {
+    const at = queue.pollWaiters.indexOf(waiter);
+    if (at >= 0) queue.pollWaiters.splice(at, 1);
+    clearTimeout(waiter.timer);
+    waiter.resolve();
+  };
+  signal.addEventListener("abort", end, { once: true });
+  try {
+    await waiting;
+  } finally {
+    signal.removeEventListener("abort", end);
+  }
 }
 
 /**

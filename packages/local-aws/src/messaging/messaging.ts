@@ -1,6 +1,6 @@
 import { Events } from "../events.ts";
 import type { Identity } from "../iam/identity.ts";
-import { openFauxqs } from "./fauxqs.ts";
+import { arrival, openFauxqs } from "./fauxqs.ts";
 import type { MessagingRequest, MessagingResponse } from "./messaging-http.ts";
 import { openSns, type Publication } from "./sns.ts";
 import { openSqs } from "./sqs.ts";
@@ -13,6 +13,8 @@ export interface Messaging {
    * @returns why SNS refuses it; undefined where it has taken it
    */
   publishAs(service: string, sourceArn: string, publication: Publication): string | undefined;
+  /** Waits until there may be a message in a queue, or the time is over, or the signal ends it. */
+  arrival(queueUrl: string, seconds: number, signal: AbortSignal): Promise<void>;
   /** What a queue is encrypted with, or nothing where that is a key of AWS's own. */
   queueKey(queueArn: string): string | undefined;
   close(): Promise<void>;
@@ -42,6 +44,10 @@ export async function openMessaging(options: MessagingOptions): Promise<Messagin
       return sns.answer(request, answer);
     },
     publishAs: (service, sourceArn, publication) => sns.publishAs(service, sourceArn, publication),
+    async arrival(queueUrl, seconds, signal) {
+      const queue = queues.getQueue(queueUrl);
+      if (queue) await arrival(queue, seconds, signal);
+    },
     queueKey: (arn) => queues.getQueueByArn(arn)?.attributes.KmsMasterKeyId || undefined,
     close,
   };

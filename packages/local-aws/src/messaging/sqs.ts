@@ -1,4 +1,4 @@
-import { QueueAttributeName } from "@aws-sdk/client-sqs";
+import { createRequire } from "node:module";
 import type { Events } from "../events.ts";
 import type { Identity } from "../iam/identity.ts";
 import { PolicyError } from "../iam/policy.ts";
@@ -15,6 +15,8 @@ import { type Attribute, type Failure, messageFault } from "./sqs-messages.ts";
 /*
  * SQS as AWS has it, where fauxqs has it otherwise: what AWS refuses must be refused here, in the same words.
  */
+
+const require = createRequire(import.meta.url);
 
 type Answer = (request: MessagingRequest) => Promise<MessagingResponse>;
 
@@ -214,6 +216,9 @@ function queueFault({ QueueName = "", Attributes = {} }: Input): Failure | undef
       message: "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length",
     };
   }
+  if (Object.keys(Attributes).length === 0) return undefined;
+  // Loaded here, as this machine's own queues are made without any.
+  const { QueueAttributeName } = require("@aws-sdk/client-sqs") as typeof import("@aws-sdk/client-sqs");
   const unknown = Object.keys(Attributes).find((name) => !Object.hasOwn(QueueAttributeName, name));
   if (unknown === undefined) return undefined;
   return { code: "InvalidAttributeName", status: 400, message: `Unknown Attribute ${unknown}.` };

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import {
   closeSync,
+  constants,
   createReadStream,
   fsyncSync,
   mkdirSync,
@@ -9,6 +10,7 @@ import {
   rmSync,
   unlink,
 } from "node:fs";
+import { chmod, copyFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { sendFile } from "../rest/sending.ts";
@@ -66,6 +68,12 @@ export class Blobs {
   read(blob: string, range?: ByteRange): Readable {
     const fd = openSync(this.path(blob), "r");
     return createReadStream("", { fd, ...range, highWaterMark: READ_SIZE });
+  }
+
+  /** Copies a file. The copy may be written, as the blob may not. */
+  async save(blob: string, file: string): Promise<void> {
+    await copyFile(this.path(blob), file, constants.COPYFILE_FICLONE);
+    await chmod(file, 0o666 & ~process.umask());
   }
 
   /** Sends all bytes of a file of this size, or a range of them, and ends the stream. */

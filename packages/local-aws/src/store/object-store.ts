@@ -1,4 +1,5 @@
 import { mkdirSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { Events } from "../events.ts";
@@ -307,6 +308,12 @@ export class ObjectStore {
   async send(version: ObjectVersion, range: ByteRange | undefined, to: Writable): Promise<void> {
     if (version.size === 0) to.end();
     else await this.#blobs.send(version.blob, range ?? { start: 0, end: version.size - 1 }, to);
+  }
+
+  /** Copies the bytes of a version that `head` found just now to a file of its own. */
+  async save(version: ObjectVersion, file: string): Promise<void> {
+    if (version.size === 0) await writeFile(file, "");
+    else await this.#blobs.save(version.blob, file);
   }
 
   get(bucket: string, key: string, versionId?: string): { version: ObjectVersion; body: Readable } {

@@ -87,6 +87,7 @@ describe("an event source mapping", () => {
           events,
         },
         ...{ endpoint: "http://127.0.0.1:0", concurrency: 1, report: () => {} },
+        queue: () => ({ receive: async () => [], delete: async () => {} }),
       });
       const functionArn = await lambda.createFunction({
         ...{

@@ -1,10 +1,5 @@
-import {
-  DeleteMessageBatchCommand,
-  type Message,
-  ReceiveMessageCommand,
-  type SQSClient,
-} from "@aws-sdk/client-sqs";
 import { expect } from "chai";
+import type { ReceivedMessage as Message, MessageQueue } from "../../src/gateway/direct.ts";
 import {
   EventSourceMapping,
   type EventSourceMappingSettings,
@@ -14,7 +9,7 @@ import {
 import { InvocationError } from "../../src/lambda/sandbox.ts";
 
 const SETTINGS: EventSourceMappingSettings = {
-  ...{ queueUrl: "http://127.0.0.1/0/queue", queueArn: "arn:aws:sqs:us-east-1:0:queue" },
+  queueArn: "arn:aws:sqs:us-east-1:0:queue",
   ...{ region: "us-east-1", batchSize: 10, window: 0, reportsFailures: true, concurrency: 1 },
 };
 
@@ -39,7 +34,7 @@ interface Script {
  */
 async function run({ settings, receives, invoke = async () => null, deletes = [] }: Script) {
   const seen = {
-    receives: [] as { max: number | undefined; seconds: number | undefined; at: number }[],
+    receives: [] as { max: number; seconds: number; at: number }[],
     /** Message IDs of each batch. */
     batches: [] as string[][],
     /** Receipts of each delete. */
@@ -48,41 +43,31 @@ async function run({ settings, receives, invoke = async () => null, deletes = []
     reported: [] as string[],
     slept: [] as number[],
     requestIds: [] as string[],
-    inputs: [] as ReceiveMessageCommand["input"][],
   };
   let now = 1_000_000;
   const stopped = Promise.withResolvers<void>();
   const script = [...receives];
-  const receive = async ({
-    MaxNumberOfMessages,
-    WaitTimeSeconds = 0,
-    ...input
-  }: ReceiveMessageCommand["input"]) => {
-    seen.receives.push({ max: MaxNumberOfMessages, seconds: WaitTimeSeconds, at: now - 1_000_000 });
-    seen.inputs.push(input);
-    const next = script.shift();
-    if (script.length === 0) stopped.resolve(mapping.stop());
-    if (next instanceof Error) throw next;
-    const found = typeof next === "function" ? await next() : (next ?? []);
-    if (found.length === 0) now += WaitTimeSeconds * 1000;
-    return { Messages: found.length > 0 ? found : undefined };
-  };
-  const send = async (command: object) => {
-    await null; // so that the mapping is there
-    if (command instanceof ReceiveMessageCommand) return receive(command.input);
-    if (!(command instanceof DeleteMessageBatchCommand)) throw new Error("unexpected command");
-    const { Entries = [], QueueUrl } = command.input;
-    expect(QueueUrl).to.equal(SETTINGS.queueUrl);
-    expect(new Set(Entries.map(({ Id }) => Id)).size).to.equal(Entries.length);
-    seen.deletes.push(Entries.map(({ ReceiptHandle }) => ReceiptHandle));
-    const error = deletes.shift();
-    if (error) throw error;
-    return {};
+  const queue: MessageQueue = {
+    async receive(max, seconds) {
+      await null; // so that the mapping is there
+      seen.receives.push({ max, seconds, at: now - 1_000_000 });
+      const next = script.shift();
+      if (script.length === 0) stopped.resolve(mapping.stop());
+      if (next instanceof Error) throw next;
+      const found = typeof next === "function" ? await next() : (next ?? []);
+      if (found.length === 0) now += seconds * 1000;
+      return found;
+    },
+    async delete(receipts) {
+      seen.deletes.push([...receipts]);
+      const error = deletes.shift();
+      if (error) throw error;
+    },
   };
   const mapping: EventSourceMapping = new EventSourceMapping(
     { ...SETTINGS, ...settings },
     {
-      sqs: { send } as unknown as SQSClient,
+      queue,
       async invoke(event, requestId) {
         seen.batches.push(event.Records.map(({ messageId }) => messageId));
         seen.requestIds.push(requestId);
@@ -107,13 +92,13 @@ describe("an event source mapping", () => {
   it("tells a function of a message as Lambda does, with the digest of its attributes where there are some", async () => {
     const [first, second] = messages(1, 2) as [Message, Message];
     const angle = { DataType: "Number", StringValue: "90" };
-    const bytes = { DataType: "Binary", BinaryValue: Buffer.from("b") };
+    const bytes = { DataType: "Binary", BinaryValue: "Yg==" };
     const received = {
       ...{ ...first, Attributes: { ApproximateReceiveCount: "1" } },
       ...{ MessageAttributes: { angle, bytes }, MD5OfMessageAttributes: "of attributes" },
     };
     let event: SqsEvent | undefined;
-    const { inputs } = await run({
+    await run({
       receives: [[received, second], []],
       invoke: async (given) => {
         event = given;
@@ -131,17 +116,12 @@ describe("an event source mapping", () => {
       ...{ eventSource: "aws:sqs", eventSourceARN: SETTINGS.queueArn, awsRegion: "us-east-1" },
     });
     expect(event?.Records[1]).to.not.have.property("md5OfMessageAttributes");
-    expect(inputs[0]).to.deep.equal({
-      QueueUrl: SETTINGS.queueUrl,
-      MessageSystemAttributeNames: ["All"],
-      MessageAttributeNames: ["All"],
-    });
   });
 
   it("polls long, and calls no function for nothing", async () => {
     const { receives, batches, ended } = await run({ receives: [[], [], []] });
 
-    expect(receives.map(({ seconds }) => seconds)).to.deep.equal([1, 1, 1]);
+    expect(receives.map(({ seconds }) => seconds)).to.deep.equal([20, 20, 20]);
     expect([batches, ended]).to.deep.equal([[], []]);
   });
 
@@ -164,19 +144,29 @@ describe("an event source mapping", () => {
   it("with a window that is over invokes with what came", async () => {
     const { batches, receives } = await run({
       settings: { window: 2 },
-      receives: [[], messages(1), [], [], []],
+      receives: [[], messages(1), [], []],
     });
 
     expect(batches).to.deep.equal([["1"]]);
     // The window begins with the first message, and the poll after it is the next batch's.
-    expect(receives.map(({ at }) => at)).to.deep.equal([0, 1000, 1000, 2000, 3000]);
-    expect(receives.every(({ seconds }) => seconds === 1)).to.equal(true);
+    expect(receives.map(({ at, seconds }) => [at, seconds])).to.deep.equal([
+      [0, 20],
+      [20_000, 20],
+      [20_000, 2],
+      [22_000, 20],
+    ]);
+  });
+
+  it("polls again in a window that is longer than a poll", async () => {
+    const { receives } = await run({ settings: { window: 30 }, receives: [messages(1), [], [], []] });
+
+    expect(receives.map(({ seconds }) => seconds)).to.deep.equal([20, 20, 10, 20]);
   });
 
   it("begins a window with its first message, and adds what comes before it is over", async () => {
     const { batches } = await run({
       settings: { window: 2 },
-      receives: [[], [], messages(1), [], messages(2), [], [], messages(3), [], [], []],
+      receives: [[], [], messages(1), messages(2), [], messages(3), [], []],
     });
 
     expect(batches).to.deep.equal([["1", "2"], ["3"]]);
@@ -185,7 +175,7 @@ describe("an event source mapping", () => {
   it("invokes with what came before the queue refused to give more", async () => {
     const { batches, reported, slept } = await run({
       settings: { window: 2 },
-      receives: [messages(1), new Error("no queue"), messages(2), [], [], []],
+      receives: [messages(1), new Error("no queue"), messages(2), [], []],
     });
 
     expect(batches).to.deep.equal([["1"], ["2"]]);
@@ -281,6 +271,28 @@ describe("an event source mapping", () => {
     expect(batches).to.deep.equal([["1"]]);
     expect(deletes).to.deep.equal([["r1"]]);
     expect(receives).to.have.length(1);
+  });
+
+  it("ends at once the polls that it is in when it stops", async () => {
+    const polling = Promise.withResolvers<void>();
+    const signals: AbortSignal[] = [];
+    const unasked = async () => {
+      throw new Error("nothing was received");
+    };
+    const queue: MessageQueue = {
+      receive(_max, _seconds, signal) {
+        if (signals.push(signal) === 2) polling.resolve();
+        return new Promise((resolve) => signal.addEventListener("abort", () => resolve([])));
+      },
+      delete: unasked,
+    };
+    const parts = { queue, invoke: unasked, ended: () => {}, report: () => {} };
+    const mapping = new EventSourceMapping({ ...SETTINGS, concurrency: 2 }, parts);
+    await polling.promise;
+
+    await mapping.stop();
+
+    expect(signals).to.have.length(2);
   });
 
   it("says nothing of a queue that is gone when it stops", async () => {

@@ -1,0 +1,192 @@
+import { s3Arn } from "../iam/actions.ts";
+import type { Principal } from "../iam/decision.ts";
+import { S3Error } from "../store/errors.ts";
+import type { ObjectStore } from "../store/object-store.ts";
+import type { Body } from "../store/writing.ts";
+import { type Judged, judgedAnswer } from "./gateway.ts";
+
+/** A message as a receive gives it. */
+export interface ReceivedMessage {
+  readonly MessageId?: string;
+  readonly ReceiptHandle?: string;
+  readonly Body?: string;
+  readonly MD5OfBody?: string;
+  readonly MD5OfMessageAttributes?: string;
+  readonly Attributes?: Readonly<Record<string, string>>;
+  readonly MessageAttributes?: Readonly<Record<string, MessageAttribute>>;
+}
+
+/** As it is in JSON: binary values are in base 64. */
+export interface MessageAttribute {
+  readonly DataType?: string;
+  readonly StringValue?: string;
+  readonly BinaryValue?: string;
+}
+
+/** The text of elements of an answer, by their names. */
+type Elements = Readonly<Record<string, string>>;
+
+export interface DirectOptions extends Judged {
+  readonly endpoint: string;
+  readonly principal: Principal;
+  readonly store: ObjectStore;
+  /** Stands between a call and its answer, to let something go wrong. @default answers */
+  readonly intercept?:
+    | (<T>(operation: string, path: string, answer: () => Promise<T>) => Promise<T>)
+    | undefined;
+}
+
+/** A page of keys. */
+const PAGE = 1000;
+
+/** SQS or SNS refused something. */
+class ServiceError extends Error {
+  override readonly name = "ServiceError";
+}
+
+/**
+ * S3, SQS and SNS for this machine itself: judged by the policies as every request is, but without HTTP and without a
+ * signature, which says no more than whose a request is.
+ */
+export class Direct {
+  readonly #options: DirectOptions;
+  readonly #host: string;
+
+  constructor(options: DirectOptions) {
+    this.#options = options;
+    this.#host = new URL(options.endpoint).host;
+  }
+
+  /** @throws {ServiceError} */
+  async sqs<T = unknown>(operation: string, input: object): Promise<T> {
+    const answer = async () => {
+      const headers = {
+        "content-type": "application/x-amz-json-1.0",
+        "x-amz-target": `AmazonSQS.${operation}`,
+      };
+      const { status, text } = await this.#ask("sqs", headers, JSON.stringify(input));
+      const said = text === "" ? {} : JSON.parse(text);
+      if (status !== 200) throw new ServiceError(said.message);
+      return said as T;
+    };
+    const { intercept } = this.#options;
+    if (!intercept) return answer();
+    const { QueueUrl } = input as { QueueUrl?: string };
+    return intercept(operation, QueueUrl === undefined ? "/" : new URL(QueueUrl).pathname, answer);
+  }
+
+  /** @returns the elements of its answer, and those of each member of a list in it @throws {ServiceError} */
+  async sns(operation: string, input: object): Promise<{ answer: Elements; members: readonly Elements[] }> {
+    const form = new URLSearchParams({ Action: operation });
+    for (const [name, value] of Object.entries(input)) {
+      if (typeof value !== "object") form.set(name, String(value));
+      else
+        for (const [at, [key, item]] of Object.entries(value).entries()) {
+          form.set(`${name}.entry.${at + 1}.key`, key);
+          form.set(`${name}.entry.${at + 1}.value`, String(item));
+        }
+    }
+    const headers = { "content-type": "application/x-www-form-urlencoded" };
+    const { status, text } = await this.#ask("sns", headers, form.toString());
+    const members = [...text.matchAll(/<member>(.*?)<\/member>/gs)].map(([, member = ""]) =>
+      elements(member),
+    );
+    const answer = elements(text.replaceAll(/<member>.*?<\/member>/gs, ""));
+    if (status !== 200) throw new ServiceError(answer.Message);
+    return { answer, members };
+  }
+
+  /** Puts an object into a bucket. @throws {S3Error} */
+  async put(bucket: string, key: string, body: Body): Promise<void> {
+    this.#judge("s3:PutObject", bucket, key);
+    await this.#options.store.put(bucket, key, body);
+  }
+
+  /** Tells whether there is an object. @throws {S3Error} where it cannot be told */
+  has(bucket: string, key: string): boolean {
+    this.#judge("s3:GetObject", bucket, key);
+    const latest = this.#options.store.latest(bucket, key);
+    return latest !== undefined && !latest.isDeleteMarker;
+  }
+
+  /** Copies an object to a file. @throws {S3Error} */
+  async save(bucket: string, key: string, file: string): Promise<void> {
+    this.#judge("s3:GetObject", bucket, key);
+    const { store } = this.#options;
+    await store.save(store.head(bucket, key), file);
+  }
+
+  /** The keys of a bucket that begin with a prefix, in their order. @throws {S3Error} */
+  *keys(bucket: string, prefix: string): Generator<string> {
+    this.#judge("s3:ListBucket", bucket);
+    for (let from: string | undefined = prefix; from !== undefined; ) {
+      const { rows, next }: ReturnType<ObjectStore["list"]> = this.#options.store.list(bucket, from, {
+        prefix,
+        limit: PAGE,
+      });
+      for (const { key } of rows) yield key;
+      from = next;
+    }
+  }
+
+  #judge(action: string, bucket: string, key?: string): void {
+    const { identity, principal } = this.#options;
+    const decision = identity.judge(principal, action, s3Arn(bucket, key));
+    if (!decision.allowed) throw new S3Error(403, "AccessDenied", decision.message);
+  }
+
+  /** A queue, received from and deleted from. */
+  queue(QueueUrl: string): MessageQueue {
+    const ask = async (max: number): Promise<ReceivedMessage[]> => {
+      const { Messages = [] } = await this.sqs<{ Messages?: ReceivedMessage[] }>("ReceiveMessage", {
+        QueueUrl,
+        MaxNumberOfMessages: max,
+        WaitTimeSeconds: 0,
+        MessageSystemAttributeNames: ["All"],
+        MessageAttributeNames: ["All"],
+      });
+      return Messages;
+    };
+    return {
+      receive: async (max, seconds, signal) => {
+        const found = await ask(max);
+        if (found.length > 0) return found;
+        await this.#options.messaging.arrival(QueueUrl, seconds, signal);
+        return signal.aborted ? [] : ask(max);
+      },
+      delete: async (receipts) => {
+        const Entries = receipts.map((ReceiptHandle, index) => ({ Id: String(index), ReceiptHandle }));
+        await this.sqs("DeleteMessageBatch", { QueueUrl, Entries });
+      },
+    };
+  }
+
+  async #ask(
+    service: "sqs" | "sns",
+    headers: Record<string, string>,
+    body: string,
+  ): Promise<{ status: number; text: string }> {
+    const request = { url: "/", headers: { host: this.#host, ...headers }, body: Buffer.from(body) };
+    const answered = await judgedAnswer(this.#options, service, this.#options.principal, request);
+    return { status: answered.status, text: answered.body.toString("utf8") };
+  }
+}
+
+/** A queue as its consumer sees it. */
+export interface MessageQueue {
+  /** Waits that many seconds at most for a message. A signal ends the wait, and then no message is taken. */
+  receive(max: number, seconds: number, signal: AbortSignal): Promise<ReceivedMessage[]>;
+  /** @param receipts ten at most */
+  delete(receipts: readonly (string | undefined)[]): Promise<void>;
+}
+
+const ENTITIES: Readonly<Record<string, string>> = { lt: "<", gt: ">", amp: "&", quot: '"', apos: "'" };
+
+/** The text of each element that holds nothing else. */
+function elements(xml: string): Elements {
+  const found = [...xml.matchAll(/<(\w+)>([^<]*)<\/\1>/g)].map(([, name = "", text = ""]) => [
+    name,
+    text.replaceAll(/&(\w+);/g, (all, entity: string) => ENTITIES[entity] ?? all),
+  ]);
+  return Object.fromEntries(found);
+}
