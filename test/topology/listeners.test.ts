@@ -226,6 +226,7 @@ describe("a fan-out after another", () => {
       Effect: "Allow",
       Action: "kms:Decrypt",
       Resource: `${KEY}/turned-key`,
+      Condition: { StringEquals: { "kms:ViaService": "s3.eu-west-1.amazonaws.com" } },
     };
 
     expect(await keys({ key: "create" }, {})).to.deep.equal([read]);
@@ -235,6 +236,11 @@ describe("a fan-out after another", () => {
         Effect: "Allow",
         Action: ["kms:Decrypt", "kms:GenerateDataKey"],
         Resource: `${KEY}/again-key`,
+        Condition: {
+          StringEquals: {
+            "kms:ViaService": ["s3", "sqs", "lambda"].map((service) => `${service}.eu-west-1.amazonaws.com`),
+          },
+        },
       },
       read,
     ]);
