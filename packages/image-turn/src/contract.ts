@@ -20,7 +20,7 @@ export interface ProcessedImage {
 
 /** What somebody who looks for an image's history may want to know of its processing: for the log, and for metrics. */
 export interface Notes {
-  /** Whether all samples are the source's own, moved and not encoded anew. Absent where the operation does not say. */
+  /** Whether all samples are the source's own, moved and not encoded anew. Absent where the operation does not say; `rotate` does. */
   readonly exact?: boolean;
   /** What was wrong with the source although all its pixels were there, in a few words each. */
   readonly repaired: readonly string[];

@@ -19,7 +19,7 @@ export interface Job {
   /** When the work has to be over, in milliseconds of `performance.now()`. */
   readonly deadline: number;
   /** Where a format's file writes what there is to say of this image. */
-  readonly notes: { exact?: boolean; readonly repaired: string[]; readonly dropped: string[] };
+  readonly notes: { exact: boolean; readonly repaired: string[]; readonly dropped: string[] };
 }
 
 /** Red, green, blue 0 to 255, alpha 0 to 1. */

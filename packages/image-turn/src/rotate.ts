@@ -7,6 +7,7 @@ import { turnJpeg } from "./formats/jpeg/jpeg.ts";
 import { turnPng } from "./formats/png/png.ts";
 import { turnTiff } from "./formats/tiff/tiff.ts";
 import { turnWebp } from "./formats/webp/webp.ts";
+import { isQuarter, turnFrom } from "./geometry.ts";
 import { type Colour, type Job, tooSlow } from "./pixels.ts";
 import type { MetadataPolicy } from "./privacy.ts";
 
@@ -74,7 +75,8 @@ export function rotate({
   return async (source, limits) => {
     const format = identify(source);
     const deadline = performance.now() + limits.seconds * 1000;
-    const notes = { repaired: [], dropped: [] };
+    // What a format cannot move at a quarter turn, its file says.
+    const notes = { exact: isQuarter(turnFrom(1, angle)), repaired: [], dropped: [] };
     const job: Job = { angle, background, limits, metadata, deadline, notes };
     try {
       const body = await turners[format](source, job);

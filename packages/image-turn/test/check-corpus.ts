@@ -147,7 +147,7 @@ function saidLast(error: Error): string {
 
 /** How far a result may be from its source. */
 function toleranceFor(source: Buffer, format: string, exact: boolean): Tolerance {
-  if (exact || format === "avif") {
+  if (format === "avif" || (exact && ["jpeg", "heic"].includes(format))) {
     return toleranceOf(format === "jpeg" ? "coefficients" : "planes");
   }
   const stored =

@@ -17,6 +17,20 @@ describe("the rotation", () => {
     }
   });
 
+  it("says of every kind of image whether its samples were moved, and says so of none at other angles", async () => {
+    const anew: string[] = [];
+    for (const [name, source] of await files()) {
+      const { notes } = await rotate({ angle: 90 })(source, limits);
+      if (notes?.exact === false) anew.push(name);
+      const slanted = await rotate({ angle: 30 })(source, limits).catch(() => undefined);
+      expect(slanted?.notes?.exact ?? false, name).to.equal(false);
+    }
+    expect(anew).to.deep.equal([
+      ...["jpeg", "jpeg progressive", "jpeg grey", "jpeg cmyk"],
+      ...["webp lossy", "webp animated", "tiff jpeg"],
+    ]);
+  });
+
   it("gives the same bytes for the same bytes, and leaves those alone", async () => {
     for (const [name, source] of await files()) {
       const before = Buffer.from(source);

@@ -162,7 +162,7 @@ export async function coefficients(file: Buffer): Promise<CodedPicture> {
   const turn = { flop: false, degrees: 0 };
   const [move, components] = [moveOf(turn), sampling(frame)];
   const planes = components.map((component) => planeOf(component, frame, mcuOf(components), turn, move));
-  const notes = { repaired: [], dropped: [] };
+  const notes = { exact: true, repaired: [], dropped: [] };
   const limits = { pixels: 1e9, seconds: 60 };
   const job: Job = {
     angle: 0,

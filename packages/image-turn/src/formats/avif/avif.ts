@@ -27,6 +27,7 @@ export async function turnAvif(source: Buffer, job: Job): Promise<Buffer> {
       return turned;
     }
   }
+  job.notes.exact = false;
   const encoded = await encode(source, metadata, turn, job);
   // The encoder takes its metadata over as they are.
   const container = readContainer(encoded);

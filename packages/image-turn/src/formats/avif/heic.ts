@@ -2,7 +2,7 @@ import { ImageRejected } from "../../contract.ts";
 import { isQuarter, turnFrom } from "../../geometry.ts";
 import type { Job } from "../../pixels.ts";
 import { type Container, find, partsOf, readContainer, turnContainer } from "./heif.ts";
-import { boxes } from "./isobmff.ts";
+import { boxes, type Extent } from "./isobmff.ts";
 
 /**
  * Turns a HEIC by quarters, with the format's own property, which every reader has to apply. No pixel is decoded, for
@@ -25,7 +25,6 @@ export async function turnHeic(source: Buffer, job: Job): Promise<Buffer> {
   if (typeof turned === "string") {
     throw unsupported(`but one that ${turned}`);
   }
-  job.notes.exact = true;
   return turned;
 }
 
@@ -43,7 +42,10 @@ function checkImages(file: Buffer, container: Container): void {
   if (find(file, container, primary, "ispe") === undefined) {
     throw damaged("it does not show an image that has a size");
   }
-  const pieces = Map.groupBy(container.extents, (extent) => extent.item);
+  const pieces = new Map(container.extents.map(({ item }) => [item, [] as Extent[]]));
+  for (const extent of container.extents) {
+    pieces.get(extent.item)?.push(extent);
+  }
   for (const [item, { type }] of items) {
     const extents = pieces.get(item) ?? [];
     const data = Buffer.concat(extents.map(({ offset, length }) => file.subarray(offset, offset + length)));

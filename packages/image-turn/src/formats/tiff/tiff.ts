@@ -165,7 +165,13 @@ async function turnPage(
   const { space, hasAlpha } = await inspect(bare, { failOn });
   const upright = keepSpace(open(job, bare, { failOn }), space);
   const turned = turnPixels(upright, turn, hasAlpha, job.background);
-  const exact = isQuarter(turn) && layout.photometric !== 3;
+  const { photometric } = layout;
+  // A palette is written as its colours, and alpha that is multiplied in is divided out.
+  const computed = [3, 6].includes(photometric) || reader.first(page, tag.extraSamples) === 1;
+  if (layout.compression === 7 || computed) {
+    job.notes.exact = false;
+  }
+  const exact = isQuarter(turn) && photometric !== 3;
   const [tileWidth, tileHeight] = [reader.first(page, tag.tileWidth), reader.first(page, tag.tileLength)];
   const tables = page.get(tag.jpegTables)?.value;
   const compression = compressions[layout.compression] ?? "none";

@@ -102,7 +102,7 @@ async function turnStill(
   const lossless = pictures.find(({ type }) => type === "VP8L")?.data;
   const alpha = lossless === undefined ? (flags & flag.alpha) !== 0 : (lossless.readUInt8(4) & 0x10) !== 0;
   const image = turnPixels(open(job, bare), turn, alpha, job.background);
-  const { data, info } = await like(image, pictures).toBuffer({ resolveWithObject: true });
+  const { data, info } = await like(image, pictures, job).toBuffer({ resolveWithObject: true });
   const chunks = parse(data).filter(({ type }) => pictureChunks.includes(type));
   return { chunks, size: info, alpha: hasAlpha(chunks) };
 }
@@ -127,7 +127,7 @@ async function turnAnimation(
     const raw = { width: frames.width, height: frames.height, channels: 4 } as const;
     const image = open(job, frameOf(frames, page), { raw }).extract(part);
     const pictures = parseChunks(data.subarray(16));
-    const picture = parse(await like(image, pictures).toBuffer()).filter(({ type }) =>
+    const picture = parse(await like(image, pictures, job).toBuffer()).filter(({ type }) =>
       pictureChunks.includes(type),
     );
     alpha ||= hasAlpha(picture);
@@ -143,8 +143,11 @@ async function turnAnimation(
  * Encodes as the source's picture is: lossless with the colours of transparent pixels too, or at its quality. The
  * efforts take half the time of the default ones and give results 1 % and 5 % larger (docs/images.md).
  */
-function like(image: Sharp, pictures: readonly Chunk[]): Sharp {
+function like(image: Sharp, pictures: readonly Chunk[], job: Job): Sharp {
   const lossy = pictures.find(({ type }) => type === "VP8 ");
+  if (lossy !== undefined) {
+    job.notes.exact = false;
+  }
   return lossy === undefined
     ? image.webp({ lossless: true, exact: true, effort: 1 })
     : image.webp({ quality: Math.max(1, Math.round(vp8Quality(lossy.data))), exact: true, effort: 2 });
