@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
+import { ArgumentError } from "./topology/argument-error.ts";
 import { checkTagNames, OWN_TAGS } from "./topology/checks.ts";
-import { checkFanOutSettings, FAN_OUT_KEYS, type FanOutSettings } from "./topology/fan-out-settings.ts";
+import { checkFanOutSettings, FAN_OUT } from "./topology/fan-out-settings.ts";
+import type { FanOutSettings } from "./topology/setting-types.ts";
 
 /**
  * What the stack decides: the configuration of Pulumi.STACK.yaml, which is read here and nowhere else. Each key,
@@ -10,8 +12,7 @@ import { checkFanOutSettings, FAN_OUT_KEYS, type FanOutSettings } from "./topolo
  *
  *     pulumi config set --path workers.memorySize 3008
  *
- * @throws {pulumi.RunError} in a sentence that names file, key, value and range, before anything is registered: the program
- *   is not to blame, so that no stack trace follows
+ * @throws ArgumentError in a sentence that names file, key, value and range, before anything is registered
  */
 export function readSettings(): FanOutSettings {
   const config = new pulumi.Config();
@@ -20,20 +21,16 @@ export function readSettings(): FanOutSettings {
     .map((key) => key.slice(config.name.length + 1));
   const settings = Object.fromEntries(keys.map((key) => [key, parsed(config.require(key))]));
   const file = `Pulumi.${pulumi.getStack()}.yaml: `;
-  try {
-    checkNamespaces(file, config.name);
-    const { tags } = checkFanOutSettings(`${file}Setting `, settings);
-    checkDefaultTags(file, Object.keys(tags));
-  } catch (error) {
-    throw new pulumi.RunError((error as Error).message, { cause: error });
-  }
+  checkNamespaces(file, config.name);
+  const { tags } = checkFanOutSettings(`${file}Setting `, settings);
+  checkDefaultTags(file, Object.keys(tags));
   return settings;
 }
 
 /**
  * Finds settings of this program under another name than the project's, which would do nothing: probably a typing error,
  * or the name that the project had before.
- * @throws RangeError where there is one, and the name is not of a package that this project uses, such as a provider
+ * @throws ArgumentError where there is one, and the name is not of a package that this project uses, such as a provider
  */
 function checkNamespaces(file: string, project: string): void {
   const { dependencies = {}, devDependencies = {} } = JSON.parse(
@@ -42,14 +39,14 @@ function checkNamespaces(file: string, project: string): void {
   const packages = Object.keys({ ...dependencies, ...devDependencies }).map((name) => name.split("/").at(-1));
   for (const full of Object.keys(pulumi.runtime.allConfig())) {
     const [namespace = "", key = ""] = full.split(":", 2);
-    if (namespace === project || packages.includes(namespace) || !FAN_OUT_KEYS.includes(key)) continue;
-    throw new RangeError(
+    if (namespace === project || packages.includes(namespace) || !Object.hasOwn(FAN_OUT, key)) continue;
+    throw new ArgumentError(
       `${file}${full} does nothing, as the project is ${project}: rename it to ${project}:${key}.`,
     );
   }
 }
 
-/** @throws RangeError where the provider would add a tag whose name differs from one of the machine's only in case */
+/** @throws ArgumentError where the provider would add a tag whose name differs from one of the machine's only in case */
 function checkDefaultTags(file: string, names: readonly string[]): void {
   const given = parsed(pulumi.runtime.allConfig()["aws:defaultTags"] ?? "{}") as { tags?: object } | null;
   checkTagNames(`${file}aws:defaultTags.tags.`, [...OWN_TAGS, ...names], Object.keys(given?.tags ?? {}));

@@ -2,19 +2,9 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { expect } from "chai";
-import { settingsPage } from "../docs/settings.ts";
+import { settingsPage, settingTypes } from "../docs/settings.ts";
 import { readStackConfig } from "../src/machine/stack-config.ts";
 import { readSettings } from "../src/settings.ts";
-import {
-  ALARM_CHOICES,
-  ALARM_THRESHOLDS,
-  BUCKET_CHOICES,
-  FAN_OUT_CHOICES,
-  OBJECTIVE_RANGES,
-  STORAGE_CHOICES,
-  STORAGE_RANGES,
-} from "../src/topology/fan-out-settings.ts";
-import { RESERVED_CONCURRENCY, SCALING_RANGES, WORKER_CHOICES } from "../src/topology/worker-settings.ts";
 import { registered } from "./support/mocks.ts";
 
 /** The settings of a stack, whose configuration is text as the Pulumi CLI gives it. */
@@ -123,7 +113,7 @@ describe("the settings", () => {
     [
       "tracng",
       "true",
-      /^Setting tracng is not known, only dashboard, retention, tracing, key, prefix, suffix, source, results, buckets, lifecycle/,
+      /^Setting tracng is not known, only prefix, suffix, workers, concurrency, source, results, buckets, lifecycle, /,
     ],
     ["tags", '{"aws:team":"x"}', /^Setting tags\.aws:team is "x", but a tag has a name/],
     ["tags", '{"cost":{}}', /^Setting tags\.cost is {}, but a tag/],
@@ -211,27 +201,21 @@ describe("the settings", () => {
     expect(reading).to.deep.equal(["src/settings.ts"]);
   });
 
-  it("are on their page as they are in the code and its comments", () => {
-    expect(readFileSync("docs/settings.md", "utf8"), "run `npm run docs`").to.equal(settingsPage());
+  it("are on their page, and in the types of arguments, as they are checked", () => {
+    for (const [file, written] of [
+      ["docs/settings.md", settingsPage()],
+      ["src/topology/setting-types.ts", settingTypes()],
+    ] as const) {
+      expect(readFileSync(file, "utf8"), `${file}: run \`npm run docs\``).to.equal(written);
+    }
   });
 
-  it("are on their page each, with default and range", () => {
-    const keys = [...settingsPage().matchAll(/^\| `([\w.]+)` \|/gm)].map(([, key]) => key);
-    const keysOf = (prefix: string, choices: object) => Object.keys(choices).map((name) => prefix + name);
-
-    expect(keys).to.have.members([
-      ...keysOf("", { key: "", prefix: "", suffix: "", concurrency: 0, ...FAN_OUT_CHOICES, tags: [] }),
-      ...["source.existing", "source.notification", "results.existing"],
-      ...keysOf("buckets.", BUCKET_CHOICES),
-      ...keysOf("lifecycle.source.", { ...STORAGE_RANGES, ...STORAGE_CHOICES }),
-      ...keysOf("lifecycle.results.", { ...STORAGE_RANGES, ...STORAGE_CHOICES }),
-      ...keysOf("alarms.", { ...ALARM_CHOICES, email: "" }),
-      ...Object.keys(ALARM_THRESHOLDS).map((kind) => `alarms.${kind}.threshold`),
-      ...keysOf("workers.", { ...WORKER_CHOICES, carry: "", reservedConcurrency: RESERVED_CONCURRENCY }),
-      ...keysOf("workers.scaling.", SCALING_RANGES),
-      ...keysOf("workers.only.", { prefix: "", suffix: "", minimumBytes: "", maximumBytes: "" }),
-      ...keysOf("objective.", OBJECTIVE_RANGES),
-    ]);
-    expect(settingsPage()).to.match(/^\| `workers\.memorySize` \| 1,769 \| 256 to 10,240 MB \| /m);
+  it("are told with default, range and what may be an Output", () => {
+    expect(settingsPage()).to.match(
+      /^\| `workers\.memorySize` \| 1,769 \| 256 to 10,240 MB \| The function's/m,
+    );
+    expect(settingTypes()).to.contain(
+      "follows from it. Range: 256 to 10,240 MB.\n   * @default 1,769\n   */\n  readonly memorySize?: pulumi.Input<number>;",
+    );
   });
 });

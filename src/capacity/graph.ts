@@ -1,4 +1,4 @@
-import type { StandardScaling } from "../topology/worker-settings.ts";
+import type { StandardScaling } from "../topology/setting-types.ts";
 import { sum } from "./format.ts";
 import type { Plan, Stay, WorkerPlan } from "./plan.ts";
 

@@ -1,4 +1,4 @@
-import type { ProvisionedScaling, StandardScaling } from "../topology/worker-settings.ts";
+import type { ProvisionedScaling, StandardScaling } from "../topology/setting-types.ts";
 import type { Assumptions } from "./assumptions.ts";
 
 /** One queue and the function that works on it: the settings that decide what it can do, and no more. */

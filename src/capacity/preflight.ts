@@ -1,6 +1,6 @@
 import { RETENTION_SECONDS } from "../delivery/queue.ts";
-import type { ObjectiveSettings } from "../topology/fan-out-settings.ts";
-import { SCALING_RANGES } from "../topology/worker-settings.ts";
+import type { ObjectiveSettings } from "../topology/setting-types.ts";
+import { SCALING } from "../topology/worker-settings.ts";
 import { advise } from "./advice.ts";
 import { ASSUMPTIONS, type Assumptions, assumptionsFor } from "./assumptions.ts";
 import { about, count, list, sum } from "./format.ts";
@@ -75,9 +75,9 @@ export function accountProblems({ workers }: Plan, assumed: Assumptions): string
     );
   } else if (running > account) {
     const lower =
-      share < SCALING_RANGES.maximumConcurrency.minimum
+      share < SCALING.maximumConcurrency.minimum
         ? ""
-        : `set workers.scaling.maximumConcurrency to ${count(Math.min(share, SCALING_RANGES.maximumConcurrency.maximum))} or less, or `;
+        : `set workers.scaling.maximumConcurrency to ${count(Math.min(share, SCALING.maximumConcurrency.maximum))} or less, or `;
     problems.push(
       `The workers run up to ${count(running)} batches at once, and the account has ${count(account)} concurrent executions: what it throttles counts as a try, so that good images end as dead letters. To prevent that ${lower}${ask(running)}.`,
     );

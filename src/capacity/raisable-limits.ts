@@ -1,6 +1,6 @@
 import { secondsOfLargest } from "../delivery/limits.ts";
 import { imagesFor, secondsFor } from "../delivery/share.ts";
-import { BATCHES_PER_POLLER, SCALING_RANGES, WORKER_CHOICES } from "../topology/worker-settings.ts";
+import { BATCHES_PER_POLLER, SCALING, WORKER } from "../topology/worker-settings.ts";
 import type { AssumptionName, Assumptions } from "./assumptions.ts";
 import { list } from "./format.ts";
 import { type Plan, pollersOf, type WorkerPlan } from "./plan.ts";
@@ -58,12 +58,12 @@ export const RAISABLE = {
   minimumPollers: {
     kind: "setting",
     what: "scaling.minimumPollers",
-    max: SCALING_RANGES.minimumPollers.maximum,
+    max: SCALING.minimumPollers.maximum,
   },
   maximumPollers: {
     kind: "setting",
     what: "scaling.maximumPollers",
-    max: SCALING_RANGES.maximumPollers.maximum,
+    max: SCALING.maximumPollers.maximum,
   },
   lambdaConcurrency: {
     kind: "quota",
@@ -116,7 +116,7 @@ function withPollers(worker: WorkerPlan, { minimumPollers, maximumPollers }: Val
 /** Raises the batch, and the time of an invocation with it, as settings do by default. */
 function withBatch({ batchSize, timeout, memorySize }: WorkerPlan, values: Values): Partial<WorkerPlan> {
   const work = secondsOfLargest(memorySize);
-  const size = Math.min(values.batchSize ?? 0, imagesFor(work, WORKER_CHOICES.timeout.maximum));
+  const size = Math.min(values.batchSize ?? 0, imagesFor(work, WORKER.timeout.maximum));
   if (size <= batchSize) return {};
   return { batchSize: size, timeout: Math.max(timeout, secondsFor(work, size)) };
 }

@@ -17,11 +17,15 @@ export class ProgramError extends Error {
  */
 export function programError(error: unknown, file: string): Error {
   if (error instanceof ProgramError) return error;
-  // Pulumi's own way to say that the message is enough.
-  if (RunError.isInstance(error) || ResourceError.isInstance(error)) {
-    return new ProgramError((error as Error).message, { cause: error });
-  }
   const root = path.dirname(file);
+  const program = path.basename(file);
+  const calledIn = (places: string[]) => places.find((place) => place.startsWith(`${program}:`));
+  // Pulumi's own way to say that the message is enough. One that begins with a file is about that, and no place in the program.
+  if (RunError.isInstance(error) || ResourceError.isInstance(error)) {
+    const { message, stack, trace = stack ?? "" } = error as Error & { trace?: string };
+    const called = /^\S+\.\w+: /.test(message) ? undefined : calledIn(placesIn(trace, root));
+    return new ProgramError([called, message].filter(Boolean).join(": "), { cause: error });
+  }
   if (!(error instanceof Error)) {
     return new ProgramError(`${path.basename(file)} threw ${inspect(error)}, which is no Error.`);
   }
@@ -39,8 +43,7 @@ export function programError(error: unknown, file: string): Error {
     return new ProgramError(importMessage(root, what, name, importer), { cause: error });
   }
   const places = placesIn(error.stack ?? "", root);
-  const program = path.basename(file);
-  const called = places.find((place) => place.startsWith(`${program}:`));
+  const called = calledIn(places);
   const thrown = places[0];
   // Thrown by what runs the program, not by the program: Node's loader has codes for what is wrong with a file.
   if (!thrown && !(error as NodeJS.ErrnoException).code?.startsWith("ERR_")) return error;

@@ -1,16 +1,17 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import type { Tags } from "./later.ts";
 import { alarmTopicPolicy } from "./policies.ts";
 import { type Transform, transformed } from "./transform.ts";
 
 export interface AlarmTopicArgs {
   /** Address that gets a mail from each alarm, once its owner has confirmed the first. @default none */
-  readonly email?: string | undefined;
+  readonly email?: pulumi.Input<string> | undefined;
 
   /** ARN of the KMS key that encrypts the topic. @default none */
   readonly keyArn?: pulumi.Input<string> | undefined;
 
-  readonly tags: Record<string, string>;
+  readonly tags: Tags;
 
   /** Changes to the topic. @default none */
   readonly transform?: Transform<aws.sns.TopicArgs> | undefined;

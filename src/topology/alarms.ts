@@ -2,6 +2,7 @@ import type { cloudwatch } from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
 import { MAX_IN_FLIGHT } from "../delivery/queue.ts";
 import type { Thresholds } from "./fan-out-settings.ts";
+import { from, type Later, type Tags } from "./later.ts";
 
 /** The metric that an alarm watches, and what it tells the person whom it wakes. */
 export interface Watched {
@@ -14,16 +15,16 @@ export interface Watched {
   /** Seconds over which the statistic is taken. */
   readonly period: 60 | 300 | 3600;
   /** Value above which a period counts towards the alarm, or below which it does. */
-  readonly threshold: number;
+  readonly threshold: pulumi.Input<number>;
   /** @default GreaterThanThreshold */
   readonly comparisonOperator?: "LessThanThreshold";
   /** Periods above the threshold that make an alarm, of `evaluationPeriods`. */
-  readonly datapointsToAlarm: number;
-  readonly evaluationPeriods: number;
+  readonly datapointsToAlarm: pulumi.Input<number>;
+  readonly evaluationPeriods: pulumi.Input<number>;
   /** How missing data counts: as healthy, as wrong, or not at all, so that the state stays. */
   readonly treatMissingData: "notBreaching" | "breaching" | "ignore";
   /** Sentences that say what happened, and which section of docs/operations.md says what to do. */
-  readonly alarmDescription: string;
+  readonly alarmDescription: pulumi.Input<string>;
 }
 
 /** Alarms as soon as one period is above the threshold. */
@@ -41,7 +42,7 @@ function todo(section: string): string {
 }
 
 /** Watches the topic that tells of new images. */
-export function undeliveredAlarm(topic: pulumi.Input<string>, threshold: number): Watched {
+export function undeliveredAlarm(topic: pulumi.Input<string>, threshold: Later<number>): Watched {
   return {
     namespace: "AWS/SNS",
     metricName: "NumberOfNotificationsFailed",
@@ -58,7 +59,7 @@ export function undeliveredAlarm(topic: pulumi.Input<string>, threshold: number)
  * Watches the one link that fails without a sound: an event that S3 does not publish is in no queue and no log. A topic that is
  * told of nothing has no data, so that missing data are wrong.
  */
-export function silentAlarm(topic: pulumi.Input<string>, hours: number): Watched {
+export function silentAlarm(topic: pulumi.Input<string>, hours: Later<number>): Watched {
   return {
     namespace: "AWS/SNS",
     metricName: "NumberOfMessagesPublished",
@@ -70,7 +71,11 @@ export function silentAlarm(topic: pulumi.Input<string>, hours: number): Watched
     datapointsToAlarm: hours,
     evaluationPeriods: hours,
     treatMissingData: "breaching",
-    alarmDescription: `S3 has told the topic of no new image for ${hours === 1 ? "an hour" : `${hours} hours`}: nobody has uploaded any, or S3 publishes them no more, which nothing else shows. ${todo("Silent")}`,
+    alarmDescription: from(
+      hours,
+      (number) =>
+        `S3 has told the topic of no new image for ${number === 1 ? "an hour" : `${number} hours`}: nobody has uploaded any, or S3 publishes them no more, which nothing else shows. ${todo("Silent")}`,
+    ),
   };
 }
 
@@ -85,7 +90,7 @@ export interface WatchedWorker {
   /** Thresholds by kind: false where there is no alarm. That of `late` is 900 by default, or a minute more than `secondsOfCrash`. */
   readonly thresholds: Thresholds;
   /** Seconds that a batch takes which crashes once. */
-  readonly secondsOfCrash: number;
+  readonly secondsOfCrash: Later<number>;
 }
 
 /** Watches a worker. The keys are the last parts of the alarms' names. */
@@ -93,7 +98,7 @@ export function workerAlarms(worker: WatchedWorker): Record<string, Watched> {
   const { deadLetters, late, inFlight, errors, throttles, rejected } = worker.thresholds;
   const all = {
     "dead-letters": deadLetters !== false && deadLettersAlarm(worker, deadLetters),
-    late: late !== false && lateAlarm(worker, late ?? Math.max(900, worker.secondsOfCrash + 60)),
+    late: late !== false && lateAlarm(worker, late),
     "in-flight": inFlight !== false && inFlightAlarm(worker, inFlight),
     errors: errors !== false && functionAlarm(worker, "Errors", errors),
     throttles: throttles !== false && functionAlarm(worker, "Throttles", throttles),
@@ -104,7 +109,7 @@ export function workerAlarms(worker: WatchedWorker): Record<string, Watched> {
   );
 }
 
-function deadLettersAlarm({ name, deadLetterQueue }: WatchedWorker, threshold: number): Watched {
+function deadLettersAlarm({ name, deadLetterQueue }: WatchedWorker, threshold: Later<number>): Watched {
   return {
     namespace: "AWS/SQS",
     metricName: "ApproximateNumberOfMessagesVisible",
@@ -122,11 +127,18 @@ function deadLettersAlarm({ name, deadLetterQueue }: WatchedWorker, threshold: n
   };
 }
 
-function lateAlarm({ name, queue, secondsOfCrash }: WatchedWorker, threshold: number): Watched {
-  const crash =
-    threshold < secondsOfCrash
-      ? ` A single batch that crashed is enough: it comes again, and takes up to ${secondsOfCrash} seconds in all.`
-      : "";
+function lateAlarm(
+  { name, queue, secondsOfCrash }: WatchedWorker,
+  given: Later<number> | undefined,
+): Watched {
+  const threshold = given ?? from(secondsOfCrash, (seconds) => Math.max(900, seconds + 60));
+  const sentences = from({ threshold, secondsOfCrash }, (known) => {
+    const crash =
+      known.threshold < known.secondsOfCrash
+        ? ` A single batch that crashed is enough: it comes again, and takes up to ${known.secondsOfCrash} seconds in all.`
+        : "";
+    return `Images wait for worker ${name} for more than ${known.threshold} seconds.${crash} Nothing is lost; messages are kept for 14 days. ${todo("Late")}`;
+  });
   return {
     namespace: "AWS/SQS",
     metricName: "ApproximateAgeOfOldestMessage",
@@ -135,11 +147,11 @@ function lateAlarm({ name, queue, secondsOfCrash }: WatchedWorker, threshold: nu
     period: 60,
     threshold,
     ...WHERE_IT_GOES_ON,
-    alarmDescription: `Images wait for worker ${name} for more than ${threshold} seconds.${crash} Nothing is lost; messages are kept for 14 days. ${todo("Late")}`,
+    alarmDescription: sentences,
   };
 }
 
-function inFlightAlarm({ name, queue }: WatchedWorker, threshold: number): Watched {
+function inFlightAlarm({ name, queue }: WatchedWorker, threshold: Later<number>): Watched {
   return {
     namespace: "AWS/SQS",
     metricName: "ApproximateNumberOfMessagesNotVisible",
@@ -148,7 +160,11 @@ function inFlightAlarm({ name, queue }: WatchedWorker, threshold: number): Watch
     period: 60,
     threshold,
     ...AT_ONCE,
-    alarmDescription: `Worker ${name} has more than ${threshold.toLocaleString("en")} of the ${MAX_IN_FLIGHT.toLocaleString("en")} messages under way that a queue may have. At all of them it gets no more until some are done with. ${todo("In flight")}`,
+    alarmDescription: from(
+      threshold,
+      (messages) =>
+        `Worker ${name} has more than ${messages.toLocaleString("en")} of the ${MAX_IN_FLIGHT.toLocaleString("en")} messages under way that a queue may have. At all of them it gets no more until some are done with. ${todo("In flight")}`,
+    ),
   };
 }
 
@@ -163,7 +179,7 @@ const OF_FUNCTION = {
 function functionAlarm(
   { name, function: lambda }: WatchedWorker,
   metricName: keyof typeof OF_FUNCTION,
-  threshold: number,
+  threshold: Later<number>,
 ): Watched {
   return {
     namespace: "AWS/Lambda",
@@ -177,7 +193,7 @@ function functionAlarm(
   };
 }
 
-function rejectedAlarm({ name, machine }: WatchedWorker, threshold: number): Watched {
+function rejectedAlarm({ name, machine }: WatchedWorker, threshold: Later<number>): Watched {
   return {
     namespace: "ImageMachine",
     metricName: "rejected",
@@ -186,7 +202,11 @@ function rejectedAlarm({ name, machine }: WatchedWorker, threshold: number): Wat
     period: 300,
     threshold,
     ...AT_ONCE,
-    alarmDescription: `Worker ${name} rejected more than ${threshold} images in five minutes. Each rejection says why. ${todo("Rejected")}`,
+    alarmDescription: from(
+      threshold,
+      (images) =>
+        `Worker ${name} rejected more than ${images} images in five minutes. Each rejection says why. ${todo("Rejected")}`,
+    ),
   };
 }
 
@@ -194,7 +214,7 @@ function rejectedAlarm({ name, machine }: WatchedWorker, threshold: number): Wat
 export function alarmArgs(
   watched: Watched,
   topicArn: pulumi.Input<string>,
-  tags: Record<string, string>,
+  tags: Tags,
 ): cloudwatch.MetricAlarmArgs {
   const { namespace, metricName, plus, dimensions, statistic, period, ...rest } = watched;
   const metric = { namespace, metricName, dimensions, period };

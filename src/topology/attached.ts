@@ -1,7 +1,8 @@
 import { setImmediate } from "node:timers/promises";
 import type { DeclaredOutputs } from "../stack-outputs.ts";
+import { ArgumentError } from "./argument-error.ts";
 import { refuseOverlap } from "./prefixes.ts";
-import { BATCHES_PER_POLLER, type CheckedWorkerSettings, SCALING_RANGES } from "./worker-settings.ts";
+import { BATCHES_PER_POLLER, type CheckedWorkerSettings, SCALING } from "./worker-settings.ts";
 
 /** The workers of a fan-out, which are complete when the turn of the program is over that made it. */
 export class Attached {
@@ -23,15 +24,15 @@ export class Attached {
     });
   }
 
-  /** @throws RangeError where a worker of this name and prefix cannot be attached */
+  /** @throws ArgumentError where a worker of this name and prefix cannot be attached */
   check(worker: string, prefix: string): void {
     if (this.#isComplete) {
-      throw new RangeError(
+      throw new ArgumentError(
         `ImageWorker "${worker}": it comes too late for the fan-out's dashboard and objective, after an await. Create the fan-out and all its workers without an await in between: what has to be waited for comes before them.`,
       );
     }
     if (Object.hasOwn(this.settings, worker)) {
-      throw new RangeError(
+      throw new ArgumentError(
         `ImageWorker "${worker}": the fan-out has a worker of that name already, whose results are under "${this.#prefixes[worker]}/". Give one of them another name.`,
       );
     }
@@ -40,7 +41,7 @@ export class Attached {
 
   /**
    * @returns a function that records outputs of the worker, beside those that are known of it
-   * @throws RangeError where too little of the fan-out's concurrency would be left to a worker
+   * @throws ArgumentError where too little of the fan-out's concurrency would be left to a worker
    */
   add(
     worker: string,
@@ -49,9 +50,9 @@ export class Attached {
   ): (outputs: Partial<DeclaredOutputs>) => void {
     this.settings[worker] = settings;
     this.#prefixes[worker] = prefix;
-    const { minimum } = SCALING_RANGES.maximumConcurrency;
+    const { minimum } = SCALING.maximumConcurrency;
     if (this.#share() < minimum) {
-      throw new RangeError(
+      throw new ArgumentError(
         `ImageWorker "${worker}": concurrency of the fan-out is ${this.#concurrency}, but with this worker ${this.#taken()} batches at once are taken, and ${this.#sharing().length} workers share the rest, each of which needs ${minimum}. Raise concurrency, or give workers less.`,
       );
     }
@@ -64,7 +65,7 @@ export class Attached {
   scalingOf(worker: string): CheckedWorkerSettings["scaling"] {
     const scaling = this.settings[worker]?.scaling;
     if (scaling !== undefined || this.#concurrency === undefined) return scaling;
-    return { maximumConcurrency: Math.min(this.#share(), SCALING_RANGES.maximumConcurrency.maximum) };
+    return { maximumConcurrency: Math.min(this.#share(), SCALING.maximumConcurrency.maximum) };
   }
 
   /** Batches at once for each worker that has no maximum of its own; as many as they like where the fan-out has none. */

@@ -1,85 +1,238 @@
+import { ArgumentError } from "./argument-error.ts";
+import { from, isLater, type Later } from "./later.ts";
+
 /**
- * Checks of plain values, of a component's arguments and of the stack's settings alike. Each throws a sentence
- * that names whose value it is, the value and its range, before anything is registered.
+ * Checks of a component's arguments and of the stack's settings alike. Each throws a sentence that names whose value it is, the
+ * value and its range: at once where the value is known, before anything is registered, and in an `apply` where it is not.
  */
 
-/** Range of a whole number, and its default. */
+/**
+ * A setting: what it decides and what it may be, for checks, for the types of arguments and for docs/settings.md.
+ * `npm run docs` writes the latter two.
+ */
+export interface Setting<Value = unknown> {
+  /** Sentences on what it decides. */
+  readonly says: string;
+  /** Type in TypeScript. */
+  readonly type: string;
+  /** Range in words; empty for a group of settings. */
+  readonly range: string;
+  /** Default in words. */
+  readonly standard: string;
+  readonly isRequired?: boolean;
+  /** Settings in it, by the interfaces that have them. */
+  readonly interfaces?: Readonly<Record<string, Declared>>;
+  /**
+   * Returns what was given, or the default.
+   * @param subject whose it is, and its name: `ImageWorker "grey": memorySize` or `Setting workers.memorySize`
+   * @throws ArgumentError where it is not as it must be; its `apply` does where it is only known later
+   */
+  readonly check: (subject: string, given: unknown) => Value;
+}
+
+/** An interface of settings. */
+export interface Declared {
+  readonly about: string;
+  readonly settings: Settings;
+}
+
+export type Settings = Readonly<Record<string, Setting>>;
+
+/** The values that were given, or their defaults. */
+export type Checked<Known extends Settings> = {
+  readonly [Name in keyof Known]: Known[Name] extends Setting<infer Value> ? Value : never;
+};
+
+/** Range of a whole number. */
 export interface Range {
   readonly minimum: number;
   readonly maximum: number;
   /** Unit; empty for a mere count. */
   readonly unit: string;
-  readonly default: number;
+}
+
+interface Whole extends Range {
+  readonly default?: number;
+  /** Default in words, where it is no number. */
+  readonly standard?: string;
+  /** Whether it must be known while the program runs. */
+  readonly isPlain?: true;
+  readonly isRequired?: true;
+}
+
+type WholeValue<Given extends Whole> =
+  | (Given extends { isPlain: true } ? number : Later<number>)
+  | (Given extends { default: number } | { isRequired: true } ? never : undefined);
+
+/** A whole number in a range. */
+export function integer<const Given extends Whole>(
+  says: string,
+  given: Given,
+): Setting<WholeValue<Given>> & Given {
+  const { default: standard, isPlain, isRequired } = given;
+  return {
+    ...given,
+    says,
+    type: isPlain ? "number" : "pulumi.Input<number>",
+    range: rangeOf(given),
+    standard: given.standard ?? standard?.toLocaleString("en") ?? "none",
+    check: (subject, value) => {
+      if (value === undefined && !isRequired) return standard as WholeValue<Given>;
+      if (isPlain) checkPlain(subject, value);
+      return from(value, (number) => checkInteger(subject, number, given)) as WholeValue<Given>;
+    },
+  };
+}
+
+/** A range in words. */
+export function rangeOf({ minimum, maximum, unit }: Range): string {
+  return `${minimum.toLocaleString("en")} to ${maximum.toLocaleString("en")} ${unit}`.trim();
+}
+
+/** One of a few words, the first of which is the default; or true and false. It must be known while the program runs. */
+export function choice<const Value extends string | boolean>(
+  says: string,
+  values: readonly Value[],
+): Setting<Value> {
+  const [standard] = values;
+  const isSwitch = typeof standard === "boolean";
+  const words = isSwitch ? ["true", "false"] : values;
+  return {
+    says,
+    type: isSwitch ? "boolean" : words.map((word) => JSON.stringify(word)).join(" | "),
+    range: words.join(", "),
+    standard: String(standard),
+    check: (subject, given) => {
+      if (given === undefined) return standard as Value;
+      checkPlain(subject, given);
+      if (values.includes(given as Value)) return given as Value;
+      throw new ArgumentError(
+        `${subject} is ${JSON.stringify(given)}, but must be ${words.slice(0, -1).join(", ")} or ${words.at(-1)}.`,
+      );
+    },
+  };
+}
+
+/** What a setting is where it is a text. */
+interface Written {
+  /** What it must be, for docs/settings.md. */
+  readonly range: string;
+  readonly standard?: string;
+  readonly type?: string;
+  readonly isRequired?: true;
+}
+
+/** What has a check of its own. None is made where it is not given, unless it must be. */
+export function other<Value>(
+  says: string,
+  { range, standard = "none", type = "pulumi.Input<string>", isRequired }: Written,
+  check: (subject: string, given: unknown) => Value,
+): Setting<Value | undefined> {
+  return {
+    says,
+    type,
+    range,
+    standard,
+    ...(isRequired && { isRequired }),
+    check: (subject, given) => (given === undefined && !isRequired ? undefined : check(subject, given)),
+  };
+}
+
+/** A map of settings, by default an empty one. */
+export function group<const Known extends Settings, Value = Checked<Known>>(
+  says: string,
+  { name, about = says, settings, standard = "each as said there", rule }: Group<Known, Value>,
+): Setting<Value> {
+  return {
+    says,
+    type: name,
+    range: "",
+    standard,
+    interfaces: { [name]: { about, settings } },
+    check: (subject, given = {}) => {
+      const checked = checkAll(`${subject}.`, given, settings);
+      return rule ? rule(`${subject}.`, checked) : (checked as Value);
+    },
+  };
+}
+
+interface Group<Known extends Settings, Value> {
+  /** Name of the interface. */
+  readonly name: string;
+  /** Doc comment of the interface. @default what the setting says */
+  readonly about?: string;
+  readonly settings: Known;
+  readonly standard?: string;
+  /** Checks what concerns several of them. `prefix` is whose they are, up to the name. */
+  readonly rule?: (prefix: string, checked: Checked<Known>) => Value;
+}
+
+/** A map of settings, by default none. */
+export function optional<Value>(group: Setting<Value>): Setting<Value | undefined> {
+  const { check } = group;
+  return { ...group, check: (subject, given) => (given === undefined ? undefined : check(subject, given)) };
 }
 
 /**
- * Values that are allowed for each name: a whole number in its range, true or false with the default, or one of a few
- * values, the first of which is the default.
- */
-export type Choices = Readonly<Record<string, Range | boolean | readonly (boolean | string)[]>>;
-
-/** The values that were given, or their defaults. */
-export type Chosen<Known extends Choices> = {
-  -readonly [Name in keyof Known]: Known[Name] extends boolean
-    ? boolean
-    : Known[Name] extends readonly (infer One)[]
-      ? One
-      : number;
-};
-
-/**
- * Returns what was given of the known choices, and the defaults of the others.
+ * Returns what was given of the known settings, and the defaults of the others.
  * @param prefix whose they are, up to the name: `ImageWorker "grey": ` or `Setting workers.`
  * @param others names that are known, too, and looked at elsewhere
- * @throws RangeError where a name is unknown, probably a typing error, or a value out of its range
+ * @throws ArgumentError where a name is unknown, probably a typing error, or a value not as it must be
  */
-export function choose<Known extends Choices>(
+export function checkAll<Known extends Settings>(
   prefix: string,
   given: unknown,
   known: Known,
   others: readonly string[] = [],
-): Chosen<Known> {
-  const names = [...Object.keys(known), ...others];
+): Checked<Known> {
+  checkNames(prefix, given, [...Object.keys(known), ...others]);
+  const values = Object.entries(known).map(([name, setting]) => [
+    name,
+    setting.check(prefix + name, (given as Record<string, unknown>)[name]),
+  ]);
+  return Object.fromEntries(values);
+}
+
+/** @throws ArgumentError unless `given` is a map with none but the known names */
+export function checkNames(
+  prefix: string,
+  given: unknown,
+  names: readonly string[],
+): asserts given is object {
   checkMap(prefix.replace(/[.: ]*$/, ""), given, names.join(", "));
-  const unknown = Object.keys(given as object).find((name) => !names.includes(name));
-  if (unknown !== undefined) {
-    throw new RangeError(`${prefix}${unknown} is not known, only ${names.join(", ")}.`);
-  }
-  const chosen = Object.entries(known).map(([name, choice]) => {
-    const value: unknown = (given as Record<string, unknown>)[name];
-    if (typeof choice === "object" && !isList(choice)) {
-      const number = value ?? choice.default;
-      checkInteger(prefix + name, number, choice);
-      return [name, number];
-    }
-    const [standard, ...others] = isList(choice) ? choice : [choice, !choice];
-    if (value !== undefined && ![standard, ...others].some((one) => one === value)) {
-      const names = isList(choice)
-        ? `${[...choice].slice(0, -1).join(", ")} or ${choice.at(-1)}`
-        : "true or false";
-      throw new RangeError(`${prefix}${name} is ${JSON.stringify(value)}, but must be ${names}.`);
-    }
-    return [name, value ?? standard];
-  });
-  return Object.fromEntries(chosen);
+  const unknown = Object.keys(given).find((name) => !names.includes(name));
+  if (unknown === undefined) return;
+  throw new ArgumentError(`${prefix}${unknown} is not known, only ${names.join(", ")}.`);
 }
 
-/** `Array.isArray` does not tell the compiler about read-only lists. */
-function isList(choice: Choices[string]): choice is readonly (boolean | string)[] {
-  return Array.isArray(choice);
-}
-
-/** @throws RangeError unless `value` is an object, and no list; `of` says what it holds */
-export function checkMap(subject: string, value: unknown, of: string): void {
+/** @throws ArgumentError unless `value` is an object, and no list; `of` says what it holds */
+export function checkMap(subject: string, value: unknown, of: string): asserts value is object {
+  checkPlain(subject, value);
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return;
-  throw new RangeError(`${subject} is ${JSON.stringify(value)}, but must be a map of ${of}.`);
+  throw new ArgumentError(`${subject} is ${JSON.stringify(value)}, but must be a map of ${of}.`);
 }
 
-/** @throws RangeError unless `value` is a whole number in its range */
-export function checkInteger(subject: string, value: unknown, range: Omit<Range, "default">): void {
-  const { minimum, maximum, unit } = range;
-  if (Number.isInteger(value) && Number(value) >= minimum && Number(value) <= maximum) return;
-  throw new RangeError(
+/** @throws ArgumentError where a value is only known later that decides what there is */
+export function checkPlain(subject: string, value: unknown): void {
+  if (!isLater(value)) return;
+  throw new ArgumentError(
+    `${subject} is an Output, but must be a plain value: it decides what there is, which has to be known at once.`,
+  );
+}
+
+/** Returns a text that is as it must be. @throws ArgumentError unless it is; its `apply` does where it is only known later */
+export function checkText(subject: string, given: unknown, pattern: RegExp, what: string): Later<string> {
+  return from(given, (text) => {
+    if (typeof text === "string" && pattern.test(text)) return text;
+    throw new ArgumentError(`${subject} is ${JSON.stringify(text)}, but must be ${what}.`);
+  });
+}
+
+/** @throws ArgumentError unless `value` is a whole number in its range */
+export function checkInteger(subject: string, value: unknown, { minimum, maximum, unit }: Range): number {
+  const number = Number(value);
+  if (Number.isInteger(value) && number >= minimum && number <= maximum) return number;
+  throw new ArgumentError(
     `${subject} is ${typeof value === "number" ? value : JSON.stringify(value)}, but must be a whole number from ${minimum} to ${maximum}${unit && ` ${unit}`}.`,
   );
 }
@@ -88,13 +241,13 @@ export function checkInteger(subject: string, value: unknown, range: Omit<Range,
 const NAME = /^[a-z][a-z0-9-]{0,30}[a-z0-9]$/;
 
 /**
- * @throws RangeError unless `name` is 2 to 32 characters of a–z, 0–9 and hyphen, starting with a letter. 32
+ * @throws ArgumentError unless `name` is 2 to 32 characters of a–z, 0–9 and hyphen, starting with a letter. 32
  * leaves room for the suffixes and random digits in the 64 characters that Lambda and IAM allow, and in the
  * 63 of a bucket.
  */
 export function checkName(component: string, name: string): void {
   if (NAME.test(name)) return;
-  throw new RangeError(
+  throw new ArgumentError(
     `${component}: the name is ${JSON.stringify(name)}, but must be 2 to 32 characters of a–z, 0–9 and "-", start with a letter and not end with "-".`,
   );
 }
@@ -102,11 +255,11 @@ export function checkName(component: string, name: string): void {
 /** What Lambda and IAM allow, less the longest suffix of what is named so, and Pulumi's hyphen and seven digits. */
 const MAXIMUM_FULL_NAME = 64 - "-function".length - 8;
 
-/** @throws RangeError where a worker's name and its fan-out's are too long together for the names of its resources */
+/** @throws ArgumentError where a worker's name and its fan-out's are too long together for the names of its resources */
 export function checkFullName(fanOut: string, worker: string): void {
   const { length } = `${fanOut}-${worker}`;
   if (length <= MAXIMUM_FULL_NAME) return;
-  throw new RangeError(
+  throw new ArgumentError(
     `ImageWorker "${worker}": the names of its resources begin with "${fanOut}-${worker}", which is ${length} characters, but the maximum is ${MAXIMUM_FULL_NAME}, as AWS allows 64 for functions and roles. Shorten the worker's name or the fan-out's.`,
   );
 }
@@ -116,7 +269,7 @@ export const OWN_TAGS: readonly string[] = ["Project", "Stack", "Worker"];
 
 /**
  * @param others names beside these, whose values replace those of the same name
- * @throws RangeError where two names differ only in case: IAM takes them for one, and refuses to create a role that has both
+ * @throws ArgumentError where two names differ only in case: IAM takes them for one, and refuses to create a role that has both
  */
 export function checkTagNames(prefix: string, own: readonly string[], others: readonly string[]): void {
   const known = new Map(own.map((name) => [name.toLowerCase(), name]));
@@ -124,7 +277,7 @@ export function checkTagNames(prefix: string, own: readonly string[], others: re
     const other = known.get(name.toLowerCase()) ?? name;
     known.set(name.toLowerCase(), other);
     if (other === name) continue;
-    throw new RangeError(
+    throw new ArgumentError(
       `${prefix}${name} differs from the tag ${other} only in case, which IAM does not tell apart: write ${other}, or choose another name.`,
     );
   }

@@ -1,5 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import type { Tags } from "./later.ts";
 import { keyPolicy } from "./policies.ts";
 import { checkTransform, type Transform, transformed } from "./transform.ts";
 
@@ -10,7 +11,7 @@ export interface EncryptionKeyArgs {
   /** Prefix of the names of the log groups that the key may be used for. */
   readonly logGroups: string;
 
-  readonly tags: Record<string, string>;
+  readonly tags: Tags;
 
   /** Changes to single resources. @default none */
   readonly transform?: EncryptionKeyTransform | undefined;

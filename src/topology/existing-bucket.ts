@@ -1,5 +1,8 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import { ArgumentError } from "./argument-error.ts";
+import { isBucket } from "./fan-out-settings.ts";
+import type { Later } from "./later.ts";
 
 /** What a bucket's notifications must have, as `aws s3api put-bucket-notification-configuration` takes it. */
 export interface NotificationToAdd {
@@ -21,44 +24,46 @@ export interface NotificationToAdd {
 export function existingBucket(
   subject: string,
   name: string,
-  existing: string | aws.s3.Bucket,
+  existing: Later<string> | aws.s3.Bucket,
   parent: pulumi.CustomResourceOptions,
 ): aws.s3.Bucket {
-  if (typeof existing !== "string") return existing;
+  if (isBucket(existing)) return existing;
   const bucket = aws.s3.Bucket.get(name, existing, undefined, parent);
-  bucket.versioning.apply((versioning) => checkVersions(subject, existing, versioning));
+  pulumi
+    .all([existing, bucket.versioning])
+    .apply(([name, versioning]) => checkVersions(subject, name, versioning));
   return bucket;
 }
 
-/** @throws {pulumi.RunError} where AWS says that the bucket keeps no versions; the program is not to blame */
+/** @throws ArgumentError where AWS says that the bucket keeps no versions */
 export function checkVersions(
   subject: string,
   bucket: string,
   versioning: { enabled?: boolean } | undefined,
 ): void {
   if (versioning?.enabled) return;
-  throw new pulumi.RunError(
+  throw new ArgumentError(
     `${subject} is ${JSON.stringify(bucket)}, which keeps no versions, but events and results must name the exact bytes that they are about. Turn them on first: aws s3api put-bucket-versioning --bucket ${bucket} --versioning-configuration Status=Enabled`,
   );
 }
 
 /** Whose notifications the buckets of a program have, by resource and by name, for each engine that programs run in. */
-const notified = new WeakMap<object, Map<aws.s3.Bucket | string, string>>();
+const notified = new WeakMap<object, Map<unknown, string>>();
 
 /**
  * Notes whose the notifications of a bucket become: it has one configuration, which a second one would take the place of.
  * @param existing of the program's settings, where the bucket has its name from there
- * @throws RangeError where they are another fan-out's already; the bucket's `apply` does where its name is only known later
+ * @throws ArgumentError where they are another fan-out's already; the bucket's `apply` does where its name is only known later
  */
 export function claimNotifications(
   fanOut: string,
   bucket: aws.s3.Bucket,
-  existing: string | aws.s3.Bucket | undefined,
+  existing: Later<string> | aws.s3.Bucket | undefined,
 ): void {
   const monitor = pulumi.runtime.getMonitor() as object;
-  const owners = notified.get(monitor) ?? new Map<aws.s3.Bucket | string, string>();
+  const owners = notified.get(monitor) ?? new Map<unknown, string>();
   notified.set(monitor, owners);
-  const taken = (by: aws.s3.Bucket | string): string | undefined => {
+  const taken = (by: unknown): string | undefined => {
     const owner = owners.get(by) ?? fanOut;
     owners.set(by, owner);
     return owner === fanOut ? undefined : owner;
@@ -66,10 +71,10 @@ export function claimNotifications(
   const sentence = (owner: string) =>
     `ImageFanOut "${fanOut}": source.existing is a bucket of which ImageFanOut "${owner}" has the notifications, and a bucket has one configuration of them, so that one of the two would be told of nothing. Let one fan-out have all workers, or say notification: false and add what notificationToAdd says.`;
   const owner = taken(existing ?? bucket) ?? taken(bucket);
-  if (owner !== undefined) throw new RangeError(sentence(owner));
+  if (owner !== undefined) throw new ArgumentError(sentence(owner));
   bucket.bucket.apply((name) => {
     const other = taken(name);
-    if (other !== undefined) throw new pulumi.RunError(sentence(other));
+    if (other !== undefined) throw new ArgumentError(sentence(other));
   });
 }
 

@@ -1,5 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import { ArgumentError } from "./argument-error.ts";
 
 /** A role: the resource, or the name of one that is there already. */
 export type Granted = aws.iam.Role | string;
@@ -22,7 +23,7 @@ const ROLE_NAME = /^[\w+=,.@-]{1,64}$/;
  * Adds a policy to a role of somebody else, and nothing to what the role may do already.
  * @param parent component whose child the policy is
  * @param granted names of all policies so far, to which this one's is added
- * @throws RangeError where it is no role, or has the policy already
+ * @throws ArgumentError where it is no role, or has the policy already
  */
 export function grant(
   role: Granted,
@@ -33,14 +34,14 @@ export function grant(
   const isResource = aws.iam.Role.isInstance(role);
   if (!isResource && !(typeof role === "string" && ROLE_NAME.test(role))) {
     const given = typeof role === "string" ? JSON.stringify(role) : typeof role;
-    throw new RangeError(
+    throw new ArgumentError(
       `${component}: ${method} was given ${given}, but takes an aws.iam.Role, or the name of a role: 1 to 64 letters, digits and _+=,.@-.`,
     );
   }
   const name = isResource ? pulumi.resourceName(role) : role;
   const full = `${prefix}-${name}`;
   if (granted.has(full)) {
-    throw new RangeError(`${component}: ${method} was given the role "${name}" twice: once is enough.`);
+    throw new ArgumentError(`${component}: ${method} was given the role "${name}" twice: once is enough.`);
   }
   granted.add(full);
   return new aws.iam.RolePolicy(full, { role: isResource ? role.name : role, policy }, { parent });

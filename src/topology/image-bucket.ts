@@ -1,6 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import type { CheckedStorageSettings } from "./fan-out-settings.ts";
+import type { Tags } from "./later.ts";
 import { bucketPolicy } from "./policies.ts";
 import { checkTransform, type Transform, transformed } from "./transform.ts";
 
@@ -9,7 +10,7 @@ export interface ImageBucketArgs {
   readonly forceDestroy: boolean;
 
   /** Days, 1 to 3,650, until an overwritten or deleted version expires. */
-  readonly noncurrentVersionDays: number;
+  readonly noncurrentVersionDays: pulumi.Input<number>;
 
   /** How long current objects stay, and in which storage class. @default for ever, in S3 Standard */
   readonly storage?: CheckedStorageSettings | undefined;
@@ -17,7 +18,7 @@ export interface ImageBucketArgs {
   /** ARN of the KMS key that encrypts the objects. @default S3's own keys, SSE-S3 */
   readonly keyArn?: pulumi.Input<string> | undefined;
 
-  readonly tags: Record<string, string>;
+  readonly tags: Tags;
 
   /** Changes to single resources. @default none */
   readonly transform?: ImageBucketTransform | undefined;
@@ -200,7 +201,7 @@ function storageRules(
   if (!storage) return [];
   const { expireDays: days, infrequentAccessDays, intelligentTiering } = storage;
   const rule = (id: string) => ({ id, status: "Enabled", filter: {} });
-  const moving = (id: string, days: number, storageClass: string) => ({
+  const moving = (id: string, days: pulumi.Input<number>, storageClass: string) => ({
     ...rule(id),
     transitions: [{ days, storageClass }],
   });

@@ -4,6 +4,7 @@ import { sharpLayer } from "../packaging/sharp-layer.ts";
 import type { DeclaredOutputs, WorkerOutputs } from "../stack-outputs.ts";
 import { AlarmTopic } from "./alarm-topic.ts";
 import { alarmArgs, silentAlarm, undeliveredAlarm } from "./alarms.ts";
+import { ArgumentError } from "./argument-error.ts";
 import { Attached } from "./attached.ts";
 import { checkFullName, checkName } from "./checks.ts";
 import { bodyOfAll } from "./dashboard.ts";
@@ -14,23 +15,20 @@ import {
   type NotificationToAdd,
   notificationToAdd,
 } from "./existing-bucket.ts";
-import { type CheckedFanOutSettings, checkFanOutSettings, type FanOutSettings } from "./fan-out-settings.ts";
+import { type CheckedFanOutSettings, checkFanOutSettings } from "./fan-out-settings.ts";
 import { notificationFilter } from "./filters.ts";
 import { type Granted, grant } from "./grants.ts";
 import { ImageBucket, type ImageBucketTransform } from "./image-bucket.ts";
 import { guarded, kept } from "./kept.ts";
+import { isLater, merged, type Tags } from "./later.ts";
 import { checkListener, type Listener, subscribeListener } from "./listeners.ts";
 import { physicalName } from "./names.ts";
 import { warnOfMissedObjective } from "./objective.ts";
 import * as policies from "./policies.ts";
 import { checkPrefix, refuseOverlap } from "./prefixes.ts";
+import type { FanOutSettings, StandardScaling, WorkerSettings } from "./setting-types.ts";
 import { checkTransform, type Transform, transformed } from "./transform.ts";
-import {
-  type CheckedWorkerSettings,
-  checkWorkerSettings,
-  type StandardScaling,
-  type WorkerSettings,
-} from "./worker-settings.ts";
+import { type CheckedWorkerSettings, checkWorkerSettings } from "./worker-settings.ts";
 import {
   type ImageWorkerTransform,
   transformsOf,
@@ -197,18 +195,18 @@ export class ImageFanOut extends pulumi.ComponentResource {
 
   constructor(name: string, args: ImageFanOutArgs = {}, opts?: pulumi.ComponentResourceOptions) {
     checkName("ImageFanOut", name);
-    const { after, transform = {} } = args;
+    const { after, transform = {}, ...given } = args;
     const { [EXISTING]: existing } = args as Existing;
     checkTransform(`ImageFanOut "${name}": transform.`, transform, TRANSFORMS);
     checkTransform(`ImageFanOut "${name}": transform.workers.`, transform.workers ?? {}, WORKER_TRANSFORMS);
     checkTransform(`ImageFanOut "${name}": transform.completed.`, transform.completed ?? {}, TOLD_TRANSFORMS);
-    const settings = checkFanOutSettings(`ImageFanOut "${name}": `, args, ["after", "transform"]);
+    const settings = checkFanOutSettings(`ImageFanOut "${name}": `, given, ["after", "transform"]);
     checkAfter(name, after, settings);
     if (existing) checkExisting(name, settings);
-    super("image-machine:index:ImageFanOut", name, {}, opts);
+    super("image-machine:index:ImageFanOut", name, settings, opts);
     this.#attached = new Attached(settings.concurrency);
     this.workers = this.#attached.outputs;
-    const tags = { Project: pulumi.getProject(), Stack: pulumi.getStack(), ...settings.tags };
+    const tags = merged({ Project: pulumi.getProject(), Stack: pulumi.getStack() }, settings.tags);
     const machine = `${pulumi.getProject()}-${pulumi.getStack()}-${name}`;
     const child: Child = {
       name,
@@ -235,12 +233,12 @@ export class ImageFanOut extends pulumi.ComponentResource {
     this.results = results?.bucket ?? findBucket(child, "results", existing?.resultsBucket ?? "");
     this.#tellOfResults = () => {
       if (settings.results) {
-        throw new RangeError(
+        throw new ArgumentError(
           `ImageFanOut "${name}": completed would change the notifications of results.existing, which are its owner's.`,
         );
       }
       if (results) return tellTopic(child, "results", results, encryptionKeyArn);
-      throw new RangeError(
+      throw new ArgumentError(
         `ImageFanOut "${name}": completed would change the results bucket, which is another stack's: ask for it there, and export the topic.`,
       );
     };
@@ -256,7 +254,7 @@ export class ImageFanOut extends pulumi.ComponentResource {
     // Its own stack has an alarm on it.
     if (!existing) watchDelivery(child, this.topic, this.alarmTopic);
     if (settings.dashboard) createDashboard(child, this.topic, this.#attached);
-    warnOfMissedObjective(this, settings.objective, this.#attached);
+    warnOfMissedObjective(this, given.objective, this.#attached);
 
     this.nodes = { ...telling, layer, key };
     const sourceKeyArn = after === undefined ? undefined : after.#shared.keyArn;
@@ -307,14 +305,14 @@ export class ImageFanOut extends pulumi.ComponentResource {
   /**
    * Tells somebody else of new images, or of results.
    * @param name of the listener, which no other of this fan-out has
-   * @throws RangeError where the listener is none, or there is one of that name
+   * @throws ArgumentError where the listener is none, or there is one of that name
    */
   subscribe(name: string, listener: Listener): aws.sns.TopicSubscription {
     const own = this.#shared.name;
     checkName(`ImageFanOut "${own}": subscribe`, name);
     checkListener(`ImageFanOut "${own}": subscribe "${name}"`, listener);
     if (this.#listeners.has(name)) {
-      throw new RangeError(`ImageFanOut "${own}": subscribe has a listener "${name}" already.`);
+      throw new ArgumentError(`ImageFanOut "${own}": subscribe has a listener "${name}" already.`);
     }
     this.#listeners.add(name);
     const topic = listener.topic === "completed" ? this.completed : this.topic;
@@ -324,11 +322,11 @@ export class ImageFanOut extends pulumi.ComponentResource {
   /**
    * Lets a role drop images into the source bucket, with tags where a worker carries them.
    * @param role the resource, or the name of a role that is there already
-   * @throws RangeError where it is none, or may do so already
+   * @throws ArgumentError where it is none, or may do so already
    */
   grantUpload(role: Granted): aws.iam.RolePolicy {
     if (this.#after) {
-      throw new RangeError(
+      throw new ArgumentError(
         `ImageFanOut "${this.#shared.name}": grantUpload lets nobody upload, as its images are results of another: grant it there.`,
       );
     }
@@ -341,7 +339,7 @@ export class ImageFanOut extends pulumi.ComponentResource {
   /**
    * Lets a role read the results of all workers, and list them.
    * @param role the resource, or the name of a role that is there already
-   * @throws RangeError where it is none, or may do so already
+   * @throws ArgumentError where it is none, or may do so already
    */
   grantRead(role: Granted): aws.iam.RolePolicy {
     const arns = pulumi.output({ resultsArn: this.results.arn, keyArn: this.#shared.keyArn });
@@ -358,7 +356,7 @@ export class ImageFanOut extends pulumi.ComponentResource {
    * Attaches a worker: for components of workers, which get what the fan-out shares with them.
    * @param given what the worker itself is told, beside the fan-out's defaults
    * @param prefix how keys of its results begin
-   * @throws RangeError where it comes too late, its name is taken or too long, its results would be among those of another, or its
+   * @throws ArgumentError where it comes too late, its name is taken or too long, its results would be among those of another, or its
    *   settings are out of range
    */
   attach(worker: string, given: WorkerSettings, prefix = worker): Attachment {
@@ -394,14 +392,14 @@ interface Child {
   /** Prefix of the names of the workers' log groups. */
   readonly logGroups: string;
   /** Settings with all defaults, and all tags. */
-  readonly settings: CheckedFanOutSettings;
+  readonly settings: Omit<CheckedFanOutSettings, "tags"> & { readonly tags: Tags };
   readonly transform: ImageFanOutTransform;
   readonly parent: pulumi.CustomResourceOptions;
 }
 
 type KeyArn = pulumi.Output<string> | undefined;
 
-/** @throws RangeError where it is no fan-out, or there would be nothing to filter */
+/** @throws ArgumentError where it is no fan-out, or there would be nothing to filter */
 function checkAfter(
   name: string,
   after: ImageFanOut | undefined,
@@ -409,43 +407,43 @@ function checkAfter(
 ): void {
   if (after === undefined) return;
   if (!(after instanceof ImageFanOut)) {
-    throw new RangeError(`ImageFanOut "${name}": after is ${typeof after}, but must be an ImageFanOut.`);
+    throw new ArgumentError(`ImageFanOut "${name}": after is ${typeof after}, but must be an ImageFanOut.`);
   }
   checkUnfiltered(name, { prefix, suffix }, "its images are results of another fan-out");
   if (source === undefined) return;
-  throw new RangeError(
+  throw new ArgumentError(
     `ImageFanOut "${name}": source is given, but its images are results of another fan-out: leave source or after out.`,
   );
 }
 
-/** @throws RangeError where there would be nothing to filter */
+/** @throws ArgumentError where there would be nothing to filter */
 function checkUnfiltered(
   name: string,
   { prefix, suffix }: Pick<CheckedFanOutSettings, "prefix" | "suffix">,
   why: string,
 ): void {
   if (prefix === undefined && suffix === undefined) return;
-  throw new RangeError(
+  throw new ArgumentError(
     `ImageFanOut "${name}": ${prefix === undefined ? "suffix" : "prefix"} filters what is uploaded, but ${why}. Tell its workers which they are told of: only.`,
   );
 }
 
-/** @throws RangeError where settings ask for what only the other stack can do */
+/** @throws ArgumentError where settings ask for what only the other stack can do */
 function checkExisting(name: string, settings: CheckedFanOutSettings): void {
   checkUnfiltered(name, settings, "its source bucket is another stack's");
   for (const which of ["source", "results"] as const) {
     if (settings[which] === undefined) continue;
-    throw new RangeError(
+    throw new ArgumentError(
       `ImageFanOut "${name}": ${which} is given, but the outputs of the other stack say which bucket that is: leave it out.`,
     );
   }
   if (settings.key !== "create" && settings.key !== "retire") return;
-  throw new RangeError(
+  throw new ArgumentError(
     `ImageFanOut "${name}": key is ${JSON.stringify(settings.key)}, but its buckets are another stack's: give the ARN of the key that they have, or none.`,
   );
 }
 
-/** @throws RangeError where a worker of another stack has the prefix; its `apply` does where that is only known later */
+/** @throws ArgumentError where a worker of another stack has the prefix; its `apply` does where that is only known later */
 function checkOthers(worker: string, prefix: string, others: FanOutOutputs["workers"]): void {
   const check = (known: Readonly<Record<string, unknown>>) => {
     const prefixes = Object.entries(known).map(([name, outputs]) => [
@@ -455,7 +453,7 @@ function checkOthers(worker: string, prefix: string, others: FanOutOutputs["work
     refuseOverlap(worker, prefix, Object.fromEntries(prefixes), " of the fan-out's own stack");
   };
   if (others === undefined) return;
-  if (pulumi.Output.isInstance(others) || others instanceof Promise) pulumi.output(others).apply(check);
+  if (isLater(others)) pulumi.output(others).apply(check);
   else check(others as Readonly<Record<string, unknown>>);
 }
 
@@ -493,7 +491,7 @@ function createBucket(child: Child, of: "source" | "results", keyArn: KeyArn): S
   if (existing !== undefined) {
     const subject = `ImageFanOut "${child.name}": ${of}.existing`;
     if (child.transform[of] !== undefined) {
-      throw new RangeError(
+      throw new ArgumentError(
         `${subject} is its owner's, so that transform.${of} can change nothing: leave one of them out.`,
       );
     }

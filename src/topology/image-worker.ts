@@ -6,21 +6,19 @@ import { RETENTION_SECONDS } from "../delivery/queue.ts";
 import { bundleHandler } from "../packaging/bundle.ts";
 import type { DeclaredOutputs } from "../stack-outputs.ts";
 import { alarmArgs, workerAlarms } from "./alarms.ts";
+import { ArgumentError } from "./argument-error.ts";
 import { checkName } from "./checks.ts";
 import type { CheckedFanOutSettings } from "./fan-out-settings.ts";
 import { filterOf, subscriptionFilter } from "./filters.ts";
 import { type Granted, grant } from "./grants.ts";
 import type { Attachment, ImageFanOut } from "./image-fan-out.ts";
 import { guarded, kept } from "./kept.ts";
+import { from, merged, type Tags } from "./later.ts";
 import { checkPermissions } from "./permissions.ts";
 import { lambdaTrustPolicy, queuePolicy, redrivePolicy, workerPolicy } from "./policies.ts";
+import type { WorkerSettings } from "./setting-types.ts";
 import { checkTransform, transformed, transformedFunction, withVariables } from "./transform.ts";
-import {
-  type CheckedWorkerSettings,
-  secondsOfCrash,
-  visibilityTimeout,
-  type WorkerSettings,
-} from "./worker-settings.ts";
+import { type CheckedWorkerSettings, secondsOfCrash, visibilityTimeout } from "./worker-settings.ts";
 import { type ImageWorkerTransform, WORKER_TRANSFORMS, type WorkerTransforms } from "./worker-transform.ts";
 
 export interface ImageWorkerArgs extends WorkerSettings {
@@ -92,7 +90,7 @@ export class ImageWorker extends pulumi.ComponentResource {
     const filter = filterOf(`ImageWorker "${name}": `, shared.settings, settings.only);
     // A worker that gets a class of its own stays the same worker, and keeps its queues and what is in them.
     const own: pulumi.ComponentResourceOptions = { parent: fanOut, aliases: [{ type: ImageWorker.type }] };
-    super(new.target.type, attachment.name, {}, pulumi.mergeOptions(own, opts));
+    super(new.target.type, attachment.name, settings, pulumi.mergeOptions(own, opts));
     this.#attachment = attachment;
     const child: Child = {
       worker: name,
@@ -102,7 +100,7 @@ export class ImageWorker extends pulumi.ComponentResource {
       shared,
       settings,
       transform: attachment.transforms(transform),
-      tags: { ...shared.settings.tags, Worker: name },
+      tags: merged(shared.settings.tags, { Worker: name }),
       parent: { parent: this },
     };
 
@@ -140,7 +138,7 @@ export class ImageWorker extends pulumi.ComponentResource {
   /**
    * Lets a role look at the dead letters, and delete them or send them again, as `npm run dead-letters` and SQS do.
    * @param role the resource, or the name of a role that is there already
-   * @throws RangeError where it is none, or may do so already
+   * @throws ArgumentError where it is none, or may do so already
    */
   grantRedrive(role: Granted): aws.iam.RolePolicy {
     const { fanOut, worker, name } = this.#attachment;
@@ -173,7 +171,7 @@ function expiry({
     ...(source.expireDays !== undefined && { source: source.expireDays }),
     ...(results.expireDays !== undefined && { results: results.expireDays }),
   };
-  return Object.keys(days).length > 0 ? { expireDays: days } : {};
+  return Object.keys(days).length > 0 ? { expireDays: from(days, (known) => known) } : {};
 }
 
 /** Name, fan-out and settings of the worker, for each step. */
@@ -189,7 +187,7 @@ interface Child {
   readonly shared: Attachment["fanOut"];
   readonly settings: CheckedWorkerSettings;
   readonly transform: WorkerTransforms;
-  readonly tags: Record<string, string>;
+  readonly tags: Tags;
   readonly parent: pulumi.CustomResourceOptions;
 }
 
@@ -198,10 +196,10 @@ interface Queues {
   readonly deadLetterQueue: aws.sqs.Queue;
 }
 
-/** @throws RangeError where there is no such file */
+/** @throws ArgumentError where there is no such file */
 function checkHandler(name: string, handler: ImageWorkerArgs["handler"]): void {
   if (typeof handler !== "string" || existsSync(path.resolve(handler))) return;
-  throw new RangeError(
+  throw new ArgumentError(
     `ImageWorker "${name}": handler is ${JSON.stringify(handler)}, but there is no such file in ${process.cwd()}.`,
   );
 }
@@ -494,7 +492,7 @@ function createAlarms(
 }
 
 /** Turns `scaling` into arguments of the mapping: one of the two modes, or Lambda's own way. */
-function scalingArgs(scaling: WorkerSettings["scaling"]): Partial<aws.lambda.EventSourceMappingArgs> {
+function scalingArgs(scaling: CheckedWorkerSettings["scaling"]): Partial<aws.lambda.EventSourceMappingArgs> {
   if (scaling === undefined) return {};
   return "maximumConcurrency" in scaling ? { scalingConfig: scaling } : { provisionedPollerConfig: scaling };
 }

@@ -1,5 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import { ArgumentError } from "./argument-error.ts";
 import { queuePolicy } from "./policies.ts";
 
 /** Whoever else is told: a queue, a function, or an address, of which the owner confirms the first message. */
@@ -28,26 +29,28 @@ const KINDS: Record<string, readonly [ok: (value: unknown) => boolean, what: str
   https: [(value) => URL.canParse(String(value)) && /^https:/.test(String(value)), "an address with https:"],
 };
 
-/** @throws RangeError where it is none, or more than one at once */
+/** @throws ArgumentError where it is none, or more than one at once */
 export function checkListener(subject: string, given: Listener): void {
   const { policy, topic = "created", ...kinds } = given as Record<string, unknown>;
   const [[kind = "", value] = [], ...others] = Object.entries(kinds);
   const known = KINDS[kind];
   if (!known || others.length > 0) {
-    throw new RangeError(
+    throw new ArgumentError(
       `${subject} has ${Object.keys(kinds).join(" and ") || "nothing"}, but must have one of ${Object.keys(KINDS).join(", ")}.`,
     );
   }
   const [ok, what] = known;
   if (!ok(value)) {
     const shown = typeof value === "string" ? JSON.stringify(value) : typeof value;
-    throw new RangeError(`${subject}.${kind} is ${shown}, but must be ${what}.`);
+    throw new ArgumentError(`${subject}.${kind} is ${shown}, but must be ${what}.`);
   }
   if (topic !== "created" && topic !== "completed") {
-    throw new RangeError(`${subject}.topic is ${JSON.stringify(topic)}, but must be created or completed.`);
+    throw new ArgumentError(
+      `${subject}.topic is ${JSON.stringify(topic)}, but must be created or completed.`,
+    );
   }
   if (policy !== undefined && (kind !== "queue" || typeof policy !== "boolean")) {
-    throw new RangeError(`${subject}.policy is true or false, and of a queue alone.`);
+    throw new ArgumentError(`${subject}.policy is true or false, and of a queue alone.`);
   }
 }
 

@@ -1,5 +1,7 @@
 import type { iam } from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import { ArgumentError } from "./argument-error.ts";
+import { isLater } from "./later.ts";
 import { workerPolicy } from "./policies.ts";
 
 type Statements = pulumi.Input<pulumi.Input<iam.PolicyStatement>[]>;
@@ -14,7 +16,7 @@ const ELEMENTS = ["Sid", "Effect", "Action", "NotAction", "Resource", "NotResour
  * Statements for a worker's own handler, as they go into its role's policy: checked at once as far as they are known,
  * and all of them once they are.
  * @param prefix whose they are, up to the name: `ImageWorker "grey": `
- * @throws RangeError where one is none of a role's, or takes the place of one of the machine's
+ * @throws ArgumentError where one is none of a role's, or takes the place of one of the machine's
  */
 export function checkPermissions(prefix: string, given: Statements): pulumi.Output<iam.PolicyStatement[]> {
   check(prefix, given);
@@ -27,7 +29,7 @@ export function checkPermissions(prefix: string, given: Statements): pulumi.Outp
 function check(prefix: string, given: unknown): void {
   if (isLater(given)) return;
   if (!Array.isArray(given)) {
-    throw new RangeError(
+    throw new ArgumentError(
       `${prefix}permissions is ${JSON.stringify(given)}, but must be a list of statements.`,
     );
   }
@@ -40,39 +42,36 @@ function check(prefix: string, given: unknown): void {
 /** @param sids all before it, to which its own is added */
 function checkStatement(subject: string, statement: unknown, sids: Set<string>): void {
   if (typeof statement !== "object" || statement === null || Array.isArray(statement)) {
-    throw new RangeError(`${subject} is ${JSON.stringify(statement)}, but must be a statement of a policy.`);
+    throw new ArgumentError(
+      `${subject} is ${JSON.stringify(statement)}, but must be a statement of a policy.`,
+    );
   }
   const { Sid, Effect, ...others } = statement as Record<string, unknown>;
   const unknown = Object.keys(others).find((name) => !ELEMENTS.includes(name));
   if (unknown !== undefined) {
-    throw new RangeError(
+    throw new ArgumentError(
       /Principal$/.test(unknown)
         ? `${subject}.${unknown} does not belong there: the statement is about the worker's own role. Leave it out.`
         : `${subject}.${unknown} is not known, only ${ELEMENTS.join(", ")}.`,
     );
   }
   if (!isLater(Effect) && Effect !== "Allow" && Effect !== "Deny") {
-    throw new RangeError(`${subject}.Effect is ${JSON.stringify(Effect)}, but must be Allow or Deny.`);
+    throw new ArgumentError(`${subject}.Effect is ${JSON.stringify(Effect)}, but must be Allow or Deny.`);
   }
   for (const element of ["Action", "Resource"]) {
     if ((others[element] === undefined) !== (others[`Not${element}`] === undefined)) continue;
-    throw new RangeError(`${subject} must have either ${element} or Not${element}.`);
+    throw new ArgumentError(`${subject} must have either ${element} or Not${element}.`);
   }
   if (Sid === undefined || isLater(Sid)) return;
   if (typeof Sid !== "string" || !/^[A-Za-z0-9]+$/.test(Sid)) {
-    throw new RangeError(`${subject}.Sid is ${JSON.stringify(Sid)}, but must be letters and digits.`);
+    throw new ArgumentError(`${subject}.Sid is ${JSON.stringify(Sid)}, but must be letters and digits.`);
   }
   if (sids.has(Sid)) {
-    throw new RangeError(
+    throw new ArgumentError(
       `${subject}.Sid is ${JSON.stringify(Sid)}, which another statement of the policy has: give it another one.`,
     );
   }
   sids.add(Sid);
-}
-
-/** Whether it is only known when the program runs. */
-function isLater(value: unknown): boolean {
-  return pulumi.Output.isInstance(value) || value instanceof Promise;
 }
 
 function ownSids(): string[] {

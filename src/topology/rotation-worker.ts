@@ -1,5 +1,6 @@
 import path from "node:path";
 import type * as pulumi from "@pulumi/pulumi";
+import { ArgumentError } from "./argument-error.ts";
 import { ImageWorker, type ImageWorkerArgs } from "./image-worker.ts";
 
 export interface RotationWorkerArgs extends Omit<ImageWorkerArgs, "handler" | "environment" | "permissions"> {
@@ -30,7 +31,7 @@ export class RotationWorker extends ImageWorker {
 function normalisedAngle(name: string, angle: number): number {
   const normalised = ((angle % 360) + 360) % 360;
   if (Number.isFinite(angle) && normalised !== 0) return normalised;
-  throw new RangeError(
+  throw new ArgumentError(
     `RotationWorker "${name}": angle is ${angle}, but must be a finite number of degrees that turns the image: not a multiple of 360.`,
   );
 }

@@ -1,5 +1,6 @@
 import path from "node:path";
 import type * as pulumi from "@pulumi/pulumi";
+import { ArgumentError } from "./argument-error.ts";
 import { checkInteger } from "./checks.ts";
 import { ImageWorker, type ImageWorkerArgs } from "./image-worker.ts";
 
@@ -28,7 +29,7 @@ export class ThumbnailWorker extends ImageWorker {
     const worker = `ThumbnailWorker "${name}"`;
     checkInteger(`${worker}: longestSide`, longestSide, { minimum: 16, maximum: 4096, unit: "pixels" });
     if (!FORMATS.includes(format)) {
-      throw new RangeError(
+      throw new ArgumentError(
         `${worker}: format is ${JSON.stringify(format)}, but must be one of ${FORMATS.join(", ")}.`,
       );
     }

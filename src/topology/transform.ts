@@ -1,6 +1,8 @@
 import type * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { checkTagNames, choose } from "./checks.ts";
+import { ArgumentError } from "./argument-error.ts";
+import { checkNames, checkTagNames } from "./checks.ts";
+import { isPlain, merged, type Tags } from "./later.ts";
 
 /**
  * The way out where a component has no argument for what is wanted of one of its resources: properties that
@@ -18,10 +20,10 @@ export type Transforms<Args> = Transform<Args> | undefined | readonly (Transform
  * Checks that transforms are of resources that there are.
  * @param prefix whose they are, up to the name: `ImageWorker "grey": transform.`
  * @param known names of all resources that have one
- * @throws RangeError where one is of none, and would do nothing
+ * @throws ArgumentError where one is of none, and would do nothing
  */
 export function checkTransform(prefix: string, given: object, known: Record<string, true>): void {
-  choose(prefix, given, {}, Object.keys(known));
+  checkNames(prefix, given, Object.keys(known));
 }
 
 /** A resource's name, and its arguments and options after their transforms, to be spread into its constructor. */
@@ -47,14 +49,18 @@ function changed<Args extends object>(
   args: Args,
   opts: pulumi.CustomResourceOptions,
 ): [string, Args, pulumi.CustomResourceOptions] {
-  const { tags: own } = args as { tags?: pulumi.Input<object> };
+  const { tags: own } = args as { tags?: Tags };
   const tags = isPlain(own) ? { ...own } : own;
-  const given: Args & { tags?: pulumi.Input<object> } = { ...args, ...(tags && { tags }) };
+  const given: Args & { tags?: Tags } = { ...args, ...(tags && { tags }) };
   const options = { ...opts };
   if (typeof transform === "function") transform(given, options, name);
   else Object.assign(given, transform);
   // Not the component's own, edited in place, but others.
-  if (tags && given.tags !== tags) given.tags = merged(tags, given.tags);
+  if (tags && given.tags !== tags) {
+    given.tags = merged(tags, given.tags, (own, others) =>
+      checkTagNames("The transform's tag ", own, others),
+    );
+  }
   return [name, given, options];
 }
 
@@ -64,7 +70,7 @@ type Environment = aws.types.input.lambda.FunctionEnvironment;
 /**
  * Like {@link transformed}, for a function that could not do its work without the variables that the component gives it.
  * @param component the class and name, for messages
- * @throws RangeError where a transform replaces one of them; where it gives an output, its `apply` does
+ * @throws ArgumentError where a transform replaces one of them; where it gives an output, its `apply` does
  */
 export function transformedFunction(
   component: string,
@@ -113,31 +119,16 @@ const TUNING = ["MALLOC_ARENA_MAX", "NODE_OPTIONS"];
 /**
  * Merges variables that are given into a component's own.
  * @param subject whose they are, for messages
- * @throws RangeError where one of its own is given another value
+ * @throws ArgumentError where one of its own is given another value
  */
 export function withVariables(subject: string, given: Variables | undefined, own: Variables) {
   const replaced = Object.entries(given ?? {}).find(
     ([name, value]) => name in own && own[name] !== value && !TUNING.includes(name),
   );
   if (replaced) {
-    throw new RangeError(
+    throw new ArgumentError(
       `${subject}.${replaced[0]} cannot be set: the machine sets it, and its function needs it as it is.`,
     );
   }
   return { ...own, ...given };
-}
-
-/** Merges two maps; the second replaces values of the first. */
-function merged(own: pulumi.Input<object>, others: pulumi.Input<object> | undefined): pulumi.Input<object> {
-  const both = (own: object, known: object = {}) => {
-    checkTagNames("The transform's tag ", Object.keys(own), Object.keys(known));
-    return { ...own, ...known };
-  };
-  return isPlain(own) && (others === undefined || isPlain(others))
-    ? both(own, others)
-    : pulumi.all([own, others ?? {}]).apply(([mine, theirs]) => both(mine, theirs));
-}
-
-function isPlain(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }

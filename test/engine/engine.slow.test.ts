@@ -5,16 +5,11 @@ import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { credentials } from "@grpc/grpc-js";
 import { expect } from "chai";
-import {
-  ALARM_CHOICES,
-  ALARM_THRESHOLDS,
-  BUCKET_CHOICES,
-  FAN_OUT_KEYS,
-  type FanOutSettings,
-} from "../../src/topology/fan-out-settings.ts";
+import type { Setting } from "../../src/topology/checks.ts";
+import { FAN_OUT } from "../../src/topology/fan-out-settings.ts";
 import { ImageFanOut } from "../../src/topology/image-fan-out.ts";
 import { RotationWorker } from "../../src/topology/rotation-worker.ts";
-import { SCALING_RANGES, WORKER_CHOICES } from "../../src/topology/worker-settings.ts";
+import type { FanOutSettings } from "../../src/topology/setting-types.ts";
 import { afterTest } from "../support/cleanup.ts";
 import { registered } from "../support/mocks.ts";
 import { Aws, failuresOf, stateOf } from "./aws.ts";
@@ -142,12 +137,13 @@ describe("a switch of a setting, as AWS's provider would carry it out", function
 
   it("is among those that are tried, for each setting there is", () => {
     const tried = SWITCHES.map(({ to }) => JSON.stringify(to)).join();
+    const { workers, buckets, alarms } = FAN_OUT;
+    const namesIn = ({ interfaces = {} }: Setting): string[] =>
+      Object.values(interfaces).flatMap(({ settings }) => Object.keys(settings));
+    const { scaling } = workers.interfaces?.WorkerSettings?.settings ?? {};
     const settings = [
-      ...FAN_OUT_KEYS,
-      ...[BUCKET_CHOICES, ALARM_CHOICES, ALARM_THRESHOLDS, WORKER_CHOICES, SCALING_RANGES].flatMap((group) =>
-        Object.keys(group),
-      ),
-      ...["email", "reservedConcurrency"],
+      ...Object.keys(FAN_OUT),
+      ...[workers, buckets, alarms, scaling].flatMap((group) => (group ? namesIn(group) : [])),
     ];
     expect(settings.filter((setting) => !tried.includes(`"${setting}"`))).to.deep.equal([]);
   });

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import type { FanOutSettings } from "../../src/topology/fan-out-settings.ts";
+import type { FanOutSettings } from "../../src/topology/setting-types.ts";
 import { Aws } from "./aws.ts";
 import { findPulumi } from "./cli.ts";
 import { ALL, Life } from "./life.ts";

@@ -2,7 +2,7 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { parse, stringify } from "yaml";
-import type { FanOutSettings } from "../../src/topology/fan-out-settings.ts";
+import type { FanOutSettings } from "../../src/topology/setting-types.ts";
 import { projectIn } from "../support/project.ts";
 import type { Aws } from "./aws.ts";
 import { type Change, type Operation, pulumi, type Ran } from "./cli.ts";

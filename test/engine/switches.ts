@@ -1,4 +1,4 @@
-import type { FanOutSettings } from "../../src/topology/fan-out-settings.ts";
+import type { FanOutSettings } from "../../src/topology/setting-types.ts";
 
 /** What may come of a change, by the kinds of resources; what is not named must not happen. */
 export interface Allowed {

@@ -75,6 +75,18 @@ new ImageWorker("grey", { fanOut: { attach: () => ({}) }, handler: "handlers/gra
       `index.ts:4:1: ImageWorker "grey": handler is "handlers/gray.ts", but there is no such file in ${process.cwd()}.`,
     ],
     [
+      "a value of a component that turns out wrong later, with the line that gives it",
+      `import { ImageFanOut } from ${JSON.stringify(import.meta.resolve("../../src/topology/image-fan-out.ts"))};
+${topic}const memorySize = topic.arn.apply(() => 64);
+new ImageFanOut("images", { workers: { memorySize } });`,
+      'index.ts:6:1: ImageFanOut "images": workers.memorySize is 64, but must be a whole number from 256 to 10240 MB.',
+    ],
+    [
+      "what says in which file it is",
+      'throw new pulumi.RunError("Pulumi.dev.yaml: Setting tracng is not known.");',
+      "Pulumi.dev.yaml: Setting tracng is not known.",
+    ],
+    [
       "two fan-outs of one name",
       `import { ImageFanOut } from ${JSON.stringify(import.meta.resolve("../../src/topology/image-fan-out.ts"))};
 new ImageFanOut("images");

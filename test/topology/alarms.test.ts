@@ -1,9 +1,8 @@
 import { readFileSync } from "node:fs";
 import { expect } from "chai";
-import type { AlarmSettings } from "../../src/topology/fan-out-settings.ts";
 import { ImageFanOut } from "../../src/topology/image-fan-out.ts";
 import { RotationWorker } from "../../src/topology/rotation-worker.ts";
-import type { WorkerSettings } from "../../src/topology/worker-settings.ts";
+import type { AlarmSettings, WorkerSettings } from "../../src/topology/setting-types.ts";
 import { find, type Registered, registered } from "../support/mocks.ts";
 
 const TOPIC = "arn:aws:sns:eu-west-1:123456789012:images-alarms";

@@ -1,7 +1,8 @@
 import { expect } from "chai";
+import { ArgumentError } from "../../src/topology/argument-error.ts";
 import { ImageFanOut, type ImageFanOutArgs } from "../../src/topology/image-fan-out.ts";
 import { RotationWorker } from "../../src/topology/rotation-worker.ts";
-import type { WorkerSettings } from "../../src/topology/worker-settings.ts";
+import type { WorkerSettings } from "../../src/topology/setting-types.ts";
 import { registered } from "../support/mocks.ts";
 
 /** How the queues of a fan-out's workers are emptied, by name, where those have these settings of their own. */
@@ -70,7 +71,7 @@ describe("the concurrency of a fan-out", () => {
       const refusal = await mappings({ concurrency }, workers).catch((error: Error) => error);
       const last = Object.keys(workers).at(-1);
 
-      expect(refusal).to.be.instanceOf(RangeError).with.property("message").that.contains(sentence);
+      expect(refusal).to.be.instanceOf(ArgumentError).with.property("message").that.contains(sentence);
       expect((refusal as Error).message).to.match(
         new RegExp(`^ImageWorker "${last}": concurrency of the fan-out is ${concurrency}, `),
       );

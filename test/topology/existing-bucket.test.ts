@@ -1,6 +1,6 @@
 import * as aws from "@pulumi/aws";
-import * as pulumi from "@pulumi/pulumi";
 import { expect } from "chai";
+import { ArgumentError } from "../../src/topology/argument-error.ts";
 import { checkVersions } from "../../src/topology/existing-bucket.ts";
 import { ImageFanOut, type ImageFanOutArgs } from "../../src/topology/image-fan-out.ts";
 import { ImageWorker } from "../../src/topology/image-worker.ts";
@@ -59,13 +59,13 @@ describe("a bucket that exists already", () => {
     await registered(() => {
       const fanOut = new ImageFanOut("images", { results: existing });
       expect(() => fanOut.completed).to.throw(
-        RangeError,
+        ArgumentError,
         /completed would change the notifications of results\.existing, which are its owner's\.$/,
       );
       const other = new ImageFanOut("others");
       const source = { existing: "my-photos", notification: true };
       expect(() => new ImageFanOut("next", { after: other, source })).to.throw(
-        RangeError,
+        ArgumentError,
         /leave source or after out\.$/,
       );
       const outputs = {
@@ -74,7 +74,7 @@ describe("a bucket that exists already", () => {
         topic: "arn:aws:sns:eu-west-1:123456789012:t",
       };
       expect(() => ImageFanOut.get("more", outputs, { results: existing })).to.throw(
-        RangeError,
+        ArgumentError,
         /^ImageFanOut "more": results is given/,
       );
     });
@@ -85,11 +85,11 @@ describe("a bucket that exists already", () => {
     const refusal = /^ImageFanOut "second": source\.existing is a bucket of which ImageFanOut "first" has /;
     await registered(() => {
       new ImageFanOut("first", told("my-photos"));
-      expect(() => new ImageFanOut("second", told("my-photos"))).to.throw(RangeError, refusal);
+      expect(() => new ImageFanOut("second", told("my-photos"))).to.throw(ArgumentError, refusal);
     });
     await registered(() => {
       const { source } = new ImageFanOut("first");
-      expect(() => new ImageFanOut("second", told(source))).to.throw(RangeError, refusal);
+      expect(() => new ImageFanOut("second", told(source))).to.throw(ArgumentError, refusal);
       new ImageFanOut("third", { source: { existing: source, notification: false } });
     });
   });
@@ -101,7 +101,7 @@ describe("a bucket that exists already", () => {
     expect(check({ enabled: true })).to.not.throw();
     for (const none of [{ enabled: false }, undefined]) {
       expect(check(none)).to.throw(
-        pulumi.RunError,
+        ArgumentError,
         /^ImageFanOut "images": source\.existing is "my-photos", which keeps no versions, .* --bucket my-photos /,
       );
     }
@@ -168,7 +168,7 @@ describe("a bucket that exists already", () => {
     it(`is refused with ${JSON.stringify(args)}`, async () => {
       await registered(() => {
         expect(() => new ImageFanOut("images", args as unknown as ImageFanOutArgs)).to.throw(
-          RangeError,
+          ArgumentError,
           sentence,
         );
       });

@@ -1,6 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { expect } from "chai";
+import { ArgumentError } from "../../src/topology/argument-error.ts";
 import { ImageFanOut, type ImageFanOutArgs } from "../../src/topology/image-fan-out.ts";
 import { ImageWorker, type ImageWorkerArgs } from "../../src/topology/image-worker.ts";
 import { RotationWorker } from "../../src/topology/rotation-worker.ts";
@@ -219,7 +220,7 @@ describe("permissions of a worker's own handler", () => {
     it(`are refused where ${sentence}`, async () => {
       const refused = await worker([statement]).catch((error) => error);
 
-      expect(refused).to.be.instanceOf(RangeError);
+      expect(refused).to.be.instanceOf(ArgumentError);
       expect(refused.message).to.equal(
         `ImageWorker "grey": permissions[0]${sentence.startsWith("must") ? " " : "."}${sentence}`,
       );

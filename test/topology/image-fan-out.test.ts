@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { ArgumentError } from "../../src/topology/argument-error.ts";
 import { ImageFanOut } from "../../src/topology/image-fan-out.ts";
 import { find, HERE, type Registered, registered } from "../support/mocks.ts";
 
@@ -170,7 +171,7 @@ describe("ImageFanOut", () => {
     [{ results: { intelligentTiering: 1 } }, /intelligentTiering is 1, but must be true or false\.$/],
   ] as const) {
     it(`is refused with the lifecycle ${JSON.stringify(lifecycle)}`, () => {
-      expect(() => new ImageFanOut("images", { lifecycle } as object)).to.throw(RangeError, sentence);
+      expect(() => new ImageFanOut("images", { lifecycle } as object)).to.throw(ArgumentError, sentence);
     });
   }
 
@@ -197,7 +198,7 @@ describe("ImageFanOut", () => {
     it(`is refused with ${JSON.stringify(wrong).slice(0, 30)}`, () => {
       const [name] = Object.keys(wrong);
       expect(() => new ImageFanOut("images", wrong as object)).to.throw(
-        RangeError,
+        ArgumentError,
         `ImageFanOut "images": ${name} is `,
       );
     });
@@ -271,7 +272,7 @@ describe("ImageFanOut", () => {
   it("says what is wrong with a setting, before anything is registered", async () => {
     const resources = await registered(() => {
       expect(() => new ImageFanOut("images", { workers: { timeout: 901 } })).to.throw(
-        RangeError,
+        ArgumentError,
         'ImageFanOut "images": workers.timeout is 901, but must be a whole number from 1 to 900 seconds.',
       );
     });
@@ -282,7 +283,7 @@ describe("ImageFanOut", () => {
   it("says what is wrong with a name that cannot be one", async () => {
     for (const name of ["", "x", "Images", "1mage", "images-", "a".repeat(33), "im/ages"]) {
       expect(() => new ImageFanOut(name), name).to.throw(
-        RangeError,
+        ArgumentError,
         /^ImageFanOut: the name is ".*", but must be/,
       );
     }

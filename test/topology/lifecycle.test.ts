@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { expect } from "chai";
+import { ArgumentError } from "../../src/topology/argument-error.ts";
 import type { EncryptionKeyTransform } from "../../src/topology/encryption-key.ts";
 import type { ImageBucketTransform } from "../../src/topology/image-bucket.ts";
 import {
@@ -82,7 +83,7 @@ describe("a tag", () => {
       const fanOut = new ImageFanOut("images");
       const transform = { role: { tags: { worker: "mine" } } };
       expect(() => new RotationWorker("clockwise", { fanOut, angle: 90, transform })).to.throw(
-        RangeError,
+        ArgumentError,
         "The transform's tag worker differs from the tag Worker only in case",
       );
     }));
@@ -176,7 +177,7 @@ describe("transform", () => {
   for (const [sentence, make] of unknown) {
     it(`is refused where there is no such resource: ${sentence}`, async () => {
       await registered(() => {
-        expect(make).to.throw(RangeError).with.property("message").that.contains(sentence);
+        expect(make).to.throw(ArgumentError).with.property("message").that.contains(sentence);
       });
     });
   }
@@ -243,7 +244,7 @@ describe("transform", () => {
         const fanOut = new ImageFanOut("images");
         const handler = "handlers/rotate.ts";
         expect(() => new ImageWorker("grey", { fanOut, handler, transform: { function: change } })).to.throw(
-          RangeError,
+          ArgumentError,
           'ImageWorker "grey": transform.function.environment.variables.WORKER cannot be set: the machine sets it, and its function needs it as it is.',
         );
       }));

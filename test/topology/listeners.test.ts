@@ -169,7 +169,7 @@ describe("a listener of somebody else", () => {
     it(`is refused where it is ${what}`, async () => {
       const refused = await refusal(() => new ImageFanOut("images").subscribe("index", listener));
 
-      expect(refused).to.equal(`RangeError: ImageFanOut "images": subscribe "index"${sentence}`);
+      expect(refused).to.equal(`ArgumentError: ImageFanOut "images": subscribe "index"${sentence}`);
     });
   }
 
@@ -179,7 +179,9 @@ describe("a listener of somebody else", () => {
       for (const email of ["a@b", "c@d"]) fanOut.subscribe("index", { email });
     });
 
-    expect(refused).to.equal('RangeError: ImageFanOut "images": subscribe has a listener "index" already.');
+    expect(refused).to.equal(
+      'ArgumentError: ImageFanOut "images": subscribe has a listener "index" already.',
+    );
   });
 });
 
@@ -261,7 +263,7 @@ describe("a fan-out after another", () => {
       'ImageFanOut "again": prefix filters what is uploaded, but its images are results of another fan-out. Tell its workers which they are told of: only.',
     );
     expect(await refusal(() => new ImageFanOut("again", { after: {} as never }))).to.equal(
-      'RangeError: ImageFanOut "again": after is object, but must be an ImageFanOut.',
+      'ArgumentError: ImageFanOut "again": after is object, but must be an ImageFanOut.',
     );
   });
 

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { expect } from "chai";
 import { ImageFanOut, type ImageFanOutArgs } from "../../src/topology/image-fan-out.ts";
 import { RotationWorker } from "../../src/topology/rotation-worker.ts";
-import type { WorkerSettings } from "../../src/topology/worker-settings.ts";
+import type { WorkerSettings } from "../../src/topology/setting-types.ts";
 import { HERE, registered, type Statement, statements } from "../support/mocks.ts";
 
 const machine = (args: ImageFanOutArgs, place = HERE) =>

@@ -43,6 +43,7 @@ describe("what a setting turned on", () => {
     for (const on of machines.values()) {
       for (const off of machines.values()) {
         for (const [key, { type, inputs }] of on) {
+          if (!type.startsWith("aws:")) continue;
           const others = off.get(key)?.inputs;
           for (const argument of Object.keys(others ? inputs : {})) {
             if (inputs[argument] === undefined || others?.[argument] !== undefined) continue;

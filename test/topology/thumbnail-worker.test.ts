@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { ArgumentError } from "../../src/topology/argument-error.ts";
 import { ImageFanOut } from "../../src/topology/image-fan-out.ts";
 import { ThumbnailWorker, type ThumbnailWorkerArgs } from "../../src/topology/thumbnail-worker.ts";
 import { find, registered } from "../support/mocks.ts";
@@ -9,7 +10,7 @@ describe("ThumbnailWorker", () => {
     const resources = await registered(() => {
       new ThumbnailWorker("small", { fanOut: new ImageFanOut("images"), ...args });
     });
-    expect(find(resources, "ThumbnailWorker", "images-small")).to.deep.equal({});
+    expect(find(resources, "ThumbnailWorker", "images-small")).to.include({ memorySize: 1769 });
     return find(resources, "Function", "images-small-function").environment.variables;
   }
 
@@ -27,7 +28,7 @@ describe("ThumbnailWorker", () => {
   for (const longestSide of [15, 4097, 100.5]) {
     it(`refuses a longest side of ${longestSide}`, () => {
       expect(() => new ThumbnailWorker("small", { fanOut: {} as ImageFanOut, longestSide })).to.throw(
-        RangeError,
+        ArgumentError,
         `ThumbnailWorker "small": longestSide is ${longestSide}, but must be a whole number from 16 to 4096 pixels.`,
       );
     });
@@ -36,7 +37,7 @@ describe("ThumbnailWorker", () => {
   it("refuses a format that it cannot make", () => {
     const format = "gif" as "webp";
     expect(() => new ThumbnailWorker("small", { fanOut: {} as ImageFanOut, format })).to.throw(
-      RangeError,
+      ArgumentError,
       'ThumbnailWorker "small": format is "gif", but must be one of jpeg, png, webp, avif.',
     );
   });

@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { planOf } from "../../src/capacity/graph.ts";
+import { ArgumentError } from "../../src/topology/argument-error.ts";
 import { ImageFanOut } from "../../src/topology/image-fan-out.ts";
 import { ImageWorker } from "../../src/topology/image-worker.ts";
 import { RotationWorker } from "../../src/topology/rotation-worker.ts";
@@ -101,7 +102,7 @@ describe("the names of a worker and its fan-out together", () => {
       const thrown = await make(named(fanOut), named(worker)).catch((error: Error) => error);
 
       expect(thrown)
-        .to.be.instanceOf(RangeError)
+        .to.be.instanceOf(ArgumentError)
         .with.property("message")
         .that.matches(
           /^ImageWorker "n+": the names of its resources begin with "n+-n+", which is 48 characters, but the maximum is 47, as AWS allows 64 for functions and roles\. Shorten the worker's name or the fan-out's\.$/,

@@ -2,9 +2,11 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { secondsOfLargest } from "../../src/delivery/limits.ts";
 import { imagesFor, promisedWork, secondsFor } from "../../src/delivery/share.ts";
+import { ArgumentError } from "../../src/topology/argument-error.ts";
 import { ImageFanOut } from "../../src/topology/image-fan-out.ts";
 import { ImageWorker } from "../../src/topology/image-worker.ts";
-import { checkWorkerSettings, type WorkerSettings } from "../../src/topology/worker-settings.ts";
+import type { WorkerSettings } from "../../src/topology/setting-types.ts";
+import { checkWorkerSettings } from "../../src/topology/worker-settings.ts";
 import { find, registered } from "../support/mocks.ts";
 
 describe("the settings of a worker", () => {
@@ -93,7 +95,7 @@ describe("the settings of a worker", () => {
   ];
   for (const [settings, message] of refused) {
     it(`may not be ${JSON.stringify(settings)}`, () => {
-      expect(() => checkWorkerSettings("W: ", settings)).to.throw(RangeError, message);
+      expect(() => checkWorkerSettings("W: ", settings)).to.throw(ArgumentError, message);
     });
   }
 

@@ -1,0 +1,20 @@
+import * as pulumi from "@pulumi/pulumi";
+
+/**
+ * A mistake in what a component is given, in a sentence that is all its author needs: Pulumi prints it without a stack, as it does
+ * with its own {@link pulumi.RunError}.
+ */
+export class ArgumentError extends pulumi.RunError {
+  override readonly name = "ArgumentError";
+  /** Stack of where it was thrown or, of a value that is only known later, given: for the place in the program. */
+  trace: string | undefined;
+
+  constructor(sentence: string) {
+    super(sentence);
+    this.trace = this.stack;
+    // Pulumi prints the stack of what turns out wrong once the program has come to its end.
+    Object.defineProperty(this, "stack", { value: undefined });
+    // Pulumi puts in front of the sentence each property that a value goes to.
+    Object.defineProperty(this, "message", { get: () => sentence, set: () => {} });
+  }
+}
