@@ -151,6 +151,7 @@ describe("the policy of a worker's role", () => {
     PutObjectCommand: ["s3:PutObject"],
     SendMessageCommand: ["sqs:SendMessage"],
     ChangeMessageVisibilityBatchCommand: ["sqs:ChangeMessageVisibility"],
+    DeleteMessageBatchCommand: ["sqs:DeleteMessage"],
   };
   const MAPPING = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
   const LAMBDA = ["logs:CreateLogStream", "logs:PutLogEvents"];
