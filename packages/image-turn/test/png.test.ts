@@ -363,7 +363,7 @@ describe("a PNG", () => {
       for (const angle of [90, 45]) {
         const { body, notes } = await rotate({ angle })(source, limits);
         expect(notes).to.deep.equal({
-          exact: true,
+          exact: angle === 90,
           repaired: [`its animation contradicts itself: ${how}`],
           dropped: ["the animation"],
         });
