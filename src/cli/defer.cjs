@@ -12,6 +12,8 @@ const DEFERRED = [
   ],
   // To run Pulumi from a program.
   [/[\\/]@pulumi[\\/]pulumi[\\/]index\.js$/, /^\.\/automation$/],
+  // To translate positions in stacks, of which Pulumi writes one for each promise: Node.js runs the sources as they are.
+  [/[\\/]@pulumi[\\/]pulumi[\\/]cmd[\\/]/, /^source-map-support\/register$/],
   // A folder for each of AWS's services.
   [/[\\/]@pulumi[\\/]aws[\\/]index\.js$/, /^\.\/(?!(provider|tags|utilities|utils)$)[a-z0-9]+$/],
 ];

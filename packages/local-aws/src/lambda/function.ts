@@ -78,6 +78,11 @@ export class LocalFunction {
     void sandbox.close().then(() => this.#sandboxes.delete(sandbox));
   }
 
+  /** Makes a sandbox for an invocation to come, so that its code is loaded meanwhile. One that cannot load it is replaced then. */
+  warm(): void {
+    this.#warm.push(this.#newSandbox());
+  }
+
   /** Takes a warm sandbox whose process still runs. */
   #warmSandbox(): Sandbox | undefined {
     for (let sandbox = this.#warm.pop(); sandbox; sandbox = this.#warm.pop()) {

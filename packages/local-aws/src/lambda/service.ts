@@ -66,6 +66,8 @@ export class LambdaService {
   readonly #layers = new Map<string, string>();
   readonly #functions = new Map<string, { function: LocalFunction; credentials: Credentials }>();
   readonly #declared: (() => void)[] = [];
+  /** Functions whose first sandbox is made before their first message comes. */
+  #warmed = 0;
   readonly #mappings: { function: LocalFunction; mapping: EventSourceMapping }[] = [];
 
   constructor(options: LambdaOptions) {
@@ -207,6 +209,8 @@ export class LambdaService {
           report,
         },
       );
+    // While the rest of the program is declared there are cores to spare; more than they are would only be in the way.
+    if (this.#warmed++ < concurrency) local.warm();
     this.#declared.push(() => this.#mappings.push({ function: local, mapping: begin() }));
   }
 

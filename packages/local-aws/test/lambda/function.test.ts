@@ -9,7 +9,7 @@ import { Semaphore } from "../../src/lambda/semaphore.ts";
 /** A function with this code, for one test. @returns what the test gives, and the log */
 async function withFunction<T>(
   code: string,
-  use: (invoke: (event: unknown) => Promise<unknown>) => Promise<T>,
+  use: (invoke: (event: unknown) => Promise<unknown>, local: LocalFunction) => Promise<T>,
   { timeout = 10, memorySize = 512, places = 2 } = {},
 ): Promise<{ result: T; log: string }> {
   return withFolder(async (folder) => {
@@ -36,7 +36,7 @@ async function withFunction<T>(
       new Semaphore(places),
     );
     try {
-      const result = await use((event) => local.invoke(event));
+      const result = await use((event) => local.invoke(event), local);
       await local.close();
       return { result, log: await readFile(logFile, "utf8") };
     } finally {
@@ -58,6 +58,21 @@ const message = (promise: Promise<unknown>) =>
   );
 
 describe("a function on this computer", () => {
+  it("has one sandbox where it was warmed, and another where that cannot load its code", async () => {
+    const note = 'require("node:fs").appendFileSync("loads", "x");';
+    const count = 'require("node:fs").readFileSync("loads", "utf8").length';
+    const warmed = (code: string) =>
+      withFunction(code, async (invoke, local) => {
+        local.warm();
+        return invoke({}).catch(({ kind }: InvocationError) => kind);
+      });
+
+    const sound = await warmed(`${note} exports.handler = async () => ${count};`);
+    const broken = await warmed(`${note} throw new Error("no");`);
+
+    expect([sound.result, broken.result]).to.deep.equal([1, "init"]);
+  });
+
   it("gets the event and the context that Lambda gives, and answers", async () => {
     const code = `exports.handler = async (event, context) => ({ event, name: context.functionName,
       memory: context.memoryLimitInMB, time: context.getRemainingTimeInMillis(), id: typeof context.awsRequestId });`;
