@@ -83,6 +83,18 @@ module.exports = {
       "^(src/machine/|src/(delivery/envelope|stack-outputs|image-filter)\\.ts|packages/local-aws/src/index\\.ts)",
       "What it runs is what index.ts registers.",
     ),
+    only(
+      "watch-shows",
+      `${SRC}watch/`,
+      "^(src/(watch/|machine/failures|operations/(dead-letters|queue)|delivery/envelope|image-filter)|packages/local-aws/src/index\\.ts)",
+      "It shows what others do, and does nothing by itself but what a person asks for.",
+    ),
+    only(
+      "page-runs-in-a-browser",
+      `${SRC}watch/page/`,
+      "^src/watch/(page/|protocol\\.ts)",
+      "A browser has neither Node nor AWS, and is told everything by the protocol.",
+    ),
     {
       name: "nobody-imports-commands",
       severity: "error",

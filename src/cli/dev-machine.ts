@@ -1,25 +1,31 @@
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { Events } from "local-aws";
+import { chaos, Events, Faults } from "local-aws";
 import { inWords, passes } from "../image-filter.ts";
 import { Failures } from "../machine/failures.ts";
 import { type Machine, startMachine } from "../machine/machine.ts";
 import { countMessages } from "../operations/queue.ts";
+import { type Happening, tellHappenings } from "../watch/happenings.ts";
 import { endWith } from "./arguments.ts";
-import { PROJECT } from "./words.ts";
+import { type FromMachine, wiringOf } from "./watch.ts";
+import { LARGE_IMAGE_SECONDS, PROJECT } from "./words.ts";
 
 /**
- * The process that `npm run dev` runs the machine in: PORT, STACK, FOLDER, "strict" or nothing, and what an earlier
- * one last sent as told are its arguments; "stop" ends it. It exits 2 where the program or its configuration is refused.
+ * The process that `npm run dev` runs the machine in: PORT, STACK, FOLDER, "strict" or nothing, the seed of its faults or
+ * nothing, and what an earlier one last sent as told are its arguments; "stop" ends it. It exits 2 where the program or its
+ * configuration is refused.
  */
 
-const [port = "", stack = "", folder = "", strict, earlier] = process.argv.slice(2);
+const [port = "", stack = "", folder = "", strict, seed, earlier] = process.argv.slice(2);
 
 /** Milliseconds between two looks at dead-letter queues. */
 const LOOK_EVERY_MS = 1000;
 
 /** Milliseconds that batches in work have to come to an end: what is not finished by then is begun again. */
 const GRACE_MS = 10_000;
+
+/** Milliseconds for which what happens is gathered before it is told. */
+const GATHER_MS = 25;
 
 /** Sentences that were told already, and are not told again after a change. */
 const told: { introduction: string; rejected: Record<string, number> } = earlier
@@ -35,11 +41,12 @@ process.on("SIGINT", () => {});
 
 try {
   const events = new Events();
-  const failures = new Failures(events, {
-    project: PROJECT,
-    say: (text) => console.error(text),
-    watching: true,
-  });
+  tellWhatHappens(events);
+  const faults = seed ? new Faults(chaos(seed, LARGE_IMAGE_SECONDS)) : undefined;
+  // What goes wrong on purpose is not told, failure by failure.
+  const failures = faults
+    ? undefined
+    : new Failures(events, { project: PROJECT, say: (text) => console.error(text), watching: true });
   const machine = await startMachine({
     project: PROJECT,
     stack,
@@ -47,19 +54,41 @@ try {
     port: Number(port),
     durable: true,
     events,
+    ...(faults && { faults }),
     strict: strict === "strict",
-    report: (fault) => console.error(fault instanceof Error ? fault.message : fault),
+    report: (fault) => {
+      if (!faults) console.error(fault instanceof Error ? fault.message : fault);
+    },
   });
   print(machine, failures);
-  failures.nameWorkers(machine.workers);
+  failures?.nameWorkers(machine.workers);
+  const { endpoint, region, administrator } = machine;
+  send({ running: { wiring: wiringOf(machine, stack), endpoint, region, administrator } });
   await Promise.all([stopped(), tellRejections(machine)]);
   const late = globalThis.setTimeout(() => machine.lambda.abandon(), GRACE_MS);
   await machine.stop();
   clearTimeout(late);
 } catch (error) {
+  send({ refused: error instanceof Error ? error.message : String(error) });
   endWith(error);
 }
 process.disconnect?.();
+
+function send(message: FromMachine): void {
+  if (process.connected) process.send?.(message);
+}
+
+/** Tells the one who started this what happens, for whoever watches. */
+function tellWhatHappens(events: Events): void {
+  let gathered: Happening[] = [];
+  tellHappenings(events, PROJECT, (happening) => {
+    if (gathered.push(happening) > 1) return;
+    globalThis.setTimeout(() => {
+      send({ happenings: gathered });
+      gathered = [];
+    }, GATHER_MS);
+  });
+}
 
 function stopped(): Promise<void> {
   return new Promise((resolve) => {
@@ -68,7 +97,7 @@ function stopped(): Promise<void> {
   });
 }
 
-function print(machine: Machine, failures: Failures): void {
+function print(machine: Machine, failures: Failures | undefined): void {
   const { endpoint, administrator, region, workers } = machine;
   const results = new Set(workers.map(({ results }) => results));
   // What takes results of others has them from there.
@@ -100,13 +129,13 @@ Buckets are folders of ${path.join(folder, "buckets")}, logs files of ${machine.
     const of = untold.length > 0 ? `, not for ${untold.map(({ name }) => name).join(", ")}` : "";
     if (where) console.log(`${where}  ${key}  ${(size / 1000).toFixed(0)} kB${of}`);
     const worker = workers.find((each) => each.results === bucket && key.startsWith(`${each.prefix}/`));
-    if (worker) failures.succeeded(worker.name);
+    if (worker) failures?.succeeded(worker.name);
   });
 }
 
 /** Lets the next one know what was told. */
 function passOn(): void {
-  if (process.connected) process.send?.(JSON.stringify(told));
+  send({ told: JSON.stringify(told) });
 }
 
 /** Says when a worker has rejected something more. */

@@ -2,15 +2,21 @@ import { type ChildProcess, fork } from "node:child_process";
 import { watch } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
+import { S3Client } from "@aws-sdk/client-s3";
+import { SQSClient } from "@aws-sdk/client-sqs";
+import { LiveSource } from "../watch/live.ts";
+import { serveWatch } from "../watch/server.ts";
 import { HELP_OPTION, numberOption, runCommand } from "./arguments.ts";
+import { type FromMachine, openInBrowser } from "./watch.ts";
 import { fromHere, PROJECT } from "./words.ts";
 
-const USAGE = `Usage: npm run dev -- [--port PORT] [--stack NAME] [--folder DIR] [--strict]
+const USAGE = `Usage: npm run dev -- [--open] [--port PORT] [--stack NAME] [--folder DIR] [--strict]
 
 Keeps the machine running on this computer, and its data in DIR between restarts. A change
 of the program, a handler or anything they use takes effect at once: what is being
-processed is finished first, and nothing is lost.
+processed is finished first, and nothing is lost. A page shows what happens in it.
 
+  --open         opens the page in the browser
   --port PORT    where it listens on 127.0.0.1 (default: 4566)
   --stack NAME   whose configuration is used, Pulumi.NAME.yaml (default: dev)
   --folder DIR   where it keeps everything (default: .machine/NAME)
@@ -27,6 +33,7 @@ const SETTLE_MS = 200;
 const LOOK_EVERY_MS = 500;
 
 const OPTIONS = {
+  open: { type: "boolean", default: false },
   port: { type: "string", default: "4566" },
   stack: { type: "string", default: "dev" },
   folder: { type: "string" },
@@ -39,7 +46,7 @@ await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
   const { stack, strict } = values;
   const folder = values.folder ? fromHere(values.folder) : path.join(PROJECT, ".machine", stack);
   await checkPort(port);
-  keepRunning(stack, [String(port), stack, folder, strict ? "strict" : ""]);
+  await keepRunning(port, stack, [String(port), stack, folder, strict ? "strict" : ""], values.open);
   return 0;
 });
 
@@ -47,19 +54,48 @@ await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
  * Runs the machine in a process of its own, and another one after each change: Node cannot forget modules, and a
  * program that does not start must not take this down.
  */
-function keepRunning(stack: string, machine: readonly string[]): void {
+async function keepRunning(
+  port: number,
+  stack: string,
+  machine: readonly string[],
+  open: boolean,
+): Promise<void> {
   let child: ChildProcess | undefined;
   let ending = false;
   let starts = 0;
   let told = "";
+  let seed = "";
+  // It outlives each machine, and so do its page and what is known of the images.
+  const source = new LiveSource(async (given) => {
+    seed = given ?? "";
+    restart();
+    return seed ? `Things go wrong on purpose from here on, by the seed ${seed}.` : "All goes well again.";
+  });
+  const page = await serveWatch(source, port + 1);
+  let refused: string | undefined;
+  const take = (message: FromMachine) => {
+    told = message.told ?? told;
+    refused = message.refused ?? refused;
+    for (const happening of message.happenings ?? []) source.take(happening);
+    if (!message.running) return;
+    const { wiring, endpoint, region, administrator: credentials } = message.running;
+    const client = { endpoint, region, credentials };
+    source.begin(wiring, { s3: new S3Client(client), sqs: new SQSClient(client) });
+    source.become({ state: "running", ...(seed && { chaos: seed }) });
+    if (starts > 1) return;
+    console.log(`Watch it at ${page.address}\n`);
+    if (open) openInBrowser(page.address);
+  };
   const start = () => {
-    child = fork(path.join(import.meta.dirname, "dev-machine.ts"), [...machine, told], { cwd: PROJECT });
+    refused = undefined;
+    const args = [...machine, seed, told];
+    child = fork(path.join(import.meta.dirname, "dev-machine.ts"), args, { cwd: PROJECT });
     starts++;
-    child.on("message", (message) => {
-      told = String(message);
-    });
+    source.become({ state: "starting" });
+    child.on("message", take);
     child.once("exit", (code, signal) => {
       child = undefined;
+      source.become({ state: "stopped", ...(refused && { message: refused }) });
       if (ending) return;
       if (code === 0 || signal) start();
       // Whoever starts it with a mistake is at the terminal; whoever saves one later is in an editor.
@@ -70,6 +106,7 @@ function keepRunning(stack: string, machine: readonly string[]): void {
     });
   };
   const restart = () => {
+    source.become({ state: "starting" });
     if (child) child.send("stop");
     else start();
   };
@@ -87,6 +124,7 @@ function keepRunning(stack: string, machine: readonly string[]): void {
     clearTimeout(settling);
     for (const watcher of watchers) watcher.close();
     child?.send("stop");
+    void page.close();
   };
   // A signal ends npm, and the shell between it and this; neither passes it on.
   const parent = process.ppid;

@@ -11,10 +11,7 @@ import type { Outcome } from "../machine/tally.ts";
 import { permissionLines } from "./permissions.ts";
 import { progressDisplay } from "./progress.ts";
 import { logIn, printSummary } from "./summary.ts";
-import { near, PROJECT } from "./words.ts";
-
-/** Seconds that the largest photo may take here. */
-const LARGE_IMAGE_SECONDS = 10;
+import { LARGE_IMAGE_SECONDS, near, PROJECT } from "./words.ts";
 
 export interface RunOptions {
   /** The folder for the results. */

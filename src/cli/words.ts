@@ -21,3 +21,6 @@ export function near(file: string): string {
 export function counted(count: number, one: string, many: string): string {
   return `${count} ${count === 1 ? one : many}`;
 }
+
+/** Seconds that the largest photo may take on this computer, where time runs faster. */
+export const LARGE_IMAGE_SECONDS = 10;

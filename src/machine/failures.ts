@@ -221,7 +221,7 @@ export class Failures {
 }
 
 /** What a function logs as an error, where it does so as JSON, as Powertools and Lambda's own JSON format do. */
-function loggedError(line: string): Record<string, unknown> | undefined {
+export function loggedError(line: string): Record<string, unknown> | undefined {
   if (!line.startsWith("{") || !line.includes('"level":"ERROR"')) return undefined;
   try {
     return JSON.parse(line) as Record<string, unknown>;
@@ -257,7 +257,7 @@ function batchFailure(invocation: BatchInvocation, { kind, message, error }: Inv
 }
 
 /** The first place in a stack trace that is the project's own, and of delivery's only where there is no other. */
-function placeIn(stackTrace: readonly string[], taskRoot: string): string | undefined {
+export function placeIn(stackTrace: readonly string[], taskRoot: string): string | undefined {
   // The system may know the folder by another path, but not by another name.
   const root = `${path.sep}${path.basename(taskRoot)}${path.sep}`;
   const places = stackTrace.flatMap((line) => {
@@ -270,7 +270,7 @@ function placeIn(stackTrace: readonly string[], taskRoot: string): string | unde
 }
 
 /** The line of code at a place, where the file is there. */
-function sourceLine(project: string, place: string): string | undefined {
+export function sourceLine(project: string, place: string): string | undefined {
   const [, file = "", line] = /^(.+):(\d+):\d+$/.exec(place) ?? [];
   try {
     return readFileSync(path.resolve(project, file), "utf8").split("\n")[Number(line) - 1]?.trim();
@@ -300,11 +300,11 @@ function isPowerOfTen(number: number): boolean {
   return /^10+$/.test(String(number));
 }
 
-function firstLine(text: string): string {
+export function firstLine(text: string): string {
   return text.split("\n")[0] ?? "";
 }
 
-function lines(stack: unknown): string[] {
+export function lines(stack: unknown): string[] {
   return Array.isArray(stack) ? stack.map(String) : String(stack ?? "").split("\n");
 }
 

@@ -40,6 +40,8 @@ export interface Machine extends Omit<LocalAws, "start" | "close" | "sns"> {
   readonly outputs: StackOutputs;
   /** The workers of all fan-outs, whether the program exports them or not. */
   readonly workers: readonly Worker[];
+  /** All fan-outs, with the workers that they have here or without any. */
+  readonly fanOuts: readonly FanOut[];
   /** What the program declares and is not run here, a line each. */
   readonly notRun: readonly string[];
   /** Stops, and loses nothing that was accepted and is on disk. */
@@ -93,6 +95,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
       ...aws,
       outputs: outputs as unknown as StackOutputs,
       workers: withOwnNames(workers.filter(isHere)).sort((a, b) => (a.name < b.name ? -1 : 1)),
+      fanOuts: fanOuts.filter((fanOut) => !elsewhere.includes(fanOut)),
       notRun: [
         ...omitted.lines,
         ...added.map(
@@ -120,8 +123,9 @@ function isWorker(outputs: object): outputs is Worker {
 }
 
 /** A fan-out, by the outputs that its component registers. */
-interface FanOut {
+export interface FanOut {
   readonly source: string;
+  readonly results: string;
   readonly topic: string;
   readonly notificationToAdd?: NotificationToAdd;
 }

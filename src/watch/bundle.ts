@@ -1,0 +1,62 @@
+import { createHash } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import path from "node:path";
+import { build } from "esbuild";
+
+/** What the browser is given: the page's code and its style. */
+export interface PageBundle {
+  /** Changes with the contents. */
+  readonly version: string;
+  readonly js: Buffer;
+  readonly css: Buffer;
+}
+
+const PAGE = path.join(import.meta.dirname, "page");
+/** The page is drawn with the parts of this drawing. */
+const DRAWING = path.join(import.meta.dirname, "../../docs/pictures/contraption.svg");
+
+let last: { readonly sources: string; readonly bundle: Promise<PageBundle> } | undefined;
+
+/** Bundles the page's code, and bundles it anew only where a source has changed. */
+export async function bundlePage(): Promise<PageBundle> {
+  const sources = await digestOfSources();
+  if (last?.sources !== sources) {
+    const bundle = bundled();
+    last = { sources, bundle };
+    bundle.catch(() => {
+      last = undefined;
+    });
+  }
+  return last.bundle;
+}
+
+async function bundled(): Promise<PageBundle> {
+  const { outputFiles } = await build({
+    entryPoints: [path.join(PAGE, "main.tsx")],
+    bundle: true,
+    write: false,
+    minify: true,
+    format: "esm",
+    target: "es2022",
+    platform: "browser",
+    jsx: "automatic",
+    jsxImportSource: "preact",
+    loader: { ".svg": "text" },
+    legalComments: "none",
+    logLevel: "silent",
+    outfile: "page.js",
+  });
+  const [js, css] = [".js", ".css"].map((extension) => {
+    const file = outputFiles.find(({ path: name }) => name.endsWith(extension));
+    return Buffer.from(file?.contents ?? []);
+  }) as [Buffer, Buffer];
+  const version = createHash("sha256").update(js).update(css).digest("hex").slice(0, 16);
+  return { version, js, css };
+}
+
+async function digestOfSources(): Promise<string> {
+  const files = [...(await readdir(PAGE)).map((name) => path.join(PAGE, name)), DRAWING];
+  const hash = createHash("sha256");
+  for (const file of files.sort()) hash.update(file).update(await readFile(file));
+  return hash.digest("hex");
+}

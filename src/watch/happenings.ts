@@ -1,0 +1,196 @@
+import type { AwsEvent, EventDetails, Events } from "local-aws";
+import { createdObjects } from "../delivery/envelope.ts";
+import { firstLine, lines, loggedError, placeIn, sourceLine } from "../machine/failures.ts";
+
+/** An object that a message tells of. */
+export interface Told {
+  readonly bucket: string;
+  readonly key: string;
+  readonly versionId: string | undefined;
+  readonly size: number | undefined;
+  /** Milliseconds since 1970. */
+  readonly created: number | undefined;
+}
+
+/** What a function failed with, and where in the project's source. */
+export interface Failed {
+  readonly what: string;
+  readonly place?: string | undefined;
+  readonly code?: string | undefined;
+  readonly stack?: string | undefined;
+}
+
+type Of<Kind extends keyof EventDetails, Details> = { readonly kind: Kind; readonly time: number } & Details;
+
+/**
+ * What happens on a machine, as far as a person would want to see it: the events of `local-aws`, small and in JSON, so that they
+ * can be told to another process.
+ */
+export type Happening =
+  | Of<"put", Pick<EventDetails["put"], "bucket" | "key" | "versionId" | "size">>
+  | Of<
+      "undelivered",
+      Pick<EventDetails["undelivered"], "objects" | "attempt" | "lost"> & { readonly error: string }
+    >
+  | Of<"published", Pick<EventDetails["published"], "topicArn" | "notificationId" | "objects">>
+  | Of<"delivered", Pick<EventDetails["delivered"], "notificationId" | "queueArn" | "messageId">>
+  | Of<"sent", Omit<EventDetails["sent"], "body"> & { readonly objects: readonly Told[] }>
+  | Of<"received", EventDetails["received"]>
+  | Of<
+      "begun",
+      {
+        readonly requestId: string;
+        readonly functionName: string;
+        readonly messages: readonly { readonly messageId: string; readonly objects: readonly Told[] }[];
+      }
+    >
+  | Of<"logged", EventDetails["logged"] & { readonly failed?: Failed | undefined }>
+  | Of<
+      "ended",
+      {
+        readonly requestId: string;
+        readonly functionName: string;
+        readonly messageIds: readonly string[];
+        readonly failedMessages: readonly string[];
+        readonly failed?: Failed | undefined;
+      }
+    >
+  | Of<"deleted", EventDetails["deleted"]>
+  | Of<"deadLettered", EventDetails["deadLettered"]>
+  | Of<
+      "decided",
+      {
+        readonly who: string;
+        readonly action: string;
+        readonly resource: string;
+        readonly allowed: boolean;
+        readonly by?: string | undefined;
+        readonly message?: string | undefined;
+      }
+    >;
+
+/** Characters of a line of a log that are passed on: a handler may print a whole image. */
+const MAX_LINE = 4000;
+
+/** Actions whose decisions concern one image. Others, of polls for example, are told only where they are denied. */
+const OF_IMAGES = /^(s3:(Get|Put|Delete)Object|sns:Publish$|sqs:SendMessage$)/;
+
+/**
+ * Tells what happens, from the next event on.
+ * @param project the folder that places in sources are relative to
+ * @returns what ends it
+ */
+export function tellHappenings(
+  events: Events,
+  project: string,
+  tell: (happening: Happening) => void,
+): () => void {
+  /** Where each function's code was unpacked to. */
+  const taskRoots = new Map<string, string>();
+  return events.on((event) => {
+    if (event.kind === "begun") taskRoots.set(event.functionName, event.taskRoot);
+    const happening = happeningOf(event, (functionName) => taskRoots.get(functionName) ?? "", project);
+    if (happening) tell(happening);
+  });
+}
+
+/** @returns nothing for what nobody would look at */
+function happeningOf(
+  event: AwsEvent,
+  taskRootOf: (functionName: string) => string,
+  project: string,
+): Happening | undefined {
+  const { kind, time } = event;
+  switch (kind) {
+    case "put": {
+      const { bucket, key, versionId, size } = event;
+      return { kind, time, bucket, key, versionId, size };
+    }
+    case "undelivered": {
+      const { objects, attempt, lost, error } = event;
+      return { kind, time, objects, attempt, lost, error: messageOf(error) };
+    }
+    case "published": {
+      const { topicArn, notificationId, objects } = event;
+      return { kind, time, topicArn, notificationId, objects };
+    }
+    case "delivered": {
+      const { notificationId, queueArn, messageId } = event;
+      return { kind, time, notificationId, queueArn, messageId };
+    }
+    case "sent": {
+      const { queueArn, messageId, body } = event;
+      return { kind, time, queueArn, messageId, objects: toldIn(body) };
+    }
+    case "begun": {
+      const { requestId, functionName } = event;
+      const messages = event.messages.map(({ messageId, body }) => ({ messageId, objects: toldIn(body) }));
+      return { kind, time, requestId, functionName, messages };
+    }
+    case "logged": {
+      const { functionName, requestId, line } = event;
+      const error = loggedError(line)?.error as Partial<Error> | undefined;
+      const failed = error && failedWith(error, taskRootOf(functionName), project);
+      return { kind, time, functionName, requestId, line: line.slice(0, MAX_LINE), failed };
+    }
+    case "ended": {
+      const { requestId, functionName, failedMessages, error, taskRoot } = event;
+      const messageIds = event.messages.map(({ messageId }) => messageId);
+      const thrown = error && { message: error.message, stack: error.error?.stackTrace };
+      const failed = thrown && failedWith(thrown, taskRoot, project);
+      return { kind, time, requestId, functionName, messageIds, failedMessages, failed };
+    }
+    case "decided": {
+      const { principal, action, resource, allowed, statement, message } = event;
+      if (allowed && !OF_IMAGES.test(action)) return undefined;
+      const by = statement && `${statement.policy}, ${statement.sid}`;
+      return { kind, time, who: nameOf(principal), action, resource, allowed, by, message };
+    }
+    case "received":
+    case "deleted":
+    case "deadLettered":
+      return event;
+  }
+}
+
+function toldIn(body: string): Told[] {
+  try {
+    return createdObjects(body).map(({ bucket, key, versionId, size, createdAt }) => {
+      return { bucket, key, versionId, size, created: createdAt?.getTime() };
+    });
+  } catch {
+    return [];
+  }
+}
+
+function failedWith(
+  error: { readonly name?: string; readonly message?: string; readonly stack?: unknown },
+  taskRoot: string,
+  project: string,
+): Failed {
+  const { name, message = "", stack } = error;
+  const trace = lines(stack);
+  const place = placeIn(trace, taskRoot);
+  return {
+    what: firstLine(name ? `${name}: ${message}` : message),
+    place,
+    code: place && sourceLine(project, place),
+    stack: trace.join("\n").slice(0, MAX_LINE),
+  };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function nameOf(principal: EventDetails["decided"]["principal"]): string {
+  switch (principal.type) {
+    case "service":
+      return principal.name;
+    case "anonymous":
+      return "anybody";
+    case "role":
+    case "user":
+      return principal.arn.slice(principal.arn.lastIndexOf(":") + 1);
+  }
+}

@@ -1,0 +1,183 @@
+import "./page.css";
+import { render } from "preact";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import type { Done, ImageSummary, Snapshot, Tick } from "../protocol.ts";
+import { upload } from "./api.ts";
+import { Controls } from "./controls.tsx";
+import { Counters } from "./counters.tsx";
+import { Paints } from "./drawing.tsx";
+import { Gallery } from "./gallery.tsx";
+import { Stage } from "./stage.tsx";
+import { type Known, taken } from "./state.ts";
+import { StoryDialog } from "./story.tsx";
+import { STATES } from "./words.ts";
+
+type Listener = (news: Snapshot | Tick) => void;
+
+/** Milliseconds that a message is shown. */
+const SHOWN_MS = 8000;
+
+function App() {
+  const { known, connected, onNews } = useNews();
+  const [opened, setOpened] = useState<ImageSummary>();
+  const [rejectedBy, setRejectedBy] = useState<string>();
+  const [done, setDone] = useState<Done>();
+  const canUpload = known?.abilities.upload ?? false;
+  const onDone = useCallback((what: Done) => setDone(what), []);
+  const dragging = useDrop(canUpload, onDone);
+  useEffect(() => {
+    const timer = setTimeout(() => setDone(undefined), SHOWN_MS);
+    return () => clearTimeout(timer);
+  }, [done]);
+  if (!known) return <p class="connecting">{connected ? "" : "Connecting to the machine…"}</p>;
+  const { topology, counts, history, images } = known;
+  return (
+    <>
+      <Paints />
+      <header class="head">
+        <h1>
+          Image machine <small>{topology.title && `${topology.title}, ${topology.place}`}</small>
+        </h1>
+        <StatusLine known={known} connected={connected} />
+      </header>
+      <main>
+        <Counters counts={counts} history={history} />
+        <Stage
+          known={known}
+          onNews={onNews}
+          onOpen={setOpened}
+          onRejected={(worker) => {
+            setRejectedBy(worker);
+            document.getElementById("gallery-title")?.focus();
+          }}
+        />
+        <Commentary images={images} />
+        <Controls known={known} onDone={onDone} />
+        <Gallery
+          images={images}
+          rejectedBy={rejectedBy}
+          onAll={() => setRejectedBy(undefined)}
+          onOpen={setOpened}
+        />
+      </main>
+      {opened && (
+        <StoryDialog
+          key={opened.id}
+          image={images.get(opened.id) ?? opened}
+          abilities={known.abilities}
+          onDone={onDone}
+          onClose={() => setOpened(undefined)}
+        />
+      )}
+      <div class="toast" role="status">
+        {done && <p class={done.ok ? "good" : "bad"}>{done.message}</p>}
+      </div>
+      {dragging && <div class="drop-here">Drop them into the bucket</div>}
+    </>
+  );
+}
+
+/** What the server tells, and whether it does. */
+function useNews() {
+  const [state, setState] = useState<{ known: Known | undefined; connected: boolean }>({
+    known: undefined,
+    connected: false,
+  });
+  const listeners = useRef(new Set<Listener>());
+  const last = useRef<Snapshot | undefined>(undefined);
+  useEffect(() => {
+    const source = new EventSource("events");
+    source.onmessage = ({ data }) => {
+      const news = JSON.parse(data) as Snapshot | Tick;
+      if (news.kind === "snapshot") last.current = news;
+      setState(({ known }) => ({ known: taken(known, news, Date.now()), connected: true }));
+      for (const listener of listeners.current) listener(news);
+    };
+    // The browser tries again by itself, and is told all anew.
+    source.onerror = () => setState(({ known }) => ({ known, connected: false }));
+    return () => source.close();
+  }, []);
+  const onNews = useCallback((listener: Listener) => {
+    listeners.current.add(listener);
+    if (last.current) listener(last.current);
+    return () => void listeners.current.delete(listener);
+  }, []);
+  return { ...state, onNews };
+}
+
+/** Takes files that are dropped on the page or pasted. @returns whether some are being dragged over it */
+function useDrop(canUpload: boolean, onDone: (done: Done) => void): boolean {
+  const [dragging, setDragging] = useState(false);
+  useEffect(() => {
+    const take = async (files: FileList | undefined) => {
+      if (canUpload && files && files.length > 0) onDone(await upload([...files]));
+    };
+    const over = (event: DragEvent) => {
+      if (!event.dataTransfer?.types.includes("Files")) return;
+      event.preventDefault();
+      setDragging(canUpload);
+    };
+    const leave = (event: DragEvent) => {
+      if (!event.relatedTarget) setDragging(false);
+    };
+    const drop = (event: DragEvent) => {
+      event.preventDefault();
+      setDragging(false);
+      void take(event.dataTransfer?.files);
+    };
+    const paste = (event: ClipboardEvent) => void take(event.clipboardData?.files);
+    const all = [
+      ["dragover", over],
+      ["dragleave", leave],
+      ["drop", drop],
+      ["paste", paste],
+    ] as const;
+    for (const [name, listener] of all) addEventListener(name, listener as EventListener);
+    return () => {
+      for (const [name, listener] of all) removeEventListener(name, listener as EventListener);
+    };
+  }, [canUpload, onDone]);
+  return dragging;
+}
+
+function StatusLine({ known: { status }, connected }: { known: Known; connected: boolean }) {
+  const { state, message, chaos } = status;
+  const [tone, text] = !connected
+    ? ["bad", "The connection is gone; the page tries again."]
+    : state === "running"
+      ? chaos === undefined
+        ? ["good", "running"]
+        : ["bad", `running, and things go wrong on purpose (seed ${chaos})`]
+      : state === "starting"
+        ? ["busy", "starting"]
+        : ["bad", message ?? "It does not run; the terminal says why."];
+  return (
+    <p class={`status ${tone}`} role="status">
+      {text}
+    </p>
+  );
+}
+
+/** Says in a sentence what happened last. */
+function Commentary({ images }: { images: Known["images"] }) {
+  const newest = [...images.values()].at(-1);
+  if (!newest) {
+    return (
+      <p class="commentary">
+        Put an image into the bucket: every worker is told, makes its own of it, and what it made hangs in its
+        frame.
+      </p>
+    );
+  }
+  const { key, legs } = newest;
+  const said = legs.map(({ worker, state, reason }) => {
+    return `${worker}: ${STATES[state].word}${state === "rejected" && reason ? ` (${reason})` : ""}`;
+  });
+  return (
+    <p class="commentary">
+      <bdi>{key}</bdi>: {said.join("; ")}.
+    </p>
+  );
+}
+
+render(<App />, document.body);

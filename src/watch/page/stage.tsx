@@ -1,0 +1,397 @@
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import type { ImageSummary, Snapshot, Tick, WorkerView } from "../protocol.ts";
+import { pictureAddress } from "./api.ts";
+import { Part, type PartName, Room } from "./drawing.tsx";
+import { type FanOutPlace, type Lane, type Layout, layoutOf, type Point, type Thing } from "./layout.ts";
+import type { Known } from "./state.ts";
+import { Thumbnails } from "./thumbnails.ts";
+import { Travel } from "./travel.ts";
+import { count, doesWhat } from "./words.ts";
+
+export interface StageProps {
+  readonly known: Known;
+  /** Has the stage told of news. @returns what ends it */
+  readonly onNews: (listener: (news: Snapshot | Tick) => void) => () => void;
+  readonly onOpen: (image: ImageSummary) => void;
+  readonly onRejected: (worker: string) => void;
+}
+
+const GEARS: readonly PartName[] = ["brass", "copper", "steel"];
+
+/** The machine, and images that travel through it. */
+export function Stage({ known, onNews, onOpen, onRejected }: StageProps) {
+  const box = useRef<HTMLElement>(null);
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const [width, setWidth] = useState(0);
+  const [shown, setShown] = useState<ReadonlyMap<string, ImageSummary>>(new Map());
+  const { topology } = known;
+  const layout = useMemo(() => layoutOf(topology, width), [topology, width]);
+  const now = useRef({ layout, known, setShown });
+  now.current = { layout, known, setShown };
+  const travel = useRef<Travel | undefined>(undefined);
+
+  useEffect(() => {
+    const element = box.current;
+    if (!element) return;
+    const observer = new ResizeObserver(() => setWidth(element.clientWidth));
+    observer.observe(element);
+    setWidth(element.clientWidth);
+    return () => observer.disconnect();
+  }, []);
+
+  useEffect(() => {
+    if (!box.current || !canvas.current) return;
+    return animate(box.current, canvas.current, now, onNews, (made) => {
+      travel.current = made;
+    });
+  }, [onNews]);
+
+  const find = (event: MouseEvent): ImageSummary | undefined => {
+    const { left, top } = canvas.current?.getBoundingClientRect() ?? { left: 0, top: 0 };
+    return travel.current?.imageAt({ x: event.clientX - left, y: event.clientY - top });
+  };
+  const workers = new Map(
+    topology.fanOuts.flatMap(({ workers }) => workers.map((each) => [each.name, each])),
+  );
+  let gear = 0;
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: the images below the stage are buttons for the same.
+    <section
+      class={`stage ${layout.narrow ? "narrow" : ""}`}
+      aria-label="The machine"
+      ref={box}
+      style={{ height: `${layout.height}px` }}
+      onClick={(event) => {
+        const image = find(event);
+        if (image) onOpen(image);
+      }}
+      onMouseMove={(event) => {
+        if (box.current) box.current.style.cursor = find(event) ? "pointer" : "";
+      }}
+    >
+      <Room />
+      <div class="beam" />
+      <div class="floor" />
+      {width > 0 && <Ways layout={layout} />}
+      {layout.fanOuts.map((place, index) => (
+        <FanOutStations
+          key={place.name}
+          place={place}
+          view={topology.fanOuts[index]}
+          known={known}
+          narrow={layout.narrow}
+        />
+      ))}
+      {layout.fanOuts.flatMap(({ lanes }) =>
+        lanes.map((lane) => (
+          <LaneStations
+            key={lane.worker}
+            lane={lane}
+            worker={workers.get(lane.worker)}
+            gear={GEARS[gear++ % GEARS.length] ?? "brass"}
+            known={known}
+            shown={shown.get(lane.worker)}
+            onOpen={onOpen}
+            onRejected={onRejected}
+          />
+        )),
+      )}
+      <canvas ref={canvas} />
+      {!layout.narrow && (
+        <div class="cat">
+          <Part name="cat" />
+        </div>
+      )}
+    </section>
+  );
+}
+
+interface Current {
+  readonly layout: Layout;
+  readonly known: Known;
+  readonly setShown: (
+    update: (shown: ReadonlyMap<string, ImageSummary>) => ReadonlyMap<string, ImageSummary>,
+  ) => void;
+}
+
+/** Draws what travels, frame by frame, while there is something to draw. @returns what ends it */
+function animate(
+  box: HTMLElement,
+  canvas: HTMLCanvasElement,
+  now: { readonly current: Current },
+  onNews: StageProps["onNews"],
+  onMade: (travel: Travel) => void,
+): () => void {
+  const context = canvas.getContext("2d");
+  if (!context) return () => {};
+  const reduced = matchMedia("(prefers-reduced-motion: reduce)");
+  let frame = 0;
+  let last = 0;
+  const wake = () => {
+    if (frame === 0) frame = requestAnimationFrame(draw);
+  };
+  const thumbnails = new Thumbnails(wake);
+  const angles = () =>
+    new Map(
+      now.current.known.topology.fanOuts.flatMap(({ workers }) =>
+        workers.map(({ name, angle }) => [name, angle]),
+      ),
+    );
+  const travel = new Travel({
+    layout: () => now.current.layout,
+    angleOf: (worker) => {
+      const angle = angles().get(worker) ?? 0;
+      return angle > 180 ? angle - 360 : angle;
+    },
+    pictureOf: (image) => thumbnails.of(image),
+    isStill: () => reduced.matches,
+    onResult: (worker, image) => now.current.setShown((shown) => new Map(shown).set(worker, image)),
+  });
+  onMade(travel);
+  const draw = (time: number) => {
+    frame = 0;
+    const began = performance.now();
+    const { width, height } = now.current.layout;
+    const ratio = devicePixelRatio || 1;
+    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
+      canvas.width = Math.round(width * ratio);
+      canvas.height = Math.round(height * ratio);
+    }
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    travel.draw(context, time);
+    turnGears(box, travel, now.current.known);
+    look(box, travel.focus);
+    performance.measure("frame", { start: began, end: performance.now() });
+    // What has come to rest settles for a moment.
+    if (travel.busy) last = time;
+    if (time - last < 1000) wake();
+    else box.querySelectorAll(".turning").forEach((each) => void each.classList.remove("turning"));
+  };
+  const stop = onNews((news) => {
+    if (news.kind === "snapshot") {
+      travel.place(news.images);
+      now.current.setShown(() => lastResults(news.images));
+    } else {
+      travel.move(news.images, news.flow, performance.now());
+    }
+    last = performance.now();
+    wake();
+  });
+  const settle = () => {
+    last = performance.now();
+    wake();
+  };
+  const observer = new ResizeObserver(settle);
+  observer.observe(box);
+  return () => {
+    stop();
+    observer.disconnect();
+    cancelAnimationFrame(frame);
+  };
+}
+
+/** The newest image of each worker that has a result. */
+function lastResults(images: readonly ImageSummary[]): Map<string, ImageSummary> {
+  const last = new Map<string, ImageSummary>();
+  for (const image of images) {
+    for (const { worker, state } of image.legs) if (state === "done") last.set(worker, image);
+  }
+  return last;
+}
+
+function turnGears(box: HTMLElement, { turning, busy }: Travel, { counts }: Known): void {
+  for (const gear of box.querySelectorAll<HTMLElement>("[data-gear]")) {
+    const worker = gear.dataset.gear ?? "";
+    const works = (counts.workers[worker]?.inFlight ?? 0) > 0 && busy;
+    gear.classList.toggle("turning", turning.has(worker) || works);
+  }
+  for (const pulley of box.querySelectorAll(".pulley")) pulley.classList.toggle("turning", busy);
+}
+
+/** Has the cat look at something. */
+function look(box: HTMLElement, focus: Point | undefined): void {
+  const cat = box.querySelector<HTMLElement>(".cat");
+  const pupils = cat?.querySelector(".pupil");
+  if (!cat || !pupils) return;
+  const eyes = { x: cat.offsetLeft + cat.offsetWidth * 0.38, y: cat.offsetTop + cat.offsetHeight * 0.27 };
+  const gaze = focus ? Math.atan2(focus.y - eyes.y, focus.x - eyes.x) : -0.9;
+  pupils.setAttribute(
+    "transform",
+    `translate(${(8 * Math.cos(gaze)).toFixed(1)} ${(8 * Math.sin(gaze)).toFixed(1)})`,
+  );
+}
+
+function at({ x, y, size }: Thing): { left: string; top: string; width: string } {
+  return { left: `${x}px`, top: `${y}px`, width: `${size}px` };
+}
+
+/** Ropes, shelves and chutes between the stations. */
+function Ways({ layout: { width, height, ways, fanOuts } }: { layout: Layout }) {
+  const lines = [...ways].filter(([link]) => !link.includes("dead:") && !/^function:.*>queue:/.test(link));
+  const points = (way: readonly Point[]) => way.map(({ x, y }) => `${x},${y}`).join(" ");
+  return (
+    <svg class="ways" width={width} height={height} aria-hidden="true">
+      {lines.map(([link, way]) => (
+        <polyline key={link} class="rope-edge" points={points(way)} />
+      ))}
+      {lines.map(([link, way]) => (
+        <polyline key={link} class="rope" points={points(way)} />
+      ))}
+      {fanOuts.flatMap(({ lanes }) =>
+        lanes.map(({ worker, queue, function: gear, dead }) => {
+          const chute = `M${gear.x},${gear.y + gear.size * 0.3}Q${gear.x},${dead.y - 34} ${dead.x},${dead.y - 22}`;
+          return (
+            <g key={worker}>
+              <path class="chute-edge" d={chute} />
+              <path class="chute" d={chute} />
+              <Shelf {...queue} />
+            </g>
+          );
+        }),
+      )}
+    </svg>
+  );
+}
+
+/** The shelf of a queue, that pictures stand on. */
+function Shelf({ x, y, size }: Thing) {
+  const [left, top] = [x - size / 2, y + 20];
+  return (
+    <g class="shelf">
+      {[0.18, 0.82].map((part) => (
+        <g
+          key={part}
+          transform={`translate(${left + size * part} ${top + 10}) scale(${part < 0.5 ? 0.62 : -0.62} 0.62)`}
+        >
+          <use href="#bracket" />
+        </g>
+      ))}
+      <rect x={left} y={top} width={size} height="15" rx="4" fill="url(#wood)" />
+      <path d={`M${left + 14},${top + 6}h${size * 0.3}M${left + size * 0.5},${top + 9}h${size * 0.36}`} />
+    </g>
+  );
+}
+
+interface FanOutProps {
+  readonly place: FanOutPlace;
+  readonly view: Known["topology"]["fanOuts"][number] | undefined;
+  readonly known: Known;
+  readonly narrow: boolean;
+}
+
+function FanOutStations({ place: { source, topic }, view, known }: FanOutProps) {
+  const isSeveral = known.topology.fanOuts.length > 1;
+  return (
+    <>
+      <div class="station bucket" style={at(source)}>
+        <Part name="bucket" />
+      </div>
+      <Tag at={{ x: source.x, y: source.y + source.size * 0.72 }} step="1" title="Bucket" name={view?.source}>
+        {isSeveral ? view?.name : "Images are put here."}
+      </Tag>
+      <div class="station pulley" style={at(topic)}>
+        <Part name="pulley" />
+      </div>
+      <Tag at={{ x: topic.x, y: topic.y + topic.size * 0.62 }} step="2" title="Topic" name={view?.topic}>
+        Tells every worker.
+      </Tag>
+    </>
+  );
+}
+
+interface LaneProps {
+  readonly lane: Lane;
+  readonly worker: WorkerView | undefined;
+  readonly gear: PartName;
+  readonly known: Known;
+  readonly shown: ImageSummary | undefined;
+  readonly onOpen: (image: ImageSummary) => void;
+  readonly onRejected: (worker: string) => void;
+}
+
+function LaneStations({ lane, worker, gear, known, shown, onOpen, onRejected }: LaneProps) {
+  if (!worker) return null;
+  const { queue, function: middle, results, dead } = lane;
+  const counts = known.counts.workers[lane.worker];
+  const waiting = counts?.waiting ?? 0;
+  const letters = counts?.dead ?? 0;
+  const reason = lastReason(known, lane.worker);
+  return (
+    <>
+      <Tag at={{ x: queue.x, y: queue.y + 62 }} step="3" title="Queue" name={worker.queue} number={waiting}>
+        Images wait their turn.
+      </Tag>
+      <div class="station gear" style={at(middle)} data-gear={lane.worker}>
+        <Part name={gear} />
+      </div>
+      <Tag at={{ x: middle.x, y: lane.top + 2 }} step="4" title={lane.worker} name={worker.function} up>
+        {worker.told ? `Only of ${worker.told}.` : doesWhat(worker)}
+      </Tag>
+      <div class="station frame" style={at(results)}>
+        <Part name="frame" />
+        {shown && (
+          <button type="button" onClick={() => onOpen(shown)}>
+            <img src={pictureAddress(shown, "large", lane.worker)} alt={`${shown.key} of ${lane.worker}`} />
+          </button>
+        )}
+      </div>
+      <Tag
+        at={{ x: results.x, y: results.y + results.size * 0.46 }}
+        step="5"
+        title="Results"
+        number={counts?.done ?? undefined}
+      >
+        {shown ? shown.key : "They come here."}
+      </Tag>
+      <div class={`station crate ${letters > 0 ? "full" : ""}`} style={at(dead)}>
+        <Part name="crate" />
+      </div>
+      <button
+        type="button"
+        class={`tag dead ${letters > 0 ? "full" : ""}`}
+        style={{ left: `${dead.x + dead.size / 2 + 6}px`, top: `${dead.y - 24}px` }}
+        title={worker.deadLetterQueue}
+        onClick={() => onRejected(lane.worker)}
+      >
+        <strong>
+          Dead letters <b class="number">{count(letters)}</b>
+        </strong>
+        <span>{letters > 0 ? (reason ?? "What could not be done.") : "What cannot be done, and why."}</span>
+      </button>
+    </>
+  );
+}
+
+/** Why a worker rejected the last image that it did. */
+function lastReason({ images }: Known, worker: string): string | undefined {
+  let reason: string | undefined;
+  for (const { legs } of images.values()) {
+    const leg = legs.find((each) => each.worker === worker);
+    if (leg?.state === "rejected" && leg.reason) reason = leg.reason;
+  }
+  return reason;
+}
+
+interface TagProps {
+  readonly at: Point;
+  readonly step: string;
+  readonly title: string;
+  /** As it is called elsewhere. */
+  readonly name?: string | undefined;
+  readonly number?: number | undefined;
+  /** Whether it hangs above its point. */
+  readonly up?: boolean;
+  readonly children?: preact.ComponentChildren;
+}
+
+/** A paper tag at a station. */
+function Tag({ at: { x, y }, step, title, name, number, up, children }: TagProps) {
+  return (
+    <div class={`tag ${up ? "up" : ""}`} style={{ left: `${x}px`, top: `${y}px` }} title={name}>
+      <strong>
+        <i>{step}</i> {title} {number !== undefined && <b class="number">{count(number)}</b>}
+      </strong>
+      <span>{children}</span>
+    </div>
+  );
+}

@@ -1,0 +1,45 @@
+import type { ImageSummary, Second, Snapshot, Tick } from "../protocol.ts";
+
+/** Images that the page remembers: more than anybody looks at. */
+const MAX_IMAGES = 400;
+/** Seconds that sparklines show. */
+export const SECONDS = 60;
+
+/** What the page knows. It is replaced, not changed. */
+export interface Known extends Omit<Snapshot, "kind" | "images"> {
+  /** By their ids, the oldest first. */
+  readonly images: ReadonlyMap<string, ImageSummary>;
+  /** By how many milliseconds the clock of what is told is ahead of this computer's. */
+  readonly ahead: number;
+}
+
+/** Takes news. A snapshot replaces all that was known, so that nothing is there twice after a connection broke. */
+export function taken(known: Known | undefined, news: Snapshot | Tick, now: number): Known | undefined {
+  if (news.kind === "snapshot") {
+    const { kind: _, images, ...rest } = news;
+    return { ...rest, images: new Map(images.map((image) => [image.id, image])), ahead: news.time - now };
+  }
+  // What changed before a snapshot came is in the snapshot.
+  if (!known) return undefined;
+  const { time, status, counts, second } = news;
+  const images = news.images.length === 0 ? known.images : withChanged(known.images, news.images);
+  const history = second ? withSecond(known.history, second) : known.history;
+  return { ...known, time, status, counts, history, images };
+}
+
+function withChanged(
+  known: ReadonlyMap<string, ImageSummary>,
+  changed: readonly ImageSummary[],
+): Map<string, ImageSummary> {
+  const images = new Map(known);
+  for (const image of changed) images.set(image.id, image);
+  for (const id of images.keys()) {
+    if (images.size <= MAX_IMAGES) break;
+    images.delete(id);
+  }
+  return images;
+}
+
+function withSecond(history: readonly Second[], second: Second): readonly Second[] {
+  return [...history.filter((each) => each.second < second.second), second].slice(-SECONDS);
+}

@@ -1,0 +1,287 @@
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import path from "node:path";
+import { pipeline } from "node:stream/promises";
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
+import { bundlePage } from "./bundle.ts";
+import { judge, type Place } from "./guard.ts";
+import { Pictures, smallImage } from "./pictures.ts";
+import type { Done, Selection, Snapshot, Tick } from "./protocol.ts";
+import type { Source } from "./source.ts";
+
+/** Bytes of an upload: as much as a worker may accept, and more. */
+const MAX_UPLOAD = 256 * 1024 * 1024;
+const MAX_COMMAND = 10_000;
+const MAX_BURST = 10_000;
+
+/** What every answer is held to, whatever a stranger's file or name has in it. */
+const HEADERS = {
+  "content-security-policy":
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  "cache-control": "no-store",
+};
+
+export interface WatchServer {
+  /** What a person opens. */
+  readonly address: string;
+  close(): Promise<void>;
+}
+
+/**
+ * Serves the watch page on 127.0.0.1.
+ * @param port where, if it is free; any other one where it is not
+ */
+export async function serveWatch(source: Source, port = 0): Promise<WatchServer> {
+  const token = randomBytes(16).toString("base64url");
+  const pictures = new Pictures();
+  const place = { port: 0, token };
+  const server = createServer((request, response) => {
+    answer(request, response, { source, pictures, place }).catch((error) => {
+      const message = error instanceof Error ? error.message : String(error);
+      if (response.headersSent) response.destroy();
+      else send(response, 500, "text/plain; charset=utf-8", message);
+    });
+  });
+  await listen(server, port).catch(() => listen(server, 0));
+  place.port = (server.address() as AddressInfo).port;
+  return {
+    address: `http://127.0.0.1:${place.port}/${token}/`,
+    async close() {
+      server.close();
+      server.closeAllConnections();
+      if (server.listening) await once(server, "close");
+    },
+  };
+}
+
+async function listen(server: ReturnType<typeof createServer>, port: number): Promise<void> {
+  server.listen(port, "127.0.0.1");
+  await once(server, "listening");
+}
+
+interface Context {
+  readonly source: Source;
+  readonly pictures: Pictures;
+  readonly place: Place;
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, context: Context): Promise<void> {
+  for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
+  const judged = judge(request, context.place);
+  if ("refused" in judged) return send(response, 403, "text/plain; charset=utf-8", judged.refused);
+  const [what = "", id = ""] = judged.path.split("/");
+  const { method } = request;
+  if (method === "POST") return act(request, response, context.source, what, judged.query);
+  if (method !== "GET") return send(response, 405, "text/plain; charset=utf-8", "It is not done here.");
+  switch (what) {
+    case "":
+      return index(response);
+    case "page.js":
+    case "page.css":
+      return asset(request, response, what);
+    case "icon.png":
+      return send(response, 200, "image/png", await smallImage(0));
+    case "events":
+      return events(request, response, context.source);
+    case "story": {
+      const story = await context.source.story(id);
+      return story ? sendJson(response, 200, story) : notFound(response);
+    }
+    case "picture":
+      return picture(response, context, id, judged.query);
+    case "file":
+      return file(response, context.source, id, judged.query);
+    default:
+      return notFound(response);
+  }
+}
+
+async function index(response: ServerResponse): Promise<void> {
+  const { version } = await bundlePage();
+  const html = `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Rube Goldberg Image Machine</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<link rel="icon" href="icon.png">
+<link rel="stylesheet" href="page.css?${version}">
+<body><noscript>This page draws with JavaScript, which is switched off here.</noscript>
+<script type="module" src="page.js?${version}"></script>
+</body>
+</html>
+`;
+  send(response, 200, "text/html; charset=utf-8", html);
+}
+
+const TYPES = { "page.js": "text/javascript", "page.css": "text/css" };
+
+async function asset(
+  request: IncomingMessage,
+  response: ServerResponse,
+  name: keyof typeof TYPES,
+): Promise<void> {
+  const { js, css } = await bundlePage();
+  const body = name === "page.js" ? js : css;
+  // Its address has the version of its contents.
+  response.setHeader("cache-control", "private, max-age=31536000, immutable");
+  const type = `${TYPES[name]}; charset=utf-8`;
+  if (!/\bgzip\b/.test(String(request.headers["accept-encoding"]))) return send(response, 200, type, body);
+  response.setHeader("content-encoding", "gzip");
+  send(response, 200, type, await promisify(gzip)(body));
+}
+
+/** Tells of everything as it happens. A browser that is slow is told less often, and then all at once. */
+function events(request: IncomingMessage, response: ServerResponse, source: Source): void {
+  response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8" });
+  response.write("retry: 1000\n\n");
+  let behind = false;
+  const tell = (news: Snapshot | Tick) => {
+    if (response.writableNeedDrain) behind = true;
+    else response.write(`data: ${JSON.stringify(news)}\n\n`);
+  };
+  response.on("drain", () => {
+    if (!behind) return;
+    behind = false;
+    tell(source.snapshot());
+  });
+  const stop = source.watch(tell);
+  tell(source.snapshot());
+  request.on("close", stop);
+}
+
+async function picture(
+  response: ServerResponse,
+  { source, pictures }: Context,
+  id: string,
+  query: URLSearchParams,
+): Promise<void> {
+  const opened = await source.open(id, query.get("worker") ?? undefined);
+  const made = opened && (await pictures.of(opened, query.get("size") === "thumb" ? "thumb" : "large"));
+  if (!made) return notFound(response);
+  // An identifier is of one version, of which there is one result; a watch begins with other identifiers.
+  response.setHeader("cache-control", "private, max-age=60");
+  send(response, 200, "image/webp", made);
+}
+
+/** A stranger's file, which no browser is to open by itself. */
+async function file(
+  response: ServerResponse,
+  source: Source,
+  id: string,
+  query: URLSearchParams,
+): Promise<void> {
+  const opened = await source.open(id, query.get("worker") ?? undefined);
+  if (!opened) return notFound(response);
+  response.writeHead(200, {
+    "content-type": "application/octet-stream",
+    "content-length": opened.size,
+    "content-disposition": attachment(path.posix.basename(opened.key)),
+    "content-security-policy": "default-src 'none'; sandbox",
+  });
+  await pipeline(opened.body, response);
+}
+
+/** Names a download, as RFC 6266 has it: any text is safe in it. */
+export function attachment(name: string): string {
+  const plain = name.replaceAll(/[^\w. -]/g, "_");
+  const encoded = encodeURIComponent(name.toWellFormed()).replaceAll(
+    /['()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+  return `attachment; filename="${plain}"; filename*=UTF-8''${encoded}`;
+}
+
+async function act(
+  request: IncomingMessage,
+  response: ServerResponse,
+  source: Source,
+  what: string,
+  query: URLSearchParams,
+): Promise<void> {
+  try {
+    const message = await done(request, source, what, query);
+    if (message === undefined) return notFound(response);
+    sendJson(response, 200, { ok: true, message } satisfies Done);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    sendJson(response, 400, { ok: false, message } satisfies Done);
+  }
+}
+
+/** @returns a sentence, or nothing where the source does not do that */
+async function done(
+  request: IncomingMessage,
+  source: Source,
+  what: string,
+  query: URLSearchParams,
+): Promise<string | undefined> {
+  if (what === "upload") {
+    const name = query.get("name") ?? "";
+    if (name === "") throw new Error("The file has no name.");
+    return source.upload?.(name, await bodyOf(request, MAX_UPLOAD));
+  }
+  const command = commandOf(await bodyOf(request, MAX_COMMAND));
+  switch (what) {
+    case "burst": {
+      const { count } = command;
+      const isCount = Number.isInteger(count) && Number(count) >= 1 && Number(count) <= MAX_BURST;
+      if (!isCount) throw new Error(`A burst has from 1 to ${MAX_BURST} images.`);
+      return source.burst?.(Number(count));
+    }
+    case "redrive":
+      return source.redrive?.(selectionOf(command));
+    case "drop":
+      return source.drop?.(selectionOf(command));
+    case "chaos":
+      return source.chaos?.(textOf(command.seed));
+    default:
+      return undefined;
+  }
+}
+
+function commandOf(body: Buffer): Record<string, unknown> {
+  const command: unknown = body.length === 0 ? {} : JSON.parse(body.toString());
+  if (typeof command !== "object" || command === null) throw new Error("The request is no JSON object.");
+  return command as Record<string, unknown>;
+}
+
+function selectionOf(command: Record<string, unknown>): Selection {
+  const [worker, image] = [textOf(command.worker), textOf(command.image)];
+  return { ...(worker !== undefined && { worker }), ...(image !== undefined && { image }) };
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+async function bodyOf(request: IncomingMessage, max: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > max) throw new Error(`The file is larger than ${max / 1024 / 1024} MiB.`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function notFound(response: ServerResponse): void {
+  send(response, 404, "text/plain; charset=utf-8", "There is nothing.");
+}
+
+function sendJson(response: ServerResponse, status: number, value: unknown): void {
+  send(response, status, "application/json; charset=utf-8", JSON.stringify(value));
+}
+
+function send(response: ServerResponse, status: number, type: string, body: string | Buffer): void {
+  response.writeHead(status, { "content-type": type });
+  response.end(body);
+}
