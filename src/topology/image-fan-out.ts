@@ -310,7 +310,7 @@ export class ImageFanOut extends pulumi.ComponentResource {
   subscribe(name: string, listener: Listener): aws.sns.TopicSubscription {
     const own = this.#shared.name;
     checkName(`ImageFanOut "${own}": subscribe`, name);
-    checkListener(`ImageFanOut "${own}": subscribe "${name}"`, listener);
+    checkListener(`ImageFanOut "${own}": subscribe "${name}"`, listener, this.#shared.settings);
     if (this.#listeners.has(name)) {
       throw new ArgumentError(`ImageFanOut "${own}": subscribe has a listener "${name}" already.`);
     }

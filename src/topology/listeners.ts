@@ -1,24 +1,29 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import type { ImageFilter } from "../image-filter.ts";
 import { ArgumentError } from "./argument-error.ts";
+import { filterOf, ONLY, subscriptionFilter } from "./filters.ts";
 import { queuePolicy } from "./policies.ts";
+import type { OnlySettings } from "./setting-types.ts";
 
 /** Whoever else is told: a queue, a function, or an address, of which the owner confirms the first message. */
 export type Listener = (
-  | {
-      readonly queue: aws.sqs.Queue;
-      /**
-       * Whether the queue gets a policy that lets the topic send to it. A queue has one policy: where it has one already, that
-       * has to allow it. @default true
-       */
-      readonly policy?: boolean;
-    }
+  | { readonly queue: aws.sqs.Queue }
   | { readonly function: aws.lambda.Function }
   | { readonly email: string }
   | { readonly https: string }
 ) & {
   /** The topic: of new images, or of results. @default created */
   readonly topic?: "created" | "completed";
+  /** Which images, or results, it is told of. @default all */
+  readonly only?: OnlySettings;
+  /** Queue for what cannot be delivered, to whichever kind of listener. @default none: it is lost to the listener */
+  readonly deadLetterQueue?: aws.sqs.Queue;
+  /**
+   * Whether its queues get policies that let the topic send to them. A queue has one policy: where it has one already, that
+   * has to allow it. @default true
+   */
+  readonly policy?: boolean;
 };
 
 /** Kinds of listeners, and what each must be, for checks. */
@@ -29,9 +34,17 @@ const KINDS: Record<string, readonly [ok: (value: unknown) => boolean, what: str
   https: [(value) => URL.canParse(String(value)) && /^https:/.test(String(value)), "an address with https:"],
 };
 
-/** @throws ArgumentError where it is none, or more than one at once */
-export function checkListener(subject: string, given: Listener): void {
-  const { policy, topic = "created", ...kinds } = given as Record<string, unknown>;
+/**
+ * @param subject whose it is, to begin a sentence with
+ * @param filter what the topic of new images is told of
+ * @throws ArgumentError where it is none, or more than one at once, or is never told of anything
+ */
+export function checkListener(
+  subject: string,
+  given: Listener,
+  filter: Pick<ImageFilter, "prefix" | "suffix">,
+): void {
+  const { policy, topic = "created", only, deadLetterQueue, ...kinds } = given as Record<string, unknown>;
   const [[kind = "", value] = [], ...others] = Object.entries(kinds);
   const known = KINDS[kind];
   if (!known || others.length > 0) {
@@ -49,9 +62,16 @@ export function checkListener(subject: string, given: Listener): void {
       `${subject}.topic is ${JSON.stringify(topic)}, but must be created or completed.`,
     );
   }
-  if (policy !== undefined && (kind !== "queue" || typeof policy !== "boolean")) {
-    throw new ArgumentError(`${subject}.policy is true or false, and of a queue alone.`);
+  if (deadLetterQueue !== undefined && !aws.sqs.Queue.isInstance(deadLetterQueue)) {
+    throw new ArgumentError(
+      `${subject}.deadLetterQueue is ${typeof deadLetterQueue}, but must be an aws.sqs.Queue.`,
+    );
   }
+  const hasQueue = kind === "queue" || deadLetterQueue !== undefined;
+  if (policy !== undefined && (!hasQueue || typeof policy !== "boolean")) {
+    throw new ArgumentError(`${subject}.policy is true or false, and of queues alone.`);
+  }
+  filterOf(`${subject}.`, topic === "created" ? filter : {}, ONLY.check(`${subject}.only`, only));
 }
 
 /**
@@ -64,14 +84,29 @@ export function subscribeListener(
   topic: aws.sns.Topic,
   opts: pulumi.CustomResourceOptions,
 ): aws.sns.TopicSubscription {
+  const { only, deadLetterQueue, policy = true } = listener;
+  const letTopicSend = (to: aws.sqs.Queue, what: string): pulumi.Resource[] => {
+    if (!policy) return [];
+    const document = pulumi.output({ queueArn: to.arn, topicArn: topic.arn }).apply(queuePolicy);
+    return [new aws.sqs.QueuePolicy(`${name}-${what}-policy`, { queueUrl: to.url, policy: document }, opts)];
+  };
+  // What a queue's policy refuses is lost, or a dead letter that is lost: SNS does not try it again.
+  const policies = deadLetterQueue ? letTopicSend(deadLetterQueue, "dead-letters") : [];
   const subscription = (
     args: Omit<aws.sns.TopicSubscriptionArgs, "topic">,
     dependsOn: pulumi.Resource[] = [],
   ) =>
     new aws.sns.TopicSubscription(
       `${name}-subscription`,
-      { topic: topic.arn, ...args },
-      { ...opts, dependsOn },
+      {
+        topic: topic.arn,
+        ...args,
+        ...(deadLetterQueue && {
+          redrivePolicy: pulumi.jsonStringify({ deadLetterTargetArn: deadLetterQueue.arn }),
+        }),
+        ...subscriptionFilter(ONLY.check("only", only)),
+      },
+      { ...opts, dependsOn: [...policies, ...dependsOn] },
     );
   if ("email" in listener) return subscription({ protocol: "email", endpoint: listener.email });
   if ("https" in listener) return subscription({ protocol: "https", endpoint: listener.https });
@@ -88,18 +123,9 @@ export function subscribeListener(
     );
     return subscription({ protocol: "lambda", endpoint: listener.function.arn }, [permission]);
   }
-  const { queue, policy = true } = listener;
-  // What the queue's policy refuses is lost: SNS does not try it again.
-  const allowed = policy ? [letTopicSend(name, queue, topic, opts)] : [];
-  return subscription({ protocol: "sqs", endpoint: queue.arn, rawMessageDelivery: true }, allowed);
-}
-
-function letTopicSend(
-  name: string,
-  queue: aws.sqs.Queue,
-  topic: aws.sns.Topic,
-  opts: pulumi.CustomResourceOptions,
-): aws.sqs.QueuePolicy {
-  const policy = pulumi.output({ queueArn: queue.arn, topicArn: topic.arn }).apply(queuePolicy);
-  return new aws.sqs.QueuePolicy(`${name}-queue-policy`, { queueUrl: queue.url, policy }, opts);
+  const { queue } = listener;
+  return subscription(
+    { protocol: "sqs", endpoint: queue.arn, rawMessageDelivery: true },
+    letTopicSend(queue, "queue"),
+  );
 }

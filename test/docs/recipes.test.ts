@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import { cp, mkdir, readdir, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
-import { ReceiveMessageCommand } from "@aws-sdk/client-sqs";
+import { PutObjectCommand } from "@aws-sdk/client-s3";
+import { ReceiveMessageCommand, SetQueueAttributesCommand } from "@aws-sdk/client-sqs";
 import type * as pulumi from "@pulumi/pulumi";
 import { expect } from "chai";
 import sharp from "sharp";
@@ -116,14 +117,20 @@ async function expectThumbnail(machine: Machine, folder: string): Promise<void> 
   expect(Math.max(thumbnail.width, thumbnail.height)).to.equal(256);
   expect(thumbnail.width > thumbnail.height).to.equal(source.height > source.width);
 
-  const { catalogueQueue } = machine.outputs as unknown as { catalogueQueue: string };
-  const told: string[] = [];
-  while (told.length < 2) {
-    const receive = { QueueUrl: catalogueQueue, MaxNumberOfMessages: 10, WaitTimeSeconds: 5 };
+  const queues = machine.outputs as unknown as { catalogueQueue: string; undeliveredQueue: string };
+  const toldOf = async (QueueUrl: string) => {
+    const receive = { QueueUrl, MaxNumberOfMessages: 10, WaitTimeSeconds: 5 };
     const { Messages = [] } = await machine.sqs.send(new ReceiveMessageCommand(receive));
-    told.push(...Messages.map(({ Body = "" }) => JSON.parse(Body).Records[0].s3.object.key));
+    return Messages.map(({ Body = "" }) => JSON.parse(Body).Records[0].s3.object.key);
+  };
+  expect(await toldOf(queues.catalogueQueue)).to.deep.equal(["clockwise/cat.jpg"]);
+  // Without its policy the listener's queue takes nothing any more.
+  const refusing = { QueueUrl: queues.catalogueQueue, Attributes: { Policy: "" } };
+  await machine.sqs.send(new SetQueueAttributesCommand(refusing));
+  for (const Key of ["clockwise/b.jpg", "counter-clockwise/b.jpg"]) {
+    await machine.s3.send(new PutObjectCommand({ Bucket: machine.outputs.resultsBucket, Key, Body: "b" }));
   }
-  expect(told).to.have.members(["clockwise/cat.jpg", "counter-clockwise/cat.jpg"]);
+  expect(await toldOf(queues.undeliveredQueue)).to.deep.equal(["clockwise/b.jpg"]);
 }
 
 describe("a recipe", function () {

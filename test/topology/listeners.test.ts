@@ -69,6 +69,72 @@ describe("a listener of somebody else", () => {
     expect(kinds(resources)).to.deep.equal(["TopicSubscription"]);
   });
 
+  it("is told of what it asks for alone, and what cannot be delivered goes to its own queue, in all ways", async () => {
+    const letters = () => new aws.sqs.Queue("letters");
+    const others = { only: { suffix: [".jpg", ".JPG"], minimumBytes: 1000 } };
+    const expected = {
+      redrivePolicy: `{"deadLetterTargetArn":"${SQS}:letters"}`,
+      filterPolicyScope: "MessageBody",
+      filterPolicy: JSON.stringify({
+        Records: {
+          s3: {
+            object: { key: [{ suffix: ".jpg" }, { suffix: ".JPG" }], size: [{ numeric: [">=", 1000] }] },
+          },
+        },
+      }),
+    };
+    const role = "arn:aws:iam::123456789012:role/r";
+    for (const kind of [
+      () => ({ queue: new aws.sqs.Queue("theirs") }),
+      () => ({ function: new aws.lambda.Function("theirs", { role }) }),
+      () => ({ email: "somebody@example.com" }),
+      () => ({ https: "https://example.com/images" }),
+    ]) {
+      const resources = await added(() => ({ ...kind(), ...others, deadLetterQueue: letters() }));
+
+      expect(find(resources, "TopicSubscription", "images-listener-index-subscription")).to.deep.include(
+        expected,
+      );
+      const { queueUrl, policy } = find(
+        resources,
+        "QueuePolicy",
+        "images-listener-index-dead-letters-policy",
+      );
+      expect(queueUrl).to.match(/letters$/);
+      expect(policy.Statement[0]).to.deep.equal({
+        Sid: "TopicSends",
+        Effect: "Allow",
+        Principal: { Service: "sns.amazonaws.com" },
+        Action: "sqs:SendMessage",
+        Resource: `${SQS}:letters`,
+        Condition: { ArnLike: { "aws:SourceArn": `${SNS}:images-created` } },
+      });
+    }
+  });
+
+  it("leaves the policies of both its queues alone, where it says so", async () => {
+    const resources = await added(() => ({
+      queue: new aws.sqs.Queue("theirs"),
+      deadLetterQueue: new aws.sqs.Queue("letters"),
+      policy: false,
+    }));
+
+    expect(kinds(resources)).to.deep.equal(["TopicSubscription"]);
+  });
+
+  it("cannot ask for images of which the fan-out is not told, but for any results", async () => {
+    const listen = (topic: "created" | "completed") =>
+      refusal(() => {
+        const fanOut = new ImageFanOut("images", { prefix: "in/" });
+        fanOut.subscribe("index", { email: "a@b", topic, only: { prefix: "clockwise/" } });
+      });
+
+    expect(await listen("created")).to.equal(
+      'ArgumentError: ImageFanOut "images": subscribe "index".only.prefix is "clockwise/", but prefix of the fan-out is "in/": no image would be both.',
+    );
+    expect(await listen("completed")).to.equal("not refused");
+  });
+
   it("is called as a function by this topic alone", async () => {
     const resources = await added(() => ({
       function: new aws.lambda.Function("theirs", { role: "arn:aws:iam::123456789012:role/r" }),
@@ -160,10 +226,16 @@ describe("a listener of somebody else", () => {
       { email: "a@b", topic: "results" },
       '.topic is "results", but must be created or completed.',
     ],
+    ["a policy of nobody", { email: "a@b", policy: false }, ".policy is true or false, and of queues alone."],
     [
-      "a policy of nobody",
-      { email: "a@b", policy: false },
-      ".policy is true or false, and of a queue alone.",
+      "one whose letters go nowhere",
+      { email: "a@b", deadLetterQueue: "theirs" },
+      ".deadLetterQueue is string, but must be an aws.sqs.Queue.",
+    ],
+    [
+      "one that is told of nothing in particular",
+      { email: "a@b", only: {} },
+      ".only is empty, but must say prefix, suffix, minimumBytes or maximumBytes.",
     ],
   ] as [string, Listener, string][]) {
     it(`is refused where it is ${what}`, async () => {
