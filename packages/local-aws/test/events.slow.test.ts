@@ -9,6 +9,7 @@ import {
 } from "@aws-sdk/client-sns";
 import {
   CreateQueueCommand,
+  GetQueueAttributesCommand,
   PurgeQueueCommand,
   SendMessageCommand,
   SetQueueAttributesCommand,
@@ -200,6 +201,26 @@ describe("the events of local-aws", () => {
       expect(only(told, "sent")).to.include({ queueArn: QUEUE, body: "no image" });
       expect(only(told, "ended").failedMessages).to.deep.equal([messageId]);
       expect(only(told, "deadLettered")).to.include({ messageId, queueArn: DEAD, from: QUEUE });
+    });
+  });
+
+  it("tell that a message was sent before whoever waits for it receives it", async () => {
+    await withPipeline("exports.handler = async () => {};", async ({ aws, told, until, queueUrl }) => {
+      const over = until("deleted");
+      const waiting = until("decided");
+      aws.start();
+      await waiting;
+      // Its poll has begun when one that came later is answered.
+      await aws.sqs.send(new GetQueueAttributesCommand({ QueueUrl: queueUrl }));
+
+      const { MessageId } = await aws.sqs.send(
+        new SendMessageCommand({ QueueUrl: queueUrl, MessageBody: "no image" }),
+      );
+      await over;
+
+      const kinds = told.map(({ kind }) => kind).filter((kind) => kind !== "decided");
+      expect(kinds).to.deep.equal(["sent", "received", "begun", "ended", "deleted"]);
+      expect(only(told, "sent")).to.include({ queueArn: QUEUE, messageId: MessageId, body: "no image" });
     });
   });
 

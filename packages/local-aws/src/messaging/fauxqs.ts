@@ -68,6 +68,8 @@ export interface Queue extends Target {
   /** Messages that are there, by the receipts that were given out for them; ours. */
   receipts: Map<string, Message>;
   persistence: unknown;
+  /** Puts a message into it that no client has sent; ours. */
+  put(message: Message): void;
   dequeue(
     max: number,
     visibilityTimeout: number | undefined,
@@ -169,7 +171,7 @@ export interface FauxqsOptions {
   readonly region: string;
   /** Keeps queues and messages across restarts and crashes. @default they are gone at the end */
   readonly folder?: string | undefined;
-  /** Told of messages that are moved to a dead-letter queue or deleted. */
+  /** Told of messages that are sent, moved to a dead-letter queue or deleted. */
   readonly events: Events;
 }
 
@@ -301,6 +303,7 @@ function patchQueues(queues: QueueStore, transaction: (work: () => void) => void
   const createQueue = queues.createQueue.bind(queues);
   queues.createQueue = (...parts) => {
     const queue = createQueue(...parts);
+    const put = queue.enqueue.bind(queue);
     const dequeue = queue.dequeue.bind(queue);
     const deleteMessage = queue.deleteMessage.bind(queue);
     const purge = queue.purge.bind(queue);
@@ -309,11 +312,18 @@ function patchQueues(queues: QueueStore, transaction: (work: () => void) => void
       for (const receipt of message?.receipts ?? []) receipts.delete(receipt);
     };
     queue.receipts = receipts;
+    queue.put = put;
+    // Fauxqs' answers to SendMessage and SendMessageBatch call it. Whoever waits for the message gets it later in this turn.
+    queue.enqueue = (message) => {
+      put(message);
+      const { messageId, body } = message;
+      events.emit("sent", () => ({ queueArn: queue.arn, messageId, body }));
+    };
     queue.dequeue = (max, visibilityTimeout, find) => {
       let received: Received[] = [];
       const moved: MessageId[] = [];
       const findDeadLetterQueue = (arn: string) => {
-        const target = find?.(arn);
+        const target = find?.(arn) as Queue | undefined;
         return (
           target && {
             enqueue(message: Message) {
@@ -322,7 +332,7 @@ function patchQueues(queues: QueueStore, transaction: (work: () => void) => void
               message.deadLetterQueueSourceArn = queue.arn;
               // The one too many, which fauxqs has counted, was no receive.
               message.approximateReceiveCount--;
-              target.enqueue(message);
+              target.put(message);
               moved.push({ queueArn: arn, messageId: message.messageId });
             },
           }

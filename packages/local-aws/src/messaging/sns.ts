@@ -207,8 +207,7 @@ function deliver(
   const { messageId } = message;
   const reason = refusal(options, topicArn, endpoint, message);
   if (reason === undefined) {
-    const delivered = { ...notification, subscriptionArn, queueArn: endpoint, messageId };
-    events.emit("delivered", () => delivered);
+    events.emit("delivered", () => ({ ...notification, subscriptionArn, queueArn: endpoint, messageId }));
     return;
   }
   const { deadLetterTargetArn: queueArn } = JSON.parse(attributes.RedrivePolicy || "{}");
@@ -237,7 +236,7 @@ function refusal(
     messageFault(message.body, message.messageAttributes, Number(MaximumMessageSize))?.message;
   if (why !== undefined) return why;
   if (Number(DelaySeconds) > 0) message.delayUntil = Date.now() + Number(DelaySeconds) * 1000;
-  queue.enqueue(message);
+  queue.put(message);
   return undefined;
 }
 

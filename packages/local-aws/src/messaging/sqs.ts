@@ -73,7 +73,7 @@ export interface SqsOptions {
   readonly queues: QueueStore;
   /** Told of the policies of queues. */
   readonly identity: Identity;
-  /** Told of messages that are sent and received. */
+  /** Told of messages that are received. */
   readonly events: Events;
 }
 
@@ -108,10 +108,10 @@ export async function openSqs(options: SqsOptions): Promise<Sqs> {
         }
         case "SendMessage": {
           const fault = messageFault(MessageBody, MessageAttributes);
-          return fault ? refusal(fault) : telling(context, input, withCode(await answer(request)));
+          return fault ? refusal(fault) : withCode(await answer(request));
         }
         case "SendMessageBatch":
-          return telling(context, input, await sendBatch(request, input, answer));
+          return sendBatch(request, input, answer);
         case "ReceiveMessage":
           return receive(context, input);
         case "DeleteMessage":
@@ -190,22 +190,6 @@ async function withPolicy(
     const message = `Invalid value for the parameter Policy. Reason: ${error.message}`;
     return refusal({ code: "InvalidAttributeValue", status: 400, message });
   }
-}
-
-/** Tells of what was sent, by one entry or several. */
-function telling({ queues, events }: Context, input: Input, answered: MessagingResponse): MessagingResponse {
-  if (answered.status !== 200) return answered;
-  const { MessageId, Successful = [] } = parsed(answered.body) as Partial<Batch> & { MessageId?: string };
-  const sent = input.Entries
-    ? Successful.map(
-        ({ Id, MessageId }) => [MessageId, input.Entries?.find((each) => each.Id === Id)] as const,
-      )
-    : [[MessageId, input] as const];
-  const queueArn = queues.getQueue(input.QueueUrl ?? "")?.arn ?? "";
-  for (const [messageId = "", entry] of sent) {
-    events.emit("sent", () => ({ queueArn, messageId, body: entry?.MessageBody ?? "" }));
-  }
-  return answered;
 }
 
 function queueFault({ QueueName = "", Attributes = {} }: Input): Failure | undefined {
