@@ -77,13 +77,13 @@ export interface EventDetails {
   };
   /** A function began to work on a batch. */
   begun: BatchInvocation;
-  /** A function printed a line. It may be read after the end of the invocation that printed it. */
+  /** A function printed a line. It may be read after the end of an invocation that was killed, or had answered already. */
   logged: {
     readonly functionName: string;
     readonly requestId: string;
     readonly line: string;
   };
-  /** A function answered or failed. Without a `begun` it found no room. */
+  /** A function answered or failed, unless it was abandoned. Without a `begun` it found no room. */
   ended: BatchInvocation & {
     /** The messages that are not done with: those that the function named, or all of them. */
     readonly failedMessages: readonly string[];

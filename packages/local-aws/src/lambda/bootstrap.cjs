@@ -42,8 +42,13 @@ try {
   process.send({ initError: failure(error) }, () => process.exit(1));
 }
 
+/** Resolves when all that was printed to a stream has left this process, as Lambda takes it line by line. */
+const printed = (stream) =>
+  new Promise((resolve) => (stream.writableLength > 0 ? stream.write("", resolve) : resolve()));
+
 /** maxRSS is in kilobytes on every platform. */
-function answer(outcome) {
+async function answer(outcome) {
+  await Promise.all([printed(process.stdout), printed(process.stderr)]);
   process.send({ ...outcome, maxMemoryUsed: Math.ceil(process.resourceUsage().maxRSS / 1024) });
 }
 
@@ -60,8 +65,8 @@ process.on("message", async ({ requestId, event, deadline, functionArn }) => {
     getRemainingTimeInMillis: () => Math.max(0, deadline - Date.now()),
   };
   try {
-    answer({ result: await handler(event, context) });
+    await answer({ result: await handler(event, context) });
   } catch (error) {
-    answer({ error: failure(error) });
+    await answer({ error: failure(error) });
   }
 });

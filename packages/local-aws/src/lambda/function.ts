@@ -64,6 +64,7 @@ export class LocalFunction {
       throw error;
     } finally {
       const duration = (performance.now() - started).toFixed(2);
+      if (sandbox.usable) await sandbox.allRead();
       this.#log.write(`END RequestId: ${requestId}\n`);
       this.#log.write(
         `REPORT RequestId: ${requestId}\tDuration: ${duration} ms\tMemory Size: ${memorySize} MB\tMax Memory Used: ${sandbox.maxMemoryUsed} MB\tFunction: ${name}\n`,

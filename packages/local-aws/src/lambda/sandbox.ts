@@ -2,8 +2,9 @@ import { type ChildProcess, fork } from "node:child_process";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
-import type { Writable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import { finished } from "node:stream/promises";
+import { setImmediate } from "node:timers/promises";
 
 /** An error that a function threw, as Lambda's runtime reports it. */
 export interface FunctionError {
@@ -78,6 +79,9 @@ const HEAP_EXHAUSTED = "JavaScript heap out of memory";
 export class Sandbox {
   readonly #process: ChildProcess;
   readonly #closed: Promise<unknown>;
+  readonly #outputs: readonly Readable[];
+  /** Bytes that the process has printed so far, as far as they are read. */
+  #printed = 0;
   /** Maximum memory in use so far, in MB; 0 before the first answer. */
   maxMemoryUsed = 0;
   readonly #memorySize: number;
@@ -99,7 +103,11 @@ export class Sandbox {
       stdio: ["ignore", "pipe", "pipe", "ipc"],
     });
     const outputs = [this.#process.stdout, this.#process.stderr].filter((output) => output !== null);
+    this.#outputs = outputs;
     for (const output of outputs) {
+      output.on("data", (chunk: Buffer) => {
+        this.#printed += chunk.length;
+      });
       output.pipe(settings.log, { end: false });
       createInterface(output).on("line", (line) => {
         this.#heapExhausted ||= line.includes(HEAP_EXHAUSTED);
@@ -166,6 +174,18 @@ export class Sandbox {
     const error = answer.initError ?? answer.uncaught ?? answer.error;
     if (error) throw new InvocationError(kind, `${error.errorType}: ${error.errorMessage}`, error);
     return answer.result;
+  }
+
+  /**
+   * Resolves when what the process printed before its answer is read, which comes by another way: a line that is read later
+   * would be taken for one of the next invocation.
+   */
+  async allRead(): Promise<void> {
+    let before: number;
+    do {
+      before = this.#printed;
+      await setImmediate();
+    } while (this.#printed > before || this.#outputs.some((output) => output.isPaused()));
   }
 
   #timedOut(timeout: number): InvocationError {

@@ -6,11 +6,18 @@ import { LocalFunction } from "../../src/lambda/function.ts";
 import type { InvocationError } from "../../src/lambda/sandbox.ts";
 import { Semaphore } from "../../src/lambda/semaphore.ts";
 
+interface Options {
+  timeout?: number;
+  memorySize?: number;
+  places?: number;
+  onLine?: (line: string, requestId: string) => void;
+}
+
 /** A function with this code, for one test. @returns what the test gives, and the log */
 async function withFunction<T>(
   code: string,
   use: (invoke: (event: unknown) => Promise<unknown>, local: LocalFunction) => Promise<T>,
-  { timeout = 10, memorySize = 512, places = 2 } = {},
+  { timeout = 10, memorySize = 512, places = 2, onLine }: Options = {},
 ): Promise<{ result: T; log: string }> {
   return withFolder(async (folder) => {
     const taskRoot = path.join(folder, "task");
@@ -34,6 +41,7 @@ async function withFunction<T>(
         },
       },
       new Semaphore(places),
+      onLine,
     );
     try {
       const result = await use((event) => local.invoke(event), local);
@@ -94,6 +102,21 @@ describe("a function on this computer", () => {
     expect(log).to.match(
       /^REPORT RequestId: .*\tDuration: [\d.]+ ms\tMemory Size: 512 MB\tMax Memory Used: [1-9]\d* MB/m,
     );
+  });
+
+  it("takes no line for one of the next invocation, however much is printed and whoever waits", async () => {
+    const code = `exports.handler = async (event, { awsRequestId }) => {
+      for (let i = 0; i < 1000; i++) console.log(awsRequestId + " " + "x".repeat(400)); };`;
+    const lines: [line: string, requestId: string][] = [];
+
+    const { log } = await withFunction(code, (invoke) => Promise.all([1, 2, 3].map(invoke)), {
+      ...{ places: 1, onLine: (...each: [string, string]) => lines.push(each) },
+    });
+
+    expect(lines).to.have.length(3000);
+    expect(lines.filter(([line, requestId]) => !line.startsWith(requestId))).to.deep.equal([]);
+    const ends = log.split("\n").flatMap((line, index) => (line.startsWith("END ") ? [index] : []));
+    expect(ends).to.deep.equal([1001, 2004, 3007]);
   });
 
   it("keeps a sandbox warm, with what it has in memory", async () => {
