@@ -55,7 +55,7 @@ module.exports = {
     only(
       "thumbnail-is-an-operation",
       `${SRC}thumbnail\\.ts`,
-      "^packages/image-turn/",
+      "^(packages/image-turn/|src/delivery/bad-image\\.ts)",
       "A processor is a pure function of an image.",
     ),
     only(

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { ArgumentError } from "./topology/argument-error.ts";
@@ -33,9 +33,10 @@ export function readSettings(): FanOutSettings {
  * @throws ArgumentError where there is one, and the name is not of a package that this project uses, such as a provider
  */
 function checkNamespaces(file: string, project: string): void {
-  const { dependencies = {}, devDependencies = {} } = JSON.parse(
-    readFileSync(path.join(import.meta.dirname, "../package.json"), "utf8"),
-  );
+  const manifest = path.resolve("package.json");
+  const { dependencies = {}, devDependencies = {} } = existsSync(manifest)
+    ? JSON.parse(readFileSync(manifest, "utf8"))
+    : {};
   const packages = Object.keys({ ...dependencies, ...devDependencies }).map((name) => name.split("/").at(-1));
   for (const full of Object.keys(pulumi.runtime.allConfig())) {
     const [namespace = "", key = ""] = full.split(":", 2);

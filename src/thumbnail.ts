@@ -1,5 +1,6 @@
 import { type ImageOperation, ImageRejected } from "image-turn";
 import sharp from "sharp";
+import { rejectBadImages } from "./delivery/bad-image.ts";
 
 export interface ThumbnailOptions {
   /** Pixels, 16 to 4,096, of the longer side. A smaller image stays as small as it is. */
@@ -16,48 +17,25 @@ const READ = new Set(["jpeg", "png", "webp", "gif", "tiff", "heif"]);
  * of an animation the first picture.
  */
 export function thumbnail({ longestSide, format }: ThumbnailOptions): ImageOperation {
-  return async (source, limits) => {
-    if (source.length === 0) throw new ImageRejected("empty", "The file is empty.");
-    try {
-      const image = sharp(source, {
-        // For sharp, 0 is no limit at all.
-        limitInputPixels: Math.max(1, limits.pixels),
-        failOn: "warning",
-        sequentialRead: true,
-      });
-      const { format: found, compression } = await image.metadata();
-      // The container of HEIC is read, but there is no decoder for what is in it.
-      const name = compression === "hevc" ? "HEIC" : found;
-      if (!READ.has(name)) {
-        throw new ImageRejected("unsupported-format", `There are no thumbnails of ${name} files.`);
-      }
-      const small = image
-        .autoOrient()
-        .resize({ width: longestSide, height: longestSide, fit: "inside", withoutEnlargement: true })
-        .timeout({ seconds: Math.ceil(limits.seconds) });
-      // JPEG knows no transparency, and would show black.
-      const opaque = format === "jpeg" ? small.flatten({ background: "white" }) : small;
-      return { body: await opaque.toFormat(format).toBuffer(), contentType: `image/${format}` };
-    } catch (error) {
-      throw rejection(error);
+  return rejectBadImages(async (source, limits) => {
+    const image = sharp(source, {
+      // For sharp, 0 is no limit at all.
+      limitInputPixels: Math.max(1, limits.pixels),
+      failOn: "warning",
+      sequentialRead: true,
+    });
+    const { format: found, compression } = await image.metadata();
+    // The container of HEIC is read, but there is no decoder for what is in it.
+    const name = compression === "hevc" ? "HEIC" : found;
+    if (!READ.has(name)) {
+      throw new ImageRejected("unsupported-format", `There are no thumbnails of ${name} files.`);
     }
-  };
-}
-
-/** What a failure means: the image's fault, for which it is rejected, or ours, for which it is tried again. */
-function rejection(error: unknown): unknown {
-  if (!(error instanceof Error) || error instanceof ImageRejected) return error;
-  const { message } = error;
-  const reject = (code: ImageRejected["code"], sentence: string) =>
-    new ImageRejected(code, sentence, { cause: error });
-  if (/unsupported image format/.test(message)) return reject("not-an-image", "The file is no image.");
-  if (/exceeds pixel limit/.test(message)) {
-    return reject("too-many-pixels", "The image has more pixels than this function's memory holds.");
-  }
-  if (/^timeout/.test(message)) {
-    return reject("too-slow", "The image takes longer than the time that there is.");
-  }
-  // Of our making: wrong parameters, or no memory.
-  if (/^Expected |alloc|memory/i.test(message)) return error;
-  return reject("corrupt", `The image is damaged: ${message.split("\n")[0]}.`);
+    const small = image
+      .autoOrient()
+      .resize({ width: longestSide, height: longestSide, fit: "inside", withoutEnlargement: true })
+      .timeout({ seconds: Math.ceil(limits.seconds) });
+    // JPEG knows no transparency, and would show black.
+    const opaque = format === "jpeg" ? small.flatten({ background: "white" }) : small;
+    return { body: await opaque.toFormat(format).toBuffer(), contentType: `image/${format}` };
+  });
 }

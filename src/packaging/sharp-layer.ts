@@ -1,9 +1,10 @@
 import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
+import { ROOT } from "./root.ts";
 
 /** The folder whose lockfile says what is in the layer. */
-const LAYER = path.join(import.meta.dirname, "../../layers/sharp");
+const LAYER = path.join(ROOT, "layers/sharp");
 
 /**
  * The layer that `require("sharp")` finds in a function: `nodejs/node_modules` with sharp and libvips for
@@ -17,7 +18,9 @@ const LAYER = path.join(import.meta.dirname, "../../layers/sharp");
  * @throws Error where the layer is not installed, or was installed for another platform.
  */
 export function sharpLayer(folder = LAYER, cpu: "arm64" | "x64" = "arm64"): pulumi.asset.AssetArchive {
-  const modules = path.join(folder, "node_modules");
+  // npm leaves out of a package whatever is called node_modules.
+  const shipped = path.join(folder, "modules");
+  const modules = existsSync(shipped) ? shipped : path.join(folder, "node_modules");
   if (!existsSync(path.join(modules, `@img/sharp-linux-${cpu}`))) {
     const command =
       cpu === "arm64"

@@ -1,5 +1,5 @@
-import path from "node:path";
 import type * as pulumi from "@pulumi/pulumi";
+import { builtInHandler } from "../packaging/built-in.ts";
 import { ArgumentError } from "./argument-error.ts";
 import { ImageWorker, type ImageWorkerArgs } from "./image-worker.ts";
 
@@ -20,7 +20,7 @@ export class RotationWorker extends ImageWorker {
   constructor(name: string, args: RotationWorkerArgs, opts?: pulumi.ComponentResourceOptions) {
     const { angle: given, ...rest } = args;
     const angle = normalisedAngle(name, given);
-    const handler = path.join(import.meta.dirname, "../../handlers/rotate.ts");
+    const handler = builtInHandler("rotate");
     super(name, { ...rest, handler, environment: { ANGLE: String(angle) } }, opts);
     // Whoever tries the deployed machine judges results by it.
     this.tell({ angle });

@@ -1,5 +1,5 @@
-import path from "node:path";
 import type * as pulumi from "@pulumi/pulumi";
+import { builtInHandler } from "../packaging/built-in.ts";
 import { ArgumentError } from "./argument-error.ts";
 import { checkInteger } from "./checks.ts";
 import { ImageWorker, type ImageWorkerArgs } from "./image-worker.ts";
@@ -33,7 +33,7 @@ export class ThumbnailWorker extends ImageWorker {
         `${worker}: format is ${JSON.stringify(format)}, but must be one of ${FORMATS.join(", ")}.`,
       );
     }
-    const handler = path.join(import.meta.dirname, "../../handlers/thumbnail.ts");
+    const handler = builtInHandler("thumbnail");
     super(
       name,
       { ...rest, handler, environment: { LONGEST_SIDE: String(longestSide), FORMAT: format } },

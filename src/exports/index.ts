@@ -1,0 +1,21 @@
+/** What a program is made of: `image-machine`. Importing it declares nothing and reads no configuration. */
+export { sharpLayer } from "../packaging/sharp-layer.ts";
+export { readSettings } from "../settings.ts";
+export type * from "../topology/fan-out-settings.ts";
+export {
+  type FanOutNodes,
+  type FanOutOutputs,
+  ImageFanOut,
+  type ImageFanOutArgs,
+  type ImageFanOutTransform,
+} from "../topology/image-fan-out.ts";
+export {
+  ImageWorker,
+  type ImageWorkerArgs,
+  type ImageWorkerNodes,
+} from "../topology/image-worker.ts";
+export type { Listener } from "../topology/listeners.ts";
+export { RotationWorker, type RotationWorkerArgs } from "../topology/rotation-worker.ts";
+export { ThumbnailWorker, type ThumbnailWorkerArgs } from "../topology/thumbnail-worker.ts";
+export type { WorkerSettings } from "../topology/worker-settings.ts";
+export type { ImageWorkerTransform } from "../topology/worker-transform.ts";
