@@ -48,8 +48,8 @@ function options(more: BuildOptions): BuildOptions & { metafile: true } {
     packages: "external",
     alias: workspaceFiles(),
     logLevel: "warning",
-    metafile: true,
     ...more,
+    metafile: true,
   };
 }
 
