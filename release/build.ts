@@ -17,7 +17,7 @@ const WORKSPACES = ["packages/image-turn", "packages/local-aws"];
 const PEERS = { "@pulumi/aws": "^7.20.0", "@pulumi/pulumi": "^3.230.0" };
 
 /** Packages that are imported by no `import`: by `require`, and by the declarations. */
-const REQUIRED = ["@aws-sdk/checksums", "@types/aws-lambda", "@types/node"];
+const REQUIRED = ["@aws-sdk/checksums", "esbuild", "@types/aws-lambda", "@types/node"];
 
 interface Manifest {
   readonly version: string;
@@ -71,7 +71,7 @@ async function buildLibrary(): Promise<Metafile> {
       entryPoints: ["src/exports/index.ts", "src/exports/handler.ts", "src/exports/testing.ts"],
       outdir: path.join(DIST, "lib/cjs"),
       format: "cjs",
-      define: { "import.meta.dirname": "__dirname" },
+      define: { "import.meta.dirname": "__dirname", "import.meta.url": "__filename" },
     }),
   );
   return metafile;
