@@ -1,7 +1,6 @@
 /** What a program is made of: `image-machine`. Importing it declares nothing and reads no configuration. */
 export { sharpLayer } from "../packaging/sharp-layer.ts";
 export { readSettings } from "../settings.ts";
-export type * from "../topology/fan-out-settings.ts";
 export {
   type FanOutNodes,
   type FanOutOutputs,
@@ -16,6 +15,6 @@ export {
 } from "../topology/image-worker.ts";
 export type { Listener } from "../topology/listeners.ts";
 export { RotationWorker, type RotationWorkerArgs } from "../topology/rotation-worker.ts";
+export type * from "../topology/setting-types.ts";
 export { ThumbnailWorker, type ThumbnailWorkerArgs } from "../topology/thumbnail-worker.ts";
-export type { WorkerSettings } from "../topology/worker-settings.ts";
 export type { ImageWorkerTransform } from "../topology/worker-transform.ts";
