@@ -125,7 +125,7 @@ async function setMocks(
         first.answer<{ id: string; state: Record<string, unknown> }>(() => {
           // Components are names for what is in them; the stack is one.
           if (!custom) return { id: "", state: inputs };
-          return provision({ type, name, inputs, existing: id || undefined });
+          return provision({ type, name, inputs: revealed(inputs), existing: id || undefined });
         }),
       call: ({ token, inputs }) => first.answer(() => answer(token, inputs, regionOf(stack))),
     },
@@ -133,6 +133,12 @@ async function setMocks(
     stack.stack,
     false,
   );
+}
+
+/** Returns inputs with secrets as the values that they are: Pulumi wraps each input that is one, or holds one. */
+function revealed(inputs: Record<string, unknown>): Record<string, unknown> {
+  const values = Object.entries(inputs).map(([name, value]) => [name, pulumi.runtime.unwrapRpcSecret(value)]);
+  return Object.fromEntries(values);
 }
 
 /** Runs the program to its end. @returns what it exports, resolved */

@@ -13,7 +13,7 @@ import { filterOf, subscriptionFilter } from "./filters.ts";
 import { type Granted, grant } from "./grants.ts";
 import type { Attachment, ImageFanOut } from "./image-fan-out.ts";
 import { guarded, kept } from "./kept.ts";
-import { from, merged, type Tags } from "./later.ts";
+import { from, isLater, merged, type Tags } from "./later.ts";
 import { checkPermissions } from "./permissions.ts";
 import { lambdaTrustPolicy, queuePolicy, redrivePolicy, workerPolicy } from "./policies.ts";
 import type { WorkerSettings } from "./setting-types.ts";
@@ -38,7 +38,7 @@ export interface ImageWorkerArgs extends WorkerSettings {
   readonly prefix?: string;
 
   /** Further environment variables for the handler. @default none */
-  readonly environment?: Record<string, pulumi.Input<string>>;
+  readonly environment?: pulumi.Input<Record<string, pulumi.Input<string>>>;
 
   /**
    * What the handler itself needs beside the worker's own permissions, a table or a secret for example: statements that are
@@ -394,7 +394,7 @@ function createFunction(
   { queue, deadLetterQueue, logGroup, role, rolePolicy }: Surroundings,
 ): aws.lambda.Function {
   const { memorySize, timeout, reservedConcurrency } = settings;
-  const variables = withVariables(`ImageWorker "${worker}": environment`, environment, {
+  const own = {
     WORKER: worker,
     DAMAGED: settings.damaged,
     METADATA: settings.metadata,
@@ -408,7 +408,10 @@ function createFunction(
     MALLOC_ARENA_MAX: "2",
     // Stack traces name lines of the TypeScript.
     NODE_OPTIONS: "--enable-source-maps",
-  });
+  };
+  const withOwn = (given: Record<string, pulumi.Input<string>>) =>
+    withVariables(`ImageWorker "${worker}": environment`, given, own);
+  const variables = isLater(environment) ? pulumi.output(environment).apply(withOwn) : withOwn(environment);
   return new aws.lambda.Function(
     ...transformedFunction(
       `ImageWorker "${worker}"`,

@@ -76,7 +76,7 @@ export function transformedFunction(
   component: string,
   transforms: Transforms<aws.lambda.FunctionArgs>,
   name: string,
-  args: aws.lambda.FunctionArgs & { environment: { variables: Variables } },
+  args: aws.lambda.FunctionArgs & { environment: { variables: pulumi.Input<Variables> } },
   opts: pulumi.CustomResourceOptions,
 ): [string, aws.lambda.FunctionArgs, pulumi.CustomResourceOptions] {
   const own = args.environment.variables;
@@ -84,7 +84,7 @@ export function transformedFunction(
   const joined = (
     before: Environment = {},
     after: Environment = {},
-    variables: Variables = own,
+    variables: Variables = own as Variables,
   ): Environment => {
     const given = withVariables(subject, after.variables as Variables | undefined, variables);
     return { ...after, variables: { ...(before.variables as Variables), ...given } };

@@ -10,7 +10,7 @@ import sharp from "sharp";
 import type { Machine } from "../../src/machine/machine.ts";
 import { bundleHandler } from "../../src/packaging/bundle.ts";
 import { runThrough, withFolder, withMachine } from "../support/machine.ts";
-import { runInPulumiRuntime } from "../support/pulumi-runtime.ts";
+import { runInPulumiRuntime, UNKNOWN } from "../support/pulumi-runtime.ts";
 
 /** The programs of docs/recipes.md, by their headings. */
 const RECIPES = new Map(
@@ -24,9 +24,11 @@ const RECIPES = new Map(
 );
 const TWO_REGIONS = "Two regions in one program";
 const CHAIN = "What comes next";
+const LATER = "Values that are only known later";
 
 /** What a recipe asks for that this computer does not run. */
 const NOT_RUN: Record<string, string[]> = {
+  [LATER]: ["aws:ssm/parameter:Parameter (1)"],
   "What an account asks of functions and roles": [
     "ephemeralStorage.size of aws:lambda/function:Function (1)",
     "loggingConfig.applicationLogLevel of aws:lambda/function:Function (1)",
@@ -53,6 +55,14 @@ const NOT_RUN: Record<string, string[]> = {
 
 /** What AWS gets of a recipe, by type and name: some inputs of these. */
 const GIVEN: Record<string, Record<string, object>> = {
+  [LATER]: {
+    "Function images-clockwise-function": { memorySize: 3008, timeout: 139 },
+    "Queue images-clockwise-queue": { visibilityTimeoutSeconds: 6 * 139 },
+    "Topic images-created": {
+      tags: { Project: "rube-goldberg-image-machine", Stack: "dev", Memory: "3008 MB" },
+      tracingConfig: "PassThrough",
+    },
+  },
   "What an account asks of functions and roles": {
     "Role images-clockwise-role": {
       path: "/images/",
@@ -184,4 +194,39 @@ describe("a recipe", function () {
       }
     });
   }
+
+  it(`passes a preview that knows none of its values: ${LATER}`, async () => {
+    const { resources, complaints, exitCode } = await withRecipe(LATER, async (_, program) => {
+      // An identifier is what no preview knows.
+      await writeFile(program, readFileSync(program, "utf8").replaceAll("memory.insecureValue", "memory.id"));
+      return runInPulumiRuntime("preview", {}, program);
+    });
+    const inputsOf = (name: string) => resources.find((each) => each.name === name)?.inputs;
+
+    expect(complaints).to.deep.equal([]);
+    expect(exitCode).to.equal(0);
+    for (const name of ["images-clockwise", "images-clockwise-function"]) {
+      expect(inputsOf(name), name).to.include({ memorySize: UNKNOWN, timeout: UNKNOWN });
+    }
+    expect(inputsOf("images-clockwise-queue")).to.include({ visibilityTimeoutSeconds: UNKNOWN });
+    expect(inputsOf("images-clockwise-mapping")).to.include({ batchSize: 1 });
+    expect(inputsOf("images-clockwise-function")?.tags).to.include({ Memory: UNKNOWN, Worker: "clockwise" });
+  });
+
+  it(`tells secrets as secrets alone, also in the inputs of components: ${LATER}`, async () => {
+    const { resources } = await withRecipe(LATER, (_, program) => runInPulumiRuntime("up", {}, program));
+    const secret = { "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270" };
+    const address = "on-call@example.com";
+    const holders = resources.filter(({ inputs }) => JSON.stringify(inputs).includes(address));
+
+    expect(holders.map(({ name }) => name)).to.have.members(["images", "images-alarms-email"]);
+    for (const { name, inputs } of holders) {
+      const { email, endpoint = email } = { ...inputs, ...(inputs.alarms as object) } as Record<
+        string,
+        unknown
+      >;
+      expect(endpoint, name).to.deep.equal({ ...secret, value: address });
+      expect(JSON.stringify(inputs).split(address), name).to.have.length(2);
+    }
+  });
 });

@@ -133,6 +133,24 @@ new ImageFanOut("images");`,
   });
 });
 
+describe("a program with secrets", () => {
+  it("gives resources the values that they are, wherever in an input they stand", async () => {
+    const made: DeclaredResource["inputs"][] = [];
+    const outputs = await runLines(
+      `const secret = pulumi.secret("hush");
+       const topic = new aws.sns.Topic("t", { displayName: secret, tags: { Owner: secret } });
+       export const told = topic.displayName;`,
+      async (resource) => {
+        made.push(resource.inputs);
+        return named(resource);
+      },
+    );
+
+    expect(made).to.deep.equal([{ displayName: "hush", tags: { Owner: "hush" } }]);
+    expect(outputs).to.deep.equal({ told: "hush" });
+  });
+});
+
 describe("the names of a program", () => {
   it("are refused where Pulumi's engine refuses them: two of one type, name and parent", async () => {
     expect(await refusal('new aws.sns.Topic("t");\nnew aws.sns.Topic("t");')).to.equal(

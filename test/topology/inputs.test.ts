@@ -3,6 +3,7 @@ import { expect } from "chai";
 import { ArgumentError } from "../../src/topology/argument-error.ts";
 import { checkFanOutSettings } from "../../src/topology/fan-out-settings.ts";
 import { ImageFanOut, type ImageFanOutArgs } from "../../src/topology/image-fan-out.ts";
+import { ImageWorker, type ImageWorkerArgs } from "../../src/topology/image-worker.ts";
 import { RotationWorker, type RotationWorkerArgs } from "../../src/topology/rotation-worker.ts";
 import { checkWorkerSettings } from "../../src/topology/worker-settings.ts";
 import { registered } from "../support/mocks.ts";
@@ -85,6 +86,21 @@ describe("a value that is only known later", () => {
     expect(await tagged(pulumi.output({ Team: "pictures" }))).to.deep.equal(
       await tagged({ Team: "pictures" }),
     );
+  });
+
+  it("may be all variables at once", async () => {
+    const variables = async (environment: ImageWorkerArgs["environment"]) =>
+      (
+        await registered(() => {
+          const transform = { function: { environment: { variables: { C: "transformed" } } } };
+          const args = { fanOut: new ImageFanOut("images"), handler: "handlers/rotate.ts", transform };
+          new ImageWorker("grey", { ...args, ...(environment && { environment }) });
+        })
+      ).find(({ type }) => type.endsWith(":Function"))?.inputs.environment;
+
+    const known = await variables({ A: "a", B: "b" });
+    expect(known.variables).to.include({ A: "a", B: "b", C: "transformed", WORKER: "grey" });
+    expect(await variables(pulumi.output({ A: "a", B: "b" }))).to.deep.equal(known);
   });
 
   // biome-ignore lint/suspicious/noExplicitAny: much of this is what types would refuse
