@@ -122,6 +122,11 @@ describe("the settings", () => {
     ["tags", '{"project":"pictures"}', differs("tags.project", "Project")],
     ["tags", '{"STACK":"pictures"}', differs("tags.STACK", "Stack")],
     ["tags", '{"Team":"pictures","team":"films"}', differs("tags.team", "Team")],
+    [
+      "tags",
+      '{"Worker":"mine"}',
+      "Setting tags.Worker would be replaced on all that a worker has by the worker's name: choose another name.",
+    ],
     ["tags", "[]", "Setting tags is [], but must be a map of names to texts."],
     [
       "tags",

@@ -13,8 +13,15 @@ export interface AlarmTopicArgs {
 
   readonly tags: Tags;
 
-  /** Changes to the topic. @default none */
-  readonly transform?: Transform<aws.sns.TopicArgs> | undefined;
+  /** Changes to single resources. @default none */
+  readonly transform?: AlarmTopicTransform | undefined;
+}
+
+/** Changes to the topic, its policy, and the subscription of the mail address. */
+export interface AlarmTopicTransform {
+  readonly alarmTopic?: Transform<aws.sns.TopicArgs>;
+  readonly alarmTopicPolicy?: Transform<aws.sns.TopicPolicyArgs>;
+  readonly alarmEmail?: Transform<aws.sns.TopicSubscriptionArgs>;
 }
 
 /**
@@ -28,23 +35,29 @@ export class AlarmTopic extends pulumi.ComponentResource {
   constructor(name: string, args: AlarmTopicArgs, opts?: pulumi.ComponentResourceOptions) {
     super("image-machine:index:AlarmTopic", name, {}, opts);
     const parent = { parent: this };
-    const { email, keyArn, tags } = args;
+    const { email, keyArn, tags, transform = {} } = args;
 
     const topic = new aws.sns.Topic(
-      ...transformed(args.transform, name, { tags, ...(keyArn && { kmsMasterKeyId: keyArn }) }, parent),
+      ...transformed(transform.alarmTopic, name, { tags, ...(keyArn && { kmsMasterKeyId: keyArn }) }, parent),
     );
     this.arn = topic.arn;
     new aws.sns.TopicPolicy(
-      `${name}-policy`,
-      { arn: topic.arn, policy: topic.arn.apply(alarmTopicPolicy) },
-      parent,
+      ...transformed<aws.sns.TopicPolicyArgs>(
+        transform.alarmTopicPolicy,
+        `${name}-policy`,
+        { arn: topic.arn, policy: topic.arn.apply(alarmTopicPolicy) },
+        parent,
+      ),
     );
     if (email !== undefined) {
       new aws.sns.TopicSubscription(
-        `${name}-email`,
-        { topic: topic.arn, protocol: "email", endpoint: email },
-        // Another address is another subscription.
-        { ...parent, protect: false },
+        ...transformed(
+          transform.alarmEmail,
+          `${name}-email`,
+          { topic: topic.arn, protocol: "email", endpoint: email },
+          // Another address is another subscription.
+          { ...parent, protect: false },
+        ),
       );
     }
 

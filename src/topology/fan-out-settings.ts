@@ -437,6 +437,11 @@ function checkTags(subject: string, given: unknown): Later<Tags> {
     throw new ArgumentError(`${subject} are ${names.length}, but the maximum is ${MAXIMUM_TAGS}.`);
   }
   checkTagNames(`${subject}.`, OWN_TAGS, names);
+  if (names.includes("Worker")) {
+    throw new ArgumentError(
+      `${subject}.Worker would be replaced on all that a worker has by the worker's name: choose another name.`,
+    );
+  }
   return Object.fromEntries(
     Object.entries(given).map(([name, value]) => [
       name,

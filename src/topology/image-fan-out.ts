@@ -2,7 +2,7 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { sharpLayer } from "../packaging/sharp-layer.ts";
 import type { DeclaredOutputs, WorkerOutputs } from "../stack-outputs.ts";
-import { AlarmTopic } from "./alarm-topic.ts";
+import { AlarmTopic, type AlarmTopicTransform } from "./alarm-topic.ts";
 import { alarmArgs, silentAlarm, undeliveredAlarm } from "./alarms.ts";
 import { ArgumentError } from "./argument-error.ts";
 import { Attached } from "./attached.ts";
@@ -22,7 +22,7 @@ import { ImageBucket, type ImageBucketTransform } from "./image-bucket.ts";
 import { guarded, kept } from "./kept.ts";
 import { isLater, merged, type Tags } from "./later.ts";
 import { checkListener, type Listener, subscribeListener } from "./listeners.ts";
-import { physicalName } from "./names.ts";
+import { machineName, physicalName } from "./names.ts";
 import { warnOfMissedObjective } from "./objective.ts";
 import * as policies from "./policies.ts";
 import { checkPrefix, refuseOverlap } from "./prefixes.ts";
@@ -73,14 +73,13 @@ interface Existing {
   readonly [EXISTING]?: FanOutOutputs;
 }
 
-export interface ImageFanOutTransform extends ToldTransform {
+export interface ImageFanOutTransform extends ToldTransform, AlarmTopicTransform {
   readonly key?: EncryptionKeyTransform;
   readonly source?: ImageBucketTransform;
   readonly results?: ImageBucketTransform;
   readonly completed?: ToldTransform;
   readonly tracingPolicy?: Transform<aws.xray.ResourcePolicyArgs>;
   readonly layer?: Transform<aws.lambda.LayerVersionArgs>;
-  readonly alarmTopic?: Transform<aws.sns.TopicArgs>;
   readonly alarm?: Transform<aws.cloudwatch.MetricAlarmArgs>;
   readonly dashboard?: Transform<aws.cloudwatch.DashboardArgs>;
   /** Changes to resources of every worker, before its own. */
@@ -99,6 +98,8 @@ const TRANSFORMS: Record<keyof ImageFanOutTransform, true> = {
   notification: true,
   layer: true,
   alarmTopic: true,
+  alarmTopicPolicy: true,
+  alarmEmail: true,
   alarm: true,
   dashboard: true,
   workers: true,
@@ -207,7 +208,7 @@ export class ImageFanOut extends pulumi.ComponentResource {
     this.#attached = new Attached(settings.concurrency);
     this.workers = this.#attached.outputs;
     const tags = merged({ Project: pulumi.getProject(), Stack: pulumi.getStack() }, settings.tags);
-    const machine = `${pulumi.getProject()}-${pulumi.getStack()}-${name}`;
+    const machine = machineName(pulumi.getProject(), pulumi.getStack(), name);
     const child: Child = {
       name,
       machine,
@@ -642,7 +643,7 @@ function createLayer({ name, machine, transform, parent }: Child): aws.lambda.La
 
 function createAlarmTopic({ name, settings, transform, parent }: Child, keyArn: KeyArn): AlarmTopic {
   const { email } = settings.alarms;
-  const args = { email, keyArn, tags: settings.tags, transform: transform.alarmTopic };
+  const args = { email, keyArn, tags: settings.tags, transform };
   return new AlarmTopic(`${name}-alarms`, args, guarded(settings, parent));
 }
 

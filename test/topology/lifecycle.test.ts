@@ -359,6 +359,8 @@ describe("transform", () => {
       "notification",
       "layer",
       "alarmTopic",
+      "alarmTopicPolicy",
+      "alarmEmail",
       "alarm",
       "dashboard",
     ];
@@ -366,16 +368,17 @@ describe("transform", () => {
       new ImageFanOut("images", {
         key: "create",
         tracing: true,
+        alarms: { email: "a@b.example" },
         transform: {
           ...reach(...own),
-          key: reach("key", "policy"),
+          key: reach("key", "alias", "policy"),
           source: reach(...bucket),
           results: reach(...bucket),
         },
       });
     });
 
-    expect(reached.sort()).to.deep.equal([...own, "key", "policy", ...bucket, ...bucket].sort());
+    expect(reached.sort()).to.deep.equal([...own, "key", "alias", "policy", ...bucket, ...bucket].sort());
   });
 });
 

@@ -7,7 +7,7 @@ import { RotationWorker } from "../../src/topology/rotation-worker.ts";
 import { failuresOf } from "../engine/aws.ts";
 import { ALL } from "../engine/life.ts";
 import { checked } from "../engine/plugin.ts";
-import { find, type Registered, registered } from "../support/mocks.ts";
+import { find, HERE, type Registered, registered } from "../support/mocks.ts";
 
 describe("two fan-outs with workers of one name", () => {
   let resources: Registered[];
@@ -69,6 +69,39 @@ describe("two fan-outs with workers of one name", () => {
         { service: "clockwise", machine: `machine-test-${name}` },
       ]),
     );
+  });
+});
+
+describe("machines of projects and stacks that join to the same words", () => {
+  /** The names that Pulumi does not make: of dashboard, policy of X-Ray, layer and alias. */
+  const named = async (project: string, stack: string, name: string) => {
+    const program = () => new ImageFanOut(name, { key: "create", tracing: true });
+    const resources = await registered(program, HERE, { project, stack });
+    return {
+      dashboard: find(resources, "Dashboard", `${name}-dashboard`).dashboardName,
+      policy: find(resources, "ResourcePolicy", `${name}-tracing-policy`).policyName,
+      layer: find(resources, "LayerVersion", `${name}-sharp`).layerName,
+      alias: find(resources, "Alias", `${name}-key-alias`).name,
+    };
+  };
+
+  it("share no name, and have digits only where the words could be divided otherwise", async () => {
+    const all = [
+      await named("a-b", "c", "images"),
+      await named("a", "b-c", "images"),
+      await named("a", "b", "c-images"),
+    ];
+
+    expect(all[0]).to.deep.equal({
+      dashboard: "a-b-c-images",
+      policy: "a-b-c-images",
+      layer: "a-b-c-images-sharp",
+      alias: "alias/a-b-c-images",
+    });
+    for (const kind of ["dashboard", "policy", "layer", "alias"] as const) {
+      expect(new Set(all.map((names) => names[kind])).size, kind).to.equal(3);
+    }
+    expect(all[1]?.dashboard).to.match(/^a-b-c-images-[0-9a-f]{8}$/);
   });
 });
 
