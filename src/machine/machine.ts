@@ -3,8 +3,10 @@ import path from "node:path";
 import { type LocalAws, type LocalAwsOptions, startLocalAws } from "local-aws";
 import type { StackOutputs, WorkerOutputs } from "../stack-outputs.ts";
 import { type DeclaredResource, runProgram } from "./program.ts";
-import { Omitted } from "./provision/provider.ts";
+import { ProgramError } from "./program-error.ts";
+import { Omitted, type Services } from "./provision/provider.ts";
 import { provision } from "./provision/provision.ts";
+import { NOTIFICATION } from "./provision/s3.ts";
 import { sweep } from "./provision/sweep.ts";
 import { readStackConfig, regionOf } from "./stack-config.ts";
 
@@ -80,14 +82,11 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
         if (isFanOut(component)) fanOuts.push(component);
       },
     );
-    const added: string[] = [];
-    for (const { source, notificationToAdd } of fanOuts) {
-      if (notificationToAdd && (await notify(aws.store, source, notificationToAdd))) added.push(source);
-    }
     // Nobody on this computer puts anything into a bucket of another stack.
     const elsewhere = fanOuts.filter(({ topic }) => services.elsewhere.has(topic));
     const isHere = ({ source }: Worker) => !elsewhere.some((fanOut) => fanOut.source === source);
     await sweep(services, declared);
+    const added = await addNotifications(services, fanOuts);
     aws.start();
     // As `pulumi stack output --json` prints them, for whoever operates the machine from another process.
     await writeFile(path.join(folder, "outputs.json"), `${JSON.stringify(outputs, null, 2)}\n`);
@@ -96,12 +95,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
       outputs: outputs as unknown as StackOutputs,
       workers: withOwnNames(workers.filter(isHere)).sort((a, b) => (a.name < b.name ? -1 : 1)),
       fanOuts: fanOuts.filter((fanOut) => !elsewhere.includes(fanOut)),
-      notRun: [
-        ...omitted.lines,
-        ...added.map(
-          (bucket) => `added here: the notification of ${bucket}, which on AWS its owner must add`,
-        ),
-      ],
+      notRun: [...omitted.lines, ...added],
       stop: () => aws.close(),
     };
   } catch (error) {
@@ -146,18 +140,41 @@ function isFanOut(outputs: object): outputs is FanOut {
   return ["source", "results", "topic"].every((name) => name in outputs);
 }
 
-/** Adds what a bucket's owner would, unless the program itself has declared notifications of it. @returns whether it did */
-async function notify(
-  store: LocalAws["store"],
-  bucket: string,
-  { TopicConfigurations }: NotificationToAdd,
-): Promise<boolean> {
-  const ids = TopicConfigurations.map(({ Id }) => Id);
-  if (store.bucket(bucket).notification.topics.some(({ id }) => !ids.includes(id))) return false;
-  const topics = TopicConfigurations.map(({ Id: id, TopicArn: topicArn, Events: events, Filter }) => {
-    const rule = (name: string) => Filter?.Key.FilterRules.find(({ Name }) => Name === name)?.Value;
-    return { id, topicArn, events, filterPrefix: rule("prefix"), filterSuffix: rule("suffix") };
-  });
-  await store.setNotification(bucket, { topics });
-  return true;
+/**
+ * Adds what owners of buckets would, unless the program itself has notifications of the bucket, beside which it would be to add.
+ * @returns a line for each bucket
+ * @throws {ProgramError} where S3 would refuse it
+ */
+async function addNotifications({ store, made }: Services, fanOuts: readonly FanOut[]): Promise<string[]> {
+  const left = Map.groupBy(
+    fanOuts.flatMap(({ source, notificationToAdd }) =>
+      (notificationToAdd?.TopicConfigurations ?? []).map((toAdd) => ({ source, toAdd })),
+    ),
+    ({ source }) => source,
+  );
+  const lines: string[] = [];
+  for (const [bucket, all] of left) {
+    const topics = all.map(({ toAdd: { Id: id, TopicArn: topicArn, Events: events, Filter } }) => {
+      const rule = (name: string) => Filter?.Key.FilterRules.find(({ Name }) => Name === name)?.Value;
+      return { id, topicArn, events, filterPrefix: rule("prefix"), filterSuffix: rule("suffix") };
+    });
+    if (made.has(`${NOTIFICATION} ${bucket}`)) {
+      const known = store.bucket(bucket).notification.topics.map(({ topicArn }) => topicArn);
+      if (topics.every(({ topicArn }) => known.includes(topicArn))) continue;
+      lines.push(
+        `not added: a notification of ${bucket}, whose notifications are the program's own, which on AWS would take its place`,
+      );
+      continue;
+    }
+    try {
+      await store.setNotification(bucket, { topics });
+    } catch (error) {
+      throw new ProgramError(
+        `S3 refuses what the owner of ${bucket} is to add to its notifications: ${(error as Error).message}`,
+        { cause: error },
+      );
+    }
+    lines.push(`added here: the notification of ${bucket}, which on AWS its owner must add`);
+  }
+  return lines;
 }

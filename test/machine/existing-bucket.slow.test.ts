@@ -23,6 +23,10 @@ export const topic = fanOut.topic.arn;
 export const workers = fanOut.workers;
 `;
 
+/** Another fan-out that leaves the bucket's notifications to its owner. */
+const another = (filter: string) =>
+  `new ImageFanOut("more", { source: { existing: "my-photos", notification: false }, ${filter} });\n`;
+
 describe("a machine with buckets of somebody else's", function () {
   this.timeout(60_000);
 
@@ -33,24 +37,51 @@ describe("a machine with buckets of somebody else's", function () {
     it(`turns an image on this computer, in buckets of their names, where notification is ${notification}`, () =>
       withFolder(async (folder) => {
         const file = path.join(folder, "program.ts");
-        await writeFile(file, program(notification));
+        await writeFile(file, program(notification) + (notification ? "" : another('suffix: ".png"')));
         await withMachine({ program: file }, async (machine) => {
           const image = { key: "cat.jpg", file: path.resolve("samples/cat.jpg") };
           const summary = await runThrough(machine, [image], path.join(folder, "out"));
 
           expect(summary).to.deep.include({ results: { clockwise: 1 }, rejections: [], lost: [] });
           expect(machine.notRun).to.deep.equal([
-            "not run here: aws:s3/bucket:Bucket, which exists already (2)",
+            `not run here: aws:s3/bucket:Bucket, which exists already (${notification ? 2 : 3})`,
             ...notRun,
           ]);
           const { sourceBucket, resultsBucket } = machine.outputs;
           expect([sourceBucket, resultsBucket]).to.deep.equal(["my-photos", "my-results"]);
           const { topics } = machine.store.bucket("my-photos").notification;
-          expect(topics).to.have.length(1);
-          expect(topics[0]).to.include({ topicArn: machine.outputs.topic, filterSuffix: ".jpg" });
+          expect(topics.map(({ filterSuffix }) => filterSuffix)).to.have.members(
+            notification ? [".jpg"] : [".jpg", ".png"],
+          );
+          const { topicArn } = topics.find(({ filterSuffix }) => filterSuffix === ".jpg") ?? {};
+          expect(topicArn).to.equal(machine.outputs.topic);
         });
       }));
   }
+});
+
+describe("what is left to the owner of a bucket", function () {
+  this.timeout(60_000);
+  const started = (text: string) =>
+    withFolder(async (folder) => {
+      const file = path.join(folder, "program.ts");
+      await writeFile(file, text);
+      return withMachine({ program: file }, async ({ notRun }) => notRun.at(-1)).catch(
+        ({ message }) => message,
+      );
+    });
+
+  it("is refused where S3 would refuse it, as two are told of one image", async () => {
+    expect(await started(program(false) + another('prefix: "in/"'))).to.match(
+      /^S3 refuses what the owner of my-photos is to add to its notifications: .* ambiguously defined/,
+    );
+  });
+
+  it("is said not to be there where the program has the bucket's notifications", async () => {
+    expect(await started(program(true) + another('suffix: ".png"'))).to.equal(
+      "not added: a notification of my-photos, whose notifications are the program's own, which on AWS would take its place",
+    );
+  });
 });
 
 describe("a machine with buckets of somebody else's, in Pulumi's runtime", function () {

@@ -58,6 +58,7 @@ export const messaging: Record<string, ResourceType> = {
   },
 
   "aws:sns/topicPolicy:TopicPolicy": {
+    single: true,
     inputs: ["arn", "policy"],
     async provision({ inputs }, { direct }) {
       const TopicArn = String(inputs.arn);
@@ -132,6 +133,7 @@ export const messaging: Record<string, ResourceType> = {
   },
 
   "aws:sqs/queuePolicy:QueuePolicy": {
+    single: true,
     inputs: ["queueUrl", "policy"],
     async provision({ inputs }, { direct }) {
       const QueueUrl = String(inputs.queueUrl);
@@ -142,6 +144,7 @@ export const messaging: Record<string, ResourceType> = {
   },
 
   "aws:sqs/redriveAllowPolicy:RedriveAllowPolicy": {
+    single: true,
     inputs: ["queueUrl", "redriveAllowPolicy"],
     async provision({ inputs }, { direct }) {
       await direct.sqs("SetQueueAttributes", {

@@ -60,6 +60,7 @@ export const other: Record<string, ResourceType> = {
   },
   "aws:kms/alias:Alias": nothingToDo(["name", "targetKeyId"]),
   "aws:kms/keyPolicy:KeyPolicy": {
+    single: true,
     inputs: ["keyId", "policy"],
     provision({ inputs }, { identity, region, accountId }) {
       const id = String(inputs.keyId);

@@ -33,6 +33,8 @@ export interface ResourceType {
    * one that is not in `inputs`; without it any other is refused.
    */
   readonly inert?: readonly string[];
+  /** Whether it is what a bucket, queue, topic or key has one of, by whose identifier it is known. */
+  readonly single?: true;
   readonly provision: (
     resource: Declared,
     services: Services,

@@ -55,7 +55,7 @@ export async function provision(
   }
   try {
     const provisioned = await known.provision(declared, services);
-    checkAlone(services, type, name, provisioned);
+    checkAlone(services, known, resource, provisioned);
     services.made.set(`${type} ${provisioned.id}`, provisioned);
     return provisioned;
   } catch (error) {
@@ -67,13 +67,23 @@ export async function provision(
   }
 }
 
-/** @throws Error where another resource of the type has the same ARN: it would be taken for this one */
-function checkAlone({ arns }: Services, type: string, name: string, { state }: ProvisionedResource): void {
-  if (typeof state.arn !== "string") return;
-  const key = `${type} ${state.arn}`;
+/** @throws Error where another resource of the type has the same ARN, or is of the same: one would be taken for the other */
+function checkAlone(
+  { arns }: Services,
+  { single }: ResourceType,
+  { type, name }: DeclaredResource,
+  { id, state }: ProvisionedResource,
+): void {
+  if (!single && typeof state.arn !== "string") return;
+  const what = single ? id : String(state.arn);
+  const key = `${type} ${what}`;
   const other = arns.get(key);
   if (other !== undefined) {
-    throw new Error(`"${other}" has the same name here, ${state.arn}. Give one of them another name.`);
+    throw new Error(
+      single
+        ? `"${other}" is that of ${what} already, which has one: on AWS the later takes the place of the other. Make them one.`
+        : `"${other}" has the same name here, ${what}. Give one of them another name.`,
+    );
   }
   arns.set(key, name);
 }

@@ -22,6 +22,7 @@ const LIFECYCLE = nothingToDo([
 ]);
 
 export const BUCKET = "aws:s3/bucket:Bucket";
+export const NOTIFICATION = "aws:s3/bucketNotification:BucketNotification";
 
 export const s3: Record<string, ResourceType> = {
   [BUCKET]: {
@@ -34,6 +35,7 @@ export const s3: Record<string, ResourceType> = {
   },
 
   "aws:s3/bucketVersioning:BucketVersioning": {
+    single: true,
     inputs: ["bucket", "versioningConfiguration.status"],
     inert: ["expectedBucketOwner", "mfa"],
     async provision({ inputs }, { store }) {
@@ -44,6 +46,7 @@ export const s3: Record<string, ResourceType> = {
   },
 
   "aws:s3/bucketPolicy:BucketPolicy": {
+    single: true,
     inputs: ["bucket", "policy"],
     provision({ inputs }, { identity }) {
       identity.setResourcePolicy(`arn:aws:s3:::${inputs.bucket}`, policyText(inputs.policy));
@@ -51,7 +54,8 @@ export const s3: Record<string, ResourceType> = {
     },
   },
 
-  "aws:s3/bucketNotification:BucketNotification": {
+  [NOTIFICATION]: {
+    single: true,
     inputs: [
       "bucket",
       "topics.id",

@@ -3,11 +3,11 @@ import type { Services } from "./provider.ts";
 
 /**
  * Removes what an earlier program declared and this one does not, as `pulumi up` would: subscriptions, queues with
- * their messages, topics. Buckets stay, as what is in them is the person's.
+ * their messages, topics and what buckets would tell them. Buckets stay, as what is in them is the person's.
  * @param declared the identifiers of all that was provisioned
  */
 export async function sweep(
-  { direct }: Pick<Services, "direct">,
+  { direct, store }: Pick<Services, "direct" | "store">,
   declared: ReadonlySet<string>,
 ): Promise<void> {
   for await (const { SubscriptionArn = "" } of listed(direct, "ListSubscriptions")) {
@@ -16,6 +16,10 @@ export async function sweep(
   const { QueueUrls = [] } = await direct.sqs<{ QueueUrls?: string[] }>("ListQueues", {});
   for (const QueueUrl of QueueUrls) {
     if (!declared.has(QueueUrl)) await direct.sqs("DeleteQueue", { QueueUrl });
+  }
+  for (const { name, notification } of store.buckets()) {
+    const topics = notification.topics.filter(({ topicArn }) => declared.has(topicArn));
+    if (topics.length < notification.topics.length) await store.setNotification(name, { topics });
   }
   for await (const { TopicArn = "" } of listed(direct, "ListTopics")) {
     if (!declared.has(TopicArn)) await direct.sns("DeleteTopic", { TopicArn });

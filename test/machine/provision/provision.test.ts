@@ -96,6 +96,17 @@ describe("a declared resource", () => {
     );
   });
 
+  it("is refused where another one is that of the same queue or bucket already", async () => {
+    const { make } = fakeServices();
+    const type = "aws:sqs/queuePolicy:QueuePolicy";
+    await make(type, { queueUrl: "http://one", policy: "{}" }, { name: "first" });
+    await make(type, { queueUrl: "http://two", policy: "{}" }, { name: "second" });
+
+    expect(await refusalOf(make(type, { queueUrl: "http://one", policy: "{}" }))).to.equal(
+      `ProgramError: ${type} "it": "first" is that of http://one already, which has one: on AWS the later takes the place of the other. Make them one.`,
+    );
+  });
+
   it("fails as what it is where the disk is at fault, and as the program's mistake otherwise", async () => {
     const { make, services } = fakeServices();
     const failing = (error: Error) =>

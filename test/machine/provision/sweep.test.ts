@@ -3,7 +3,7 @@ import type { Services } from "../../../src/machine/provision/provider.ts";
 import { sweep } from "../../../src/machine/provision/sweep.ts";
 
 describe("what an earlier program declared and this one does not", () => {
-  it("is removed page by page: subscriptions, queues and topics, in this order, and nothing else", async () => {
+  it("is removed page by page: subscriptions, queues, and topics when no bucket tells them, and nothing else", async () => {
     const asked: unknown[] = [];
     const pages: Record<string, object[]> = {
       ListSubscriptions: [
@@ -20,7 +20,15 @@ describe("what an earlier program declared and this one does not", () => {
       if (!name.startsWith("List")) asked.push([name, ...Object.values(input)]);
       return pages[name]?.shift() ?? {};
     };
-    const services = { direct: { sns: ask, sqs: ask } } as unknown as Services;
+    const told = (...topics: string[]) => ({ topics: topics.map((topicArn) => ({ topicArn })) });
+    const store = {
+      buckets: () => [
+        { name: "b-kept", notification: told("t-kept") },
+        { name: "b-both", notification: told("t-old", "t-kept") },
+      ],
+      setNotification: async (...set: unknown[]) => void asked.push(["setNotification", ...set]),
+    };
+    const services = { direct: { sns: ask, sqs: ask }, store } as unknown as Services;
 
     await sweep(services, new Set(["s-kept", "q-kept", "t-kept"]));
 
@@ -28,6 +36,7 @@ describe("what an earlier program declared and this one does not", () => {
       ["Unsubscribe", "s-old"],
       ["Unsubscribe", "s-older"],
       ["DeleteQueue", "q-old"],
+      ["setNotification", "b-both", told("t-kept")],
       ["DeleteTopic", "t-old"],
     ]);
   });
