@@ -26,7 +26,8 @@ import { fromHere, near, PROJECT } from "./words.ts";
 const USAGE = `Usage: npm run capacity -- [--images N] [--minutes N] [OPTION]...
 
 Says what the machine that index.ts declares can do with so many images: when they are accepted,
-when they are processed, what holds them up, what must be raised, and what it costs. Deploys nothing.
+when they are processed, what holds them up, what must be raised, and what it costs, of all its
+fan-outs together. Deploys nothing.
 
   --images N         how many come (default: 2000000)
   --minutes N        in how many minutes (default: 5)

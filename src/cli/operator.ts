@@ -16,6 +16,7 @@ import { counted, fromHere, PROJECT } from "./words.ts";
 export const STACK_OPTIONS = {
   stack: { type: "string" },
   outputs: { type: "string" },
+  "fan-out": { type: "string" },
   profile: { type: "string" },
   region: { type: "string" },
 } as const;
@@ -25,6 +26,8 @@ export const STACK_USAGE = `  --stack NAME        a stack on AWS, whose outputs 
                       (default: the machine that npm run dev runs on this computer)
   --outputs FILE      instead of --stack: what \`pulumi stack output --json\` prints; - reads it
                       from standard input
+  --fan-out NAME      of several, the one whose \`outputs\` the program exports under this name
+                      (default: the one whose outputs are the stack's own)
   --profile NAME      profile of the AWS CLI (default: AWS_PROFILE, or the environment's keys)
   --region REGION     (default: the stack's)`;
 
@@ -63,7 +66,7 @@ export async function openOperator(
 ): Promise<Operator> {
   const { profile, worker } = options;
   const { json, file } = await outputsOf(options);
-  const stack = parseStack(json);
+  const stack = parseStack(json, options["fan-out"]);
   if (worker !== undefined && !stack.workers[worker]) {
     throw new UsageError(
       `There is no worker ${JSON.stringify(worker)}: the stack has ${Object.keys(stack.workers).join(", ")}.`,

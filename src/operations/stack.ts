@@ -5,15 +5,24 @@ const OF_WORKERS = ["queue", "deadLetterQueue", "function", "logGroup", "prefix"
 
 /**
  * Reads what `pulumi stack output --json` prints.
+ * @param fanOut output that has those of one fan-out of several; without it they are the stack's own
  * @throws Error in a sentence where it is something else
  */
-export function parseStack(json: string): StackOutputs {
-  let outputs: Partial<StackOutputs> | null;
+export function parseStack(json: string, fanOut?: string): StackOutputs {
+  let all: Record<string, unknown> | null;
   try {
-    outputs = JSON.parse(json);
+    all = JSON.parse(json);
   } catch {
     throw new Error("The outputs are no JSON: give what `pulumi stack output --json` prints.");
   }
+  const others = Object.keys(all ?? {}).filter((name) => isFanOut(all?.[name]));
+  if (fanOut !== undefined && !others.includes(fanOut)) {
+    const known = others.length > 0 ? `only of ${others.join(", ")}` : "of none by name";
+    throw new Error(
+      `The outputs tell of no fan-out ${JSON.stringify(fanOut)}, ${known}: export what its \`outputs\` are.`,
+    );
+  }
+  const outputs = (fanOut === undefined ? all : all?.[fanOut]) as Partial<StackOutputs> | null;
   const missing = [
     ...OF_STACK.filter((name) => !isText(outputs?.[name])),
     ...(outputs?.workers ? [] : ["workers"]),
@@ -22,7 +31,11 @@ export function parseStack(json: string): StackOutputs {
     ),
   ];
   if (missing.length > 0) {
-    throw new Error(`The outputs lack ${missing.join(", ")}: are they those of this program's stack?`);
+    const remedy =
+      others.length > 0 && fanOut === undefined
+        ? `name one of the fan-outs that they have with --fan-out: ${others.join(", ")}.`
+        : "are they those of this program's stack?";
+    throw new Error(`The outputs lack ${missing.join(", ")}: ${remedy}`);
   }
   return outputs as StackOutputs;
 }
@@ -42,6 +55,11 @@ export async function reached<T>(what: string, answer: Promise<T>): Promise<T> {
       { cause: error },
     );
   }
+}
+
+/** Whether an output is what a fan-out's `outputs` are. */
+function isFanOut(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "workers" in value && "topic" in value;
 }
 
 function isText(value: unknown): boolean {

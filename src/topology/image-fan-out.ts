@@ -298,6 +298,19 @@ export class ImageFanOut extends pulumi.ComponentResource {
     return this.#told().topic;
   }
 
+  /**
+   * What tells others of this fan-out: exported by a program that has several, commands take its name with `--fan-out`, and another stack
+   * gives it to {@link ImageFanOut.get}.
+   */
+  get outputs() {
+    return {
+      sourceBucket: this.source.bucket,
+      resultsBucket: this.results.bucket,
+      topic: this.topic.arn,
+      workers: this.workers,
+    };
+  }
+
   #told(): Told {
     this.#completed ??= this.#tellOfResults();
     return this.#completed;

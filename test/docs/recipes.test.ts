@@ -9,6 +9,7 @@ import { expect } from "chai";
 import sharp from "sharp";
 import type { Machine } from "../../src/machine/machine.ts";
 import { bundleHandler } from "../../src/packaging/bundle.ts";
+import { runCommand } from "../support/command.ts";
 import { runThrough, withFolder, withMachine } from "../support/machine.ts";
 import { runInPulumiRuntime, UNKNOWN } from "../support/pulumi-runtime.ts";
 
@@ -134,6 +135,15 @@ async function expectThumbnail(machine: Machine, folder: string): Promise<void> 
     return Messages.map(({ Body = "" }) => JSON.parse(Body).Records[0].s3.object.key);
   };
   expect(await toldOf(queues.catalogueQueue)).to.deep.equal(["clockwise/cat.jpg"]);
+  const outputs = path.join(folder, "state/outputs.json");
+  const { stdout, stderr } = await runCommand(
+    machine,
+    ...["reconcile", "--outputs", outputs, "--fan-out", "thumbnails", "--grace", "0"],
+  );
+  expect(stdout + stderr).to.equal(
+    "thumbnail: 2 created = 1 results + 0 rejected + 0 superseded + 0 in flight + 1 that it is not told of\n",
+  );
+
   // Without its policy the listener's queue takes nothing any more.
   const refusing = { QueueUrl: queues.catalogueQueue, Attributes: { Policy: "" } };
   await machine.sqs.send(new SetQueueAttributesCommand(refusing));

@@ -310,6 +310,21 @@ describe("the outputs of a stack", () => {
     expect(parseStack(JSON.stringify({ ...stack, alarmTopic: null }))).to.deep.include(stack);
   });
 
+  it("are those of one of several fan-outs, by the name that the program exports them under", () => {
+    const several = { ...stack, thumbnails: { ...stack, sourceBucket: "another" }, catalogue: "queue" };
+    const { thumbnails } = several;
+
+    expect(parseStack(JSON.stringify(several), "thumbnails")).to.deep.equal(thumbnails);
+    expect(parseStack(JSON.stringify(several))).to.deep.include(stack);
+    expect(() => parseStack(JSON.stringify(several), "catalogue")).to.throw(
+      'The outputs tell of no fan-out "catalogue", only of thumbnails: export what its `outputs` are.',
+    );
+    expect(() => parseStack(JSON.stringify(stack), "small")).to.throw(/no fan-out "small", of none by name:/);
+    expect(() => parseStack(JSON.stringify({ thumbnails }))).to.throw(
+      "The outputs lack sourceBucket, resultsBucket, topic, workers: name one of the fan-outs that they have with --fan-out: thumbnails.",
+    );
+  });
+
   for (const [json, message] of [
     ["hello", /no JSON/],
     ["null", /lack sourceBucket, resultsBucket, topic, workers:/],
