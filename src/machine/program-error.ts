@@ -3,7 +3,6 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { inspect } from "node:util";
 import { ResourceError, RunError } from "@pulumi/pulumi/errors.js";
-import type { BuildFailure } from "esbuild";
 
 /** A mistake in the program or its configuration. The message is all that its author needs. */
 export class ProgramError extends Error {
@@ -23,17 +22,11 @@ export function programError(error: unknown, file: string): Error {
   // Pulumi's own way to say that the message is enough. One that begins with a file is about that, and no place in the program.
   if (RunError.isInstance(error) || ResourceError.isInstance(error)) {
     const { message, stack, trace = stack ?? "" } = error as Error & { trace?: string };
-    const called = /^\S+\.\w+: /.test(message) ? undefined : calledIn(placesIn(trace, root));
+    const called = /^\S+\.\w+(:\d+)*: /.test(message) ? undefined : calledIn(placesIn(trace, root));
     return new ProgramError([called, message].filter(Boolean).join(": "), { cause: error });
   }
   if (!(error instanceof Error)) {
     return new ProgramError(`${path.basename(file)} threw ${inspect(error)}, which is no Error.`);
-  }
-  const [failure] = (error as Partial<BuildFailure>).errors ?? [];
-  if (failure) {
-    const { location, text } = failure;
-    const where = location ? `${location.file}:${location.line}:${location.column + 1}` : path.basename(file);
-    return new ProgramError(`${where}: ${text}`, { cause: error });
   }
   const unresolved = /^Cannot find (module|package) '(.+?)' imported from (.+?)(?:\?.*)?$/.exec(
     error.message,
@@ -47,12 +40,8 @@ export function programError(error: unknown, file: string): Error {
   const thrown = places[0];
   // Thrown by what runs the program, not by the program: Node's loader has codes for what is wrong with a file.
   if (!thrown && !(error as NodeJS.ErrnoException).code?.startsWith("ERR_")) return error;
-  const message = ["Error", "RangeError"].includes(error.name)
-    ? error.message
-    : `${error.name}: ${error.message}`;
-  // What checks a value names it; anything else is looked for where it was thrown.
-  const explained = error instanceof RangeError;
-  const inside = called && thrown !== called && !explained ? ` (thrown at ${thrown})` : "";
+  const message = error.name === "Error" ? error.message : `${error.name}: ${error.message}`;
+  const inside = called && thrown !== called ? ` (thrown at ${thrown})` : "";
   return new ProgramError(`${called ?? thrown ?? program}: ${message}${inside}`, { cause: error });
 }
 

@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import type { BuildOptions } from "esbuild";
+import type { BuildFailure, BuildOptions } from "esbuild";
 import { type Bundle, BundleCache } from "./bundle-cache.ts";
 import { ownSourceMap } from "./source-map.ts";
 
@@ -37,7 +37,7 @@ const bundles = new Map<string, pulumi.asset.AssetArchive>();
  *
  * @param entry the handler's TypeScript file, absolute or relative to the working directory, which is the Pulumi
  *   project; it exports `handler`.
- * @throws Error with esbuild's own words where the file is missing or does not compile.
+ * @throws {pulumi.RunError} with esbuild's own words where the file is missing or does not compile
  */
 export function bundleHandler(entry: string): pulumi.asset.AssetArchive {
   const file = path.resolve(entry);
@@ -60,9 +60,24 @@ export function bundleHandler(entry: string): pulumi.asset.AssetArchive {
 function bundle(file: string, project: string): Bundle & { inputs: string[] } {
   // Loaded here, as a start from bundles that are kept does without it.
   const { buildSync } = require("esbuild") as typeof import("esbuild");
-  const { outputFiles, metafile } = buildSync({ ...OPTIONS, entryPoints: [file], absWorkingDir: project });
+  const { outputFiles, metafile } = explained(() =>
+    buildSync({ ...OPTIONS, entryPoints: [file], absWorkingDir: project }),
+  );
   const [map = "", code = ""] = ["index.js.map", "index.js"].map(
     (name) => outputFiles.find((file) => path.basename(file.path) === name)?.text,
   );
   return { code, map: ownSourceMap(map), inputs: Object.keys(metafile.inputs) };
+}
+
+/** Says of what does not compile where and why: Pulumi prints that alone, and not where in esbuild it was found. */
+function explained<T>(build: () => T): T {
+  try {
+    return build();
+  } catch (error) {
+    const [failure] = (error as Partial<BuildFailure>).errors ?? [];
+    if (!failure) throw error;
+    const { location, text } = failure;
+    const where = location ? `${location.file}:${location.line}:${location.column + 1}: ` : "";
+    throw new pulumi.RunError(`${where}${text}`, { cause: error });
+  }
 }

@@ -15,7 +15,7 @@ const LAYER = path.join(ROOT, "layers/sharp");
  *
  * @param folder holds the installation
  * @param cpu what it is for: Lambda's arm64, or its x86_64, which npm calls x64
- * @throws Error where the layer is not installed, or was installed for another platform.
+ * @throws {pulumi.RunError} where the layer is not installed, or was installed for another platform.
  */
 export function sharpLayer(folder = LAYER, cpu: "arm64" | "x64" = "arm64"): pulumi.asset.AssetArchive {
   // npm leaves out of a package whatever is called node_modules.
@@ -26,7 +26,7 @@ export function sharpLayer(folder = LAYER, cpu: "arm64" | "x64" = "arm64"): pulu
       cpu === "arm64"
         ? '"npm run install-layer"'
         : `"npm ci --os=linux --cpu=${cpu} --libc=glibc" beside its package.json`;
-    throw new Error(
+    throw new pulumi.RunError(
       `The sharp layer for linux-${cpu} is not installed in ${path.relative(process.cwd(), modules)}: run ${command}.`,
     );
   }

@@ -60,7 +60,15 @@ describe("a program that throws", () => {
       "a handler that is not there",
       `import { bundleHandler } from ${JSON.stringify(import.meta.resolve("../../src/packaging/bundle.ts"))};
        bundleHandler("handlers/nowhere.ts");`,
-      /^index\.ts: Could not resolve ".*nowhere\.ts"$/,
+      /^index\.ts:4:8: Could not resolve ".*nowhere\.ts"$/,
+    ],
+    [
+      "a handler that does not compile, in its own file",
+      `import { bundleHandler } from ${JSON.stringify(import.meta.resolve("../../src/packaging/bundle.ts"))};
+       import { writeFileSync } from "node:fs";
+       writeFileSync(new URL("wrong.ts", import.meta.url), "export const handler = ;");
+       bundleHandler(new URL("wrong.ts", import.meta.url).pathname);`,
+      /^\S+wrong\.ts:1:24: Unexpected ";"$/,
     ],
     ["for an import", 'import "./nowhere.ts";', "index.ts:3: Cannot find module 'nowhere.ts'"],
     [
