@@ -1,4 +1,7 @@
-/** `npm run bench [-- WORD…]`: megapixels a processor second and peak memory, ours and of bare sharp, per format and size. */
+/**
+ * `npm run bench -- delivery`: bench/delivery.ts. `npm run bench [-- WORD…]`: megapixels a processor second and peak memory, ours and
+ * of bare sharp, per format and size.
+ */
 import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -25,6 +28,10 @@ interface Speed {
 const run = promisify(execFile);
 const rounds = process.env.ROUNDS ?? "15";
 const words = process.argv.slice(2);
+if (words[0] === "delivery") {
+  await import("./delivery.ts");
+  process.exit();
+}
 const folder = await mkdtemp(join(tmpdir(), "bench-"));
 
 async function measure<T>(...words: string[]): Promise<T> {

@@ -44,7 +44,7 @@ export function createHandler(operation: ImageOperation): Handler {
     deadLetterQueueUrl: environment("DEAD_LETTER_QUEUE_URL"),
     pixelLimit: pixelLimit(memory),
     byteLimit: (memory * 2 ** 20) / MEMORY_PER_SOURCE_BYTE,
-    depth: 1,
+    depth: Number(environment("PIPELINE_DEPTH")),
     s3: new S3Client(CLIENT),
     sqs: new SQSClient(CLIENT),
     logger,

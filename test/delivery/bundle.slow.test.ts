@@ -102,6 +102,7 @@ async function deliver(
               ANGLE: "90",
               DAMAGED: "repair",
               METADATA: "keep",
+              PIPELINE_DEPTH: "10",
               RESULTS_BUCKET: "results",
               AWS_ENDPOINT_URL: url,
             },
