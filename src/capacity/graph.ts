@@ -122,7 +122,8 @@ function workerOf({ name, inputs }: Declared, resources: readonly Declared[]): W
   const queue = referred(resources, "aws:sqs/queue:Queue", inputs.eventSourceArn, name);
   const reserved = lambda.inputs.reservedConcurrentExecutions;
   const redrive = queue.inputs.redrivePolicy;
-  const { WORKER: service, MACHINE: machine, CARRY: carry = "" } = variablesOf(lambda);
+  const variables = variablesOf(lambda);
+  const { WORKER: service, MACHINE: machine, CARRY: carry = "", PIPELINE_DEPTH: depth = "1" } = variables;
   return {
     name: service ?? lambda.name,
     dimensions: service && machine ? { service, machine } : undefined,
@@ -131,6 +132,7 @@ function workerOf({ name, inputs }: Declared, resources: readonly Declared[]): W
     // -1 is Pulumi's way to say that nothing is reserved.
     reservedConcurrency: reserved === undefined || reserved === -1 ? undefined : Number(reserved),
     batchSize: Number(inputs.batchSize ?? DEFAULTS.batchSize),
+    pipelineDepth: Number(depth),
     maximumBatchingWindowInSeconds: Number(inputs.maximumBatchingWindowInSeconds ?? 0),
     scaling: scalingOf(inputs),
     maxReceiveCount: redrive === undefined ? NEVER : Number(JSON.parse(String(redrive)).maxReceiveCount),

@@ -1,5 +1,6 @@
 import type { AssumptionName, Assumptions } from "./assumptions.ts";
 import { sum } from "./format.ts";
+import type { durations } from "./model/durations.ts";
 import type { Plan } from "./plan.ts";
 import { QUOTAS } from "./raisable-limits.ts";
 
@@ -44,9 +45,16 @@ export async function liveAssumptions(region: string, loader = load): Promise<Pa
 const DAY_SECONDS = 24 * 3600;
 const DAYS = 14;
 
+/** Seconds of an image, as they were measured. */
+export interface Measured {
+  readonly work: number;
+  /** For reading and writing it. */
+  readonly requests: number;
+}
+
 /**
- * Seconds that an image took each worker in the last two weeks, from the metric `ms` that workers write. CloudWatch finds
- * it by all of its dimensions only, as src/delivery/handler.ts publishes them.
+ * Seconds that an image took each worker in the last two weeks, from the metrics `fetch`, `work` and `write` that workers
+ * write. CloudWatch finds them by all of their dimensions only, as src/delivery/handler.ts publishes them.
  * @returns per worker; one that had no image is not in it
  * @throws Error in a sentence where the package is not installed or AWS refuses
  */
@@ -54,30 +62,49 @@ export async function liveDurations(
   { region, workers }: Plan,
   now: Date,
   loader = load,
-): Promise<ReadonlyMap<string, number>> {
+): Promise<ReadonlyMap<string, Measured>> {
   const cloudwatch = await packageNamed(loader, "@aws-sdk/client-cloudwatch");
   const client = made<Client>(cloudwatch, "CloudWatchClient", { region });
-  const durations = new Map<string, number>();
+  const durations = new Map<string, Measured>();
   for (const { name, dimensions } of workers) {
     if (!dimensions) continue;
-    const command = made(cloudwatch, "GetMetricStatisticsCommand", {
-      Namespace: "ImageMachine",
-      MetricName: "ms",
-      Dimensions: Object.entries(dimensions).map(([Name, Value]) => ({ Name, Value })),
-      StartTime: new Date(now.getTime() - DAYS * DAY_SECONDS * 1000),
-      EndTime: now,
-      Period: DAY_SECONDS,
-      Statistics: ["Sum", "SampleCount"],
-    });
-    const { Datapoints = [] } = await asked<{ Datapoints?: { Sum?: number; SampleCount?: number }[] }>(
-      client,
-      command,
-      `the durations of ${name}`,
-    );
-    const images = sum(Datapoints, ({ SampleCount = 0 }) => SampleCount);
-    if (images > 0) durations.set(name, sum(Datapoints, ({ Sum = 0 }) => Sum) / images / 1000);
+    /** Mean in seconds; undefined where there is nothing to take one of. */
+    const mean = async (metric: string) => {
+      const command = made(cloudwatch, "GetMetricStatisticsCommand", {
+        Namespace: "ImageMachine",
+        MetricName: metric,
+        Dimensions: Object.entries(dimensions).map(([Name, Value]) => ({ Name, Value })),
+        StartTime: new Date(now.getTime() - DAYS * DAY_SECONDS * 1000),
+        EndTime: now,
+        Period: DAY_SECONDS,
+        Statistics: ["Sum", "SampleCount"],
+      });
+      const { Datapoints = [] } = await asked<{ Datapoints?: { Sum?: number; SampleCount?: number }[] }>(
+        client,
+        command,
+        `the durations of ${name}`,
+      );
+      const images = sum(Datapoints, ({ SampleCount = 0 }) => SampleCount);
+      return images > 0 ? sum(Datapoints, ({ Sum = 0 }) => Sum) / images / 1000 : undefined;
+    };
+    const work = await mean("work");
+    if (work === undefined) continue;
+    durations.set(name, { work, requests: ((await mean("fetch")) ?? 0) + ((await mean("write")) ?? 0) });
   }
   return durations;
+}
+
+/** Durations as they were measured, and as modelled where they were not. */
+export function asMeasured(
+  measured: ReadonlyMap<string, Measured>,
+  model: ReturnType<typeof durations>,
+): typeof model {
+  return {
+    secondsPerImage: (worker, assumed) =>
+      measured.get(worker.name)?.work ?? model.secondsPerImage(worker, assumed),
+    requestSeconds: (worker, assumed) =>
+      measured.get(worker.name)?.requests ?? model.requestSeconds(worker, assumed),
+  };
 }
 
 async function packageNamed(loader: Loader, name: string): ReturnType<Loader> {

@@ -14,6 +14,8 @@ export interface WorkerPlan {
   readonly reservedConcurrency?: number | undefined;
   /** Maximum number of messages of a batch. */
   readonly batchSize: number;
+  /** Images of a batch that are in hand at once: while one is turned, others are read and written. @default 1 */
+  readonly pipelineDepth?: number;
   /** Seconds to wait for a batch to fill. */
   readonly maximumBatchingWindowInSeconds: number;
   /** Mode in which the queue is emptied. @default Lambda's own way, with Lambda's own maximum */
@@ -59,8 +61,10 @@ export interface Stay {
 export interface Load {
   /** Images that arrive in each second, whole numbers. */
   readonly arrivals: readonly number[];
-  /** Seconds that one image takes a worker, reading and writing it included. */
+  /** Seconds of work that one image takes a worker, of which one is done at a time. */
   readonly secondsPerImage: (worker: WorkerPlan, assumed: Assumptions) => number;
+  /** Seconds for which it is read and written, while others are worked on. @default 0, as that is in `secondsPerImage` */
+  readonly requestSeconds?: (worker: WorkerPlan, assumed: Assumptions) => number;
   /** Part of the tries, 0 to 1, that fail and may succeed later. @default 0 */
   readonly failures?: number;
 }

@@ -5,7 +5,7 @@ import { advise } from "./advice.ts";
 import { ASSUMPTIONS, type Assumptions, assumptionsFor } from "./assumptions.ts";
 import { about, count, list, sum } from "./format.ts";
 import { arrivals } from "./model/arrivals.ts";
-import { secondsPerImage } from "./model/durations.ts";
+import { durations } from "./model/durations.ts";
 import { maxConcurrency } from "./model/mapping.ts";
 import { simulate } from "./model/simulation.ts";
 import type { Load, Plan, WorkerPlan } from "./plan.ts";
@@ -46,7 +46,7 @@ export function preflight(
   });
   const load: Load = {
     arrivals: arrivals("constant", images, Math.ceil(minutes * 60), 1),
-    secondsPerImage: secondsPerImage(megapixels),
+    ...durations(megapixels),
   };
   const deadline = Math.floor(within * 60);
   if (simulate(plan, load, assumed, { until: deadline }).drained !== undefined) return undefined;

@@ -12,9 +12,9 @@ import {
 } from "../capacity/assumptions.ts";
 import { chart } from "../capacity/chart.ts";
 import { planOf, Recorder } from "../capacity/graph.ts";
-import { liveAssumptions, liveDurations } from "../capacity/live.ts";
+import { asMeasured, liveAssumptions, liveDurations } from "../capacity/live.ts";
 import { arrivals, arrivalsFromCsv, PROFILES } from "../capacity/model/arrivals.ts";
-import { BENCH, secondsPerImage } from "../capacity/model/durations.ts";
+import { BENCH, durations as modelled } from "../capacity/model/durations.ts";
 import type { Load, Plan } from "../capacity/plan.ts";
 import { type Asked, circumstances, headline, report } from "../capacity/report.ts";
 import { UsageError } from "../machine/inputs.ts";
@@ -36,7 +36,7 @@ fan-outs together. Deploys nothing.
   --profile P        constant, ramp, burst (all in ten seconds), or a CSV file of second,images
                      instead of --images and --minutes (default: constant)
   --megapixels N     size of an image (default: 12)
-  --seconds N        what an image takes a worker, reading and writing included (default: from
+  --seconds N        what an image takes a worker in a batch, reading and writing included (default: from
                      --megapixels and a measurement)
   --failures N       part of the tries that fail and may succeed later, 0 to 1 (default: 0)
   --stack NAME       whose settings, Pulumi.NAME.yaml (default: dev)
@@ -145,7 +145,7 @@ async function question(options: Options): Promise<Asked> {
     plan,
     assumed,
     known: Object.keys(overrides),
-    load: { arrivals: coming, secondsPerImage: seconds, failures },
+    load: { arrivals: coming, ...seconds, failures },
     stack: options.config.length > 0 ? `${stack} with other settings` : stack,
     megapixels,
     seed,
@@ -161,17 +161,21 @@ async function secondsOf(
   { seconds, megapixels, live }: Options,
   plan: Plan,
   assumed: Assumptions,
-): Promise<{ seconds: Load["secondsPerImage"]; durations: string }> {
-  if (seconds !== undefined) return { seconds: () => seconds, durations: `${seconds} s an image, as given` };
-  const model = secondsPerImage(megapixels);
+): Promise<{ seconds: Omit<Load, "arrivals">; durations: string }> {
+  if (seconds !== undefined) {
+    return { seconds: { secondsPerImage: () => seconds }, durations: `${seconds} s an image, as given` };
+  }
+  const model = modelled(megapixels);
   const measured = live ? await liveDurations(plan, new Date()) : undefined;
   if (measured && measured.size > 0) {
     return {
-      seconds: (worker, assumed) => measured.get(worker.name) ?? model(worker, assumed),
+      seconds: asMeasured(measured, model),
       durations: "what images took on AWS in the last two weeks",
     };
   }
-  const each = plan.workers.slice(0, 1).map((worker) => `${+model(worker, assumed).toFixed(3)} s an image, `);
+  const each = plan.workers
+    .slice(0, 1)
+    .map((worker) => `${+model.secondsPerImage(worker, assumed).toFixed(3)} s of work an image, `);
   return { seconds: model, durations: `${each}from ${BENCH.image} on ${BENCH.machine}, ${BENCH.date}` };
 }
 

@@ -3,9 +3,9 @@ import { type Answer, answer } from "../capacity/answer.ts";
 import { assumptionsFor } from "../capacity/assumptions.ts";
 import { runCost, total } from "../capacity/cost.ts";
 import { planOf, Recorder } from "../capacity/graph.ts";
-import { liveDurations } from "../capacity/live.ts";
+import { asMeasured, liveDurations } from "../capacity/live.ts";
 import { arrivals } from "../capacity/model/arrivals.ts";
-import { secondsPerImage } from "../capacity/model/durations.ts";
+import { durations } from "../capacity/model/durations.ts";
 import { simulate } from "../capacity/model/simulation.ts";
 import type { Load, Plan } from "../capacity/plan.ts";
 import { runProgram } from "../machine/program.ts";
@@ -40,7 +40,7 @@ export async function predict(options: {
   const assumed = assumptionsFor(region);
   const load: Load = {
     arrivals: arrivals("constant", images, Math.max(1, Math.ceil(seconds)), SEED),
-    secondsPerImage: secondsPerImage(megapixels),
+    ...durations(megapixels),
   };
   // Whenever it is done is soon enough: nothing is to be raised.
   const question = {
@@ -58,10 +58,7 @@ export async function predict(options: {
     costAsMeasured: async () => {
       const measured = await liveDurations(plan, new Date());
       if (measured.size === 0) throw new Error("CloudWatch has no durations of these workers yet.");
-      const known: Load = {
-        ...load,
-        secondsPerImage: (worker, given) => measured.get(worker.name) ?? load.secondsPerImage(worker, given),
-      };
+      const known: Load = { ...load, ...asMeasured(measured, durations(megapixels)) };
       return total(runCost(simulate(plan, known, assumed, { seed: SEED }), assumed));
     },
   };

@@ -13,6 +13,7 @@ import { backoff } from "./backoff.ts";
 import { type Along, along, type Carried } from "./carry.ts";
 import { type CreatedObject, eachRecord, identity, isFolderMarker, UnknownMessage } from "./envelope.ts";
 import { Ahead, Hand, type Held, Turns } from "./pipeline.ts";
+import { COMES_AGAIN } from "./queue.ts";
 import { type Rejection, reject } from "./rejection.ts";
 import { ownMetadata, type Written, writeResult } from "./result.ts";
 import { type Signal, until } from "./send.ts";
@@ -90,12 +91,6 @@ const SLACK = 1;
 
 /** Maximum number of messages in one request, set by SQS. */
 const MAX_MESSAGES = 10;
-
-/**
- * Seconds behind the end of an invocation at which its messages come again if it ends in the middle: enough for Lambda to
- * delete what was done in the last moment, and up to so many more, by chance.
- */
-export const COMES_AGAIN = { after: 10, apart: 60 };
 
 /**
  * The contract of a message, for all messages of one invocation. Operations run one after the other; while one does, the

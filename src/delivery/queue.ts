@@ -12,3 +12,9 @@ export const MAX_IN_FLIGHT = 120_000;
  * arrival, in the dead-letter queue too, so that anything shorter on the first queue would only lose messages sooner.
  */
 export const RETENTION_SECONDS = 14 * 24 * 60 * 60;
+
+/**
+ * Seconds behind the end of an invocation at which its messages come again if it ends in the middle: enough for Lambda to
+ * delete what was done in the last moment, and up to so many more, by chance, so that they come apart.
+ */
+export const COMES_AGAIN = { after: 10, apart: 60 };

@@ -398,6 +398,7 @@ function createFunction(
     WORKER: worker,
     DAMAGED: settings.damaged,
     METADATA: settings.metadata,
+    PIPELINE_DEPTH: from(settings.pipelineDepth, String),
     ...(settings.carry.length > 0 && { CARRY: settings.carry.join(",") }),
     MACHINE: shared.machine,
     RESULTS_BUCKET: fanOut.results.bucket,

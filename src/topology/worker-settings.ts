@@ -1,5 +1,6 @@
 import { CARRIED, type Carried } from "../delivery/carry.ts";
 import { secondsOfLargest } from "../delivery/limits.ts";
+import { COMES_AGAIN } from "../delivery/queue.ts";
 import { imagesFor, promisedWork, secondsFor } from "../delivery/share.ts";
 import { ArgumentError } from "./argument-error.ts";
 import {
@@ -23,6 +24,9 @@ const LOG_RETENTION_DAYS = [
 
 /** Seconds of a batch by default, where that is enough. */
 const TIMEOUT = 120;
+
+/** Messages of a batch by default, where each is promised what the largest image takes. */
+const BATCH = 10;
 
 const WINDOW = { minimum: 0, maximum: 300, unit: "seconds", default: 0 } as const;
 
@@ -82,12 +86,16 @@ export const WORKER = {
     { minimum: 256, maximum: 10_240, unit: "MB", default: 1769 },
   ),
   timeout: integer(
-    "Time that one batch may take. Each of its images is promised an equal share, which has to be enough for the largest image that `memorySize` accepts; where 120 seconds are not, the default is as many as that takes.",
+    "Time that one batch may take. Each of its images is promised an equal share, which has to be enough for the largest image that `memorySize` accepts; where 120 seconds are not, the default is as many as that takes, 815 for ten images at 1,769 MB.",
     { minimum: 1, maximum: 900, unit: "seconds", standard: String(TIMEOUT) },
   ),
   batchSize: integer(
-    "Maximum number of messages in one batch; more than 10 needs a batching window. Images of a batch share its time, and come again together where one of them ends the function.",
-    { minimum: 1, maximum: 10_000, unit: "messages", default: 1 },
+    "Maximum number of messages in one batch; more than 10 needs a batching window. Images of a batch share its time, and come again where one of them ends the function. Where `timeout`, or Lambda's 900 seconds, promises fewer images what the largest takes, the default is as many as it does.",
+    { minimum: 1, maximum: 10_000, unit: "messages", standard: String(BATCH) },
+  ),
+  pipelineDepth: integer(
+    "Images of a batch that a function has in hand at once at the maximum, as far as its memory allows: while one is turned, the next are read and the last results written.",
+    { minimum: 1, maximum: 50, unit: "images", default: 10 },
   ),
   maximumBatchingWindowInSeconds: integer("Time that Lambda waits for a batch to fill.", WINDOW),
   maxReceiveCount: integer(
@@ -169,14 +177,15 @@ function checkScaling(subject: string, given: unknown): StandardScaling | Provis
  */
 export function checkWorkerSettings(prefix: string, given: WorkerSettings) {
   const { carry = [], ...settings } = checkAll(prefix, given, WORKER);
-  const { memorySize, timeout, batchSize, maximumBatchingWindowInSeconds, scaling } = settings;
+  const { memorySize, timeout, maximumBatchingWindowInSeconds: window, scaling } = settings;
+  const batchSize = from({ memorySize, timeout, batchSize: settings.batchSize, window }, (known) =>
+    checkBatch(prefix, known),
+  );
   checkReserved(prefix, settings);
   return {
     ...settings,
     carry,
-    batchSize: from({ batchSize, window: maximumBatchingWindowInSeconds }, (known) =>
-      checkBatch(prefix, known),
-    ),
+    batchSize,
     timeout: from({ memorySize, batchSize, timeout }, (known) => checkPromise(prefix, known)),
     scaling: scaling ?? scalingWithin(settings.reservedConcurrency),
   };
@@ -184,7 +193,14 @@ export function checkWorkerSettings(prefix: string, given: WorkerSettings) {
 
 export type CheckedWorkerSettings = ReturnType<typeof checkWorkerSettings>;
 
-function checkBatch(prefix: string, { batchSize, window }: { batchSize: number; window: number }): number {
+/** Checks that a batch can be gathered. @returns its messages: by default as many as are promised what the largest image takes */
+function checkBatch(
+  prefix: string,
+  given: { memorySize: number; timeout: number | undefined; batchSize: number | undefined; window: number },
+): number {
+  const { memorySize, timeout = WORKER.timeout.maximum, window } = given;
+  const fitting = imagesFor(secondsOfLargest(memorySize), timeout);
+  const batchSize = given.batchSize ?? Math.max(1, Math.min(BATCH, fitting));
   if (batchSize <= 10 || window >= 1) return batchSize;
   throw new ArgumentError(
     `${prefix}batchSize is ${batchSize}, but more than 10 needs maximumBatchingWindowInSeconds of 1 or more.`,
@@ -244,11 +260,13 @@ export function visibilityTimeout({ timeout, maximumBatchingWindowInSeconds: win
   return from({ timeout, window }, (known) => 6 * known.timeout + known.window);
 }
 
-/** Seconds from when a batch is taken until it is done at the latest, where it crashes once: it is hidden, and taken again. */
-export function secondsOfCrash(times: Times): Later<number> {
-  const { timeout, maximumBatchingWindowInSeconds: window } = times;
+/**
+ * Seconds from when a batch is taken until it is done at the latest, where it crashes once: the function hides its messages
+ * until it must have ended, and a while longer, and they are taken again.
+ */
+export function secondsOfCrash({ timeout, maximumBatchingWindowInSeconds: window }: Times): Later<number> {
   return from(
-    { hidden: visibilityTimeout(times), timeout, window },
-    (known) => known.hidden + known.window + known.timeout,
+    { timeout, window },
+    (known) => 2 * (known.window + known.timeout) + COMES_AGAIN.after + COMES_AGAIN.apart,
   );
 }

@@ -50,9 +50,12 @@ describe("what AWS is asked", () => {
           { Name: "machine", Value: "machine-test-images" },
         ];
         const isPublished = isDeepStrictEqual(input.Dimensions, Dimensions);
+        const [first, second] = { work: [1000, 2000], fetch: [200, 700], write: [150, 300] }[
+          input.MetricName as string
+        ] ?? [0, 0];
         const published = [
-          { Sum: 1000, SampleCount: 2 },
-          { Sum: 2000, SampleCount: 4 },
+          { Sum: first, SampleCount: 2 },
+          { Sum: second, SampleCount: 4 },
         ];
         return { Datapoints: isPublished ? published : [] };
       },
@@ -70,7 +73,7 @@ describe("what AWS is asked", () => {
       load,
     );
 
-    expect([...found]).to.deep.equal([["clockwise", 0.5]]);
+    expect([...found]).to.deep.equal([["clockwise", { work: 0.5, requests: 0.15 + 0.075 }]]);
   });
 
   it("cannot be asked without the packages, and what is missing is said", async () => {

@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { answer } from "../../src/capacity/answer.ts";
 import { assumptionsFor } from "../../src/capacity/assumptions.ts";
 import { arrivals } from "../../src/capacity/model/arrivals.ts";
-import { secondsPerImage } from "../../src/capacity/model/durations.ts";
+import { durations } from "../../src/capacity/model/durations.ts";
 import type { WorkerPlan } from "../../src/capacity/plan.ts";
 import { type Asked, report } from "../../src/capacity/report.ts";
 import { planWith } from "./support.ts";
@@ -12,7 +12,7 @@ function asked(overrides: Parameters<typeof assumptionsFor>[1] = {}, worker: Par
   const plan = planWith({ name: "clockwise", scaling: { maximumConcurrency: 30 }, ...worker });
   const question: Asked = {
     plan,
-    load: { arrivals: arrivals("constant", 20_000, 60, 1), secondsPerImage: secondsPerImage(12) },
+    load: { arrivals: arrivals("constant", 20_000, 60, 1), ...durations(12) },
     assumed: assumptionsFor("us-east-1", overrides),
     known: Object.keys(overrides),
     megapixels: 12,

@@ -99,7 +99,7 @@ describe("a machine on which something goes wrong", function () {
     };
   }
 
-  it("costs an image one GET and one PUT for each worker, and a batch one delete", async () => {
+  it("costs an image one GET and one PUT for each worker, and a batch one hiding and one delete", async () => {
     const requests: Record<string, number> = {};
     faults.plan = {
       request: ({ operation }) => {
@@ -116,7 +116,13 @@ describe("a machine on which something goes wrong", function () {
     await hide(720);
 
     const { ReceiveMessage, ...others } = requests;
-    expect(others).to.deep.equal({ GET: 24, PUT: 24, DeleteMessageBatch: await invocations(machine) });
+    const batches = await invocations(machine);
+    expect(others).to.deep.equal({
+      GET: 24,
+      PUT: 24,
+      ChangeMessageVisibilityBatch: batches,
+      DeleteMessageBatch: batches,
+    });
   });
 
   it("gives a message back that failed, and acknowledges the rest of its batch", async () => {

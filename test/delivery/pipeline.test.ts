@@ -7,7 +7,8 @@ import {
 import type { SQSRecord } from "aws-lambda";
 import { expect } from "chai";
 import { type ImageOperation, ImageRejected, type Limits } from "image-turn";
-import { COMES_AGAIN, Delivery, type Worker } from "../../src/delivery/delivery.ts";
+import { Delivery, type Worker } from "../../src/delivery/delivery.ts";
+import { COMES_AGAIN } from "../../src/delivery/queue.ts";
 import { deadline } from "../../src/delivery/send.ts";
 import { s3Record, sqsRecord } from "../support/events.ts";
 import { FakeS3, s3Error } from "../support/fake-s3.ts";

@@ -57,7 +57,7 @@ describe("ImageWorker", () => {
 
     expect(queue).to.deep.equal({
       messageRetentionSeconds: FOURTEEN_DAYS,
-      visibilityTimeoutSeconds: 720,
+      visibilityTimeoutSeconds: 4890,
       sqsManagedSseEnabled: true,
       tags: TAGS,
     });
@@ -294,7 +294,7 @@ describe("ImageWorker", () => {
       layers: [arn("lambda", "layer:images-sharp:1")],
       role: "arn:aws:iam::123456789012:role/images-grey-role",
       memorySize: 1769,
-      timeout: 120,
+      timeout: 815,
       tracingConfig: { mode: "PassThrough" },
       loggingConfig: { logFormat: "Text", logGroup: "images-grey-log" },
       tags: TAGS,
@@ -302,6 +302,7 @@ describe("ImageWorker", () => {
     expect(environment.variables).to.deep.equal({
       DAMAGED: "repair",
       METADATA: "keep",
+      PIPELINE_DEPTH: "10",
       WORKER: "grey",
       MACHINE: "machine-test-images",
       RESULTS_BUCKET: "images-results",
@@ -325,12 +326,12 @@ describe("ImageWorker", () => {
     expect(order.indexOf("images-grey-function")).to.be.greaterThan(order.indexOf("images-grey-role-policy"));
   });
 
-  it("takes messages one by one by default, and puts back those that failed alone", () => {
+  it("takes messages by tens by default, and puts back those that failed alone", () => {
     expect(find(resources, "EventSourceMapping", "images-grey-mapping")).to.deep.equal({
       eventSourceArn: arn("sqs", "images-grey-queue"),
       functionName: arn("lambda", "function:images-grey-function"),
       functionResponseTypes: ["ReportBatchItemFailures"],
-      batchSize: 1,
+      batchSize: 10,
       maximumBatchingWindowInSeconds: 0,
       metricsConfig: { metrics: ["EventCount"] },
       tags: TAGS,
@@ -474,8 +475,8 @@ describe("RotationWorker", () => {
       new RotationWorker("turn", { fanOut: new ImageFanOut("images"), angle: 90 });
     });
 
-    expect(find(resources, "RotationWorker", "images-turn")).to.include({ memorySize: 1769, timeout: 120 });
-    expect(find(resources, "EventSourceMapping", "images-turn-mapping").batchSize).to.equal(1);
+    expect(find(resources, "RotationWorker", "images-turn")).to.include({ memorySize: 1769, timeout: 815 });
+    expect(find(resources, "EventSourceMapping", "images-turn-mapping").batchSize).to.equal(10);
   });
 
   for (const [angle, normalised] of [

@@ -20,6 +20,8 @@ describe("the settings of a worker", () => {
     [{ timeout: 0 }, /timeout is 0, but must be a whole number from 1 to 900 seconds\./],
     [{ timeout: 901 }, /timeout/],
     [{ batchSize: 0 }, /batchSize/],
+    [{ pipelineDepth: 0 }, /pipelineDepth is 0, but must be a whole number from 1 to 50 images\./],
+    [{ pipelineDepth: 51 }, /pipelineDepth/],
     [{ batchSize: 10_001, maximumBatchingWindowInSeconds: 1 }, /batchSize is 10001/],
     [
       { batchSize: 11 },
@@ -109,6 +111,8 @@ describe("the settings of a worker", () => {
     },
     { memorySize: 10_240, timeout: 900, batchSize: 1, maximumBatchingWindowInSeconds: 300 },
     { timeout: 84 },
+    { pipelineDepth: 1 },
+    { pipelineDepth: 50 },
     { damaged: "reject" },
     { scaling: { maximumConcurrency: 2 }, reservedConcurrency: 2 },
     { scaling: { maximumConcurrency: 1000 } },
@@ -122,15 +126,25 @@ describe("the settings of a worker", () => {
   }
 });
 
+describe("the batch of a worker", () => {
+  const batchOf = (settings: WorkerSettings) => checkWorkerSettings("W: ", settings).batchSize;
+
+  it("is ten by default, and less where the time does not promise ten what the largest image takes", () => {
+    expect(batchOf({})).to.equal(10);
+    expect([3008, 10_240].map((memorySize) => batchOf({ memorySize }))).to.deep.equal([6, 1]);
+    expect([84, 165, 815, 900].map((timeout) => batchOf({ timeout }))).to.deep.equal([1, 2, 10, 10]);
+  });
+});
+
 describe("the timeout of a worker", () => {
   const timeoutOf = (settings: WorkerSettings) => checkWorkerSettings("W: ", settings).timeout;
 
   it("is 120 seconds by default, and more where the largest image that is accepted needs more", () => {
-    expect(timeoutOf({})).to.equal(120);
-    expect(timeoutOf({ memorySize: 256 })).to.equal(120);
-    expect(timeoutOf({ memorySize: 3008 })).to.equal(139);
+    expect(timeoutOf({ batchSize: 1 })).to.equal(120);
+    expect(timeoutOf({ batchSize: 1, memorySize: 256 })).to.equal(120);
+    expect(timeoutOf({ batchSize: 1, memorySize: 3008 })).to.equal(139);
     expect(timeoutOf({ memorySize: 10_240 })).to.equal(464);
-    expect(timeoutOf({ batchSize: 10 })).to.equal(815);
+    expect(timeoutOf({})).to.equal(815);
   });
 
   it("promises the largest image its time at every memory and batch that is accepted, and no second more", () => {

@@ -39,10 +39,13 @@ export function cpuSeconds(megapixels: number, points: Points = BENCH.points): n
 }
 
 /**
- * Seconds that an image takes a worker: reading it, turning it, writing it. A function works on one image at a time
- * in one thread, so that more memory than comes with one vCPU makes nothing faster.
+ * Seconds of an image: its work, and reading and writing it, which go on while others are worked on. A function works on one
+ * image at a time in one thread, so that more memory than comes with one vCPU makes nothing faster.
  */
-export function secondsPerImage(megapixels: number): Load["secondsPerImage"] {
-  return ({ memorySize }, { cpuFactor, s3RequestSeconds }) =>
-    2 * s3RequestSeconds + (cpuSeconds(megapixels) * cpuFactor) / Math.min(1, memorySize / MEMORY_PER_CPU);
+export function durations(megapixels: number): Required<Pick<Load, "secondsPerImage" | "requestSeconds">> {
+  return {
+    secondsPerImage: ({ memorySize }, { cpuFactor }) =>
+      (cpuSeconds(megapixels) * cpuFactor) / Math.min(1, memorySize / MEMORY_PER_CPU),
+    requestSeconds: (_, { s3RequestSeconds }) => 2 * s3RequestSeconds,
+  };
 }

@@ -42,7 +42,9 @@ export class Work {
   };
   /** Seconds of environments that were at work in each second, which is their number on average. */
   readonly running: number[] = [];
-  readonly secondsPerImage: number;
+  /** Seconds of work, and of reading and writing, of one image. */
+  readonly #workSeconds: number;
+  readonly #requestSeconds: number;
   /** Messages in functions whose image is not done yet. */
   unfinished = 0;
   /** Messages in functions, done or not: they are deleted together at the end of a batch. */
@@ -64,15 +66,27 @@ export class Work {
     this.#assumed = assumed;
     this.#rng = rng;
     this.#failures = load.failures ?? 0;
-    this.secondsPerImage = load.secondsPerImage(plan, assumed);
+    this.#workSeconds = load.secondsPerImage(plan, assumed);
+    this.#requestSeconds = load.requestSeconds?.(plan, assumed) ?? 0;
     const milliseconds = plan.timeout * 1000;
     const share = (milliseconds - reserve(plan.batchSize, milliseconds)) / plan.batchSize;
-    this.#tooSlow = this.secondsPerImage * 1000 > share - requestTime(share);
+    this.#tooSlow = (this.#workSeconds + this.#requestSeconds) * 1000 > share - requestTime(share);
   }
 
-  /** Seconds that a batch takes. */
+  /**
+   * Seconds that a batch takes: the first image is read, one after the other is worked on, and the last is written. Where that
+   * takes long, those that are in hand wait for their requests.
+   */
   duration(batch: number): number {
-    return Math.min(this.#plan.timeout, this.#assumed.invocationSeconds + batch * this.secondsPerImage);
+    const alone = this.#requestSeconds + this.#workSeconds;
+    const each = Math.max(this.#workSeconds, alone / (this.#plan.pipelineDepth ?? 1));
+    return Math.min(this.#plan.timeout, this.#assumed.invocationSeconds + alone + (batch - 1) * each);
+  }
+
+  /** Seconds that an image takes of a full batch. */
+  get secondsPerImage(): number {
+    const { batchSize } = this.#plan;
+    return this.duration(batchSize) / batchSize;
   }
 
   /** @param taken the messages of these batches, by the times they were received before */

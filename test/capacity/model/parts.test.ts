@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect } from "chai";
 import { arrivals, arrivalsFromCsv } from "../../../src/capacity/model/arrivals.ts";
-import { cpuSeconds, secondsPerImage } from "../../../src/capacity/model/durations.ts";
+import { cpuSeconds, durations } from "../../../src/capacity/model/durations.ts";
 import { latency } from "../../../src/capacity/model/latency.ts";
 import { maxMinFairShare } from "../../../src/capacity/model/max-min-fair-share.ts";
 import { simulate } from "../../../src/capacity/model/simulation.ts";
@@ -52,8 +52,8 @@ describe("durations", () => {
   });
 
   it("double where there is half a vCPU, and do not fall where there are two", () => {
-    const assumed = plenty({ s3RequestSeconds: 0 });
-    const seconds = (memorySize: number) => secondsPerImage(12)(workerPlan({ memorySize }), assumed);
+    const { secondsPerImage } = durations(12);
+    const seconds = (memorySize: number) => secondsPerImage(workerPlan({ memorySize }), plenty());
 
     expect(seconds(1769 / 2)).to.be.closeTo(2 * cpuSeconds(12), 1e-9);
     expect(seconds(3538)).to.be.closeTo(cpuSeconds(12), 1e-9);

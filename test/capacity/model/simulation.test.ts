@@ -33,6 +33,30 @@ describe("the simulation", () => {
       expect(mean / 50).to.be.closeTo(latency(run)?.p50 ?? 0, 1);
     });
 
+    it("hides requests behind the work where enough images are in hand, but for the first and the last of a batch", () => {
+      const assumptions = plenty({ invocationSeconds: 0.5, s3RequestSeconds: 1 });
+      const load = { ...atOnce(10, 0), requestSeconds: () => 2 };
+      const took = (pipelineDepth: number, seconds: number) =>
+        simulate(planWith({ pipelineDepth }), { ...load, secondsPerImage: () => seconds }, assumptions, {
+          until: 900,
+        }).workers[0]?.usage.billedSeconds;
+      // Ten environments would take an image each.
+      const one = { scaling: { maximumConcurrency: 1 } };
+      const alone = (pipelineDepth: number, seconds: number) =>
+        simulate(
+          planWith({ pipelineDepth, ...one }),
+          { ...load, secondsPerImage: () => seconds },
+          { ...assumptions, standardStart: 1 },
+        ).workers[0]?.usage.billedSeconds;
+
+      expect(took(10, 3)).to.be.closeTo(10 * 5.5, 1e-9);
+      expect(alone(1, 3)).to.be.closeTo(0.5 + 10 * 5, 1e-9);
+      expect(alone(2, 3)).to.be.closeTo(0.5 + 2 + 10 * 3, 1e-9);
+      expect(alone(10, 3)).to.be.closeTo(0.5 + 2 + 10 * 3, 1e-9);
+      // Of images that take no work, five are read or written at once.
+      expect(alone(5, 0)).to.be.closeTo(0.5 + 2 + 9 * (2 / 5), 1e-9);
+    });
+
     it("empties a backlog in the images over the environments times the seconds an image takes", () => {
       const run = simulate(
         planWith({ scaling: { maximumConcurrency: 20 } }),
