@@ -24,8 +24,9 @@ describe("the plan of the program", () => {
     expect(workers[0]).to.deep.include({
       dimensions: { service: workers[0]?.name, machine: "rube-goldberg-image-machine-dev-images" },
       memorySize: 1769,
-      timeout: 120,
-      batchSize: 1,
+      timeout: 815,
+      batchSize: 10,
+      pipelineDepth: 10,
       maximumBatchingWindowInSeconds: 0,
       maxReceiveCount: 5,
       retention: 14 * 24 * 3600,
