@@ -193,7 +193,7 @@ const THRESHOLDS = {
     0,
   ),
   late: threshold(
-    "Time that a message may wait before it is an alarm. By default a single batch that crashed is none: it comes again after the visibility timeout, of six times `timeout` and the window. With less it may be one, and the alarm says so.",
+    "Time that a message may wait before it is an alarm. By default a single batch that crashed is none: it comes again up to 70 seconds after `timeout`, and takes as long again. With less it may be one, and the alarm says so.",
     { minimum: 60, maximum: RETENTION_SECONDS, unit: "seconds" },
     undefined,
     "900, or a minute more than a batch takes that crashed once",

@@ -337,8 +337,8 @@ export interface AlarmSettings {
 
   /**
    * Time that a message may wait before it is an alarm. By default a single batch that crashed is none: it
-   * comes again after the visibility timeout, of six times `timeout` and the window. With less it may be one,
-   * and the alarm says so. Range: 60 to 1,209,600 seconds.
+   * comes again up to 70 seconds after `timeout`, and takes as long again. With less it may be one, and the
+   * alarm says so. Range: 60 to 1,209,600 seconds.
    * @default 900, or a minute more than a batch takes that crashed once
    */
   readonly late?: false | { readonly threshold: pulumi.Input<number> };
