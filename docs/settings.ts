@@ -26,6 +26,9 @@ pulumi config set --path workers.memorySize 3008
 not known or a value out of its range ends \`pulumi preview\`, \`npm start\` and \`npm run capacity\` with a sentence, before
 anything is changed. \`npm run capacity -- --config workers.memorySize=3008\` says what a setting would do.
 
+In a program, an argument may be an Output where its type says so:
+[values that are only known later](recipes.md#values-that-are-only-known-later).
+
 This page is written by \`npm run docs\` from the tables that settings are checked with.
 `;
 

@@ -20,7 +20,10 @@ export function isKnown(value: unknown): boolean {
   return !(Array.isArray(value) || isPlain(value)) || Object.values(value).every(isKnown);
 }
 
-/** Computes something at once where all that it takes is known, and in an `apply` where some is only known later. */
+/**
+ * Computes something at once where all that it takes is known, and in an `apply` where some is only known later: what is wrong then is
+ * traced to where the values were given.
+ */
 export function from<Values, Result>(
   values: Values,
   compute: (values: pulumi.Unwrap<Values>) => Result,

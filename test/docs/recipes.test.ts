@@ -7,7 +7,10 @@ import { ReceiveMessageCommand, SetQueueAttributesCommand } from "@aws-sdk/clien
 import type * as pulumi from "@pulumi/pulumi";
 import { expect } from "chai";
 import sharp from "sharp";
+import { planOf, Recorder } from "../../src/capacity/graph.ts";
 import type { Machine } from "../../src/machine/machine.ts";
+import { runProgram } from "../../src/machine/program.ts";
+import { readStackConfig } from "../../src/machine/stack-config.ts";
 import { bundleHandler } from "../../src/packaging/bundle.ts";
 import { runCommand } from "../support/command.ts";
 import { runThrough, withFolder, withMachine } from "../support/machine.ts";
@@ -221,6 +224,16 @@ describe("a recipe", function () {
     expect(inputsOf("images-clockwise-queue")).to.include({ visibilityTimeoutSeconds: UNKNOWN });
     expect(inputsOf("images-clockwise-mapping")).to.include({ batchSize: 1 });
     expect(inputsOf("images-clockwise-function")?.tags).to.include({ Memory: UNKNOWN, Worker: "clockwise" });
+  });
+
+  it(`is counted with what follows from its values: ${LATER}`, async () => {
+    const recorder = new Recorder("eu-west-1");
+    await withRecipe(LATER, (project, program) =>
+      runProgram(program, readStackConfig(project, "dev"), recorder.provision),
+    );
+
+    const [worker] = planOf(recorder.resources, "eu-west-1").workers;
+    expect(worker).to.deep.include({ name: "clockwise", memorySize: 3008, timeout: 139, batchSize: 1 });
   });
 
   it(`tells secrets as secrets alone, also in the inputs of components: ${LATER}`, async () => {

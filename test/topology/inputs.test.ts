@@ -103,6 +103,32 @@ describe("a value that is only known later", () => {
     expect(await variables(pulumi.output({ A: "a", B: "b" }))).to.deep.equal(known);
   });
 
+  it("is held to the objective once it is known", async () => {
+    const { warn } = console;
+    const warned = async (later: <Value>(value: Value) => pulumi.Input<Value>) => {
+      const lines: unknown[] = [];
+      console.warn = (line) => lines.push(line);
+      const objective = { images: 1000, minutes: 1 };
+      const scaling = { maximumConcurrency: 2 };
+      try {
+        await registered(() => {
+          const fanOut = new ImageFanOut("images", {
+            objective,
+            workers: { memorySize: later(3008), scaling },
+          });
+          new RotationWorker("clockwise", { fanOut, angle: 90 });
+        });
+      } finally {
+        console.warn = warn;
+      }
+      return lines;
+    };
+
+    const [warning] = await warned((value) => value);
+    expect(warning).to.contain("1,000 images of 12 megapixels in 1 minutes");
+    expect(await warned((value) => pulumi.output(value) as never)).to.deep.equal([warning]);
+  });
+
   // biome-ignore lint/suspicious/noExplicitAny: much of this is what types would refuse
   type Wrong = (later: (value: any) => any) => any;
   const workers: Wrong[] = [
