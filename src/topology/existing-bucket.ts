@@ -69,7 +69,7 @@ export function claimNotifications(
     return owner === fanOut ? undefined : owner;
   };
   const sentence = (owner: string) =>
-    `ImageFanOut "${fanOut}": source.existing is a bucket of which ImageFanOut "${owner}" has the notifications, and a bucket has one configuration of them, so that one of the two would be told of nothing. Let one fan-out have all workers, or say notification: false and add what notificationToAdd says.`;
+    `ImageFanOut "${fanOut}": source.existing is a bucket of which ImageFanOut "${owner}" has the notifications, and a bucket has one configuration of them, so that one of the two would be told of nothing. Let one fan-out have all workers, or, where no key fits prefix and suffix of both, say notification: false and add what notificationToAdd says: S3 refuses two that the same image would set off.`;
   const owner = taken(existing ?? bucket) ?? taken(bucket);
   if (owner !== undefined) throw new ArgumentError(sentence(owner));
   bucket.bucket.apply((name) => {

@@ -30,7 +30,7 @@ import { checkWorkerSettings, WORKER } from "./worker-settings.ts";
 const INFREQUENT_ACCESS_DAYS = 30;
 
 /** Days for which an image must be there, as a message about it may wait for one less. */
-const SOURCE_DAYS = RETENTION_SECONDS / (24 * 3600) + 1;
+export const SOURCE_DAYS = RETENTION_SECONDS / (24 * 3600) + 1;
 
 const STORAGE = {
   expireDays: integer(

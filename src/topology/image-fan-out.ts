@@ -15,19 +15,20 @@ import {
   type NotificationToAdd,
   notificationToAdd,
 } from "./existing-bucket.ts";
-import { type CheckedFanOutSettings, checkFanOutSettings } from "./fan-out-settings.ts";
+import { type CheckedFanOutSettings, checkFanOutSettings, SOURCE_DAYS } from "./fan-out-settings.ts";
 import { notificationFilter } from "./filters.ts";
 import { type Granted, grant } from "./grants.ts";
 import { ImageBucket, type ImageBucketTransform } from "./image-bucket.ts";
 import { guarded, kept } from "./kept.ts";
-import { isLater, merged, type Tags } from "./later.ts";
-import { checkListener, type Listener, subscribeListener } from "./listeners.ts";
+import { from, isLater, merged, type Tags } from "./later.ts";
+import { checkListener, claimPolicies, type Listener, subscribeListener } from "./listeners.ts";
 import { machineName, physicalName } from "./names.ts";
 import { warnOfMissedObjective } from "./objective.ts";
 import * as policies from "./policies.ts";
 import { checkPrefix, refuseOverlap } from "./prefixes.ts";
 import type { FanOutSettings, StandardScaling, WorkerSettings } from "./setting-types.ts";
 import { checkTransform, type Transform, transformed } from "./transform.ts";
+import { Way } from "./ways.ts";
 import { type CheckedWorkerSettings, checkWorkerSettings } from "./worker-settings.ts";
 import {
   type ImageWorkerTransform,
@@ -189,6 +190,7 @@ export class ImageFanOut extends pulumi.ComponentResource {
   readonly #granted = new Set<string>();
   readonly #listeners = new Set<string>();
   readonly #after: ImageFanOut | undefined;
+  readonly #way: Way;
   readonly #existing: FanOutOutputs | undefined;
   /** Creates what tells of results. */
   readonly #tellOfResults: () => Told;
@@ -213,7 +215,11 @@ export class ImageFanOut extends pulumi.ComponentResource {
       name,
       machine,
       logGroups: `/aws/lambda/${machine}-`,
-      settings: { ...settings, tags },
+      settings: {
+        ...settings,
+        tags,
+        lifecycle: after ? after.#lifecycleAfter(name, settings) : settings.lifecycle,
+      },
       transform,
       parent: { parent: this },
     };
@@ -232,6 +238,10 @@ export class ImageFanOut extends pulumi.ComponentResource {
     this.topic = topic;
     const results = existing ? undefined : createBucket(child, "results", encryptionKeyArn);
     this.results = results?.bucket ?? findBucket(child, "results", existing?.resultsBucket ?? "");
+    this.#way = new Way(name, this.source, this.results, {
+      from: existing?.sourceBucket ?? settings.source?.existing,
+      to: existing?.resultsBucket ?? settings.results?.existing,
+    });
     this.#tellOfResults = () => {
       if (settings.results) {
         throw new ArgumentError(
@@ -311,6 +321,24 @@ export class ImageFanOut extends pulumi.ComponentResource {
     };
   }
 
+  /**
+   * Returns how long images of a fan-out after this one stay, which are results of this one, and its own results.
+   * @throws ArgumentError where images could be gone before their messages are taken; an `apply` does where that is only known later
+   */
+  #lifecycleAfter(next: string, { lifecycle }: CheckedFanOutSettings): CheckedFanOutSettings["lifecycle"] {
+    const { name, settings } = this.#shared;
+    const source = settings.lifecycle.results;
+    const check = (days: number) => {
+      if (days >= SOURCE_DAYS) return days;
+      throw new ArgumentError(
+        `ImageFanOut "${next}": its images are results of ImageFanOut "${name}", whose lifecycle.results.expireDays is ${days}, but must be ${SOURCE_DAYS} or more: a message may wait for ${SOURCE_DAYS - 1}, and its image must be there then.`,
+      );
+    };
+    const { expireDays } = source;
+    if (expireDays === undefined) return { ...lifecycle, source };
+    return { ...lifecycle, source: { ...source, expireDays: from(expireDays, check) } };
+  }
+
   #told(): Told {
     this.#completed ??= this.#tellOfResults();
     return this.#completed;
@@ -328,6 +356,7 @@ export class ImageFanOut extends pulumi.ComponentResource {
     if (this.#listeners.has(name)) {
       throw new ArgumentError(`ImageFanOut "${own}": subscribe has a listener "${name}" already.`);
     }
+    claimPolicies(`ImageFanOut "${own}": subscribe "${name}"`, listener);
     this.#listeners.add(name);
     const topic = listener.topic === "completed" ? this.completed : this.topic;
     return subscribeListener(`${own}-listener-${name}`, listener, topic, { parent: this });
@@ -379,6 +408,7 @@ export class ImageFanOut extends pulumi.ComponentResource {
     this.#attached.check(worker, prefix);
     checkFullName(name, worker);
     checkOthers(worker, prefix, this.#existing?.workers);
+    this.#way.add(worker, prefix);
     const checked = checkWorkerSettings(`ImageWorker "${worker}": `, { ...settings.workers, ...given });
     const attached = this.#attached;
     const record = attached.add(worker, prefix, checked);

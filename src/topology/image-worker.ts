@@ -14,6 +14,7 @@ import { type Granted, grant } from "./grants.ts";
 import type { Attachment, ImageFanOut } from "./image-fan-out.ts";
 import { guarded, kept } from "./kept.ts";
 import { from, isLater, merged, type Tags } from "./later.ts";
+import { claimPolicy } from "./listeners.ts";
 import { checkPermissions } from "./permissions.ts";
 import { lambdaTrustPolicy, queuePolicy, redrivePolicy, workerPolicy } from "./policies.ts";
 import type { WorkerSettings } from "./setting-types.ts";
@@ -261,9 +262,10 @@ function allowRedrive({ name, shared, transform, parent }: Child, { queue, deadL
 
 /** Lets the topic send images to the queue, and to the dead-letter queue what it could not deliver. */
 function letTopicSend(
-  { name, fanOut, shared, transform, parent }: Child,
+  { worker, name, fanOut, shared, transform, parent }: Child,
   { queue, deadLetterQueue }: Queues,
 ): aws.sqs.QueuePolicy[] {
+  for (const own of [queue, deadLetterQueue]) claimPolicy(`ImageWorker "${worker}"`, own);
   const policyOf = ({ url, arn }: aws.sqs.Queue): aws.sqs.QueuePolicyArgs => ({
     queueUrl: url,
     policy: pulumi.output({ queueArn: arn, topicArn: fanOut.topic.arn }).apply(queuePolicy),

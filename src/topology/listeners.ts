@@ -74,6 +74,29 @@ export function checkListener(
   filterOf(`${subject}.`, topic === "created" ? filter : {}, ONLY.check(`${subject}.only`, only));
 }
 
+/** Whose policy a queue of the program has, of those that the machine makes. */
+const policies = new WeakMap<aws.sqs.Queue, string>();
+
+/** @returns whose policy a queue has already; undefined where it becomes this one's */
+export function claimPolicy(owner: string, queue: aws.sqs.Queue): string | undefined {
+  const other = policies.get(queue);
+  if (other === undefined) policies.set(queue, owner);
+  return other;
+}
+
+/** @throws ArgumentError where one of its queues has a policy of the machine's, of which the new one would take the place */
+export function claimPolicies(subject: string, listener: Listener): void {
+  const { policy = true, deadLetterQueue, queue } = { queue: undefined, ...listener };
+  if (!policy) return;
+  for (const [kind, each] of Object.entries({ queue, deadLetterQueue })) {
+    const other = each && claimPolicy(subject, each);
+    if (other === undefined) continue;
+    throw new ArgumentError(
+      `${subject}.${kind} has its policy from ${other}, and a queue has one: that one's topic could not send to it any more. Take another queue or, where policy is false for both, give it a policy that allows both topics.`,
+    );
+  }
+}
+
 /**
  * Subscribes a listener to a topic, and lets the topic send to it.
  * @param name how the names of the resources begin

@@ -245,6 +245,31 @@ describe("a listener of somebody else", () => {
     });
   }
 
+  it("is refused with a queue that has its policy from another listener, or from a worker", async () => {
+    const twice = await refusal(() => {
+      const fanOut = new ImageFanOut("images");
+      const queue = new aws.sqs.Queue("theirs");
+      fanOut.subscribe("one", { queue });
+      fanOut.subscribe("two", { queue, topic: "completed" });
+    });
+    const workers = await refusal(() => {
+      const fanOut = new ImageFanOut("images");
+      const { deadLetterQueue } = new RotationWorker("clockwise", { fanOut, angle: 90 });
+      fanOut.subscribe("one", { email: "a@b", deadLetterQueue });
+    });
+    const own = await refusal(() => {
+      const fanOut = new ImageFanOut("images");
+      const queue = new aws.sqs.Queue("theirs");
+      for (const name of ["one", "two"]) fanOut.subscribe(name, { queue, policy: false });
+    });
+
+    expect(twice).to.contain(
+      'ImageFanOut "images": subscribe "two".queue has its policy from ImageFanOut "images": subscribe "one", and a queue has one',
+    );
+    expect(workers).to.contain('subscribe "one".deadLetterQueue has its policy from ImageWorker "clockwise"');
+    expect(own).to.equal("not refused");
+  });
+
   it("is refused where there is one of its name", async () => {
     const refused = await refusal(() => {
       const fanOut = new ImageFanOut("images");
