@@ -24,7 +24,10 @@ export function runCost({ accepted, queued, workers }: Simulation, assumed: Assu
   const results = sum(workers, (worker) => worker.results);
   const pollerHours = sum(workers, ({ usage }) => usage.extraPollerHours);
   // What one request receives of a batch, one hides and one deletes or gives back: messages of several batches never share any.
-  const requests = published * workers.length + 3 * sum(workers, ({ usage }) => usage.polls);
+  // Topics of results are told of all, whoever listens.
+  const told = published + sum(workers, (worker) => (worker.plan.tellsOfResults ? worker.results : 0));
+  const filtered = sum(workers, ({ plan, messages }) => (plan.filtersBodies ? messages : 0));
+  const requests = sum(workers, ({ messages }) => messages) + 3 * sum(workers, ({ usage }) => usage.polls);
   const emptyPolls = sum(workers, ({ usage }) => usage.emptyPolls);
   const metricHours =
     workers.length * assumed.metricsPerWorker * Math.ceil(accepted.length / SECONDS_PER_HOUR);
@@ -36,7 +39,10 @@ export function runCost({ accepted, queued, workers }: Simulation, assumed: Assu
     "S3 uploads": images * MILLION * assumed.priceS3Puts,
     "S3 results": results * MILLION * assumed.priceS3Puts,
     "S3 reads": reads * MILLION * assumed.priceS3Gets,
-    "SNS publishes": published * MILLION * assumed.priceSnsPublishes,
+    "SNS publishes": told * MILLION * assumed.priceSnsPublishes,
+    ...(filtered > 0 && {
+      "SNS filters of bodies": filtered * assumed.snsMessageBytes * 1e-9 * assumed.priceSnsFilterGb,
+    }),
     "SQS requests": requests * MILLION * assumed.priceSqsRequests,
     "SQS polls that find nothing": emptyPolls * MILLION * assumed.priceSqsRequests,
     "CloudWatch logs": logged * 1e-9 * assumed.priceLogsGb,

@@ -58,8 +58,11 @@ export function planOf(resources: readonly Declared[], region: string): Plan {
   const sources = of("aws:s3/bucketNotification:BucketNotification")
     .filter(tellsOfImages)
     .map(({ inputs }) => inputs.bucket);
-  const workers = withOwnNames(
-    of("aws:lambda/eventSourceMapping:EventSourceMapping").map((mapping) => workerOf(mapping, resources)),
+  const workers = inChains(
+    withOwnNames(
+      of("aws:lambda/eventSourceMapping:EventSourceMapping").map((mapping) => workerOf(mapping, resources)),
+    ),
+    resources,
   );
   if (workers.length === 0) throw new Error("The program declares no queue that a function works on.");
   return {
@@ -117,14 +120,27 @@ function variablesOf(lambda: Declared | undefined): Record<string, string> {
   return (lambda?.inputs.environment as { variables?: Record<string, string> } | undefined)?.variables ?? {};
 }
 
-function workerOf({ name, inputs }: Declared, resources: readonly Declared[]): WorkerPlan {
+/** A worker, where its results go, and the topic by which it is told. */
+interface Found {
+  readonly plan: WorkerPlan;
+  readonly resultsBucket: string | undefined;
+  /** How keys of its results begin. */
+  readonly prefix: string;
+  readonly subscription: Declared["inputs"] | undefined;
+}
+
+function workerOf({ name, inputs }: Declared, resources: readonly Declared[]): Found {
   const lambda = referred(resources, "aws:lambda/function:Function", inputs.functionName, name);
   const queue = referred(resources, "aws:sqs/queue:Queue", inputs.eventSourceArn, name);
   const reserved = lambda.inputs.reservedConcurrentExecutions;
   const redrive = queue.inputs.redrivePolicy;
   const variables = variablesOf(lambda);
   const { WORKER: service, MACHINE: machine, CARRY: carry = "", PIPELINE_DEPTH: depth = "1" } = variables;
-  return {
+  const subscription = resources.find(
+    ({ type, inputs }) =>
+      /:TopicSubscription$/.test(type) && String(inputs.endpoint).split(":").at(-1) === queue.name,
+  )?.inputs;
+  const plan: WorkerPlan = {
     name: service ?? lambda.name,
     dimensions: service && machine ? { service, machine } : undefined,
     memorySize: Number(lambda.inputs.memorySize ?? DEFAULTS.memorySize),
@@ -137,34 +153,68 @@ function workerOf({ name, inputs }: Declared, resources: readonly Declared[]): W
     scaling: scalingOf(inputs),
     maxReceiveCount: redrive === undefined ? NEVER : Number(JSON.parse(String(redrive)).maxReceiveCount),
     retention: Number(queue.inputs.messageRetentionSeconds ?? DEFAULTS.retention),
-    isFiltered: isFiltered(queue, resources),
+    isFiltered:
+      subscription?.filterPolicy !== undefined ||
+      topicsOf(resources).some(
+        ({ topicArn, filterPrefix, filterSuffix }) =>
+          topicArn === subscription?.topic && (filterPrefix ?? filterSuffix) !== undefined,
+      ),
+    filtersBodies: subscription?.filterPolicyScope === "MessageBody",
     readsTags: carry.split(",").includes("tags"),
+  };
+  return {
+    plan,
+    resultsBucket: variables.RESULTS_BUCKET,
+    prefix: variables.RESULTS_PREFIX ?? service ?? "",
+    subscription,
   };
 }
 
-/** Says the machine with a worker's name where there are several: each may have a worker of that name. */
-function withOwnNames(workers: readonly WorkerPlan[]): WorkerPlan[] {
-  const machines = new Set(workers.map(({ dimensions }) => dimensions?.machine));
-  return workers.map((worker) =>
-    machines.size > 1 && worker.dimensions
-      ? { ...worker, name: `${worker.dimensions.machine}/${worker.name}` }
-      : worker,
-  );
+/** What all buckets tell, and which tells it. */
+function topicsOf(resources: readonly Declared[]): Record<string, unknown>[] {
+  return resources
+    .filter(({ type }) => /:BucketNotification$/.test(type))
+    .flatMap(({ inputs: { topics, bucket } }) =>
+      ((topics ?? []) as Record<string, unknown>[]).map((topic) => ({ ...topic, bucket })),
+    );
 }
 
-/** Whether a queue's topic has a filter for it, or is itself told of some keys alone. */
-function isFiltered(queue: Declared, resources: readonly Declared[]): boolean {
-  const isFor = (arn: unknown, { name }: Declared) => String(arn).split(":").at(-1) === name;
-  return resources
-    .filter(({ type, inputs }) => /:TopicSubscription$/.test(type) && isFor(inputs.endpoint, queue))
-    .some(({ inputs: { topic, filterPolicy } }) => {
-      const topics = resources
-        .filter(({ type }) => /:BucketNotification$/.test(type))
-        .flatMap(({ inputs }) => (inputs.topics ?? []) as Record<string, unknown>[]);
-      const notifications = topics.filter(({ topicArn }) => topicArn === topic);
-      const ofBucket = notifications.some((each) => each.filterPrefix ?? each.filterSuffix);
-      return filterPolicy !== undefined || ofBucket;
-    });
+/** Says of each worker whether its images are results of others, and of which, and whether anybody is told of its own. */
+function inChains(found: readonly Found[], resources: readonly Declared[]): WorkerPlan[] {
+  const topics = topicsOf(resources);
+  return found.map(({ plan, resultsBucket, subscription }) => {
+    const from = topics.find(({ topicArn }) => topicArn === subscription?.topic)?.bucket;
+    const before = found.filter((each) => from !== undefined && each.resultsBucket === from);
+    const chained = before.length > 0 && {
+      after: before
+        .filter(({ prefix }) => selection(subscription?.filterPolicy, prefix) !== "none")
+        .map((each) => each.plan.name),
+      isFiltered: before.some(({ prefix }) => selection(subscription?.filterPolicy, prefix) === "some"),
+    };
+    const tellsOfResults =
+      resultsBucket !== undefined && topics.some(({ bucket }) => bucket === resultsBucket);
+    return { ...plan, ...(tellsOfResults && { tellsOfResults }), ...chained };
+  });
+}
+
+/** How many of a worker's results, which begin with its prefix, a filter policy passes on. */
+function selection(filterPolicy: unknown, prefix: string): "all" | "some" | "none" {
+  if (filterPolicy === undefined) return "all";
+  const { key, ...others } = JSON.parse(String(filterPolicy))?.Records?.s3?.object ?? {};
+  const begins = ((key ?? []) as { prefix?: string }[]).map((rule) => rule.prefix);
+  if (Object.keys(others).length > 0 || begins.includes(undefined)) return "some";
+  if (begins.some((text = "") => `${prefix}/`.startsWith(text))) return "all";
+  return begins.some((text = "") => text.startsWith(`${prefix}/`)) ? "some" : "none";
+}
+
+/** Says the machine with a worker's name where there are several: each may have a worker of that name. */
+function withOwnNames(workers: readonly Found[]): Found[] {
+  const machines = new Set(workers.map(({ plan }) => plan.dimensions?.machine));
+  return workers.map((worker) => {
+    const { name, dimensions } = worker.plan;
+    if (machines.size === 1 || !dimensions) return worker;
+    return { ...worker, plan: { ...worker.plan, name: `${dimensions.machine}/${name}` } };
+  });
 }
 
 function scalingOf({ provisionedPollerConfig, scalingConfig }: Declared["inputs"]): WorkerPlan["scaling"] {

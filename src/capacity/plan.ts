@@ -26,6 +26,12 @@ export interface WorkerPlan {
   readonly retention: number;
   /** Whether a filter of bucket or topic leaves images out, nobody knows how many. @default false */
   readonly isFiltered?: boolean;
+  /** Whether SNS looks into the body of each message for it. @default false */
+  readonly filtersBodies?: boolean;
+  /** Names of the workers whose results are its images. @default none: they are what is uploaded */
+  readonly after?: readonly string[] | undefined;
+  /** Whether S3 tells a topic of its results. @default false */
+  readonly tellsOfResults?: boolean;
   /** Whether it asks for the tags of each source, too. @default false */
   readonly readsTags?: boolean;
 }

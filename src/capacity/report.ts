@@ -151,7 +151,7 @@ function settings(worker: WorkerPlan): string {
   const { name, memorySize, batchSize, timeout, reservedConcurrency } = worker;
   const window = worker.maximumBatchingWindowInSeconds;
   const reserved = reservedConcurrency === undefined ? "nothing" : count(reservedConcurrency);
-  return `  ${name}: ${count(memorySize)} MB, batches of ${batchSize}, window ${window} s, timeout ${timeout} s, ${scalingInWords(worker)}, ${reserved} reserved${worker.isFiltered ? "; it is told of some images only, and counted as if of all" : ""}`;
+  return `  ${name}: ${count(memorySize)} MB, batches of ${batchSize}, window ${window} s, timeout ${timeout} s, ${scalingInWords(worker)}, ${reserved} reserved${worker.after ? `; its images are results of ${list(worker.after) || "nobody"}` : ""}${worker.isFiltered ? "; it is told of some images only, and counted as if of all" : ""}`;
 }
 
 function scalingInWords(worker: WorkerPlan): string {

@@ -21,6 +21,22 @@ describe("cost", () => {
     expect(items["CloudWatch metrics"]).to.be.closeTo((2 * 13 * 0.3) / 730, 1e-9);
   });
 
+  it("has a publish for each result that a topic is told of, and the messages that SNS looks into", () => {
+    const assumptions = plenty();
+    const plan = planWith(
+      { name: "a", tellsOfResults: true },
+      { name: "b", after: ["a"], filtersBodies: true },
+    );
+    const run = simulate(plan, steady(1000, 10, 0.3), assumptions);
+    const items = Object.fromEntries(runCost(run, assumptions).map(({ item, dollars }) => [item, dollars]));
+
+    expect(items["SNS publishes"]).to.be.closeTo((2 * 0.5) / 100, 1e-9);
+    // 10,000 messages of a kilobyte.
+    expect(items["SNS filters of bodies"]).to.be.closeTo(0.01 * 0.09, 1e-9);
+    expect(items["S3 uploads"]).to.be.closeTo(5 / 100, 1e-9);
+    expect(items["S3 results"]).to.be.closeTo(10 / 100, 1e-9);
+  });
+
   it("has a second read for each image of a worker that asks for tags", () => {
     const assumptions = plenty();
     const plan = planWith({ name: "a", readsTags: true }, { name: "b" });

@@ -1,8 +1,10 @@
 import * as aws from "@pulumi/aws";
 import { expect } from "chai";
+import { planOf } from "../../src/capacity/graph.ts";
 import { ImageFanOut, type ImageFanOutArgs } from "../../src/topology/image-fan-out.ts";
 import type { Listener } from "../../src/topology/listeners.ts";
 import { RotationWorker } from "../../src/topology/rotation-worker.ts";
+import type { OnlySettings } from "../../src/topology/setting-types.ts";
 import { find, type Registered, registered } from "../support/mocks.ts";
 
 const SNS = "arn:aws:sns:eu-west-1:123456789012";
@@ -312,6 +314,37 @@ describe("a fan-out after another", () => {
     expect(queue.policy.Statement[0].Condition).to.deep.equal({
       ArnLike: { "aws:SourceArn": `${SNS}:turned-completed` },
     });
+  });
+
+  it("has, for the model of its capacity, the results of those workers for images that it is told of", async () => {
+    const imagesOf = async (only?: OnlySettings) => {
+      const resources = await registered(() => {
+        const turned = new ImageFanOut("turned");
+        new RotationWorker("clockwise", { fanOut: turned, angle: 90, prefix: "right" });
+        new RotationWorker("half", { fanOut: turned, angle: 180 });
+        const again = new ImageFanOut("again", { after: turned });
+        new RotationWorker("last", { fanOut: again, angle: 180, ...(only && { only }) });
+      });
+      const { workers } = planOf(resources, "eu-west-1");
+      const last = workers.find(({ name }) => name.endsWith("/last"));
+      for (const worker of workers) {
+        expect([worker.tellsOfResults ?? false, worker.after !== undefined]).to.deep.equal(
+          worker === last ? [false, true] : [true, false],
+        );
+      }
+      const { after = [], isFiltered, filtersBodies } = last ?? {};
+      return [after.map((name) => name.split("/").at(-1)).sort(), isFiltered, filtersBodies];
+    };
+
+    expect(await imagesOf()).to.deep.equal([["clockwise", "half"], false, false]);
+    expect(await imagesOf({ prefix: "right/" })).to.deep.equal([["clockwise"], false, true]);
+    expect(await imagesOf({ prefix: ["right/holiday/", "half/"] })).to.deep.equal([
+      ["clockwise", "half"],
+      true,
+      true,
+    ]);
+    expect(await imagesOf({ suffix: ".jpg" })).to.deep.equal([["clockwise", "half"], true, true]);
+    expect(await imagesOf({ prefix: "clockwise/" })).to.deep.equal([[], false, true]);
   });
 
   it("reads with the other's key, and writes with its own", async () => {

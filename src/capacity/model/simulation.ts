@@ -24,11 +24,16 @@ export interface WorkerSeries {
   readonly deadLetters: number;
   /** Messages that were kept too long. */
   readonly lost: number;
+  /** Messages that the queue got. */
+  readonly messages: number;
   readonly usage: Usage;
 }
 
 export interface Simulation {
-  /** Images so far that came, that S3 took, that are in all queues, and that all workers are done with, by second. */
+  /**
+   * Images so far that came, that S3 took, that are in all queues, and that all workers are done with, by second; without
+   * workers whose images are results.
+   */
   readonly arrived: number[];
   readonly accepted: number[];
   readonly queued: number[];
@@ -58,11 +63,26 @@ export function simulate(
   const end = Math.min(until, RETENTION_SECONDS);
   for (let second = 0; second < end && run.drained === undefined; second++) {
     const stored = run.upload(second);
-    const published = run.publish(second, stored);
-    run.process(second, published);
+    run.publish(second, stored);
+    run.process(second);
     run.record(second);
   }
   return run.result();
+}
+
+/** Messages to one queue: of uploads, or of results of other workers. */
+interface Told {
+  /** Workers whose results they are about; undefined where they are about uploads. */
+  readonly after: readonly WorkerState[] | undefined;
+  /** Results of theirs that were noticed, and those of which the event is on its way, by the second in which it is there. */
+  results: number;
+  readonly events: Map<number, number>;
+  onTheWay: number;
+  unpublished: number;
+  /** Messages in the second that runs, and so far; the latter by second, too. */
+  now: number;
+  published: number;
+  readonly queued: number[];
 }
 
 class Run {
@@ -72,6 +92,8 @@ class Run {
   readonly #source: Bucket;
   readonly #results: Bucket;
   readonly #workers: readonly WorkerState[];
+  /** What each worker is told. */
+  readonly #told: readonly Told[];
   readonly #series: readonly Record<"backlog" | "mapping" | "finished", number[]>[];
   readonly #waits = new Map<string, Wait>();
   readonly #arrived: number[] = [];
@@ -90,6 +112,12 @@ class Run {
     this.#results = new Bucket(assumed.s3ResultsPartitions, assumed.s3SplitSeconds);
     this.#workers = plan.workers.map((worker) => new WorkerState(worker, load, assumed, chance));
     this.#series = plan.workers.map(() => ({ backlog: [], mapping: [], finished: [] }));
+    this.#told = plan.workers.map(({ after }) => ({
+      after: after && this.#workers.filter(({ plan: { name } }) => after.includes(name)),
+      ...{ results: 0, onTheWay: 0, unpublished: 0, now: 0, published: 0 },
+      events: new Map<number, number>(),
+      queued: [],
+    }));
   }
 
   /** Clients upload, and try again what S3 refuses. @returns images that S3 took */
@@ -109,11 +137,11 @@ class Run {
     return stored;
   }
 
-  /** S3 tells the topic, and the topic all queues. @returns messages that each queue gets */
-  publish(second: number, stored: number): number {
+  /** S3 tells the topics, and each topic its queues. What is left of the quota for publishes is for topics of results. */
+  publish(second: number, stored: number): void {
     const images = this.#images;
     images.onTheWay += stored;
-    this.#events.set(second + 1 + Math.round(this.#assumed.s3EventSeconds), stored);
+    this.#events.set(this.#later(second), stored);
     const told = this.#events.get(second) ?? 0;
     this.#events.delete(second);
     images.onTheWay -= told;
@@ -122,13 +150,35 @@ class Run {
     images.unpublished -= published;
     images.published += published;
     if (images.unpublished > 0) this.#wait(second, "publishes", images.unpublished);
+    const left = Math.floor(this.#assumed.snsPublishesPerSecond) - published;
+    for (const [index, told] of this.#told.entries()) {
+      told.now = told.after ? this.#publishResults(second, told, left) : published;
+      told.published += told.now;
+      if (told.unpublished > 0)
+        this.#wait(second, "publishes", told.unpublished, this.#workers[index]?.plan.name);
+    }
+  }
+
+  /** @returns results of which the topic tells */
+  #publishResults(second: number, told: Told, max: number): number {
+    const here = told.events.get(second) ?? 0;
+    told.events.delete(second);
+    told.onTheWay -= here;
+    const waiting = told.unpublished + here;
+    const published = Math.min(waiting, max);
+    told.unpublished = waiting - published;
     return published;
   }
 
+  /** The second in which the event is there of what S3 stores in this one. */
+  #later(second: number): number {
+    return second + 1 + Math.round(this.#assumed.s3EventSeconds);
+  }
+
   /** Functions begin what may begin, and end what ends. */
-  process(second: number, published: number): void {
+  process(second: number): void {
     const { s3ReadsPerSecond, s3WritesPerSecond } = this.#assumed;
-    for (const worker of this.#workers) worker.tick(second, published);
+    for (const [index, worker] of this.#workers.entries()) worker.tick(second, this.#toldTo(index).now);
     const slots = concurrency(this.#workers, this.#assumed);
     const rates = [
       requests("sourceReads", this.#source.rate(s3ReadsPerSecond), this.#workers),
@@ -145,12 +195,23 @@ class Run {
       if (left.limit === "resultWrites") this.#results.refused = true;
       this.#wait(second, left.limit, left.messages, SHARED.has(left.limit) ? undefined : worker.plan.name);
     }
-    for (const { work, queue, plan } of this.#workers) {
+    for (const [index, { work, queue, plan }] of this.#workers.entries()) {
       work.end(second, queue);
-      const outdated =
-        (this.#queued[second - plan.retention] ?? 0) - (this.#images.published - queue.visible);
+      const { queued, published } = this.#toldTo(index);
+      const outdated = (queued[second - plan.retention] ?? 0) - (published - queue.visible);
       if (outdated > 0) queue.expire(outdated);
     }
+    for (const told of this.#told) {
+      if (!told.after) continue;
+      const results = sum(told.after, ({ work }) => work.done);
+      told.onTheWay += results - told.results;
+      told.events.set(this.#later(second), results - told.results);
+      told.results = results;
+    }
+  }
+
+  #toldTo(index: number): Told {
+    return this.#told[index] as Told;
   }
 
   /** Notes what stands at the end of a second, and counts every image. */
@@ -162,12 +223,19 @@ class Run {
     this.#accepted.push(came - uploading);
     this.#queued.push(published);
     for (const [index, worker] of this.#workers.entries()) {
-      check(worker.plan.name, second, published, worker.open + worker.finished);
+      const told = this.#toldTo(index);
+      told.queued.push(told.published);
+      check(worker.plan.name, second, told.published, worker.open + worker.finished);
+      if (told.after)
+        check(`the topic before ${worker.plan.name}`, second, told.results, pending(told) + told.published);
       this.#series[index]?.backlog.push(worker.queue.visible + worker.queue.hidden);
       this.#series[index]?.mapping.push(worker.mapping.concurrency);
       this.#series[index]?.finished.push(worker.finished);
     }
-    const allCame = second + 1 >= this.#load.arrivals.length && waiting === 0;
+    const allCame =
+      second + 1 >= this.#load.arrivals.length &&
+      waiting === 0 &&
+      this.#told.every((told) => pending(told) === 0);
     if (allCame && this.#workers.every(({ open }) => open === 0)) this.drained = second + 1;
   }
 
@@ -179,6 +247,7 @@ class Run {
       results: work.done,
       deadLetters: work.rejected + queue.deadLetters,
       lost: queue.expired,
+      messages: this.#toldTo(index).published,
       usage: work.usage,
     }));
     return {
@@ -186,7 +255,7 @@ class Run {
       accepted: this.#accepted,
       queued: this.#queued,
       finished: this.#arrived.map((_, second) =>
-        Math.min(...workers.map(({ finished }) => finished[second] ?? 0)),
+        Math.min(...workers.filter(({ plan }) => !plan.after).map(({ finished }) => finished[second] ?? 0)),
       ),
       workers,
       waits: [...this.#waits.values()].sort((a, b) => b.imageSeconds - a.imageSeconds),
@@ -232,6 +301,11 @@ function requests(limit: Limit, perSecond: number, workers: readonly WorkerState
   }));
   if (sum(shares, ({ wants }) => wants) <= perSecond) return [];
   return maxMinFairShare(perSecond, shares).map((part) => ({ limit, max: Math.max(1, Math.floor(part)) }));
+}
+
+/** Results of which a worker is to be told, and was not. */
+function pending({ onTheWay, unpublished }: Told): number {
+  return onTheWay + unpublished;
 }
 
 function check(where: string, second: number, came: number, accounted: number): void {

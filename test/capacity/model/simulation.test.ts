@@ -10,6 +10,47 @@ import { cpuSeconds } from "../../support/cpu.ts";
 import { atOnce, planWith, plenty, steady, sum } from "../support.ts";
 
 describe("the simulation", () => {
+  describe("of a worker after others", () => {
+    const chain = planWith(
+      { name: "a", maxReceiveCount: 1 },
+      { name: "b" },
+      { name: "of a", after: ["a"] },
+      { name: "of both", after: ["a", "b"] },
+      { name: "of nobody", after: [] },
+      { name: "last", after: ["of a"] },
+    );
+    const messages = (run: ReturnType<typeof simulate>) =>
+      Object.fromEntries(run.workers.map(({ plan, messages }) => [plan.name, messages]));
+
+    it("has their results for its images, each once, however long the chain is", () => {
+      const run = simulate(chain, steady(100, 60, 0.2), plenty({ s3EventSeconds: 3 }));
+
+      expect(messages(run)).to.deep.equal({
+        ...{ a: 6000, b: 6000, "of a": 6000, "of both": 12_000, "of nobody": 0, last: 6000 },
+      });
+      expect(sum(run.workers.map(({ results }) => results))).to.equal(36_000);
+      // Three events of three seconds, one after the other, before the last image is begun.
+      expect(run.drained).to.be.within(60 + 3 * 3, 60 + 3 * 3 + 10);
+      // What is uploaded is done with before.
+      expect(run.finished.indexOf(6000)).to.be.below(Number(run.drained) - 3);
+    });
+
+    it("has no image of what came to nothing", () => {
+      const run = simulate(chain, { ...steady(100, 60, 0.2), failures: 0.2 }, plenty());
+      const [a, , ofA] = run.workers;
+
+      expect(a?.deadLetters).to.be.greaterThan(0);
+      expect(ofA?.messages).to.equal(6000 - Number(a?.deadLetters));
+    });
+
+    it("waits for what SNS may publish beside what is uploaded", () => {
+      const run = simulate(chain, steady(100, 60, 0.2), plenty({ snsPublishesPerSecond: 120 }));
+
+      expect(messages(run)["of a"]).to.equal(6000);
+      expect(run.waits.map(({ limit, worker }) => `${limit} ${worker}`)).to.include("publishes of a");
+    });
+  });
+
   describe("in closed form", () => {
     it("obeys Little's law: environments at work are arrivals a second times seconds an image takes", () => {
       for (const [rate, seconds] of [
