@@ -12,6 +12,8 @@ import type { FanOutSettings } from "./topology/setting-types.ts";
  *
  *     pulumi config set --path workers.memorySize 3008
  *
+ * Without --path, and from `pulumi new`, the key has dots in it and means the same.
+ *
  * @throws ArgumentError in a sentence that names file, key, value and range, before anything is registered
  */
 export function readSettings(): FanOutSettings {
@@ -19,12 +21,28 @@ export function readSettings(): FanOutSettings {
   const keys = Object.keys(pulumi.runtime.allConfig())
     .filter((key) => key.startsWith(`${config.name}:`))
     .map((key) => key.slice(config.name.length + 1));
-  const settings = Object.fromEntries(keys.map((key) => [key, parsed(config.require(key))]));
   const file = `Pulumi.${pulumi.getStack()}.yaml: `;
+  // What has parts comes before the keys of its parts.
+  const settings = keys.sort().reduce<object>((all, key) => {
+    const placed = withPart(all, key.split("."), parsed(config.require(key)));
+    if (placed) return placed;
+    throw new ArgumentError(
+      `${file}Setting ${key} is set beside a whole of which it is no part: remove one of them.`,
+    );
+  }, {});
   checkNamespaces(file, config.name);
   const { tags } = checkFanOutSettings(`${file}Setting `, settings);
   checkDefaultTags(file, Object.keys(tags));
   return settings;
+}
+
+/** A map with one part more, at any depth; undefined where something on the way to it is no map. */
+function withPart(map: object, [name = "", ...rest]: readonly string[], value: unknown): object | undefined {
+  if (rest.length === 0) return { ...map, [name]: value };
+  const inner: unknown = Object.hasOwn(map, name) ? (map as Record<string, unknown>)[name] : {};
+  if (typeof inner !== "object" || inner === null || Array.isArray(inner)) return undefined;
+  const placed = withPart(inner, rest, value);
+  return placed && { ...map, [name]: placed };
 }
 
 /**
@@ -40,7 +58,12 @@ function checkNamespaces(file: string, project: string): void {
   const packages = Object.keys({ ...dependencies, ...devDependencies }).map((name) => name.split("/").at(-1));
   for (const full of Object.keys(pulumi.runtime.allConfig())) {
     const [namespace = "", key = ""] = full.split(":", 2);
-    if (namespace === project || packages.includes(namespace) || !Object.hasOwn(FAN_OUT, key)) continue;
+    if (
+      namespace === project ||
+      packages.includes(namespace) ||
+      !Object.hasOwn(FAN_OUT, key.split(".")[0] ?? "")
+    )
+      continue;
     throw new ArgumentError(
       `${file}${full} does nothing, as the project is ${project}: rename it to ${project}:${key}.`,
     );

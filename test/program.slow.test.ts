@@ -4,6 +4,7 @@ import { pathToFileURL } from "node:url";
 import { expect } from "chai";
 import { readStackConfig } from "../src/machine/stack-config.ts";
 import { runThrough, withFolder, withMachine } from "./support/machine.ts";
+import { PROJECT_NAME } from "./support/project.ts";
 import {
   type RuntimeResource,
   type RuntimeResult,
@@ -14,7 +15,7 @@ import {
 /** The configuration of a stack of this project, as the Pulumi CLI would give it. */
 const stack = (name: string) => readStackConfig(process.cwd(), name).config;
 const set = (key: string, value: unknown) => ({
-  [`rube-goldberg-image-machine:${key}`]: JSON.stringify(value),
+  [`${PROJECT_NAME}:${key}`]: JSON.stringify(value),
 });
 
 const CONFIGURATIONS: Record<string, Record<string, string>> = {

@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { expect } from "chai";
+import { parse } from "yaml";
 import { settingsPage, settingTypes } from "../docs/settings.ts";
 import { readStackConfig } from "../src/machine/stack-config.ts";
 import { readSettings } from "../src/settings.ts";
@@ -53,6 +54,42 @@ describe("the settings", () => {
       workers: { memorySize: 3008, scaling: { maximumConcurrency: 9 } },
       tags: { Team: "pictures" },
     });
+  });
+
+  it("are parts that stand alone, as pulumi new writes them, beside the rest of the whole", async () => {
+    const settings = await settingsOf({
+      "machine:alarms": '{"rejected":{"threshold":5}}',
+      "machine:alarms.email": "on-call@example.com",
+      "machine:workers.scaling.maximumConcurrency": "9",
+    });
+
+    expect(settings).to.deep.equal({
+      alarms: { rejected: { threshold: 5 }, email: "on-call@example.com" },
+      workers: { scaling: { maximumConcurrency: 9 } },
+    });
+  });
+
+  it("are refused where a part stands beside a whole that has none, or is unknown", async () => {
+    const beside = settingsOf({ "machine:retention": "keep", "machine:retention.days": "3" });
+    expect(await beside.catch(({ message }) => message)).to.equal(
+      "Pulumi.test.yaml: Setting retention.days is set beside a whole of which it is no part: remove one of them.",
+    );
+    expect(await messageOf("alarms.mail", "a@example.com")).to.match(/^Setting alarms\.mail is not known/);
+  });
+
+  it("are what pulumi new asks for, whatever the project is called then", async () => {
+    const { template } = parse(readFileSync("Pulumi.yaml", "utf8"));
+    const { "aws:region": region, ...asked } = template.config;
+    const answers: Record<string, string> = { retention: "keep", "alarms.email": "on-call@example.com" };
+
+    expect(region.default).to.equal("us-east-1");
+    expect(Object.keys(asked)).to.deep.equal(Object.keys(answers));
+    for (const [key, value] of Object.entries(answers))
+      expect(await messageOf(key, value)).to.equal("accepted");
+    for (const stack of ["dev", "prod"]) {
+      const { config } = parse(readFileSync(`Pulumi.${stack}.yaml`, "utf8"));
+      expect(Object.keys(config).filter((key) => key.includes(":"))).to.deep.equal(["aws:region"]);
+    }
   });
 
   const refused: [key: string, value: string, message: string | RegExp][] = [

@@ -5,6 +5,7 @@ import { planOf, Recorder } from "../../src/capacity/graph.ts";
 import { maxConcurrency } from "../../src/capacity/model/mapping.ts";
 import { runProgram } from "../../src/machine/program.ts";
 import { readStackConfig, type StackConfig } from "../../src/machine/stack-config.ts";
+import { PROJECT_NAME } from "../support/project.ts";
 
 /** The resources that index.ts registers with a configuration. */
 async function resourcesOf(config: Record<string, string> = {}) {
@@ -22,7 +23,7 @@ describe("the plan of the program", () => {
     expect(noncurrentDays).to.equal(30);
     expect(workers.map(({ name }) => name)).to.have.members(["clockwise", "counter-clockwise"]);
     expect(workers[0]).to.deep.include({
-      dimensions: { service: workers[0]?.name, machine: "rube-goldberg-image-machine-dev-images" },
+      dimensions: { service: workers[0]?.name, machine: `${PROJECT_NAME}-dev-images` },
       memorySize: 1769,
       timeout: 815,
       batchSize: 10,
@@ -42,7 +43,7 @@ describe("the plan of the program", () => {
     const workers = { memorySize: 3008, reservedConcurrency: 400, scaling };
 
     const plan = planOf(
-      await resourcesOf({ "rube-goldberg-image-machine:workers": JSON.stringify(workers) }),
+      await resourcesOf({ [`${PROJECT_NAME}:workers`]: JSON.stringify(workers) }),
       "eu-west-1",
     );
 
@@ -55,8 +56,8 @@ describe("the plan of the program", () => {
     const only = JSON.stringify({ only: { suffix: ".jpg" } });
 
     expect(await filtered({})).to.deep.equal([false, false]);
-    expect(await filtered({ "rube-goldberg-image-machine:workers": only })).to.deep.equal([true, true]);
-    expect(await filtered({ "rube-goldberg-image-machine:prefix": "in/" })).to.deep.equal([true, true]);
+    expect(await filtered({ [`${PROJECT_NAME}:workers`]: only })).to.deep.equal([true, true]);
+    expect(await filtered({ [`${PROJECT_NAME}:prefix`]: "in/" })).to.deep.equal([true, true]);
   });
 
   it("knows how long sources and results stay, and where", async () => {
@@ -64,7 +65,7 @@ describe("the plan of the program", () => {
       source: { expireDays: 365, infrequentAccessDays: 60 },
       results: { intelligentTiering: true },
     };
-    const config = { "rube-goldberg-image-machine:lifecycle": JSON.stringify(lifecycle) };
+    const config = { [`${PROJECT_NAME}:lifecycle`]: JSON.stringify(lifecycle) };
 
     expect(planOf(await resourcesOf(config), "eu-west-1").stay).to.deep.equal({
       sources: { days: 365, moved: { to: "STANDARD_IA", after: 60 } },
@@ -80,7 +81,7 @@ describe("the plan of the program", () => {
   it("knows who asks for tags", async () => {
     const asks = async (carry: string[]) =>
       planOf(
-        await resourcesOf({ "rube-goldberg-image-machine:workers": JSON.stringify({ carry }) }),
+        await resourcesOf({ [`${PROJECT_NAME}:workers`]: JSON.stringify({ carry }) }),
         "eu-west-1",
       ).workers.map(({ readsTags }) => readsTags);
 
@@ -91,7 +92,7 @@ describe("the plan of the program", () => {
   it("takes results for no sources where the results bucket tells of them", async () => {
     const lifecycle = { results: { expireDays: 7 } };
     const resources = await resourcesOf({
-      "rube-goldberg-image-machine:lifecycle": JSON.stringify(lifecycle),
+      [`${PROJECT_NAME}:lifecycle`]: JSON.stringify(lifecycle),
     });
     const { bucket } =
       resources.find(({ name }) => name === "images-results-lifecycle")?.inputs ??

@@ -43,8 +43,7 @@ const cases = Object.entries(STEPS).flatMap(([operation, faults]) =>
 const QUICK = { speed: 360, timeLimit: 3 };
 
 /** The stack's configuration with two messages in a batch, which may come in any order and fail together. */
-const inBatches = (yaml: string) =>
-  yaml.replace(/^( *)rube-goldberg-image-machine:workers:$/m, "$&\n$1  batchSize: 2");
+const inBatches = (yaml: string) => yaml.replace(/^( *)([\w-]+:)?workers:$/m, "$&\n$1  batchSize: 2");
 
 describe("a machine on which something goes wrong", function () {
   this.timeout(60_000);

@@ -37,6 +37,7 @@ async function main(): Promise<number> {
 /** All steps, in order. Each takes the machine from where the one before has left it. */
 async function live(life: Life): Promise<void> {
   await life.begin();
+  await life.newProject();
   const anything = { create: ["*"] };
   await life.step("preview of a new stack", {}, anything, "preview");
   await life.step("up", {}, anything);

@@ -1,16 +1,16 @@
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
 import { parse, stringify } from "yaml";
 import type { FanOutSettings } from "../../src/topology/setting-types.ts";
-import { projectIn } from "../support/project.ts";
+import { PROJECT_NAME, projectIn } from "../support/project.ts";
 import type { Aws } from "./aws.ts";
 import { type Change, type Operation, pulumi, type Ran } from "./cli.ts";
 import { tokenOf } from "./diff.ts";
 import type { Allowed } from "./switches.ts";
 import { TYPES } from "./types.ts";
-
-const PROJECT = "rube-goldberg-image-machine";
 
 /** What nothing but the end of its worker or stack may take away: what is in it is lost. */
 const PRECIOUS = ["Bucket", "Queue", "Topic", "Key"];
@@ -131,6 +131,30 @@ export class Life {
     if (new Set(urns).size < urns.length) this.wrong.push("after refusals, AWS holds a resource twice");
   }
 
+  /** Makes a project of another name of this one by `pulumi new`, and holds every file of it against its source. */
+  async newProject(): Promise<void> {
+    const made = path.join(this.folder, "new", "photos");
+    await mkdir(made, { recursive: true });
+    // What is in a clone, and no more.
+    const template = path.join(this.folder, "template");
+    for (const file of await trackedFiles()) await cp(file, path.join(template, file));
+    const options = ["--name=photos", "--generate-only", "--yes", "--offline"];
+    const { exitCode, printed } = await pulumi(made, ["new", template, ...options], this.#environment);
+    if (exitCode !== 0) this.wrong.push(`pulumi new: it ended with ${exitCode}: ${printed}`);
+    for (const file of await trackedFiles()) {
+      const [was, is] = await Promise.all(
+        [template, made].map((each) => readFile(path.join(each, file), "latin1").catch(() => undefined)),
+      );
+      if (was !== is && file !== "Pulumi.yaml")
+        this.wrong.push(`pulumi new: ${file} is another, or not there`);
+    }
+    const { name, template: left } = parse(await readFile(path.join(made, "Pulumi.yaml"), "utf8"));
+    if (name !== "photos" || left !== undefined)
+      this.wrong.push("pulumi new: Pulumi.yaml is not that of the new project");
+    this.steps++;
+    console.log("      pulumi new");
+  }
+
   /** Runs steps in a copy of the project in another folder, as somebody else's clone is. */
   async inClone(steps: () => Promise<void>): Promise<void> {
     const mine = this.#project;
@@ -163,7 +187,7 @@ export class Life {
   async #run(settings: FanOutSettings, command: string, atOnce = true): Promise<Ran> {
     const config = Object.fromEntries(
       Object.entries({ retention: "destroy", ...settings }).map(([key, value]) => [
-        `${PROJECT}:${key}`,
+        `${PROJECT_NAME}:${key}`,
         value,
       ]),
     );
@@ -188,6 +212,12 @@ export class Life {
     for (const line of wrong) console.log(`        must not be: ${line}`);
     if (wrong.length > 0) this.wrong.push(`${title}: ${wrong.join("; ")}`);
   }
+}
+
+/** The files of this project as they are in a clone. */
+async function trackedFiles(): Promise<string[]> {
+  const { stdout } = await promisify(execFile)("git", ["ls-files", "-z"], { maxBuffer: 2 ** 24 });
+  return stdout.split("\0").filter((file) => file !== "");
 }
 
 /** What a step did that it must not do. */

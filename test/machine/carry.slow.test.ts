@@ -6,7 +6,7 @@ import { projectIn } from "../support/project.ts";
 
 /** Settings under which all goes along. */
 const carrying = () => `config:
-  rube-goldberg-image-machine:workers:
+  workers:
     carry: [cache-control, content-disposition, metadata, tags]
 `;
 

@@ -44,7 +44,7 @@ describe("a stack that is updated while it runs", function () {
         .toBuffer();
       const keys: string[] = [];
 
-      await configure("  rube-goldberg-image-machine:key: create\n");
+      await configure("  key: create\n");
       const found = await run(
         {
           // An event after every step, which is on its way before the next one is taken.

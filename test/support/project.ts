@@ -1,5 +1,10 @@
+import { readFileSync } from "node:fs";
 import { cp, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { parse } from "yaml";
+
+/** The name in Pulumi.yaml, which the keys of a stack's configuration begin with. */
+export const PROJECT_NAME: string = parse(readFileSync("Pulumi.yaml", "utf8")).name;
 
 const LOCKFILE = "layers/sharp/package-lock.json";
 const LAYER = "layers/sharp/node_modules";

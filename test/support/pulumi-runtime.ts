@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
 import { text } from "node:stream/consumers";
 import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from "@grpc/grpc-js";
+import { PROJECT_NAME } from "./project.ts";
 
 // Pulumi's protocol buffers are CommonJS whose names Node cannot see from an ES module.
 const require = createRequire(import.meta.url);
@@ -19,9 +20,6 @@ export const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
 /** Name of a bucket that exists and keeps no versions; all others do. */
 export const WITHOUT_VERSIONS = "without-versions";
-
-/** The name in Pulumi.yaml, which the keys of a stack's configuration begin with. */
-const PROJECT = "rube-goldberg-image-machine";
 
 export interface RuntimeResource {
   readonly type: string;
@@ -85,7 +83,7 @@ export async function runInPulumiRuntime(
       const parentType = parent.split("::")[2] ?? "";
       const qualified =
         parentType && !parentType.startsWith("pulumi:pulumi:Stack") ? `${parentType}$${type}` : type;
-      const urn = `urn:pulumi:dev::${PROJECT}::${qualified}::${name}`;
+      const urn = `urn:pulumi:dev::${PROJECT_NAME}::${qualified}::${name}`;
       if (resources.some((each) => each.urn === urn)) complaints.push(`registered twice: ${urn}`);
       resources.push({
         type,
@@ -111,7 +109,7 @@ export async function runInPulumiRuntime(
       const { request } = call;
       const [type, name, id] = [request.getType(), request.getName(), request.getId()];
       const response = new resource.ReadResourceResponse();
-      response.setUrn(`urn:pulumi:dev::${PROJECT}::${type}::${name}`);
+      response.setUrn(`urn:pulumi:dev::${PROJECT_NAME}::${type}::${name}`);
       const state = type.endsWith(":StackReference")
         ? { name: id, outputs: others, secretOutputNames: [] }
         : {
@@ -163,7 +161,7 @@ export async function runInPulumiRuntime(
       `--monitor=${address}`,
       `--engine=${address}`,
       "--organization=organization",
-      `--project=${PROJECT}`,
+      `--project=${PROJECT_NAME}`,
       "--stack=dev",
       `--root-directory=${process.cwd()}`,
       `--pwd=${process.cwd()}`,

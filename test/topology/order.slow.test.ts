@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { PROJECT_NAME } from "../support/project.ts";
 import { type RuntimeResource, runInPulumiRuntime } from "../support/pulumi-runtime.ts";
 
 /** What each resource has of the key, by the input that says so. */
@@ -15,7 +16,7 @@ describe("the order in which a machine comes to be, with a key of its own", func
       let policy: RuntimeResource;
 
       before(async () => {
-        const config = { "rube-goldberg-image-machine:key": "create" };
+        const config = { [`${PROJECT_NAME}:key`]: "create" };
         ({ resources } = await runInPulumiRuntime(command, config));
         policy = one("aws:kms/keyPolicy:KeyPolicy");
       });
