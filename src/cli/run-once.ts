@@ -11,6 +11,7 @@ import type { Outcome } from "../machine/tally.ts";
 import { permissionLines } from "./permissions.ts";
 import { progressDisplay } from "./progress.ts";
 import { logIn, printSummary } from "./summary.ts";
+import { watchRun } from "./watch.ts";
 import { LARGE_IMAGE_SECONDS, near, PROJECT } from "./words.ts";
 
 export interface RunOptions {
@@ -24,6 +25,8 @@ export interface RunOptions {
   readonly report: string | undefined;
   /** Whether it is told what roles were allowed. */
   readonly permissions: boolean;
+  /** Whether it is shown on a page, and the machine stays until a person has seen enough. */
+  readonly watch: boolean;
   /** Files and folders. */
   readonly given: readonly string[];
 }
@@ -47,9 +50,11 @@ export async function runOnce(options: RunOptions): Promise<Summary> {
   const use = options.permissions ? new PermissionUse(events) : undefined;
   const { starting, failures, faults } = begin(options, folder, images, events, say);
   undo.defer(() => stop(starting));
-  endOnInterrupt(interruption, undo, display);
+  const watched = options.watch ? await watchRun(events, undo) : undefined;
+  const endNoMore = endOnInterrupt(interruption, undo, display);
   try {
     const machine = await starting;
+    watched?.begin(machine, options.stack);
     for (const line of machine.notRun) console.log(line);
     // What an earlier run left would contradict this one.
     for (const { name } of machine.workers) await rm(logIn(options.out, name), { force: true });
@@ -63,6 +68,8 @@ export async function runOnce(options: RunOptions): Promise<Summary> {
     if (faults) console.log(`went wrong: ${mostFrequentFirst(faults.counts)}`);
     for (const line of use ? permissionLines(use.of(machine.identity)) : []) console.log(line);
     await printSummary(summary, failures?.kinds ?? [], options);
+    endNoMore();
+    await watched?.over();
     return summary;
   } catch (error) {
     // It follows from the end, which is told already; what ends this process is under way.
@@ -94,12 +101,15 @@ async function temporaryFolder(undo: AsyncDisposableStack): Promise<string> {
   return folder;
 }
 
-/** Ends everything, and then this process, at the first SIGINT; a second one ends the process at once. */
+/**
+ * Ends everything, and then this process, at the first SIGINT; a second one ends the process at once.
+ * @returns what ends that
+ */
 function endOnInterrupt(
   interruption: AbortController,
   undo: AsyncDisposableStack,
   display: { stop(): void },
-): void {
+): () => void {
   const interrupt = () => {
     process.off("SIGINT", interrupt);
     interruption.abort();
@@ -110,7 +120,9 @@ function endOnInterrupt(
     undo.disposeAsync().finally(() => process.exit(130));
   };
   process.on("SIGINT", interrupt);
-  undo.defer(() => void process.off("SIGINT", interrupt));
+  const endNoMore = () => void process.off("SIGINT", interrupt);
+  undo.defer(endNoMore);
+  return endNoMore;
 }
 
 /** Begins to start a machine, and listens to what goes wrong in it. */

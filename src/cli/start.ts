@@ -3,7 +3,7 @@ import { HELP_OPTION, runCommand } from "./arguments.ts";
 import { fromHere, PROJECT } from "./words.ts";
 
 const USAGE = `Usage: npm start -- [--out DIR] [--stack NAME] [--strict] [--chaos SEED]
-                    [--report FILE] [--permissions] [FILE|FOLDER]...
+                    [--report FILE] [--permissions] [--watch] [FILE|FOLDER]...
 
 Runs the machine on this computer: uploads the files, and copies what every worker
 makes of them to DIR/WORKER/. Without files it takes the samples.
@@ -18,6 +18,7 @@ makes of them to DIR/WORKER/. Without files it takes the samples.
                  from its upload, bytes of the file
   --permissions  prints of each role, statement by statement, how often it allowed something, and which
                  of its permissions the run never needed
+  --watch        shows the run on a page, and keeps the machine until Ctrl-C
   --help         prints this
 
 Exit code: 0 all well, 1 an image was rejected, lost or not done, 2 wrong usage or a wrong program.`;
@@ -29,6 +30,7 @@ const OPTIONS = {
   chaos: { type: "string" },
   report: { type: "string" },
   permissions: { type: "boolean", default: false },
+  watch: { type: "boolean", default: false },
   ...HELP_OPTION,
 } as const;
 
@@ -42,6 +44,7 @@ await runCommand(USAGE, { allowPositionals: true, options: OPTIONS }, async ({ v
     seed: values.chaos,
     report: values.report === undefined ? undefined : fromHere(values.report),
     permissions: values.permissions,
+    watch: values.watch,
     given: positionals.length > 0 ? positionals.map(fromHere) : [path.join(PROJECT, "samples")],
   });
   return rejections.length + lost.length + givenUp.length > 0 ? 1 : 0;

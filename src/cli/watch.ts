@@ -1,8 +1,12 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
+import type { Events } from "local-aws";
 import type { Machine } from "../machine/machine.ts";
 import { readStackConfig } from "../machine/stack-config.ts";
 import type { WorkerOutputs } from "../stack-outputs.ts";
-import type { Happening } from "../watch/happenings.ts";
+import { type Happening, tellHappenings } from "../watch/happenings.ts";
+import { LiveSource } from "../watch/live.ts";
+import { serveWatch } from "../watch/server.ts";
 import type { Wiring } from "../watch/wiring.ts";
 import { PROJECT } from "./words.ts";
 
@@ -36,6 +40,35 @@ export function wiringOf({ workers, fanOuts, outputs }: Machine, stack: string):
       return angle === undefined ? worker : { ...worker, angle };
     }),
     fanOuts: fanOuts.map(({ source, results, topic }) => ({ source, results, topic })),
+  };
+}
+
+/** A run that is shown on a page. */
+export interface WatchedRun {
+  /** Shows a machine; only the run does something to it. */
+  begin(machine: Machine, stack: string): void;
+  /** Lets a person do something to it, too, until they have seen enough. */
+  over(): Promise<void>;
+}
+
+/** Serves a page of what happens, and prints its address. */
+export async function watchRun(events: Events, undo: AsyncDisposableStack): Promise<WatchedRun> {
+  const source = new LiveSource();
+  source.hold(true);
+  undo.defer(tellHappenings(events, PROJECT, (happening) => source.take(happening)));
+  const page = await serveWatch(source);
+  undo.defer(() => page.close());
+  console.log(`Watch it at ${page.address}`);
+  return {
+    begin(machine, stack) {
+      source.begin(wiringOf(machine, stack), machine);
+      source.become({ state: "running" });
+    },
+    async over() {
+      source.hold(false);
+      console.log(`The machine stays for whoever watches it, until Ctrl-C: ${page.address}`);
+      await once(process, "SIGINT");
+    },
   };
 }
 

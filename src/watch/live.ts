@@ -32,6 +32,7 @@ export class LiveSource implements Source {
   #access: Access | undefined;
   #status: Status = { state: "starting" };
   #isNew = false;
+  #isHeld = false;
   #bursts = 0;
   readonly #watchers = new Set<(news: Snapshot | Tick) => void>();
   #timers: NodeJS.Timeout[] = [];
@@ -50,6 +51,12 @@ export class LiveSource implements Source {
     this.#isNew = true;
   }
 
+  /** Lets nobody do anything to the machine from here on, while it does what must not be mixed with that, or lets them again. */
+  hold(isHeld: boolean): void {
+    this.#isHeld = isHeld;
+    this.#isNew = true;
+  }
+
   become(status: Status): void {
     this.#status = status;
     if (status.state !== "running") this.#access = undefined;
@@ -60,7 +67,7 @@ export class LiveSource implements Source {
   }
 
   snapshot(): Snapshot {
-    const can = this.#access !== undefined;
+    const can = this.#access !== undefined && !this.#isHeld;
     return {
       ...{ kind: "snapshot", time: Date.now(), status: this.#status, topology: topologyOf(this.#wiring) },
       abilities: { upload: can, burst: can, redrive: can, drop: can, chaos: this.chaos !== undefined },
@@ -110,6 +117,7 @@ export class LiveSource implements Source {
   }
 
   async upload(key: string, body: Buffer): Promise<string> {
+    this.#mayAct();
     for (const Bucket of this.#sources) {
       await this.#machine.s3.send(new PutObjectCommand({ Bucket, Key: key, Body: body }));
     }
@@ -138,6 +146,7 @@ export class LiveSource implements Source {
   }
 
   async #deal({ worker, image }: Selection, what: "redrive" | "drop"): Promise<number> {
+    this.#mayAct();
     const { sqs } = this.#machine;
     const object = image === undefined ? undefined : this.#model.object(image, undefined);
     if (image !== undefined && !object) throw new Error("That image is not known any more.");
@@ -154,6 +163,11 @@ export class LiveSource implements Source {
     const meant = this.#wiring.workers.filter(({ name }) => worker === undefined || name === worker);
     const counts = await Promise.all(meant.map(act));
     return counts.reduce((all, each) => all + each, 0);
+  }
+
+  #mayAct(): void {
+    if (this.#isHeld)
+      throw new Error("The command counts what becomes of its images; try again when it is done.");
   }
 
   get #machine(): Access {

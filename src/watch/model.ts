@@ -437,7 +437,8 @@ export class Model {
   }
 
   #rejected(image: Image, leg: MutableLeg, time: number, text: string): void {
-    this.#step(image, { time, what: "rejected", worker: leg.worker.name, text });
+    const ms = leg.state === "working" ? { ms: Math.max(0, time - leg.since) } : {};
+    this.#step(image, { time, what: "rejected", worker: leg.worker.name, text, ...ms });
     if (leg.state === "rejected") return;
     const tally = this.#tally(leg.worker.name);
     tally.rejected++;

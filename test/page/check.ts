@@ -2,8 +2,8 @@ import { spawn } from "node:child_process";
 import { findChromium } from "./browser.ts";
 
 /**
- * Tries the watch page in a browser: `npm run check:page`. Exit code: 0 all well, 1 not, 2 there is no browser here, so that
- * nothing was tried.
+ * Tries the watch page in a browser: `npm run check:page`, with `-- --pictures` also to make the pictures of it in docs/pictures.
+ * Exit code: 0 all well, 1 not, 2 there is no browser here, so that nothing was tried.
  */
 
 if (await findChromium()) {
@@ -13,7 +13,12 @@ if (await findChromium()) {
     "--forbid-pending",
     "test/page/*.test.ts",
   ];
-  const child = spawn(process.execPath, [...mocha, ...process.argv.slice(2)], { stdio: "inherit" });
+  const args = process.argv.slice(2).filter((arg) => arg !== "--pictures");
+  const pictures = process.argv.includes("--pictures") ? { WATCH_PICTURES: "docs/pictures" } : {};
+  const child = spawn(process.execPath, [...mocha, ...args], {
+    stdio: "inherit",
+    env: { ...process.env, ...pictures },
+  });
   child.once("exit", (code) => {
     process.exitCode = code === 0 ? 0 : 1;
   });

@@ -18,6 +18,7 @@ const SOURCES = [
   "src",
   "packages",
   "handlers",
+  "docs/pictures/contraption.svg",
   LOCKFILE,
 ];
 

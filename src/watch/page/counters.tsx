@@ -1,3 +1,4 @@
+import { useMemo } from "preact/hooks";
 import type { Counts, Second } from "../protocol.ts";
 import { SECONDS } from "./state.ts";
 import { count } from "./words.ts";
@@ -12,9 +13,15 @@ interface Counter {
 
 /** Numbers of the whole machine, and how they were in the last minute. */
 export function Counters({ counts, history }: { counts: Counts; history: readonly Second[] }) {
+  const counters = countersOf(counts);
+  // Numbers change ten times a second, their lines once.
+  const lines = useMemo(
+    () => counters.map(({ name, of }) => <Sparkline key={name} values={history.map(of)} />),
+    [history],
+  );
   return (
     <dl class="counters">
-      {countersOf(counts).map(({ name, value, unit, tone, of }) => (
+      {counters.map(({ name, value, unit, tone }, index) => (
         <div class={`counter ${tone ?? ""}`} key={name}>
           <dt>{name}</dt>
           <dd>
@@ -22,7 +29,7 @@ export function Counters({ counts, history }: { counts: Counts; history: readonl
               {value}
               {unit && <small> {unit}</small>}
             </span>
-            <Sparkline values={history.map(of)} />
+            {lines[index]}
           </dd>
         </div>
       ))}

@@ -12,6 +12,7 @@ const PARTS = {
   steel: { ids: ["gear-1", "drum"], view: [840, 700, 260, 260] },
   frame: { ids: ["frame"], view: [-196, -186, 392, 334] },
   crate: { ids: ["crate"], view: [458, 906, 280, 174] },
+  bunting: { ids: ["bunting"], view: [118, 46, 474, 136] },
   cat: { ids: ["cat"], view: [136, 730, 300, 352] },
 } as const satisfies Record<string, { ids: readonly string[]; view: readonly number[] }>;
 

@@ -1,3 +1,4 @@
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { ImageSummary } from "../protocol.ts";
 import { Picture } from "./picture.tsx";
 import { bytes, legInWords, STATES } from "./words.ts";
@@ -7,6 +8,8 @@ const MAX_LISTED = 48;
 
 export interface GalleryProps {
   readonly images: ReadonlyMap<string, ImageSummary>;
+  /** Milliseconds for which it shows what it showed. */
+  readonly settlesFor: number;
   /** The worker whose rejected images are listed alone; all images are where there is none. */
   readonly rejectedBy: string | undefined;
   readonly onAll: () => void;
@@ -14,12 +17,39 @@ export interface GalleryProps {
 }
 
 /** The newest images, and where each is. */
-export function Gallery({ images, rejectedBy, onAll, onOpen }: GalleryProps) {
+export function Gallery({ images, settlesFor, ...rest }: GalleryProps) {
+  const settled = useSettled(images, settlesFor);
+  const { rejectedBy, onAll, onOpen } = rest;
+  return useMemo(
+    () => <Listed images={settled} rejectedBy={rejectedBy} onAll={onAll} onOpen={onOpen} />,
+    [settled, rejectedBy, onAll, onOpen],
+  );
+}
+
+/** A value as it was last taken, which is at most every so many milliseconds. */
+function useSettled<Value>(value: Value, ms: number): Value {
+  const [settled, setSettled] = useState(value);
+  const newest = useRef(value);
+  newest.current = value;
+  useEffect(() => {
+    if (ms === 0) return;
+    setSettled(newest.current);
+    const timer = setInterval(() => setSettled(newest.current), ms);
+    return () => clearInterval(timer);
+  }, [ms]);
+  return ms === 0 ? value : settled;
+}
+
+function Listed({ images, rejectedBy, onAll, onOpen }: Omit<GalleryProps, "settlesFor">) {
   const all = [...images.values()].toReversed();
   const chosen =
     rejectedBy === undefined
       ? all
-      : all.filter(({ legs }) => legs.some((leg) => leg.worker === rejectedBy && leg.state === "rejected"));
+      : all.filter(({ legs }) =>
+          legs.some(
+            ({ worker, state }) => worker === rejectedBy && (state === "rejected" || state === "dropped"),
+          ),
+        );
   return (
     <section class="gallery" aria-labelledby="gallery-title">
       <header>
@@ -55,11 +85,14 @@ function Tile({ image, onOpen }: { image: ImageSummary; onOpen: (image: ImageSum
       <span class="about">
         <bdi class="key">{key}</bdi>
         <small>{bytes(size)}</small>
-        {legs.map((leg) => (
-          <span class={`leg ${STATES[leg.state].tone}`} key={leg.worker}>
-            <span aria-hidden="true">{STATES[leg.state].sign}</span> {leg.worker}: {legInWords(leg)}
-          </span>
-        ))}
+        {[...Map.groupBy(legs, legInWords)].map(([words, alike]) => {
+          const { sign, tone } = STATES[alike[0]?.state ?? "waiting"];
+          return (
+            <span class={`leg ${tone}`} key={words}>
+              <span aria-hidden="true">{sign}</span> {alike.map(({ worker }) => worker).join(", ")}: {words}
+            </span>
+          );
+        })}
       </span>
     </button>
   );

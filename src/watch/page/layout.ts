@@ -42,8 +42,8 @@ export interface Layout {
 
 /** Below this width, in pixels, a fan-out's bucket and topic stand above its workers. */
 const NARROW = 820;
-const LANE = 236;
-const NARROW_LANE = 250;
+const LANE = 252;
+const NARROW_LANE = 312;
 const TOP = 46;
 
 /** Puts a topology on a stage of a width. */
@@ -61,7 +61,7 @@ export function layoutOf(topology: Topology, width: number): Layout {
   for (const { name, source, topic, lanes } of fanOuts) {
     stations.set(station.source(name), source);
     stations.set(station.topic(name), topic);
-    ways.set(`${station.source(name)}>${station.topic(name)}`, wayBetween(source, topic));
+    ways.set(`${station.source(name)}>${station.topic(name)}`, [source, topic]);
     for (const lane of lanes) {
       const { worker, queue, results, dead } = lane;
       const gear = lane.function;
@@ -71,7 +71,7 @@ export function layoutOf(topology: Topology, width: number): Layout {
       stations.set(station.dead(worker), dead);
       ways.set(
         `${station.topic(name)}>${station.queue(worker)}`,
-        narrow ? bent(topic, queue) : [topic, queue],
+        narrow ? bent(topic, queue, source) : [topic, queue],
       );
       ways.set(`${station.queue(worker)}>${station.function(worker)}`, [queue, gear]);
       ways.set(`${station.function(worker)}>${station.queue(worker)}`, [gear, queue]);
@@ -81,7 +81,7 @@ export function layoutOf(topology: Topology, width: number): Layout {
       ways.set(`${station.dead(worker)}>${station.queue(worker)}`, [dead, queue]);
     }
   }
-  return { width, height: top + (narrow ? 12 : 70), narrow, fanOuts, ways, stations };
+  return { width, height: top + (narrow ? 20 : 64), narrow, fanOuts, ways, stations };
 }
 
 type Workers = Topology["fanOuts"][number]["workers"];
@@ -97,7 +97,7 @@ function widePlace(name: string, workers: Workers, width: number, top: number) {
       queue: { x: x(0.4), y, size: Math.min(240, x(0.2)) },
       function: { x: x(0.625), y: y + 4, size: 132 },
       results: { x: x(0.87), y: y - 2, size: Math.min(190, x(0.2)) },
-      dead: { x: x(0.71), y: y + 96, size: 86 },
+      dead: { x: x(0.555), y: y + 104, size: 84 },
     };
   });
   const bottom = top + Math.max(1, workers.length) * LANE;
@@ -112,33 +112,29 @@ function widePlace(name: string, workers: Workers, width: number, top: number) {
 
 function narrowPlace(name: string, workers: Workers, width: number, top: number) {
   const x = (part: number) => Math.round(width * part);
-  const head = 176;
+  const head = 196;
   const lanes = workers.map(({ name: worker }, index): Lane => {
     const laneTop = top + head + index * NARROW_LANE;
-    const y = laneTop + 96;
+    const y = laneTop + 102;
     return {
       worker,
       top: laneTop,
       queue: { x: x(0.2), y, size: Math.min(150, x(0.3)) },
-      function: { x: x(0.5), y: y + 2, size: Math.min(104, x(0.27)) },
-      results: { x: x(0.81), y, size: Math.min(140, x(0.33)) },
-      dead: { x: x(0.5), y: y + 102, size: 70 },
+      function: { x: x(0.5), y: y + 2, size: Math.min(104, x(0.26)) },
+      results: { x: x(0.81), y, size: Math.min(150, x(0.33)) },
+      dead: { x: 58, y: y + 156, size: 72 },
     };
   });
   const place = {
     ...{ name, lanes },
-    source: { x: x(0.25), y: top + 78, size: 92 },
-    topic: { x: x(0.7), y: top + 70, size: 84 },
+    source: { x: x(0.25), y: top + 74, size: 88 },
+    topic: { x: x(0.7), y: top + 66, size: 84 },
   };
   return { place, bottom: top + head + Math.max(1, workers.length) * NARROW_LANE };
 }
 
-function wayBetween(from: Point, to: Point): Point[] {
-  return [from, to];
-}
-
 /** Down beside the lanes, so that the way does not cross what stands between. */
-function bent(from: Point, to: Point): Point[] {
-  const x = 14;
-  return [from, { x: from.x, y: from.y + 62 }, { x, y: from.y + 62 }, { x, y: to.y }, to];
+function bent(from: Point, to: Point, source: Point): Point[] {
+  const [x, y] = [12, source.y + 92];
+  return [from, { x: from.x, y }, { x, y }, { x, y: to.y }, to];
 }

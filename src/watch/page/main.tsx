@@ -10,12 +10,18 @@ import { Gallery } from "./gallery.tsx";
 import { Stage } from "./stage.tsx";
 import { type Known, taken } from "./state.ts";
 import { StoryDialog } from "./story.tsx";
-import { STATES } from "./words.ts";
+import { count, legInWords } from "./words.ts";
 
 type Listener = (news: Snapshot | Tick) => void;
 
 /** Milliseconds that a message is shown. */
 const SHOWN_MS = 8000;
+
+/** Milliseconds for which the list of images stays as it is where many come and go: nobody could read it otherwise. */
+const SETTLES_MS = 2000;
+
+/** Messages that wait, or come and go in a second, from which on nobody reads of single images. */
+const MANY = 30;
 
 function App() {
   const { known, connected, onNews } = useNews();
@@ -24,6 +30,7 @@ function App() {
   const [done, setDone] = useState<Done>();
   const canUpload = known?.abilities.upload ?? false;
   const onDone = useCallback((what: Done) => setDone(what), []);
+  const onAll = useCallback(() => setRejectedBy(undefined), []);
   const dragging = useDrop(canUpload, onDone);
   useEffect(() => {
     const timer = setTimeout(() => setDone(undefined), SHOWN_MS);
@@ -31,6 +38,7 @@ function App() {
   }, [done]);
   if (!known) return <p class="connecting">{connected ? "" : "Connecting to the machine…"}</p>;
   const { topology, counts, history, images } = known;
+  const isMuch = counts.inPerSecond + counts.donePerSecond > MANY;
   return (
     <>
       <Paints />
@@ -51,12 +59,13 @@ function App() {
             document.getElementById("gallery-title")?.focus();
           }}
         />
-        <Commentary images={images} />
+        <Commentary images={images} counts={counts} />
         <Controls known={known} onDone={onDone} />
         <Gallery
           images={images}
+          settlesFor={isMuch ? SETTLES_MS : 0}
           rejectedBy={rejectedBy}
-          onAll={() => setRejectedBy(undefined)}
+          onAll={onAll}
           onOpen={setOpened}
         />
       </main>
@@ -90,7 +99,7 @@ function useNews() {
     source.onmessage = ({ data }) => {
       const news = JSON.parse(data) as Snapshot | Tick;
       if (news.kind === "snapshot") last.current = news;
-      setState(({ known }) => ({ known: taken(known, news, Date.now()), connected: true }));
+      setState(({ known }) => ({ known: taken(known, news), connected: true }));
       for (const listener of listeners.current) listener(news);
     };
     // The browser tries again by itself, and is told all anew.
@@ -159,8 +168,17 @@ function StatusLine({ known: { status }, connected }: { known: Known; connected:
 }
 
 /** Says in a sentence what happened last. */
-function Commentary({ images }: { images: Known["images"] }) {
+function Commentary({ images, counts }: Pick<Known, "images" | "counts">) {
   const newest = [...images.values()].at(-1);
+  const waiting = Object.values(counts.workers).reduce((all, each) => all + each.waiting, 0);
+  if (waiting > MANY) {
+    return (
+      <p class="commentary">
+        {count(waiting)} messages wait in the queues, {count(counts.donePerSecond)} are done a second. Nothing
+        is lost meanwhile.
+      </p>
+    );
+  }
   if (!newest) {
     return (
       <p class="commentary">
@@ -170,8 +188,8 @@ function Commentary({ images }: { images: Known["images"] }) {
     );
   }
   const { key, legs } = newest;
-  const said = legs.map(({ worker, state, reason }) => {
-    return `${worker}: ${STATES[state].word}${state === "rejected" && reason ? ` (${reason})` : ""}`;
+  const said = [...Map.groupBy(legs, legInWords)].map(([words, alike]) => {
+    return `${alike.map(({ worker }) => worker).join(" and ")}: ${words.replace(/\.$/, "")}`;
   });
   return (
     <p class="commentary">

@@ -14,8 +14,9 @@ export function Picture({ image, size, worker, alt }: PictureProps) {
   const address = pictureAddress(image, size, worker);
   const [broken, setBroken] = useState("");
   if (broken === address) {
+    if (alt === "") return <span class="no-picture">no picture</span>;
     return (
-      <span class="no-picture" role="img" aria-label={alt && `${alt}: there is no picture of it`}>
+      <span class="no-picture" role="img" aria-label={`${alt}: there is no picture of it`}>
         no picture
       </span>
     );

@@ -16,6 +16,9 @@ export interface StageProps {
   readonly onRejected: (worker: string) => void;
 }
 
+/** Milliseconds between two pictures in one frame. */
+const HANG_MS = 250;
+
 const GEARS: readonly PartName[] = ["brass", "copper", "steel"];
 
 /** The machine, and images that travel through it. */
@@ -26,8 +29,13 @@ export function Stage({ known, onNews, onOpen, onRejected }: StageProps) {
   const [shown, setShown] = useState<ReadonlyMap<string, ImageSummary>>(new Map());
   const { topology } = known;
   const layout = useMemo(() => layoutOf(topology, width), [topology, width]);
-  const now = useRef({ layout, known, setShown });
-  now.current = { layout, known, setShown };
+  const workers = useMemo(
+    () => new Map(topology.fanOuts.flatMap((fanOut) => fanOut.workers.map((each) => [each.name, each]))),
+    [topology],
+  );
+  const angles = useMemo(() => new Map([...workers].map(([name, { angle }]) => [name, angle])), [workers]);
+  const now = useRef({ layout, known, angles, setShown });
+  now.current = { layout, known, angles, setShown };
   const travel = useRef<Travel | undefined>(undefined);
 
   useEffect(() => {
@@ -50,9 +58,6 @@ export function Stage({ known, onNews, onOpen, onRejected }: StageProps) {
     const { left, top } = canvas.current?.getBoundingClientRect() ?? { left: 0, top: 0 };
     return travel.current?.imageAt({ x: event.clientX - left, y: event.clientY - top });
   };
-  const workers = new Map(
-    topology.fanOuts.flatMap(({ workers }) => workers.map((each) => [each.name, each])),
-  );
   let gear = 0;
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: the images below the stage are buttons for the same.
@@ -97,10 +102,20 @@ export function Stage({ known, onNews, onOpen, onRejected }: StageProps) {
         )),
       )}
       <canvas ref={canvas} />
+      {known.images.size === 0 && known.abilities.upload && (
+        <p class="start" style={{ top: `${layout.narrow ? 40 : layout.height / 2 - 210}px` }}>
+          <strong>Start here:</strong> drop a picture into the bucket.
+        </p>
+      )}
       {!layout.narrow && (
-        <div class="cat">
-          <Part name="cat" />
-        </div>
+        <>
+          <div class="bunting">
+            <Part name="bunting" />
+          </div>
+          <div class="cat">
+            <Part name="cat" />
+          </div>
+        </>
       )}
     </section>
   );
@@ -109,6 +124,7 @@ export function Stage({ known, onNews, onOpen, onRejected }: StageProps) {
 interface Current {
   readonly layout: Layout;
   readonly known: Known;
+  readonly angles: ReadonlyMap<string, number | undefined>;
   readonly setShown: (
     update: (shown: ReadonlyMap<string, ImageSummary>) => ReadonlyMap<string, ImageSummary>,
   ) => void;
@@ -131,26 +147,29 @@ function animate(
     if (frame === 0) frame = requestAnimationFrame(draw);
   };
   const thumbnails = new Thumbnails(wake);
-  const angles = () =>
-    new Map(
-      now.current.known.topology.fanOuts.flatMap(({ workers }) =>
-        workers.map(({ name, angle }) => [name, angle]),
-      ),
-    );
   const travel = new Travel({
     layout: () => now.current.layout,
     angleOf: (worker) => {
-      const angle = angles().get(worker) ?? 0;
+      const angle = now.current.angles.get(worker) ?? 0;
       return angle > 180 ? angle - 360 : angle;
     },
     pictureOf: (image) => thumbnails.of(image),
     isStill: () => reduced.matches,
-    onResult: (worker, image) => now.current.setShown((shown) => new Map(shown).set(worker, image)),
+    onResult: (worker, image) => {
+      if (hung.size === 0) setTimeout(hang, HANG_MS);
+      hung.set(worker, image);
+    },
   });
   onMade(travel);
+  /** Results that came since the last were hung: no eye follows more than a few a second. */
+  const hung = new Map<string, ImageSummary>();
+  const hang = () => {
+    const hanging = [...hung];
+    hung.clear();
+    now.current.setShown((shown) => new Map([...shown, ...hanging]));
+  };
   const draw = (time: number) => {
     frame = 0;
-    const began = performance.now();
     const { width, height } = now.current.layout;
     const ratio = devicePixelRatio || 1;
     if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
@@ -161,7 +180,6 @@ function animate(
     travel.draw(context, time);
     turnGears(box, travel, now.current.known);
     look(box, travel.focus);
-    performance.measure("frame", { start: began, end: performance.now() });
     // What has come to rest settles for a moment.
     if (travel.busy) last = time;
     if (time - last < 1000) wake();
@@ -225,10 +243,13 @@ function at({ x, y, size }: Thing): { left: string; top: string; width: string }
   return { left: `${x}px`, top: `${y}px`, width: `${size}px` };
 }
 
+/** Pixels by which ropes are below the ways: pictures ride on them. */
+const BELOW = 20;
+
 /** Ropes, shelves and chutes between the stations. */
 function Ways({ layout: { width, height, ways, fanOuts } }: { layout: Layout }) {
   const lines = [...ways].filter(([link]) => !link.includes("dead:") && !/^function:.*>queue:/.test(link));
-  const points = (way: readonly Point[]) => way.map(({ x, y }) => `${x},${y}`).join(" ");
+  const points = (way: readonly Point[]) => way.map(({ x, y }) => `${x},${y + BELOW}`).join(" ");
   return (
     <svg class="ways" width={width} height={height} aria-hidden="true">
       {lines.map(([link, way]) => (
@@ -239,7 +260,8 @@ function Ways({ layout: { width, height, ways, fanOuts } }: { layout: Layout }) 
       ))}
       {fanOuts.flatMap(({ lanes }) =>
         lanes.map(({ worker, queue, function: gear, dead }) => {
-          const chute = `M${gear.x},${gear.y + gear.size * 0.3}Q${gear.x},${dead.y - 34} ${dead.x},${dead.y - 22}`;
+          const [top, end] = [gear.y + gear.size * 0.3, dead.y - dead.size * 0.3];
+          const chute = `M${gear.x},${top}C${gear.x},${end} ${dead.x},${top} ${dead.x},${end}`;
           return (
             <g key={worker}>
               <path class="chute-edge" d={chute} />
@@ -286,7 +308,7 @@ function FanOutStations({ place: { source, topic }, view, known }: FanOutProps) 
       <div class="station bucket" style={at(source)}>
         <Part name="bucket" />
       </div>
-      <Tag at={{ x: source.x, y: source.y + source.size * 0.72 }} step="1" title="Bucket" name={view?.source}>
+      <Tag at={{ x: source.x, y: source.y + source.size * 0.7 }} step="1" title="Bucket" name={view?.source}>
         {isSeveral ? view?.name : "Images are put here."}
       </Tag>
       <div class="station pulley" style={at(topic)}>
@@ -316,6 +338,7 @@ function LaneStations({ lane, worker, gear, known, shown, onOpen, onRejected }: 
   const waiting = counts?.waiting ?? 0;
   const letters = counts?.dead ?? 0;
   const reason = lastReason(known, lane.worker);
+  const said = letters > 0 ? reason : reason && `Taken out: ${reason}`;
   return (
     <>
       <Tag at={{ x: queue.x, y: queue.y + 62 }} step="3" title="Queue" name={worker.queue} number={waiting}>
@@ -348,15 +371,15 @@ function LaneStations({ lane, worker, gear, known, shown, onOpen, onRejected }: 
       </div>
       <button
         type="button"
-        class={`tag dead ${letters > 0 ? "full" : ""}`}
-        style={{ left: `${dead.x + dead.size / 2 + 6}px`, top: `${dead.y - 24}px` }}
+        class={`tag dead ${letters > 0 ? "full" : ""} ${said ? "said" : ""}`}
+        style={{ left: `${dead.x + dead.size / 2 + 8}px`, top: `${dead.y - 44}px` }}
         title={worker.deadLetterQueue}
         onClick={() => onRejected(lane.worker)}
       >
         <strong>
           Dead letters <b class="number">{count(letters)}</b>
         </strong>
-        <span>{letters > 0 ? (reason ?? "What could not be done.") : "What cannot be done, and why."}</span>
+        <span>{said ?? (letters > 0 ? "What could not be done." : "What cannot be done, and why.")}</span>
       </button>
     </>
   );
@@ -367,7 +390,7 @@ function lastReason({ images }: Known, worker: string): string | undefined {
   let reason: string | undefined;
   for (const { legs } of images.values()) {
     const leg = legs.find((each) => each.worker === worker);
-    if (leg?.state === "rejected" && leg.reason) reason = leg.reason;
+    if ((leg?.state === "rejected" || leg?.state === "dropped") && leg.reason) reason = leg.reason;
   }
   return reason;
 }

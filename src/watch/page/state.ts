@@ -9,15 +9,13 @@ export const SECONDS = 60;
 export interface Known extends Omit<Snapshot, "kind" | "images"> {
   /** By their ids, the oldest first. */
   readonly images: ReadonlyMap<string, ImageSummary>;
-  /** By how many milliseconds the clock of what is told is ahead of this computer's. */
-  readonly ahead: number;
 }
 
 /** Takes news. A snapshot replaces all that was known, so that nothing is there twice after a connection broke. */
-export function taken(known: Known | undefined, news: Snapshot | Tick, now: number): Known | undefined {
+export function taken(known: Known | undefined, news: Snapshot | Tick): Known | undefined {
   if (news.kind === "snapshot") {
     const { kind: _, images, ...rest } = news;
-    return { ...rest, images: new Map(images.map((image) => [image.id, image])), ahead: news.time - now };
+    return { ...rest, images: new Map(images.map((image) => [image.id, image])) };
   }
   // What changed before a snapshot came is in the snapshot.
   if (!known) return undefined;

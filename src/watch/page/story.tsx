@@ -128,6 +128,14 @@ function useStory(image: ImageSummary): Story | undefined {
   return story?.image.id === image.id ? story : undefined;
 }
 
+/** How the time of a step was spent. */
+const SPENT: Partial<Record<Step["what"], string>> = {
+  begun: "It had waited",
+  written: "The work took",
+  failed: "It had worked",
+  rejected: "It had worked",
+};
+
 function Timeline({ steps }: { steps: readonly Step[] }) {
   const [first] = steps;
   return (
@@ -140,7 +148,12 @@ function Timeline({ steps }: { steps: readonly Step[] }) {
             <span>
               {step.worker !== undefined && <strong>{step.worker} </strong>}
               <bdi>{step.text}</bdi>
-              {step.ms !== undefined && <small> {span(step.ms)}</small>}
+              {step.ms !== undefined && SPENT[step.what] && (
+                <small>
+                  {" "}
+                  {SPENT[step.what]} {span(step.ms)}
+                </small>
+              )}
             </span>
           </li>
         ))}

@@ -16,10 +16,11 @@ export class Thumbnails {
     this.#onLoad = onLoad;
   }
 
-  /** A picture, once it is there; there is none of a file that is no image. */
-  of(image: ImageSummary): HTMLImageElement | undefined {
+  /** A picture, once it is there; `none` of a file that is no image. */
+  of(image: ImageSummary): HTMLImageElement | "none" | undefined {
     const known = this.#kept.get(image.id);
-    if (known) return known.complete && known.naturalWidth > 0 ? known : undefined;
+    if (known?.src) return known.naturalWidth > 0 ? known : known.complete ? "none" : undefined;
+    if (known) return undefined;
     this.#kept.set(image.id, new Image());
     this.#wanted.push(image);
     this.#next();
@@ -32,7 +33,8 @@ export class Thumbnails {
 
   #next(): void {
     if (this.#fetching >= AT_ONCE) return;
-    const image = this.#wanted.shift();
+    // Whoever was asked for last is seen now.
+    const image = this.#wanted.pop();
     const element = image && this.#kept.get(image.id);
     if (!element) return;
     this.#fetching++;

@@ -45,8 +45,8 @@ export interface TravelOptions {
   readonly layout: () => Layout;
   /** Degrees that a worker turns by. */
   readonly angleOf: (worker: string) => number;
-  /** A picture of an image, once it is there. */
-  readonly pictureOf: (image: ImageSummary) => CanvasImageSource | undefined;
+  /** A picture of an image, once it is there; `none` of what is no image. */
+  readonly pictureOf: (image: ImageSummary) => HTMLImageElement | "none" | undefined;
   readonly isStill: () => boolean;
   /** Told when an image came to a worker's results, for the eye. */
   readonly onResult: (worker: string, image: ImageSummary) => void;
@@ -289,17 +289,16 @@ export class Travel {
     context.translate(at.x, at.y);
     context.rotate((angle * Math.PI) / 180);
     let [wide, high] = [WIDE, HIGH];
-    if (picture) {
-      const { width, height } = picture as HTMLImageElement;
-      const scale = Math.min(WIDE / width, WIDE / height);
-      [wide, high] = [Math.max(16, width * scale), Math.max(16, height * scale)];
+    if (typeof picture === "object") {
+      const scale = Math.min(WIDE / picture.width, WIDE / picture.height);
+      [wide, high] = [Math.max(16, picture.width * scale), Math.max(16, picture.height * scale)];
     }
     context.fillStyle = "#2a2430";
     context.fillRect(-wide / 2 - 4.5, -high / 2 - 4.5, wide + 9, high + 9);
     context.fillStyle = "#fbf6ea";
     context.fillRect(-wide / 2 - 2, -high / 2 - 2, wide + 4, high + 4);
-    if (picture) context.drawImage(picture, -wide / 2, -high / 2, wide, high);
-    else {
+    if (typeof picture === "object") context.drawImage(picture, -wide / 2, -high / 2, wide, high);
+    else if (picture === "none") {
       context.fillStyle = "#8a7f93";
       context.font = "600 17px system-ui, sans-serif";
       context.textAlign = "center";

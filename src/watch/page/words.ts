@@ -4,7 +4,7 @@ import type { Leg, LegState, WorkerView } from "../protocol.ts";
 export function doesWhat({ angle }: Pick<WorkerView, "angle">): string {
   if (angle === undefined) return "Makes its own of it.";
   if (angle === 180) return "Turns it upside down.";
-  return angle < 180 ? `Turns it ${angle}° clockwise.` : `Turns it ${360 - angle}° back.`;
+  return angle < 180 ? `Turns it ${angle}° clockwise.` : `Turns it ${360 - angle}° counter-clockwise.`;
 }
 
 /** The state of an image at a worker: a sign, a word, and how it is meant. */

@@ -1,0 +1,102 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import path from "node:path";
+import { Events } from "local-aws";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { wiringOf } from "../../src/cli/watch.ts";
+import { type Machine, startMachine } from "../../src/machine/machine.ts";
+import { tellHappenings } from "../../src/watch/happenings.ts";
+import { LiveSource } from "../../src/watch/live.ts";
+import { serveWatch, type WatchServer } from "../../src/watch/server.ts";
+import { withFolder } from "../support/machine.ts";
+import { launch, type Opened, open } from "./browser.ts";
+
+/** A machine that is shown on a page, and a browser to open that in. */
+export interface Watched {
+  readonly machine: Machine;
+  readonly source: LiveSource;
+  readonly server: WatchServer;
+  /** Opens the page in a window of its own. */
+  open(options?: BrowserContextOptions): Promise<Opened>;
+}
+
+/** Runs a machine for some tests, with its page. */
+export async function withWatched<T>(use: (watched: Watched) => Promise<T>): Promise<T> {
+  const project = process.cwd();
+  return withFolder(async (folder) => {
+    await using undo = new AsyncDisposableStack();
+    const events = new Events();
+    const source = new LiveSource();
+    tellHappenings(events, project, (happening) => source.take(happening));
+    const machine = await startMachine({ project, folder, events });
+    undo.defer(() => machine.stop());
+    undo.defer(() => machine.lambda.abandon());
+    source.begin(wiringOf(machine, "dev"), machine);
+    source.become({ state: "running" });
+    const server = await serveWatch(source);
+    undo.defer(() => server.close());
+    const browser: Browser = await launch();
+    undo.defer(() => browser.close());
+    return await use({ machine, source, server, open: (options) => open(browser, server.address, options) });
+  });
+}
+
+/** Runs `npm run dev` for a test, in a project that can be changed meanwhile. */
+export async function withDev<T>(
+  project: string,
+  folder: string,
+  use: (open: Watched["open"]) => Promise<T>,
+): Promise<T> {
+  await using undo = new AsyncDisposableStack();
+  const port = await freePort();
+  const child = spawn(
+    process.execPath,
+    [path.join(project, "src/cli/dev.ts"), "--port", `${port}`, "--folder", path.join(folder, "state")],
+    { stdio: ["ignore", "pipe", "pipe"] },
+  );
+  const ended = once(child, "exit");
+  undo.defer(async () => {
+    child.kill("SIGTERM");
+    await ended;
+  });
+  let said = "";
+  const address = await new Promise<string>((resolve, reject) => {
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on("data", (text) => {
+        said += text;
+        const [, found] = /Watch it at (\S+)/.exec(said) ?? [];
+        if (found !== undefined) resolve(found);
+      });
+    }
+    child.once("exit", () => reject(new Error(`npm run dev ended: ${said}`)));
+  });
+  const browser = await launch();
+  undo.defer(() => browser.close());
+  return await use((options) => open(browser, address, options));
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** Drops files on the page, as a person does. */
+export async function drop(page: Page, files: Readonly<Record<string, Buffer>>): Promise<void> {
+  const transfer = await page.evaluateHandle(
+    (dropped) => {
+      const data = new DataTransfer();
+      for (const [name, base64] of dropped) {
+        const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+        data.items.add(new File([bytes], name));
+      }
+      return data;
+    },
+    Object.entries(files).map(([name, body]) => [name, body.toString("base64")] as const),
+  );
+  await page.dispatchEvent("body", "drop", { dataTransfer: transfer });
+}
