@@ -8,6 +8,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } f
 import path from "node:path";
 import { type BuildOptions, build, type Metafile } from "esbuild";
 import { bundleHandler } from "../src/packaging/bundle.ts";
+import { bundlePage } from "../src/watch/bundle.ts";
 
 const DIST = "dist";
 const COMMANDS = ["start", "dev", "capacity", "reconcile", "dead-letters", "proof", "smoke"];
@@ -16,7 +17,7 @@ const WORKSPACES = ["packages/image-turn", "packages/local-aws"];
 /** Ranges whose ends `npm run check:package` tries. The older @pulumi/pulumi is the last for Node.js 20. */
 const PEERS = { "@pulumi/aws": "^7.20.0", "@pulumi/pulumi": "^3.230.0" };
 
-/** Packages that are imported by no `import`: by `require`, and by the declarations. */
+/** Packages that no `import` names: by `require`, and in the declarations. */
 const REQUIRED = ["@aws-sdk/checksums", "esbuild", "@types/aws-lambda", "@types/node"];
 
 interface Manifest {
@@ -33,6 +34,7 @@ rmSync(DIST, { recursive: true, force: true });
 const metafiles = [await buildLibrary(), await buildCommands()];
 emitDeclarations();
 await writeHandlers();
+await writePage();
 copyLayer();
 for (const file of ["LICENSE", "CHANGELOG.md", "README.md", "samples/cat.jpg"]) {
   cpSync(file, path.join(DIST, file), { recursive: true });
@@ -91,12 +93,31 @@ async function buildCommands(): Promise<Metafile> {
       splitting: true,
     }),
   );
-  writeFileSync(path.join(outdir, "package.json"), '{ "type": "module" }\n');
-  cpSync("packages/local-aws/src/lambda/bootstrap.cjs", path.join(outdir, "bootstrap.cjs"));
-  for (const file of ["image-machine.cjs", "require-node.cjs"]) {
+  for (const file of ["image-machine.cjs", "require-node.cjs", "defer.cjs"]) {
     cpSync(path.join("src/cli", file), path.join(outdir, file));
   }
+  for (const file of readdirSync(outdir)) {
+    const text = readFileSync(path.join(outdir, file), "utf8");
+    writeFileSync(path.join(outdir, file), asTypedThere(text));
+  }
+  writeFileSync(path.join(outdir, "package.json"), '{ "type": "module" }\n');
+  cpSync("packages/local-aws/src/lambda/bootstrap.cjs", path.join(outdir, "bootstrap.cjs"));
   return metafile;
+}
+
+/** Turns the commands in usage texts and messages into those of whoever has the package. */
+function asTypedThere(text: string): string {
+  return text
+    .replace(new RegExp(`npm (?:run )?(${COMMANDS.join("|")})\\b(?: --(?= ))?`, "g"), "npx image-machine $1")
+    .replace('"npm ci" with install scripts allowed', '"npm install --save-dev node@24"');
+}
+
+/** Writes the page that npm run dev shows, which is drawn with what is no part of the package. */
+async function writePage(): Promise<void> {
+  const { js, css } = await bundlePage();
+  mkdirSync(path.join(DIST, "page"), { recursive: true });
+  writeFileSync(path.join(DIST, "page/page.js"), js);
+  writeFileSync(path.join(DIST, "page/page.css"), css);
 }
 
 /** Writes what TypeScript knows of the library, with the names that the files have there. */
@@ -169,7 +190,12 @@ function dependenciesOf(metafiles: readonly Metafile[]): Record<string, string> 
     .filter(([folder, { optional }]) => folder !== "" && !optional)
     .map(([folder, { version }]) => [folder.replace("node_modules/", ""), version] as const);
   for (const [name, version] of layer) versions[name] = version;
-  const names = new Set([...imported, ...layer.map(([name]) => name), ...REQUIRED]);
+  const names = new Set([
+    ...imported,
+    ...layer.map(([name]) => name),
+    ...REQUIRED,
+    ...Object.keys(manifestIn("packages/local-aws").dependencies),
+  ]);
   return Object.fromEntries(
     [...names]
       .filter((name) => !(name in PEERS))

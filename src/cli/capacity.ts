@@ -19,7 +19,7 @@ import type { Load, Plan } from "../capacity/plan.ts";
 import { type Asked, circumstances, headline, report } from "../capacity/report.ts";
 import { UsageError } from "../machine/inputs.ts";
 import { runProgram } from "../machine/program.ts";
-import { readStackConfig, regionOf, type StackConfig } from "../machine/stack-config.ts";
+import { programIn, readStackConfig, regionOf, type StackConfig } from "../machine/stack-config.ts";
 import { HELP_OPTION, numberOption, runCommand } from "./arguments.ts";
 import { fromHere, near, PROJECT } from "./words.ts";
 
@@ -130,7 +130,7 @@ async function question(options: Options): Promise<Asked> {
   const config = await usage(() => configured(readStackConfig(PROJECT, stack), options.config));
   const region = options.region ?? regionOf(config);
   const recorder = new Recorder(region);
-  const program = () => runProgram(path.join(PROJECT, "index.ts"), config, recorder.provision);
+  const program = () => runProgram(programIn(PROJECT), config, recorder.provision);
   // Where settings come from the command line, what is wrong with them is wrong usage.
   await (options.config.length > 0 ? usage(program) : program());
   const plan = planOf(recorder.resources, region);

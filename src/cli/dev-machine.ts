@@ -5,10 +5,11 @@ import { inWords, passes } from "../image-filter.ts";
 import { Failures } from "../machine/failures.ts";
 import { type Machine, startMachine } from "../machine/machine.ts";
 import { countMessages } from "../operations/queue.ts";
+import { ROOT } from "../packaging/root.ts";
 import { type Happening, tellHappenings } from "../watch/happenings.ts";
 import { endWith } from "./arguments.ts";
 import { type FromMachine, wiringOf } from "./watch.ts";
-import { LARGE_IMAGE_SECONDS, PROJECT } from "./words.ts";
+import { LARGE_IMAGE_SECONDS, near, PROJECT } from "./words.ts";
 
 /**
  * The process that `npm run dev` runs the machine in: PORT, STACK, FOLDER, "strict" or nothing, the seed of its faults or
@@ -103,12 +104,13 @@ function print(machine: Machine, failures: Failures | undefined): void {
   // What takes results of others has them from there.
   const sources = new Set(workers.map(({ source }) => source).filter((bucket) => !results.has(bucket)));
   for (const line of machine.notRun) console.log(line);
+  const sample = near(path.join(ROOT, "samples/cat.jpg"));
   const introduction = `
 The machine is running. In another terminal:
 
   export AWS_ENDPOINT_URL=${endpoint} AWS_REGION=${region} AWS_DEFAULT_REGION=${region}
   export AWS_ACCESS_KEY_ID=${administrator.accessKeyId} AWS_SECRET_ACCESS_KEY=${administrator.secretAccessKey}
-${[...sources].map((bucket) => `  aws s3 cp samples/cat.jpg s3://${bucket}/`).join("\n")}
+${[...sources].map((bucket) => `  aws s3 cp ${sample} s3://${bucket}/`).join("\n")}
 ${[...results].map((bucket) => `  aws s3 cp s3://${bucket}/ out/ --recursive`).join("\n")}
 
 Buckets are folders of ${path.join(folder, "buckets")}, logs files of ${machine.lambda.logs}.

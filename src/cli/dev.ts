@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from "node:child_process";
-import { watch } from "node:fs";
+import { readdirSync, watch } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
 import { S3Client } from "@aws-sdk/client-s3";
@@ -23,8 +23,14 @@ processed is finished first, and nothing is lost. A page shows what happens in i
   --strict       refuses what this computer does not run, instead of taking it as declared
   --help         prints this`;
 
-/** Files and folders that are watched for changes. */
-const SOURCES = ["index.ts", "src", "packages", "handlers", "layers/sharp/package-lock.json"];
+/** What the machine runs in: TypeScript here, JavaScript in the package. */
+const MACHINE = path.join(import.meta.dirname, `dev-machine${path.extname(import.meta.filename)}`);
+
+/** Folders of a project that have no part in its program. */
+const NO_SOURCES = /^(?:\..*|node_modules|out|dist|coverage|docs|tests?)$/;
+
+/** Files that a change of starts the machine anew: code, settings and lockfiles. */
+const SOURCE = /\.(?:[cm]?[jt]sx?|json|ya?ml)$/;
 
 /** Milliseconds for which nothing must change before the machine starts anew: editors write in several steps. */
 const SETTLE_MS = 200;
@@ -46,7 +52,7 @@ await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
   const { stack, strict } = values;
   const folder = values.folder ? fromHere(values.folder) : path.join(PROJECT, ".machine", stack);
   await checkPort(port);
-  await keepRunning(port, stack, [String(port), stack, folder, strict ? "strict" : ""], values.open);
+  await keepRunning(port, [String(port), stack, folder, strict ? "strict" : ""], values.open);
   return 0;
 });
 
@@ -54,12 +60,7 @@ await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
  * Runs the machine in a process of its own, and another one after each change: Node cannot forget modules, and a
  * program that does not start must not take this down.
  */
-async function keepRunning(
-  port: number,
-  stack: string,
-  machine: readonly string[],
-  open: boolean,
-): Promise<void> {
+async function keepRunning(port: number, machine: readonly string[], open: boolean): Promise<void> {
   let child: ChildProcess | undefined;
   let ending = false;
   let starts = 0;
@@ -89,7 +90,7 @@ async function keepRunning(
   const start = () => {
     refused = undefined;
     const args = [...machine, seed, told];
-    child = fork(path.join(import.meta.dirname, "dev-machine.ts"), args, { cwd: PROJECT });
+    child = fork(MACHINE, args, { cwd: PROJECT });
     starts++;
     source.become({ state: "starting" });
     child.on("message", take);
@@ -111,13 +112,15 @@ async function keepRunning(
     else start();
   };
   let settling: NodeJS.Timeout | undefined;
-  const changed = () => {
+  const changed = (_: string, file: string | null) => {
+    if (file !== null && !SOURCE.test(file)) return;
     clearTimeout(settling);
     settling = setTimeout(restart, SETTLE_MS);
   };
-  const watchers = [...SOURCES, "Pulumi.yaml", `Pulumi.${stack}.yaml`].map((source) =>
-    watch(path.join(PROJECT, source), { recursive: true }, changed),
-  );
+  const folders = readdirSync(PROJECT, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && !NO_SOURCES.test(entry.name))
+    .map(({ name }) => watch(path.join(PROJECT, name), { recursive: true }, changed));
+  const watchers = [watch(PROJECT, changed), ...folders];
   const end = () => {
     ending = true;
     clearInterval(orphaned);
@@ -128,10 +131,9 @@ async function keepRunning(
   };
   // A signal ends npm, and the shell between it and this; neither passes it on.
   const parent = process.ppid;
-  const orphaned =
-    process.env.npm_lifecycle_event === "dev"
-      ? setInterval(() => process.ppid !== parent && end(), LOOK_EVERY_MS)
-      : undefined;
+  const orphaned = ["dev", "npx"].includes(process.env.npm_lifecycle_event ?? "")
+    ? setInterval(() => process.ppid !== parent && end(), LOOK_EVERY_MS)
+    : undefined;
   process.once("SIGINT", end);
   process.once("SIGTERM", end);
   start();

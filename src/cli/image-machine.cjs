@@ -22,10 +22,31 @@ image-machine COMMAND --help says more.`;
 const [command = "--help"] = process.argv.splice(2, 1);
 const known = new RegExp(`^  ${command} `, "m").test(USAGE);
 if (/^[a-z-]+$/.test(command) && known && existsSync(path.join(__dirname, `${command}.js`))) {
+  checkPulumi();
   import(`./${command}.js`);
 } else if (["--help", "-h", "help"].includes(command)) {
   console.log(USAGE);
 } else {
   console.error(`There is no command ${JSON.stringify(command)}.\n\n${USAGE}`);
   process.exitCode = 2;
+}
+
+/** Ends this where the program would be run by one @pulumi/pulumi and import another, which would know nothing of each other. */
+function checkPulumi() {
+  const name = "@pulumi/pulumi";
+  const found = (from) => path.dirname(require.resolve(`${name}/package.json`, { paths: [from] }));
+  const problem = () => {
+    try {
+      const [own, programs] = [found(__dirname), found(process.cwd())];
+      return own === programs
+        ? ""
+        : `This project has ${name} in ${programs}, and image-machine has another in ${own}`;
+    } catch {
+      return `There is no ${name} in this project`;
+    }
+  };
+  const sentence = problem();
+  if (sentence === "") return;
+  console.error(`${sentence}: install it beside image-machine, "npm install ${name} @pulumi/aws".`);
+  process.exit(2);
 }

@@ -1,4 +1,3 @@
-import path from "node:path";
 import { type Answer, answer } from "../capacity/answer.ts";
 import { assumptionsFor } from "../capacity/assumptions.ts";
 import { runCost, total } from "../capacity/cost.ts";
@@ -9,7 +8,7 @@ import { durations } from "../capacity/model/durations.ts";
 import { simulate } from "../capacity/model/simulation.ts";
 import type { Load, Plan } from "../capacity/plan.ts";
 import { runProgram } from "../machine/program.ts";
-import { readStackConfig, regionOf } from "../machine/stack-config.ts";
+import { programIn, readStackConfig, regionOf } from "../machine/stack-config.ts";
 import { PROJECT } from "./words.ts";
 
 const SEED = 1;
@@ -35,7 +34,7 @@ export async function predict(options: {
   const config = readStackConfig(PROJECT, options.stack);
   const region = options.region ?? regionOf(config);
   const recorder = new Recorder(region);
-  await runProgram(path.join(PROJECT, "index.ts"), config, recorder.provision);
+  await runProgram(programIn(PROJECT), config, recorder.provision);
   const plan = planOf(recorder.resources, region);
   const assumed = assumptionsFor(region);
   const load: Load = {

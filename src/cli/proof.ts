@@ -7,12 +7,13 @@ import { dollars } from "../capacity/format.ts";
 import { findInputs, UsageError } from "../machine/inputs.ts";
 import { type Proof, type ProofOptions, prove, removeProof } from "../operations/proof.ts";
 import { itemsOf, type ProofFile } from "../operations/proof-items.ts";
+import { ROOT } from "../packaging/root.ts";
 import { HELP_OPTION, Interrupted, numberOption, runCommand } from "./arguments.ts";
 import { answersFrom } from "./confirmation.ts";
 import { type Operator, openOperator, STACK_OPTIONS, STACK_USAGE } from "./operator.ts";
 import { type Prediction, predict } from "./prediction.ts";
 import { markdown, type Report } from "./proof-report.ts";
-import { counted, fromHere, near, PROJECT } from "./words.ts";
+import { counted, fromHere, near } from "./words.ts";
 
 const USAGE = `Usage: npm run proof -- [--stack NAME] [--images N] [OPTION]... [FILE|FOLDER]...
 
@@ -53,7 +54,7 @@ await runCommand(USAGE, { allowPositionals: true, options: OPTIONS }, async ({ v
   const rate = numberOption("--rate", values.rate, { min: 0.1, max: 10_000 });
   const timeout = numberOption("--timeout", values.timeout, { min: 1, max: 86_400, unit: "seconds" });
   const files = await filesOf(
-    positionals.length > 0 ? positionals.map(fromHere) : [path.join(PROJECT, "samples")],
+    positionals.length > 0 ? positionals.map(fromHere) : [path.join(ROOT, "samples")],
   );
   const interruption = new AbortController();
   using input = values.yes ? undefined : answersFrom(values.outputs === "-", interruption.signal);

@@ -1,13 +1,18 @@
 "use strict";
 // Loaded before anything else, and so written for any Node.js: on one that is too old nothing else would load.
+const { existsSync } = require("node:fs");
+const path = require("node:path");
+
 const wanted = 24;
+/** Where what is loaded from here is looked for. */
+const folders = require.resolve.paths("node-24") || [];
 const running = Number(process.versions.node.split(".")[0]);
 if (running < wanted) {
   // npm's scripts run on the project's own Node.js; the Pulumi CLI, and whoever says "node", on the first of the PATH.
-  const { existsSync, realpathSync } = require("node:fs");
+  const { realpathSync } = require("node:fs");
   const name = process.platform === "win32" ? "node.exe" : "node";
-  const own = require("node:path").join(__dirname, "../../node_modules/node/bin", name);
-  if (existsSync(own) && realpathSync(own) !== realpathSync(process.execPath)) {
+  const own = folders.map((folder) => path.join(folder, "node/bin", name)).find(existsSync);
+  if (own && realpathSync(own) !== realpathSync(process.execPath)) {
     const args = [...process.execArgv, ...process.argv.slice(1)];
     const { status } = require("node:child_process").spawnSync(own, args, { stdio: "inherit" });
     process.exit(status === null ? 1 : status);
@@ -21,9 +26,8 @@ if (running < wanted) {
 // What Node.js made of the sources at the last start, it need not make again: that is a quarter of the time until a
 // machine is up. Processes that this one starts find it by the variable.
 const { enableCompileCache } = require("node:module");
-const { directory } = enableCompileCache(
-  require("node:path").join(__dirname, "../../node_modules/.cache/node"),
-);
-if (directory) process.env.NODE_COMPILE_CACHE ??= require("node:path").dirname(directory);
+const modules = folders.find(existsSync);
+const { directory } = enableCompileCache(modules && path.join(modules, ".cache/node"));
+if (directory) process.env.NODE_COMPILE_CACHE ??= path.dirname(directory);
 
 require("./defer.cjs");

@@ -2,10 +2,10 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { logOf } from "../operations/logs.ts";
 import { type Step, smoke } from "../operations/smoke.ts";
+import { ROOT } from "../packaging/root.ts";
 import type { WorkerOutputs } from "../stack-outputs.ts";
 import { HELP_OPTION, numberOption, runCommand } from "./arguments.ts";
 import { openOperator, STACK_OPTIONS, STACK_USAGE } from "./operator.ts";
-import { PROJECT } from "./words.ts";
 
 const USAGE = `Usage: npm run smoke -- [--stack NAME] [OPTION]...
 
@@ -22,7 +22,7 @@ Exit code: 0 all results are right, 1 one is not or something could not be remov
 
 const OPTIONS = { ...STACK_OPTIONS, timeout: { type: "string", default: "180" }, ...HELP_OPTION } as const;
 
-const SAMPLE = path.join(PROJECT, "samples/cat.jpg");
+const SAMPLE = path.join(ROOT, "samples/cat.jpg");
 
 await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
   const timeout = numberOption("--timeout", values.timeout, { min: 1, max: 86_400, unit: "seconds" });

@@ -1,6 +1,7 @@
 import path from "node:path";
+import { ROOT } from "../packaging/root.ts";
 import { HELP_OPTION, runCommand } from "./arguments.ts";
-import { fromHere, PROJECT } from "./words.ts";
+import { fromHere } from "./words.ts";
 
 const USAGE = `Usage: npm start -- [--out DIR] [--stack NAME] [--strict] [--chaos SEED]
                     [--report FILE] [--permissions] [--watch] [FILE|FOLDER]...
@@ -45,7 +46,7 @@ await runCommand(USAGE, { allowPositionals: true, options: OPTIONS }, async ({ v
     report: values.report === undefined ? undefined : fromHere(values.report),
     permissions: values.permissions,
     watch: values.watch,
-    given: positionals.length > 0 ? positionals.map(fromHere) : [path.join(PROJECT, "samples")],
+    given: positionals.length > 0 ? positionals.map(fromHere) : [path.join(ROOT, "samples")],
   });
   return rejections.length + lost.length + givenUp.length > 0 ? 1 : 0;
 });

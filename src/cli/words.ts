@@ -1,7 +1,7 @@
 import path from "node:path";
 
-/** The folder with Pulumi.yaml and the program. */
-export const PROJECT = path.join(import.meta.dirname, "../..");
+/** The folder with Pulumi.yaml and the program: npm runs commands there, and so does who has the machine as a package. */
+export const PROJECT = process.cwd();
 
 /** Folder in which the person is: npm runs commands in the project's. */
 const HERE = process.env.INIT_CWD ?? process.cwd();

@@ -8,14 +8,14 @@ import { Omitted, type Services } from "./provision/provider.ts";
 import { provision } from "./provision/provision.ts";
 import { NOTIFICATION } from "./provision/s3.ts";
 import { sweep } from "./provision/sweep.ts";
-import { readStackConfig, regionOf } from "./stack-config.ts";
+import { DEFAULT_STACK, programIn, readStackConfig, regionOf } from "./stack-config.ts";
 
 export interface MachineOptions extends Omit<LocalAwsOptions, "region"> {
   /** The folder with Pulumi.yaml and the program. */
   readonly project: string;
   /** The stack whose configuration is used. @default "dev" */
   readonly stack?: string;
-  /** The program. @default index.ts in the project */
+  /** The program. @default the project's */
   readonly program?: string;
   /** Whether what is not run here is refused. @default false: it is taken as declared */
   readonly strict?: boolean;
@@ -53,7 +53,7 @@ export interface Machine extends Omit<LocalAws, "start" | "close" | "sns"> {
 /** @throws Error in a sentence where the program asks for what cannot be had here */
 export async function startMachine(options: MachineOptions): Promise<Machine> {
   const { project, folder, strict, provisioned } = options;
-  const stack = readStackConfig(project, options.stack ?? "dev");
+  const stack = readStackConfig(project, options.stack ?? DEFAULT_STACK);
   const aws = await startLocalAws({ ...options, region: regionOf(stack) });
   try {
     const omitted = new Omitted(strict);
@@ -69,7 +69,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     const workers: Worker[] = [];
     const fanOuts: FanOut[] = [];
     const outputs = await runProgram(
-      options.program ?? path.join(project, "index.ts"),
+      options.program ?? programIn(project),
       stack,
       async (resource) => {
         const made = await provision(resource, services, scope);

@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
-import { pathToFileURL } from "node:url";
 import * as pulumi from "@pulumi/pulumi";
 import { judgeLikeTheEngine } from "./engine.ts";
+import { loadProgram } from "./load-program.ts";
 import { programError } from "./program-error.ts";
 import { answer } from "./provision/functions.ts";
 import { regionOf, type StackConfig } from "./stack-config.ts";
@@ -24,9 +24,6 @@ export interface ProvisionedResource {
 
 /** Frames of a stack, so that one that leads through components still shows the line of the program. */
 const FRAMES = 40;
-
-/** Node keeps a module that it has loaded; under another address it runs again. */
-let runs = 0;
 
 /**
  * Runs a Pulumi program and provisions what it declares, in the order of its dependencies, through `provision`.
@@ -143,9 +140,7 @@ function revealed(inputs: Record<string, unknown>): Record<string, unknown> {
 
 /** Runs the program to its end. @returns what it exports, resolved */
 async function outputsOf(file: string): Promise<Record<string, unknown>> {
-  const outputs = await pulumi.runtime.runInPulumiStack(async () => ({
-    ...(await import(`${pathToFileURL(file).href}?run=${++runs}`)),
-  }));
+  const outputs = await pulumi.runtime.runInPulumiStack(() => loadProgram(file));
   // Outputs can be there before resources that none of them depends on.
   await pulumi.runtime.disconnect();
   // Node tells of a rejection that nobody handles when everything else of this turn is done.

@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { build } from "esbuild";
+import { ROOT } from "../packaging/root.ts";
 
 /** What the browser is given: the page's code and its style. */
 export interface PageBundle {
@@ -11,14 +13,17 @@ export interface PageBundle {
   readonly css: Buffer;
 }
 
+/** Where the package has it ready. */
+const READY = path.join(ROOT, "page");
 const PAGE = path.join(import.meta.dirname, "page");
 /** The page is drawn with the parts of this drawing. */
-const DRAWING = path.join(import.meta.dirname, "../../docs/pictures/contraption.svg");
+const DRAWING = path.join(ROOT, "docs/pictures/contraption.svg");
 
 let last: { readonly sources: string; readonly bundle: Promise<PageBundle> } | undefined;
 
 /** Bundles the page's code, and bundles it anew only where a source has changed. */
 export async function bundlePage(): Promise<PageBundle> {
+  if (existsSync(READY)) return ready();
   const sources = await digestOfSources();
   if (last?.sources !== sources) {
     const bundle = bundled();
@@ -50,6 +55,17 @@ async function bundled(): Promise<PageBundle> {
     const file = outputFiles.find(({ path: name }) => name.endsWith(extension));
     return Buffer.from(file?.contents ?? []);
   }) as [Buffer, Buffer];
+  return withVersion(js, css);
+}
+
+async function ready(): Promise<PageBundle> {
+  const [js, css] = await Promise.all(
+    [".js", ".css"].map((extension) => readFile(path.join(READY, `page${extension}`))),
+  );
+  return withVersion(js as Buffer, css as Buffer);
+}
+
+function withVersion(js: Buffer, css: Buffer): PageBundle {
   const version = createHash("sha256").update(js).update(css).digest("hex").slice(0, 16);
   return { version, js, css };
 }

@@ -51,7 +51,7 @@ export class ImageRejected extends Error {
   override readonly name = "ImageRejected";
   readonly code: RejectionCode;
 
-  constructor(code: RejectionCode, message: string, options?: ErrorOptions) {
+  constructor(code: RejectionCode, message: string, options?: { readonly cause?: unknown }) {
     super(message, options);
     this.code = code;
   }
