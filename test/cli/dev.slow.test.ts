@@ -47,7 +47,7 @@ async function startDev(folder: string, port: number, project = process.cwd()): 
   const child = spawn(
     process.execPath,
     [path.join(project, "src/cli/dev.ts"), "--port", `${port}`, "--folder", path.join(folder, "state")],
-    { stdio: ["ignore", "pipe", "pipe"], detached: true },
+    { cwd: project, stdio: ["ignore", "pipe", "pipe"], detached: true },
   );
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => (output += text));
@@ -204,7 +204,7 @@ export const handler = createHandler(async (source) => ({
     await withFolder(async (folder) => {
       const project = await projectIn(folder, {}, { "index.ts": refused });
       const args = [path.join(project, "src/cli/dev.ts"), "--port", `${await freePort()}`];
-      const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe"] });
+      const child = spawn(process.execPath, args, { cwd: project, stdio: ["ignore", "ignore", "pipe"] });
       running.push(child);
       const exited = once(child, "exit");
 
