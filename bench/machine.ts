@@ -36,7 +36,9 @@ type Rival = (folder: string, out: string) => Command[];
 
 function machine(project: string): Rival {
   const node = ["--require", join(project, "src/cli/require-node.cjs"), join(project, "src/cli/start.ts")];
-  return (folder, out) => [[process.execPath, ...node, "--out", out, folder]];
+  // Commands are about the program of the folder that they are run in.
+  const there = ["sh", "-c", 'cd "$0" && exec "$@"', project] as const;
+  return (folder, out) => [[...there, process.execPath, ...node, "--out", out, folder]];
 }
 
 /** Commands of a program that makes one result at a time. */
