@@ -36,9 +36,8 @@ export async function printSummary(
   for (const { worker, keys } of givenUp) {
     const more = keys.length > MAX_LISTED ? ` and ${keys.length - MAX_LISTED} more` : "";
     const named = keys.slice(0, MAX_LISTED).join(", ");
-    console.log(
-      `given up  ${worker}, as it fails in the same way with every image. Not done: ${named}${more}`,
-    );
+    const undone = keys.length > 0 ? ` Not done: ${named}${more}` : "";
+    console.log(`given up  ${worker}, as it fails in the same way with every image.${undone}`);
   }
   for (const { worker, filter, images } of filtered) {
     console.log(

@@ -106,14 +106,17 @@ export class Failures {
     state.streak = undefined;
   }
 
-  /** How a worker fails that cannot be expected to succeed with any image. */
-  hopeless(worker: string): Failure | undefined {
+  /**
+   * How a worker fails that cannot be expected to succeed with any image.
+   * @param images that come to it in all
+   */
+  hopeless(worker: string, images = this.#options.images): Failure | undefined {
     const { works, streak } = this.#state(worker);
     if (works || !streak) return undefined;
     const { failure, keys } = streak;
     if (failure.kind === "init") return failure;
     const enough = failure.kind === "timeout" ? ENOUGH_TIMEOUTS : ENOUGH;
-    return keys.size >= Math.min(enough, this.#options.images ?? enough) ? failure : undefined;
+    return keys.size >= Math.min(enough, images ?? enough) ? failure : undefined;
   }
 
   /** All kinds so far, in the order in which they were met. */

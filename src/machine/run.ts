@@ -59,14 +59,16 @@ export async function run(
     tell();
     if (tally.isUploaded && tally.unfinished.length === 0) allMade.resolve();
   });
-  const rejectedLater: Rejection[] = [];
+  const tallyLater = new Tally(later, { failures: patient(options.failures) });
+  const stopWatchingLater = watchResults(later, tallyLater, () => {});
   try {
     await pMap(inputs(), (input) => upload(first, tally, input, tell), { concurrency: CONCURRENCY });
     tally.isUploaded = true;
     await outcomes(first, tally, tell, allMade.promise);
-    await quiet(later, (rejection) => rejectedLater.push(rejection));
+    await quiet(later, tallyLater);
   } finally {
     stopWatching();
+    stopWatchingLater();
   }
   const seconds = (performance.now() - started) / 1000;
 
@@ -75,8 +77,12 @@ export async function run(
   const { done, perImage, filtered } = tally.progress;
   const missing = done + filtered < tally.images * perImage ? await findMissing(first, inputs(), tally) : [];
   const all = account(first, tally, missing);
-  const rejections = [...all.rejections, ...rejectedLater];
-  return { images: tally.images, results, seconds, ...all, rejections };
+  const { rejections, givenUp } = account(later, tallyLater, []);
+  return {
+    ...{ images: tally.images, results, seconds, ...all },
+    rejections: [...all.rejections, ...rejections],
+    givenUp: [...all.givenUp, ...givenUp],
+  };
 }
 
 /** The machine as far as its workers take what is uploaded, and as far as they take results of others. */
@@ -89,11 +95,23 @@ function inOrder(machine: Machine): [first: Machine, later: Machine] {
   ];
 }
 
-/** Waits until workers that take results of others have nothing under way any more: nobody counts what they get. */
-async function quiet(machine: Machine, onRejection: (rejection: Rejection) => void): Promise<void> {
-  const { workers } = machine;
-  while (workers.length > 0) {
-    for (const worker of workers) for (const each of await takeRejections(machine, worker)) onRejection(each);
+/** The same, where nobody knows how many images there are in all. */
+function patient(failures: TallyOptions["failures"]): TallyOptions["failures"] {
+  return (
+    failures && {
+      succeeded: (worker) => failures.succeeded(worker),
+      hopeless: (worker) => failures.hopeless(worker, Number.POSITIVE_INFINITY),
+    }
+  );
+}
+
+/** Waits until workers that take results of others are given up, or have nothing under way: nobody counts what they get. */
+async function quiet(machine: Machine, tally: Tally): Promise<void> {
+  while (!tally.giveUp()) {
+    const workers = machine.workers.filter(({ name }) => !tally.givenUp.has(name));
+    for (const worker of workers) {
+      for (const rejection of await takeRejections(machine, worker)) tally.rejected(rejection);
+    }
     // Twice: what one worker was just done with may not have reached the next while they were looked at.
     if ((await isQuiet(machine, workers)) && (await isQuiet(machine, workers))) return;
     await setTimeout(50);

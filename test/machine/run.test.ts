@@ -14,9 +14,10 @@ const failure: Failure = {
 const failures = { succeeded() {}, hopeless: () => failure };
 
 /** Runs one image through a machine whose only worker is given up; `has` tells whether there is a result. */
-function runOne(has: () => boolean, options: TallyOptions) {
+function runOne(has: () => boolean, options: TallyOptions, others: readonly object[] = []) {
+  const grey = { name: "grey", function: "grey-1", prefix: "grey", source: "source", results: "results" };
   const machine = {
-    workers: [{ name: "grey", function: "grey-1", prefix: "grey", source: "source", results: "results" }],
+    workers: [grey, ...others],
     events: { on: () => () => {} },
     lambda: { abandon() {} },
     direct: { keys: () => [], has },
@@ -54,6 +55,15 @@ describe("a run whose worker was given up", () => {
     const { givenUp } = await runOne(() => true, { failures });
 
     expect(givenUp).to.deep.equal([{ worker: "grey", failure, keys: [] }]);
+  });
+
+  it("does not wait for a worker that takes results of others, and is given up, too", async () => {
+    const small = { name: "small", function: "small-1", prefix: "small", source: "results", results: "more" };
+
+    const { givenUp, results } = await runOne(() => true, { failures }, [small]);
+
+    expect(results).to.deep.equal({ grey: 0, small: 0 });
+    expect(givenUp.map(({ worker }) => worker)).to.deep.equal(["grey", "small"]);
   });
 
   it("fails where nobody can say whether a result is there", async () => {

@@ -80,6 +80,7 @@ export interface EventDetails {
   /** A function printed a line. It may be read after the end of an invocation that was killed, or had answered already. */
   logged: {
     readonly functionName: string;
+    /** Empty where it was printed before the first batch, while the code was loaded. */
     readonly requestId: string;
     readonly line: string;
   };
