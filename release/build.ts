@@ -36,7 +36,13 @@ emitDeclarations();
 await writeHandlers();
 await writePage();
 copyLayer();
-for (const file of ["LICENSE", "CHANGELOG.md", "README.md", "samples/cat.jpg"]) {
+for (const file of [
+  "LICENSE",
+  "CHANGELOG.md",
+  "README.md",
+  "samples/cat.jpg",
+  "src/packaging/credentials.mjs",
+]) {
   cpSync(file, path.join(DIST, file), { recursive: true });
 }
 cpSync("release/NOTICE.md", path.join(DIST, "NOTICE.md"));

@@ -3,6 +3,7 @@ import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import type { BuildFailure, BuildOptions } from "esbuild";
 import { type Bundle, BundleCache } from "./bundle-cache.ts";
+import { ROOT } from "./root.ts";
 import { ownSourceMap } from "./source-map.ts";
 
 const require = createRequire(import.meta.url);
@@ -19,6 +20,10 @@ const OPTIONS = {
   minify: true,
   legalComments: "none",
   external: ["sharp"],
+  // Of sharp, which is found by `require` alone.
+  supported: { "dynamic-import": false },
+  // Functions have their credentials in the environment. The SDK's other sources of them are a sixth of the bundle.
+  alias: { "@aws-sdk/credential-provider-node": path.join(ROOT, "src/packaging/credentials.mjs") },
   logLevel: "silent",
   outfile: "index.js",
   sourcemap: "linked",

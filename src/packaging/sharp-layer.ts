@@ -6,12 +6,20 @@ import { ROOT } from "./root.ts";
 /** The folder whose lockfile says what is in the layer. */
 const LAYER = path.join(ROOT, "layers/sharp");
 
+/** Files of a package that `require` reads, and what says under which terms it may be given away. */
+const NEEDED =
+  /\.(c?js|node)$|\.so(\.\d+)*$|(^|\/)(package\.json|versions\.json|(LICEN[CS]E|THIRD-PARTY)[^/]*)$/;
+
+/** Folders of sources, and of what is run when a package is installed. */
+const UNNEEDED = /(^|\/)(src|install|bin)\//;
+
 /**
  * The layer that `require("sharp")` finds in a function: `nodejs/node_modules` with sharp and libvips for
  * linux-arm64, as `npm ci` installed them in layers/sharp.
  *
  * Files are listed one by one, so that no symlink gets in (npm's `.bin`) and nothing that changes from one
- * installation to the next (npm's hidden lockfile): the same lockfile gives the same archive.
+ * installation to the next (npm's hidden lockfile): the same lockfile gives the same archive. Sources, ES modules, types and pages to
+ * read stay out.
  *
  * @param folder holds the installation
  * @param cpu what it is for: Lambda's arm64, or its x86_64, which npm calls x64
@@ -32,12 +40,13 @@ export function sharpLayer(folder = LAYER, cpu: "arm64" | "x64" = "arm64"): pulu
   }
   const files = readdirSync(modules, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && entry.name !== ".package-lock.json")
-    .map((entry) => path.relative(modules, path.join(entry.parentPath, entry.name)))
+    .map((entry) => path.relative(modules, path.join(entry.parentPath, entry.name)).split(path.sep).join("/"))
+    .filter((file) => NEEDED.test(file) && !UNNEEDED.test(file))
     .sort();
   return new pulumi.asset.AssetArchive(
     Object.fromEntries(
       files.map((file) => [
-        `nodejs/node_modules/${file.split(path.sep).join("/")}`,
+        `nodejs/node_modules/${file}`,
         new pulumi.asset.FileAsset(path.relative(process.cwd(), path.join(modules, file))),
       ]),
     ),

@@ -1,11 +1,32 @@
-import sharp, { type Metadata, type Sharp, type SharpOptions } from "sharp";
+import type { Metadata, Sharp, SharpOptions } from "sharp";
 import { ImageRejected, type Limits } from "./contract.ts";
 import { isQuarter, type Size, type Turn } from "./geometry.ts";
 import type { MetadataPolicy } from "./privacy.ts";
 
-/** Within a function of one processor: images one after the other, nothing kept between them. */
-sharp.cache(false);
-sharp.concurrency(1);
+let sharp: typeof import("sharp").default | undefined;
+
+/**
+ * Loads the decoder, which has to be done before any image is opened. A JPEG that is turned without loss does without: it takes
+ * longer to load than everything else.
+ */
+export async function loadDecoder(): Promise<void> {
+  if (sharp) return;
+  try {
+    const { default: loaded } = await import("sharp");
+    // Within a function of one processor: images one after the other, nothing kept between them.
+    loaded.cache(false);
+    loaded.concurrency(1);
+    sharp = loaded;
+  } catch (error) {
+    // No fault of the image.
+    throw new TypeError(`sharp cannot be loaded: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function decoder(): NonNullable<typeof sharp> {
+  if (sharp) return sharp;
+  throw new TypeError("An image is opened before the decoder is loaded.");
+}
 
 /** What a format's file knows of the task besides the image itself. */
 export interface Job {
@@ -86,7 +107,7 @@ export function tooSlow(job: Job, cause?: unknown): ImageRejected {
 
 /** Opens encoded or raw pixels as they are: profiles are not applied, damage is an error. */
 export function open(job: Job, source: Uint8Array, options?: SharpOptions): Sharp {
-  return sharp(source, {
+  return decoder()(source, {
     // For sharp, 0 is no limit.
     limitInputPixels: Math.max(1, Math.floor(job.limits.pixels)),
     failOn: "warning",
@@ -98,7 +119,7 @@ export function open(job: Job, source: Uint8Array, options?: SharpOptions): Shar
 
 /** What an encoded image's header says, read without decoding. For formats whose containers are not read here. */
 export function inspect(source: Buffer, options?: SharpOptions): Promise<Metadata> {
-  return sharp(source, { limitInputPixels: false, ...options }).metadata();
+  return decoder()(source, { limitInputPixels: false, ...options }).metadata();
 }
 
 /**
@@ -117,7 +138,7 @@ export function turnPixels(image: Sharp, turn: Turn, alpha: boolean, background:
     [sin, cos],
   ];
   return mirrored.affine(matrix, {
-    interpolator: sharp.interpolators.bicubic,
+    interpolator: decoder().interpolators.bicubic,
     background: alpha ? premultiplied(background ?? transparent) : opaque(background),
   });
 }

@@ -8,7 +8,7 @@ import { turnPng } from "./formats/png/png.ts";
 import { turnTiff } from "./formats/tiff/tiff.ts";
 import { turnWebp } from "./formats/webp/webp.ts";
 import { isQuarter, turnFrom } from "./geometry.ts";
-import { type Colour, type Job, tooSlow } from "./pixels.ts";
+import { type Colour, type Job, loadDecoder, tooSlow } from "./pixels.ts";
 import type { MetadataPolicy } from "./privacy.ts";
 
 export interface RotateOptions {
@@ -79,6 +79,7 @@ export function rotate({
     const notes = { exact: isQuarter(turnFrom(1, angle)), repaired: [], dropped: [] };
     const job: Job = { angle, background, limits, metadata, deadline, notes };
     try {
+      if (format !== "jpeg") await loadDecoder();
       const body = await turners[format](source, job);
       const { repaired } = job.notes;
       if (damaged === "reject" && repaired.length > 0) {

@@ -10,7 +10,7 @@ import {
   secondOrientation,
   turnedXmp,
 } from "../../metadata.ts";
-import { checkPixels, type Job, keepSpace, open, turnPixels } from "../../pixels.ts";
+import { checkPixels, type Job, keepSpace, loadDecoder, open, turnPixels } from "../../pixels.ts";
 import { exifUnder, xmpUnder } from "../../privacy.ts";
 import { weight } from "../../weights.ts";
 import {
@@ -159,6 +159,7 @@ async function turnFrame(source: Source, turn: Turn, job: Job): Promise<Picture 
     segments.filter(isForDecoder),
     scans.map((scan) => ({ ...scan, segments: scan.segments.filter(isForDecoder) })),
   );
+  await loadDecoder();
   const turned = turnPixels(keepSpace(open(job, bare), space), turn, false, job.background);
   const settings = { progressive: frame.progressive, chromaSubsampling: subsampling(frame) };
   const result = parse(await turned.jpeg({ ...settings, ...quality(segments, frame) }).toBuffer());
