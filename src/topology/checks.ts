@@ -246,6 +246,7 @@ const NAME = /^[a-z][a-z0-9-]{0,30}[a-z0-9]$/;
  * 63 of a bucket.
  */
 export function checkName(component: string, name: string): void {
+  checkPlain(`${component}: the name`, name);
   if (NAME.test(name)) return;
   throw new ArgumentError(
     `${component}: the name is ${JSON.stringify(name)}, but must be 2 to 32 characters of a–z, 0–9 and "-", start with a letter and not end with "-".`,

@@ -91,7 +91,12 @@ export class ImageWorker extends pulumi.ComponentResource {
     const filter = filterOf(`ImageWorker "${name}": `, shared.settings, settings.only);
     // A worker that gets a class of its own stays the same worker, and keeps its queues and what is in them.
     const own: pulumi.ComponentResourceOptions = { parent: fanOut, aliases: [{ type: ImageWorker.type }] };
-    super(new.target.type, attachment.name, settings, pulumi.mergeOptions(own, opts));
+    super(
+      new.target.type,
+      attachment.name,
+      { ...settings, prefix: attachment.prefix },
+      pulumi.mergeOptions(own, opts),
+    );
     this.#attachment = attachment;
     const child: Child = {
       worker: name,

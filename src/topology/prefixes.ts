@@ -1,4 +1,5 @@
 import { ArgumentError } from "./argument-error.ts";
+import { checkPlain } from "./checks.ts";
 
 /** Segments of letters, digits, "_", "." and "-", which policies, events and folders of this computer all take as they are. */
 const PREFIX = /^(?!\.\.?(\/|$))[\w.-]+(\/(?!\.\.?(\/|$))[\w.-]+)*$/;
@@ -8,6 +9,7 @@ const MAXIMUM = 128;
 
 /** @throws ArgumentError unless keys of results can begin with it */
 export function checkPrefix(worker: string, prefix: unknown): void {
+  checkPlain(`ImageWorker "${worker}": prefix`, prefix);
   if (typeof prefix === "string" && prefix.length <= MAXIMUM && PREFIX.test(prefix)) return;
   throw new ArgumentError(
     `ImageWorker "${worker}": prefix is ${JSON.stringify(prefix)}, but must be 1 to ${MAXIMUM} letters, digits, "_", "." and "-", in parts that are set off by single "/", without one at either end.`,

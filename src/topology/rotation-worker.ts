@@ -1,6 +1,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { builtInHandler } from "../packaging/built-in.ts";
 import { ArgumentError } from "./argument-error.ts";
+import { checkPlain } from "./checks.ts";
 import { ImageWorker, type ImageWorkerArgs } from "./image-worker.ts";
 
 export interface RotationWorkerArgs extends Omit<ImageWorkerArgs, "handler" | "environment" | "permissions"> {
@@ -29,6 +30,7 @@ export class RotationWorker extends ImageWorker {
 
 /** The same turn in degrees clockwise, above 0 and below 360. */
 function normalisedAngle(name: string, angle: number): number {
+  checkPlain(`RotationWorker "${name}": angle`, angle);
   const normalised = ((angle % 360) + 360) % 360;
   if (Number.isFinite(angle) && normalised !== 0) return normalised;
   throw new ArgumentError(

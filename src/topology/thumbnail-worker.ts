@@ -1,7 +1,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { builtInHandler } from "../packaging/built-in.ts";
 import { ArgumentError } from "./argument-error.ts";
-import { checkInteger } from "./checks.ts";
+import { checkInteger, checkPlain } from "./checks.ts";
 import { ImageWorker, type ImageWorkerArgs } from "./image-worker.ts";
 
 export interface ThumbnailWorkerArgs
@@ -27,6 +27,8 @@ export class ThumbnailWorker extends ImageWorker {
   constructor(name: string, args: ThumbnailWorkerArgs, opts?: pulumi.ComponentResourceOptions) {
     const { longestSide = 256, format = "webp", ...rest } = args;
     const worker = `ThumbnailWorker "${name}"`;
+    checkPlain(`${worker}: longestSide`, longestSide);
+    checkPlain(`${worker}: format`, format);
     checkInteger(`${worker}: longestSide`, longestSide, { minimum: 16, maximum: 4096, unit: "pixels" });
     if (!FORMATS.includes(format)) {
       throw new ArgumentError(

@@ -60,8 +60,8 @@ const NOT_RUN: Record<string, string[]> = {
 /** What AWS gets of a recipe, by type and name: some inputs of these. */
 const GIVEN: Record<string, Record<string, object>> = {
   [LATER]: {
-    "Function images-clockwise-function": { memorySize: 3008, timeout: 139 },
-    "Queue images-clockwise-queue": { visibilityTimeoutSeconds: 6 * 139 },
+    "Function images-clockwise-function": { memorySize: 3008, timeout: 823 },
+    "Queue images-clockwise-queue": { visibilityTimeoutSeconds: 6 * 823 },
     "Topic images-created": {
       tags: { Project: "rube-goldberg-image-machine", Stack: "dev", Memory: "3008 MB" },
       tracingConfig: "PassThrough",
@@ -222,7 +222,7 @@ describe("a recipe", function () {
       expect(inputsOf(name), name).to.include({ memorySize: UNKNOWN, timeout: UNKNOWN });
     }
     expect(inputsOf("images-clockwise-queue")).to.include({ visibilityTimeoutSeconds: UNKNOWN });
-    expect(inputsOf("images-clockwise-mapping")).to.include({ batchSize: 1 });
+    expect(inputsOf("images-clockwise-mapping")).to.include({ maximumBatchingWindowInSeconds: 0 });
     expect(inputsOf("images-clockwise-function")?.tags).to.include({ Memory: UNKNOWN, Worker: "clockwise" });
   });
 
@@ -233,7 +233,7 @@ describe("a recipe", function () {
     );
 
     const [worker] = planOf(recorder.resources, "eu-west-1").workers;
-    expect(worker).to.deep.include({ name: "clockwise", memorySize: 3008, timeout: 139, batchSize: 1 });
+    expect(worker).to.deep.include({ name: "clockwise", memorySize: 3008, timeout: 823, batchSize: 6 });
   });
 
   it(`tells secrets as secrets alone, also in the inputs of components: ${LATER}`, async () => {

@@ -475,7 +475,19 @@ describe("RotationWorker", () => {
       new RotationWorker("turn", { fanOut: new ImageFanOut("images"), angle: 90 });
     });
 
-    expect(find(resources, "RotationWorker", "images-turn")).to.include({ memorySize: 1769, timeout: 815 });
+    expect(find(resources, "RotationWorker", "images-turn")).to.deep.equal({
+      memorySize: 1769,
+      timeout: 815,
+      batchSize: 10,
+      pipelineDepth: 10,
+      maximumBatchingWindowInSeconds: 0,
+      maxReceiveCount: 5,
+      logRetentionInDays: 30,
+      damaged: "repair",
+      metadata: "keep",
+      carry: [],
+      prefix: "turn",
+    });
     expect(find(resources, "EventSourceMapping", "images-turn-mapping").batchSize).to.equal(10);
   });
 

@@ -5,6 +5,7 @@ import { checkFanOutSettings } from "../../src/topology/fan-out-settings.ts";
 import { ImageFanOut, type ImageFanOutArgs } from "../../src/topology/image-fan-out.ts";
 import { ImageWorker, type ImageWorkerArgs } from "../../src/topology/image-worker.ts";
 import { RotationWorker, type RotationWorkerArgs } from "../../src/topology/rotation-worker.ts";
+import { ThumbnailWorker } from "../../src/topology/thumbnail-worker.ts";
 import { checkWorkerSettings } from "../../src/topology/worker-settings.ts";
 import { registered } from "../support/mocks.ts";
 
@@ -108,7 +109,7 @@ describe("a value that is only known later", () => {
     const warned = async (later: <Value>(value: Value) => pulumi.Input<Value>) => {
       const lines: unknown[] = [];
       console.warn = (line) => lines.push(line);
-      const objective = { images: 1000, minutes: 1 };
+      const objective = { images: 10_000, minutes: 1 };
       const scaling = { maximumConcurrency: 2 };
       try {
         await registered(() => {
@@ -125,7 +126,7 @@ describe("a value that is only known later", () => {
     };
 
     const [warning] = await warned((value) => value);
-    expect(warning).to.contain("1,000 images of 12 megapixels in 1 minutes");
+    expect(warning).to.contain("10,000 images of 12 megapixels in 1 minutes");
     expect(await warned((value) => pulumi.output(value) as never)).to.deep.equal([warning]);
   });
 
@@ -185,6 +186,17 @@ describe("a value that is only known later", () => {
       [{ objective: later({ images: 1, minutes: 1 }) }, "objective"],
     ] as const) {
       expect(() => checkFanOutSettings("", given)).to.throw(ArgumentError, decides(setting));
+    }
+    const fanOut = {} as ImageFanOut;
+    for (const [make, argument] of [
+      [() => new ImageFanOut(later("images")), "ImageFanOut: the name"],
+      [() => new RotationWorker("turn", { fanOut, angle: later(90) }), 'RotationWorker "turn": angle'],
+      [
+        () => new ThumbnailWorker("small", { fanOut, longestSide: later(64) }),
+        'ThumbnailWorker "small": longestSide',
+      ],
+    ] as const) {
+      expect(make).to.throw(ArgumentError, decides(argument));
     }
     expect(
       (await refusals(() => checkFanOutSettings("", { key: later("create") }))).map(String),
