@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, rename, stat } from "node:fs/promises";
+import { mkdir, readFile, rename, stat } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type { ReceivedMessage } from "local-aws";
@@ -30,7 +30,7 @@ export interface Summary {
 /** Uploads, and later downloads, at the same time. */
 const CONCURRENCY = 4;
 
-/** Bytes of a file that are read at once. */
+/** Bytes of a file that is read at once. */
 const READ_BYTES = 1024 * 1024;
 
 /** Has a receive answer at once. */
@@ -140,7 +140,8 @@ async function upload(machine: Machine, tally: Tally, { file, key }: Input, tell
     tally.begin(key, size);
   }
   for (const bucket of new Set(machine.workers.map(({ source }) => source))) {
-    await machine.direct.put(bucket, key, createReadStream(file, { highWaterMark: READ_BYTES }));
+    const body = size <= READ_BYTES ? [await readFile(file)] : createReadStream(file);
+    await machine.direct.put(bucket, key, body);
   }
   if (isImage) tally.uploaded++;
   tell();

@@ -27,7 +27,10 @@ export interface LocalAwsOptions {
   readonly port?: number;
   /** Maximum number of concurrent invocations, of all functions together. @default the number of cores */
   readonly concurrency?: number;
-  /** Keeps queues and their messages beyond this process, as buckets always are. @default false */
+  /**
+   * Keeps queues and their messages beyond this process, as buckets always are, and has what is in buckets survive a power
+   * cut. @default false
+   */
   readonly durable?: boolean;
   /** Lets things go wrong. @default nothing does */
   readonly faults?: Faults;
@@ -193,9 +196,9 @@ function lazily<Client extends object>(make: () => Client): Client {
 
 async function openStore(opening: Opening, messaging: Messaging): Promise<ObjectStore> {
   const { options, events, opened, report } = opening;
-  const { region, folder, faults } = options;
+  const { region, folder, faults, durable = false } = options;
   const store = await ObjectStore.open({
-    ...{ root: path.join(folder, "buckets"), region, accountId: ACCOUNT_ID },
+    ...{ root: path.join(folder, "buckets"), region, accountId: ACCOUNT_ID, durable },
     notify: async (TopicArn, Message) => {
       const publication = { TopicArn, Message, Subject: "Amazon S3 Notification" };
       const send = async () => {

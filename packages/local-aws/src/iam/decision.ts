@@ -104,10 +104,23 @@ function covers({ negated, patterns }: Choice, text: string, mode: Mode, facts: 
 
 /** The service that was asked gives what it knows; the rest follows from who asks. */
 function factsOf({ principal, context = {} }: AccessRequest): Facts {
-  const facts = Object.entries({ ...context, ...principalFacts(principal) });
-  return new Map(
-    facts.flatMap(([key, value]) => (value === undefined ? [] : [[key.toLowerCase(), value] as const])),
-  );
+  const facts = new Map<string, string>();
+  for (const [key, value] of Object.entries(context)) {
+    if (value !== undefined) facts.set(key.toLowerCase(), value);
+  }
+  for (const [key, value] of principalFactsOf(principal)) facts.set(key, value);
+  return facts;
+}
+
+/** Those of principals that have asked before. */
+const known = new WeakMap<Principal, readonly (readonly [string, string])[]>();
+
+function principalFactsOf(principal: Principal): readonly (readonly [string, string])[] {
+  const facts =
+    known.get(principal) ??
+    Object.entries(principalFacts(principal)).map(([key, value]) => [key.toLowerCase(), value] as const);
+  known.set(principal, facts);
+  return facts;
 }
 
 function principalFacts(principal: Principal): Record<string, string> {

@@ -49,6 +49,24 @@ export function readPattern(text: string): Pattern {
 
 /** Tells whether a text matches a pattern. One with a variable that has no value fits nothing. */
 export function fits(pattern: Pattern, text: string, mode: Mode, facts: Facts, ignoreCase = false): boolean {
+  const kind = `${mode} ${ignoreCase}`;
+  const known = expressions.get(pattern)?.get(kind);
+  if (known) return known.test(text);
+  const source = sourceOf(pattern, mode, facts);
+  if (source === undefined) return false;
+  const expression = new RegExp(`^${source}$`, ignoreCase ? "isu" : "su");
+  if (!pattern.some((part) => "variable" in part)) {
+    const ofPattern = expressions.get(pattern) ?? new Map<string, RegExp>();
+    expressions.set(pattern, ofPattern.set(kind, expression));
+  }
+  return expression.test(text);
+}
+
+/** Those of patterns without variables, which are the same for all requests, by their mode and case. */
+const expressions = new WeakMap<Pattern, Map<string, RegExp>>();
+
+/** The source of a regular expression; undefined where a variable has no value. */
+function sourceOf(pattern: Pattern, mode: Mode, facts: Facts): string | undefined {
   let source = "";
   let colons = 0;
   for (const [index, part] of pattern.entries()) {
@@ -57,13 +75,13 @@ export function fits(pattern: Pattern, text: string, mode: Mode, facts: Facts, i
       colons += part.literal.split(":").length - 1;
     } else if ("variable" in part) {
       const value = facts.get(part.variable) ?? part.fallback;
-      if (value === undefined) return false;
+      if (value === undefined) return undefined;
       source += quote(value);
     } else {
       source += wildcard(part.wildcard, mode, colons, pattern[index + 1]);
     }
   }
-  return new RegExp(`^${source}$`, ignoreCase ? "isu" : "su").test(text);
+  return source;
 }
 
 function wildcard(mark: "*" | "?", mode: Mode, colons: number, next: Part | undefined): string {

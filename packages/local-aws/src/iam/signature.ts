@@ -6,7 +6,7 @@
  * @see https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html
  */
 
-import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac, createSecretKey, hash, type KeyObject, timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import { type ParsedUrlQuery, parse } from "node:querystring";
 import { getCanonicalQuery } from "@smithy/signature-v4";
@@ -57,7 +57,7 @@ export interface Verified<P> {
   readonly scope: string;
   /** When it was signed, as `yyyymmddThhmmssZ`. */
   readonly timestamp: string;
-  readonly signingKey: Buffer;
+  readonly signingKey: KeyObject;
   /** The request's own signature, on which the first chunk's is built. */
   readonly seedSignature: string;
 }
@@ -270,28 +270,31 @@ function encode(text: string): string {
 }
 
 function sha256(data: string | Uint8Array): string {
-  return createHash("sha256").update(data).digest("hex");
+  return hash("sha256", data, "hex");
 }
 
-const signingKeys = new Map<string, Buffer>();
+/** As objects: of a key of bytes Node.js finds out each time, by an error, that it is none. */
+const signingKeys = new Map<string, KeyObject>();
 const MAX_SIGNING_KEYS = 100;
 
 /** The key of a day, region and service, which takes as long to make as all else that is verified: it is kept. */
-function signingKeyFor(secretAccessKey: string, scope: string): Buffer {
+function signingKeyFor(secretAccessKey: string, scope: string): KeyObject {
   const name = `${secretAccessKey}/${scope}`;
   const known = signingKeys.get(name);
   if (known) return known;
-  const made = scope.split("/").reduce(hmac, Buffer.from(`AWS4${secretAccessKey}`));
+  let bytes: Buffer = Buffer.from(`AWS4${secretAccessKey}`);
+  for (const text of scope.split("/")) bytes = hmac(createSecretKey(bytes), text);
+  const made = createSecretKey(bytes);
   if (signingKeys.size === MAX_SIGNING_KEYS) signingKeys.clear();
   signingKeys.set(name, made);
   return made;
 }
 
-function hmac(key: Buffer, text: string): Buffer {
+function hmac(key: KeyObject, text: string): Buffer {
   return createHmac("sha256", key).update(text).digest();
 }
 
-function sign(key: Buffer, lines: readonly string[]): string {
+function sign(key: KeyObject, lines: readonly string[]): string {
   return hmac(key, lines.join("\n")).toString("hex");
 }
 

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { createWriteStream, type WriteStream } from "node:fs";
+import { closeSync, openSync, writeSync } from "node:fs";
+import { Writable } from "node:stream";
 import { InvocationError, Sandbox, type SandboxSettings } from "./sandbox.ts";
 import type { Semaphore } from "./semaphore.ts";
 
@@ -20,7 +21,7 @@ export interface FunctionSettings {
 export class LocalFunction {
   readonly settings: FunctionSettings;
   readonly #account: Semaphore;
-  readonly #log: WriteStream;
+  readonly #log: Writable;
   readonly #sandboxes = new Set<Sandbox>();
   readonly #warm: Sandbox[] = [];
   readonly #onLine: SandboxSettings["onLine"];
@@ -35,7 +36,7 @@ export class LocalFunction {
     this.settings = settings;
     this.#account = account;
     this.#onLine = onLine;
-    this.#log = createWriteStream(settings.logFile, { flags: "a" });
+    this.#log = openLog(settings.logFile);
   }
 
   /**
@@ -115,4 +116,23 @@ export class LocalFunction {
     await Promise.all([...this.#sandboxes].map((sandbox) => sandbox.close()));
     await new Promise<void>((resolve) => this.#log.end(resolve));
   }
+}
+
+/** Opens a file to write at its end, at once: to ask another thread takes longer than the few lines do. */
+function openLog(file: string): Writable {
+  const descriptor = openSync(file, "a");
+  return new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      try {
+        writeSync(descriptor, chunk);
+        done();
+      } catch (error) {
+        done(error as Error);
+      }
+    },
+    destroy(error, done) {
+      closeSync(descriptor);
+      done(error);
+    },
+  });
 }

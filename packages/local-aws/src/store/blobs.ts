@@ -39,9 +39,12 @@ export interface WrittenBlob {
 export class Blobs {
   readonly #incoming: string;
   readonly #data: string;
+  readonly #durable: boolean;
   #hour = "";
 
-  constructor(folder: string) {
+  /** @param durable whether what was written is to survive a power cut */
+  constructor(folder: string, durable = true) {
+    this.#durable = durable;
     this.#incoming = join(folder, "incoming");
     this.#data = join(folder, "data");
     rmSync(this.#incoming, { recursive: true, force: true });
@@ -60,7 +63,8 @@ export class Blobs {
       blob = `${this.#currentHour()}/${name}`;
       return this.path(blob);
     };
-    const written = await writeBody(body, join(this.#incoming, name), path, algorithms);
+    const temporary = join(this.#incoming, name);
+    const written = await writeBody(body, temporary, path, { algorithms, durable: this.#durable });
     return { blob, ...written };
   }
 
@@ -105,7 +109,7 @@ export class Blobs {
     const hour = new Date().toISOString().slice(0, 13);
     if (hour !== this.#hour) {
       mkdirSync(join(this.#data, hour), { recursive: true });
-      syncDirectory(this.#data);
+      if (this.#durable) syncDirectory(this.#data);
       this.#hour = hour;
     }
     return hour;

@@ -22,6 +22,8 @@ const SETTINGS = `
   PRAGMA cache_size = -32000;
 `;
 
+const syncData = promisify(fdatasync);
+
 /** Text is compared as UTF-8 bytes, which is the order that S3 lists keys in. */
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS buckets (
@@ -83,8 +85,13 @@ export class Catalog {
   readonly database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   readonly #log: number;
+  readonly #durable: boolean;
+  /** Buckets that were asked for since one was last changed. */
+  readonly #buckets = new Map<string, Bucket>();
 
-  constructor(file: string) {
+  /** @param durable whether `sync` is to make what was committed survive a power cut */
+  constructor(file: string, durable = true) {
+    this.#durable = durable;
     this.database = new DatabaseSync(file);
     try {
       this.database.exec(SETTINGS);
@@ -100,8 +107,8 @@ export class Catalog {
    * Makes durable what was committed. SQLite would do it itself with `synchronous = FULL`, but the main thread
    * would wait, and on macOS the disk's own cache would not be written.
    */
-  sync(): Promise<void> {
-    return promisify(fdatasync)(this.#log);
+  async sync(): Promise<void> {
+    if (this.#durable) await syncData(this.#log);
   }
 
   close(): void {
@@ -112,8 +119,13 @@ export class Catalog {
   // ── buckets ──
 
   bucket(name: string): Bucket | undefined {
+    const known = this.#buckets.get(name);
+    if (known) return known;
     const row = this.#sql("SELECT * FROM buckets WHERE name = ?").get(name);
-    return row && toBucket(row);
+    const bucket = row && toBucket(row);
+    // What a transaction has changed may be undone yet.
+    if (bucket && !this.database.isTransaction) this.#buckets.set(name, bucket);
+    return bucket;
   }
 
   buckets(): Bucket[] {
@@ -121,6 +133,7 @@ export class Catalog {
   }
 
   addBucket(name: string, created: Date): void {
+    this.#buckets.clear();
     this.#sql("INSERT INTO buckets VALUES (?, ?, NULL, ?)").run(
       name,
       +created,
@@ -129,15 +142,18 @@ export class Catalog {
   }
 
   removeBucket(name: string): void {
+    this.#buckets.clear();
     this.#sql("DELETE FROM buckets WHERE name = ?").run(name);
     this.#sql("DELETE FROM completed WHERE bucket = ?").run(name);
   }
 
   setVersioning(name: string, versioning: Versioning): void {
+    this.#buckets.clear();
     this.#sql("UPDATE buckets SET versioning = ? WHERE name = ?").run(versioning, name);
   }
 
   setNotification(name: string, configuration: NotificationConfiguration): void {
+    this.#buckets.clear();
     this.#sql("UPDATE buckets SET notification = ? WHERE name = ?").run(JSON.stringify(configuration), name);
   }
 

@@ -1,4 +1,4 @@
-import type { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 
 /** Runs a step once a change is durable, before its caller hears of it. The step must not throw. */
 export type Afterwards = (step: () => void) => void;
@@ -15,6 +15,10 @@ interface Waiting {
  */
 export class GroupCommit {
   readonly #database: DatabaseSync;
+  readonly #begin: StatementSync;
+  readonly #commit: StatementSync;
+  readonly #save: StatementSync;
+  readonly #release: StatementSync;
   readonly #sync: () => Promise<void>;
   #waiting: Waiting[] = [];
   #flushing: Promise<void> | undefined;
@@ -22,6 +26,10 @@ export class GroupCommit {
   /** @param sync makes what was committed durable */
   constructor(database: DatabaseSync, sync: () => Promise<void>) {
     this.#database = database;
+    this.#begin = database.prepare("BEGIN IMMEDIATE");
+    this.#commit = database.prepare("COMMIT");
+    this.#save = database.prepare("SAVEPOINT change");
+    this.#release = database.prepare("RELEASE change");
     this.#sync = sync;
   }
 
@@ -58,10 +66,10 @@ export class GroupCommit {
 
   /** Runs the changes; what it returns answers them. */
   #transact(batch: readonly Waiting[], afterwards: Afterwards): (() => void)[] {
-    this.#database.exec("BEGIN IMMEDIATE");
+    this.#begin.run();
     try {
       const answers = batch.map((waiting) => this.#attempt(waiting, afterwards));
-      this.#database.exec("COMMIT");
+      this.#commit.run();
       return answers;
     } catch (error) {
       if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
@@ -71,10 +79,10 @@ export class GroupCommit {
 
   #attempt({ change, resolve, reject }: Waiting, afterwards: Afterwards): () => void {
     const steps: (() => void)[] = [];
-    this.#database.exec("SAVEPOINT change");
+    this.#save.run();
     try {
       const value = change((step) => steps.push(step));
-      this.#database.exec("RELEASE change");
+      this.#release.run();
       steps.forEach(afterwards);
       return () => resolve(value);
     } catch (error) {

@@ -33,6 +33,11 @@ export interface StoreOptions {
   readonly root: string;
   readonly region: string;
   readonly accountId: string;
+  /**
+   * Whether what was answered survives a power cut; without it, it survives the end of this process alone, and takes less
+   * time. @default true
+   */
+  readonly durable?: boolean;
   /** Hands an event to a topic. What it rejects is tried again, across restarts. */
   readonly notify: Notify;
   /** @default the time of day */
@@ -86,7 +91,7 @@ export class ObjectStore {
   static async open(options: StoreOptions): Promise<ObjectStore> {
     const hidden = join(options.root, ".store");
     mkdirSync(hidden, { recursive: true });
-    return new ObjectStore(options, hidden, openCatalog(hidden, options.root));
+    return new ObjectStore(options, hidden, openCatalog(hidden, options));
   }
 
   private constructor(options: StoreOptions, hidden: string, catalog: Catalog) {
@@ -99,7 +104,7 @@ export class ObjectStore {
     this.#catalog = catalog;
     const commits = new GroupCommit(catalog.database, () => catalog.sync());
     this.#commits = commits;
-    const blobs = new Blobs(hidden);
+    const blobs = new Blobs(hidden, options.durable);
     this.#blobs = blobs;
     blobs.sweep(catalog.newestBlob(), (first) => catalog.blobsFrom(first));
     const folder = new Folder(root, join(hidden, "incoming", "on-its-way"));
@@ -360,9 +365,9 @@ export class ObjectStore {
   }
 }
 
-function openCatalog(hidden: string, root: string): Catalog {
+function openCatalog(hidden: string, { root, durable }: StoreOptions): Catalog {
   try {
-    return new Catalog(join(hidden, "catalog.sqlite"));
+    return new Catalog(join(hidden, "catalog.sqlite"), durable);
   } catch (cause) {
     if (!String(cause).includes("locked")) throw cause;
     throw new Error(
