@@ -82,6 +82,8 @@ export class Failures {
   constructor(events: Events, options: FailuresOptions) {
     this.#options = options;
     events.on("begun", (invocation) => this.#begun(invocation));
+    // Nothing more is said of a message that its function is done with.
+    events.on("deleted", ({ messageId }) => this.#messages.delete(messageId));
     events.on("ended", (invocation) => {
       this.#ended(invocation);
       if (invocation.error) this.#occurred(batchFailure(invocation, invocation.error));

@@ -154,6 +154,22 @@ describe("what is said of functions that fail", () => {
     expect(said).to.equal("grey has been at a.png for 0.001 s; it is ended after 120 s, its timeout.");
   });
 
+  it("keeps no message that its function is done with", () => {
+    const { events, said, failures } = watched();
+    failures.nameWorkers(WORKERS);
+    events.emit("begun", () => batch("first.png", "second.png"));
+    events.emit("deleted", () => ({ queueArn: "", messageId: "first.png" }));
+
+    for (const key of ["first.png", "second.png"]) {
+      events.emit("logged", () =>
+        line(logged(key, `it broke with ${key}`, key === "first.png" ? "a.ts:1:1" : "b.ts:2:2")),
+      );
+    }
+
+    expect(said[0]).to.match(/^grey failed with (?!first\.png)/);
+    expect(said[1]).to.match(/^grey failed with second\.png/);
+  });
+
   it("finds a key in the line where it is there", () => {
     const { events, said, failures } = watched();
     failures.nameWorkers(WORKERS);
