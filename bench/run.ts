@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- delivery`: bench/delivery.ts. `npm run bench [-- WORD…]`: megapixels a processor second and peak memory, ours and
- * of bare sharp, per format and size.
+ * `npm run bench [-- WORD…]`: megapixels a processor second and peak memory, ours and of bare sharp, per format and size.
+ * `npm run bench -- delivery`, `machine` or `machine-memory`: the file of that name.
  */
 import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -28,8 +28,8 @@ interface Speed {
 const run = promisify(execFile);
 const rounds = process.env.ROUNDS ?? "15";
 const words = process.argv.slice(2);
-if (words[0] === "delivery") {
-  await import("./delivery.ts");
+if (["delivery", "machine", "machine-memory"].includes(words[0] ?? "")) {
+  await import(`./${words[0]}.ts`);
   process.exit();
 }
 const folder = await mkdtemp(join(tmpdir(), "bench-"));

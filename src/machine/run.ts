@@ -36,6 +36,15 @@ const READ_BYTES = 1024 * 1024;
 /** Has a receive answer at once. */
 const NO_WAIT = AbortSignal.abort();
 
+/**
+ * Messages that may wait in a worker's queue before more is uploaded: enough to keep every core busy. What waits takes
+ * memory, and files are uploaded many times faster than images are turned.
+ */
+const MAX_WAITING = 1000;
+
+/** Uploads from one look at the queues to the next. */
+const LOOK_EVERY = 100;
+
 /** How long, in milliseconds, everything must have been quiet before what is missing counts as lost. */
 const QUIET_MS = 3000;
 
@@ -136,6 +145,7 @@ async function upload(machine: Machine, tally: Tally, { file, key }: Input, tell
   const isImage = !isFolderMarker({ key, size });
   if (isImage) {
     tally.images++;
+    if (tally.images % LOOK_EVERY === 0) await room(machine, tally);
     if (tally.giveUp()) return;
     tally.begin(key, size);
   }
@@ -145,6 +155,34 @@ async function upload(machine: Machine, tally: Tally, { file, key }: Input, tell
   }
   if (isImage) tally.uploaded++;
   tell();
+}
+
+/** Waits until no queue is full any more, or nothing is taken from the one that is. */
+async function room(machine: Machine, tally: Tally): Promise<void> {
+  let changed = performance.now();
+  for (let last = 0; ; ) {
+    tally.giveUp();
+    const working = machine.workers.filter(({ name }) => !tally.givenUp.has(name));
+    const waiting = await Promise.all(
+      working.map(async ({ queue }) =>
+        Number((await attributes(machine, queue)).ApproximateNumberOfMessages),
+      ),
+    );
+    const longest = Math.max(0, ...waiting);
+    if (longest !== last) changed = performance.now();
+    last = longest;
+    if (longest <= MAX_WAITING || performance.now() - changed > QUIET_MS) return;
+    await setTimeout(50);
+  }
+}
+
+async function attributes({ direct }: Machine, QueueUrl: string): Promise<Readonly<Record<string, string>>> {
+  const asked = { QueueUrl, AttributeNames: ["All"] };
+  const { Attributes = {} } = await direct.sqs<{ Attributes?: Record<string, string> }>(
+    "GetQueueAttributes",
+    asked,
+  );
+  return Attributes;
 }
 
 /** Waits until every worker has made or rejected every image, is given up, or has nothing more under way. */
@@ -222,14 +260,11 @@ async function isQuiet(machine: Machine, workers: readonly Worker[]): Promise<bo
   if (!machine.store.idle()) return false;
   for (const { queue, deadLetterQueue } of workers) {
     for (const QueueUrl of [queue, deadLetterQueue]) {
-      const { Attributes } = await machine.direct.sqs<{ Attributes?: Record<string, string> }>(
-        "GetQueueAttributes",
-        { QueueUrl, AttributeNames: ["All"] },
-      );
+      const found = await attributes(machine, QueueUrl);
       const messages =
-        Number(Attributes?.ApproximateNumberOfMessages) +
-        Number(Attributes?.ApproximateNumberOfMessagesNotVisible) +
-        Number(Attributes?.ApproximateNumberOfMessagesDelayed);
+        Number(found.ApproximateNumberOfMessages) +
+        Number(found.ApproximateNumberOfMessagesNotVisible) +
+        Number(found.ApproximateNumberOfMessagesDelayed);
       if (messages > 0) return false;
     }
   }

@@ -32,6 +32,88 @@ function runOne(has: () => boolean, options: TallyOptions, others: readonly obje
   });
 }
 
+describe("a run with many images", () => {
+  it("uploads no more than may wait, until there is room", async () => {
+    await withFolder(async (folder) => {
+      const file = path.join(folder, "a.jpg");
+      await writeFile(file, "abc");
+      const inputs = async function* () {
+        for (let at = 0; at < 2500; at++) yield { file, key: `${at}.jpg` };
+      };
+      const waiting: string[] = [];
+      let max = 0;
+      let tell: (event: object) => void = () => {};
+      const take = (count: number) => {
+        for (const key of waiting.splice(0, count)) tell({ bucket: "results", key: `grey/${key}` });
+        return [];
+      };
+      const machine = {
+        workers: [{ name: "grey", function: "grey-1", prefix: "grey", source: "source", results: "results" }],
+        events: {
+          on: (_kind: string, listener: typeof tell) => {
+            tell = listener;
+            return () => {};
+          },
+        },
+        direct: {
+          async put(_bucket: string, key: string) {
+            max = Math.max(max, waiting.push(key));
+          },
+          // Each look finds 50 messages fewer.
+          async sqs() {
+            take(50);
+            return { Attributes: { ApproximateNumberOfMessages: String(waiting.length) } };
+          },
+          queue: () => ({ receive: async () => take(2500) }),
+          keys: () => [],
+        },
+      };
+
+      const summary = await run(machine as unknown as Machine, inputs, folder, () => {});
+
+      expect(summary).to.deep.include({ images: 2500, lost: [] });
+      expect(max).to.be.within(1000, 1400);
+    });
+  });
+
+  it("waits for no queue that nothing is taken from", async () => {
+    await withFolder(async (folder) => {
+      const file = path.join(folder, "a.jpg");
+      await writeFile(file, "abc");
+      const inputs = async function* () {
+        for (let at = 0; at < 100; at++) yield { file, key: `${at}.jpg` };
+      };
+      let looks = 0;
+      const worker = {
+        name: "grey",
+        function: "grey-1",
+        prefix: "grey",
+        source: "source",
+        results: "results",
+      };
+      const machine = {
+        workers: [worker],
+        events: { on: () => () => {} },
+        lambda: { abandon() {} },
+        direct: {
+          put: async () => {},
+          sqs: async () => ({ Attributes: { ApproximateNumberOfMessages: `${++looks && 5000}` } }),
+          queue: () => ({ receive: async () => [] }),
+          keys: () => [],
+          has: () => false,
+        },
+      };
+
+      const hopeless = () => (looks > 2 ? failure : undefined);
+      const summary = await run(machine as unknown as Machine, inputs, folder, () => {}, {
+        failures: { succeeded() {}, hopeless },
+      });
+
+      expect(summary.givenUp.map(({ worker: name }) => name)).to.deep.equal(["grey"]);
+    });
+  });
+});
+
 describe("a run whose worker was given up", () => {
   it("says of an image without a result that it is not done, and why", async () => {
     const outcomes: Outcome[] = [];
