@@ -15,10 +15,10 @@ const IMAGES = Number(process.env.IMAGES ?? 20_000);
 const PROJECT = process.env.PROJECT ?? join(import.meta.dirname, "..");
 const STEPS = 10;
 
-/** A line of a process's status in MB; 0 where it is gone. */
-function status(pid: number, line: string): number {
+/** A line of what the system says of a process, in MB; 0 where it is gone. */
+function memory(pid: number, line: string, file = "status"): number {
   try {
-    const found = new RegExp(`^${line}:\\s*(\\d+)`, "m").exec(readFileSync(`/proc/${pid}/status`, "latin1"));
+    const found = new RegExp(`^${line}:\\s*(\\d+)`, "m").exec(readFileSync(`/proc/${pid}/${file}`, "latin1"));
     return Number(found?.[1] ?? 0) / 1024;
   } catch {
     return 0;
@@ -50,17 +50,18 @@ for (let at = 0; at < IMAGES; at++) linkSync(source, join(folder, `${at}.jpg`));
 const words = ["--require", "./src/cli/require-node.cjs", "src/cli/start.ts", "--out", join(scratch, "out")];
 const run = spawn(process.execPath, [...words, folder], { cwd: PROJECT, stdio: ["ignore", "pipe", "pipe"] });
 const pid = run.pid as number;
+/** What processes share, the code of Node.js say, counts once. */
+const ofTree = () => tree(pid).reduce((sum, each) => sum + memory(each, "Pss", "smaps_rollup"), 0);
 let peakOfTree = 0;
 const watch = setInterval(() => {
-  const all = tree(pid).reduce((sum, each) => sum + status(each, "VmRSS"), 0);
-  peakOfTree = Math.max(peakOfTree, all);
+  peakOfTree = Math.max(peakOfTree, ofTree());
 }, 1000);
 console.log("| images done | main process MB | its peak MB | all processes MB | their peak MB |");
 console.log("|---|---|---|---|---|");
 const row = (done: number) => {
-  const all = tree(pid).reduce((sum, each) => sum + status(each, "VmRSS"), 0);
+  const all = ofTree();
   peakOfTree = Math.max(peakOfTree, all);
-  const cells = [status(pid, "VmRSS"), status(pid, "VmHWM"), all, peakOfTree].map((mb) => mb.toFixed(0));
+  const cells = [memory(pid, "VmRSS"), memory(pid, "VmHWM"), all, peakOfTree].map((mb) => mb.toFixed(0));
   console.log(`| ${[done, ...cells].join(" | ")} |`);
 };
 let next = IMAGES / STEPS;

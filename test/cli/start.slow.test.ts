@@ -88,7 +88,7 @@ describe("npm start", function () {
         /^allowed to images-clockwise-role-\w+:\n {2}TakeMessages .*\n {2}RejectMessages +25 {2}sqs:SendMessage 25$/m,
       );
       expect(stdout).to.match(
-        /^not needed in this run:\n {2}images-clockwise-role-\w+, TakeMessages: sqs:ChangeMessageVisibility\n/m,
+        /^not needed in this run:\n {2}images-clockwise-role-\w+, ReadSources: s3:GetObject\n/m,
       );
     });
   });
@@ -260,7 +260,7 @@ describe("npm start", function () {
     [
       "a misspelt setting",
       { "Pulumi.dev.yaml": (text) => text.replace("logRetentionInDays", "logRetentionDays") },
-      "Pulumi.dev.yaml: Setting workers.logRetentionDays is not known, only memorySize, timeout, batchSize, maximumBatchingWindowInSeconds, maxReceiveCount, logRetentionInDays, damaged, metadata, carry, scaling, reservedConcurrency, only.\n",
+      "Pulumi.dev.yaml: Setting workers.logRetentionDays is not known, only memorySize, timeout, batchSize, pipelineDepth, maximumBatchingWindowInSeconds, maxReceiveCount, logRetentionInDays, damaged, metadata, carry, scaling, reservedConcurrency, only.\n",
     ],
   ];
   for (const [what, changes, sentence] of mistakes) {
