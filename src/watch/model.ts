@@ -51,6 +51,8 @@ interface Image {
   readonly faults: Fault[];
   readonly logs: LogLine[];
   readonly decisions: Decision[];
+  /** Whether anybody was told of it. */
+  isTold: boolean;
 }
 
 /** What is counted of one worker. */
@@ -221,16 +223,27 @@ export class Model {
   /** What changed since it was asked last. @param now milliseconds since 1970 */
   changes(now: number): Changes {
     this.#roll(now);
-    const images: ImageSummary[] = [];
-    for (const image of this.#changed) {
-      if (images.length === MAX_PER_TICK) break;
+    const images = this.#chosen().map((image) => {
       this.#changed.delete(image);
-      images.push(summaryOf(image));
-    }
+      image.isTold = true;
+      return summaryOf(image);
+    });
     const [flow, second] = [this.#flow, this.#finished];
     this.#flow = {};
     this.#finished = undefined;
     return { images, flow, second };
+  }
+
+  /** The changed images that are told next: those that are known already go on first, so that they do not seem to stand. */
+  #chosen(): Image[] {
+    const known: Image[] = [];
+    const others: Image[] = [];
+    for (const image of this.#changed) {
+      if (known.length === MAX_PER_TICK) break;
+      if (image.isTold) known.push(image);
+      else if (others.length < MAX_PER_TICK) others.push(image);
+    }
+    return [...known, ...others].slice(0, MAX_PER_TICK);
   }
 
   /** Forgets what `changes` would tell: whoever asks next has all of it from the images and counts. */
@@ -318,7 +331,7 @@ export class Model {
     if (workers.length === 0 || (key.endsWith("/") && size === 0)) return undefined;
     const image: Image = {
       ...{ id: (++this.#count).toString(36), bucket, key, versionId, size, time: told.created ?? time },
-      ...{ legs: new Map(), steps: [], faults: [], logs: [], decisions: [] },
+      ...{ legs: new Map(), steps: [], faults: [], logs: [], decisions: [], isTold: false },
     };
     this.#images.set(image.id, image);
     this.#byVersion.set(versionOf(image), image);

@@ -101,7 +101,7 @@ describe("the watch page with much to show", function () {
       await imagined.put(IMAGES);
       await page.locator(".number", { hasText: "10,000" }).nth(2).waitFor();
       const measured: number[] = [];
-      // Whatever else the computer does makes a frame longer, never shorter.
+      // What is compiled first is faster later.
       for (let attempt = 0; attempt < 3; attempt++) measured.push(await scriptPerFrame(page, imagined));
       console.log(`      script: ${measured.map((ms) => ms.toFixed(1)).join(", ")} ms a frame`);
       expect(Math.min(...measured)).to.be.lessThan(MAX_SCRIPT_MS);
@@ -125,7 +125,8 @@ describe("the watch page with much to show", function () {
 /** Milliseconds of script in each frame, while a hundred images a tenth of a second come and go. */
 async function scriptPerFrame(page: Page, imagined: Imagined): Promise<number> {
   const session = await page.context().newCDPSession(page);
-  await session.send("Performance.enable");
+  // Its own time on a processor, whatever else the computer does.
+  await session.send("Performance.enable", { timeDomain: "threadTicks" });
   const script = async () => {
     const { metrics } = await session.send("Performance.getMetrics");
     return metrics.find(({ name }) => name === "ScriptDuration")?.value ?? Number.NaN;

@@ -41,9 +41,9 @@ export interface Layout {
 }
 
 /** Below this width, in pixels, a fan-out's bucket and topic stand above its workers. */
-const NARROW = 820;
+const NARROW = 1000;
 const LANE = 252;
-const NARROW_LANE = 312;
+const NARROW_LANE = 322;
 const TOP = 46;
 
 /** Puts a topology on a stage of a width. */
@@ -122,7 +122,7 @@ function narrowPlace(name: string, workers: Workers, width: number, top: number)
       queue: { x: x(0.2), y, size: Math.min(150, x(0.3)) },
       function: { x: x(0.5), y: y + 2, size: Math.min(104, x(0.26)) },
       results: { x: x(0.81), y, size: Math.min(150, x(0.33)) },
-      dead: { x: 58, y: y + 156, size: 72 },
+      dead: { x: 58, y: y + 166, size: 72 },
     };
   });
   const place = {

@@ -58,6 +58,8 @@ export function Stage({ known, onNews, onOpen, onRejected }: StageProps) {
     const { left, top } = canvas.current?.getBoundingClientRect() ?? { left: 0, top: 0 };
     return travel.current?.imageAt({ x: event.clientX - left, y: event.clientY - top });
   };
+  const [first] = layout.fanOuts;
+  const last = layout.fanOuts.at(-1);
   let gear = 0;
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: the images below the stage are buttons for the same.
@@ -79,19 +81,14 @@ export function Stage({ known, onNews, onOpen, onRejected }: StageProps) {
       <div class="floor" />
       {width > 0 && <Ways layout={layout} />}
       {layout.fanOuts.map((place, index) => (
-        <FanOutStations
-          key={place.name}
-          place={place}
-          view={topology.fanOuts[index]}
-          known={known}
-          narrow={layout.narrow}
-        />
+        <FanOutStations key={place.name} place={place} view={topology.fanOuts[index]} known={known} />
       ))}
       {layout.fanOuts.flatMap(({ lanes }) =>
         lanes.map((lane) => (
           <LaneStations
             key={lane.worker}
             lane={lane}
+            narrow={layout.narrow}
             worker={workers.get(lane.worker)}
             gear={GEARS[gear++ % GEARS.length] ?? "brass"}
             known={known}
@@ -102,8 +99,8 @@ export function Stage({ known, onNews, onOpen, onRejected }: StageProps) {
         )),
       )}
       <canvas ref={canvas} />
-      {known.images.size === 0 && known.abilities.upload && (
-        <p class="start" style={{ top: `${layout.narrow ? 40 : layout.height / 2 - 210}px` }}>
+      {known.images.size === 0 && known.abilities.upload && first && !layout.narrow && (
+        <p class="start" style={{ top: `${Math.max(26, first.source.y - first.source.size * 0.7 - 84)}px` }}>
           <strong>Start here:</strong> drop a picture into the bucket.
         </p>
       )}
@@ -112,7 +109,7 @@ export function Stage({ known, onNews, onOpen, onRejected }: StageProps) {
           <div class="bunting">
             <Part name="bunting" />
           </div>
-          <div class="cat">
+          <div class={`cat ${last && last.lanes.length < 2 ? "small" : ""}`}>
             <Part name="cat" />
           </div>
         </>
@@ -153,6 +150,7 @@ function animate(
       const angle = now.current.angles.get(worker) ?? 0;
       return angle > 180 ? angle - 360 : angle;
     },
+    waitingOf: (worker) => now.current.known.counts.workers[worker]?.waiting ?? 0,
     pictureOf: (image) => thumbnails.of(image),
     isStill: () => reduced.matches,
     onResult: (worker, image) => {
@@ -298,18 +296,21 @@ interface FanOutProps {
   readonly place: FanOutPlace;
   readonly view: Known["topology"]["fanOuts"][number] | undefined;
   readonly known: Known;
-  readonly narrow: boolean;
 }
 
 function FanOutStations({ place: { source, topic }, view, known }: FanOutProps) {
-  const isSeveral = known.topology.fanOuts.length > 1;
+  const { fanOuts } = known.topology;
+  const from = fanOuts.find(({ results }) => results === view?.source);
+  const isOnly = fanOuts.every(
+    (each) => each === view || fanOuts.some(({ results }) => results === each.source),
+  );
   return (
     <>
       <div class="station bucket" style={at(source)}>
         <Part name="bucket" />
       </div>
       <Tag at={{ x: source.x, y: source.y + source.size * 0.7 }} step="1" title="Bucket" name={view?.source}>
-        {isSeveral ? view?.name : "Images are put here."}
+        {from ? `Results of ${from.name}.` : isOnly ? "Images are put here." : `For ${view?.name}.`}
       </Tag>
       <div class="station pulley" style={at(topic)}>
         <Part name="pulley" />
@@ -323,6 +324,7 @@ function FanOutStations({ place: { source, topic }, view, known }: FanOutProps) 
 
 interface LaneProps {
   readonly lane: Lane;
+  readonly narrow: boolean;
   readonly worker: WorkerView | undefined;
   readonly gear: PartName;
   readonly known: Known;
@@ -331,7 +333,7 @@ interface LaneProps {
   readonly onRejected: (worker: string) => void;
 }
 
-function LaneStations({ lane, worker, gear, known, shown, onOpen, onRejected }: LaneProps) {
+function LaneStations({ lane, narrow, worker, gear, known, shown, onOpen, onRejected }: LaneProps) {
   if (!worker) return null;
   const { queue, function: middle, results, dead } = lane;
   const counts = known.counts.workers[lane.worker];
@@ -372,7 +374,11 @@ function LaneStations({ lane, worker, gear, known, shown, onOpen, onRejected }: 
       <button
         type="button"
         class={`tag dead ${letters > 0 ? "full" : ""} ${said ? "said" : ""}`}
-        style={{ left: `${dead.x + dead.size / 2 + 8}px`, top: `${dead.y - 44}px` }}
+        style={{
+          left: `${dead.x + dead.size / 2 + 8}px`,
+          top: `${dead.y - 44}px`,
+          maxWidth: narrow ? "" : `${Math.min(250, results.x - 75 - dead.x - dead.size / 2)}px`,
+        }}
         title={worker.deadLetterQueue}
         onClick={() => onRejected(lane.worker)}
       >

@@ -5,6 +5,9 @@ import { routeOf, type Stop, stopOf } from "./route.ts";
 /** Pictures that are shown on their way at once; further images are seen as flow. */
 const MAX_PICTURES = 60;
 const MAX_SPECKS = 160;
+/** Cards that stand on a shelf for images without a picture; fewer are on their way there, and will have one. */
+const MAX_CARDS = 20;
+const MIN_CARDS = 5;
 /** Pictures that lie in one dead-letter crate. */
 const MAX_DEAD = 3;
 /** Milliseconds of a leg of the way, for the eye to follow; and where there is much to follow. */
@@ -45,6 +48,8 @@ export interface TravelOptions {
   readonly layout: () => Layout;
   /** Degrees that a worker turns by. */
   readonly angleOf: (worker: string) => number;
+  /** How many wait in a worker's queue. */
+  readonly waitingOf: (worker: string) => number;
   /** A picture of an image, once it is there; `none` of what is no image. */
   readonly pictureOf: (image: ImageSummary) => HTMLImageElement | "none" | undefined;
   readonly isStill: () => boolean;
@@ -90,7 +95,11 @@ export class Travel {
         const known = this.#pictures.get(idOf(image, leg));
         if (known) this.#plan(known, leg);
         else if (leg.state === "done" && still) this.#options.onResult(leg.worker, image);
-        else if (isNewcomer(leg)) this.#plan(this.#add(image, leg, "source", now), leg);
+        else if (isNewcomer(leg)) {
+          const added = this.#add(image, leg, "source", now);
+          if (added) this.#plan(added, leg);
+          else if (leg.state === "done") this.#options.onResult(leg.worker, image);
+        }
       }
     }
     if (!still) this.#addSpecks(flow, now);
@@ -120,8 +129,7 @@ export class Travel {
     return false;
   }
 
-  #plan(picture: Picture | undefined, leg: Leg): void {
-    if (!picture) return;
+  #plan(picture: Picture, leg: Leg): void {
     const route = routeOf(picture.planned, leg);
     picture.planned = stopOf(leg);
     picture.route.push(...route);
@@ -170,6 +178,7 @@ export class Travel {
     this.turning.clear();
     this.#drawSpecks(context, now);
     const rows = this.#rows();
+    this.#drawWaiting(context, rows);
     const pace = this.#pictures.size > 24 ? FAST_MS : LEG_MS;
     for (const [id, picture] of this.#pictures) {
       if (!this.#advance(picture, now, pace, rows)) this.#pictures.delete(id);
@@ -266,6 +275,27 @@ export class Travel {
     if (stop === "queue") return inRow(lane, index, count);
     if (stop === "dead") return { x: at.x + (count - 1 - index) * 15 - 12, y: at.y - 30 + (index % 2) * 5 };
     return at;
+  }
+
+  /** Cards on each shelf for images that wait and are not seen one by one. */
+  #drawWaiting(context: CanvasRenderingContext2D, rows: Map<string, Picture[]>): void {
+    context.lineWidth = 2.5;
+    context.strokeStyle = "#2a2430";
+    context.fillStyle = "#fbf6ea";
+    for (const { lanes } of this.#options.layout().fanOuts) {
+      for (const lane of lanes) {
+        const seen = rows.get(`queue:${lane.worker}`)?.length ?? 0;
+        const cards = Math.min(MAX_CARDS, this.#options.waitingOf(lane.worker)) - seen;
+        if (cards < MIN_CARDS) continue;
+        for (let index = seen; index < seen + cards; index++) {
+          const { x, y } = inRow(lane, index, seen + cards);
+          context.beginPath();
+          context.rect(x - WIDE / 2, y - HIGH / 2, WIDE, HIGH);
+          context.fill();
+          context.stroke();
+        }
+      }
+    }
   }
 
   #drawSpecks(context: CanvasRenderingContext2D, now: number): void {
