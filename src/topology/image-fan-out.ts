@@ -206,6 +206,7 @@ export class ImageFanOut extends pulumi.ComponentResource {
     const settings = checkFanOutSettings(`ImageFanOut "${name}": `, given, ["after", "transform"]);
     checkAfter(name, after, settings);
     if (existing) checkExisting(name, settings);
+    if (after ?? existing) checkChanges(name, transform, existing ? NOT_HERE : NOT_AFTER);
     super("image-machine:index:ImageFanOut", name, settings, opts);
     this.#attached = new Attached(settings.concurrency);
     this.workers = this.#attached.outputs;
@@ -484,6 +485,23 @@ function checkExisting(name: string, settings: CheckedFanOutSettings): void {
   if (settings.key !== "create" && settings.key !== "retire") return;
   throw new ArgumentError(
     `ImageFanOut "${name}": key is ${JSON.stringify(settings.key)}, but its buckets are another stack's: give the ARN of the key that they have, or none.`,
+  );
+}
+
+/** Transforms of what a fan-out after another has from that one, and of what one has from another stack. */
+const NOT_AFTER = ["source", "topic", "topicPolicy", "notification", "tracingPolicy"] as const;
+const NOT_HERE = [...NOT_AFTER, "results", "completed", "key"] as const;
+
+/** @throws ArgumentError where a transform is of a resource that the fan-out has from another, and would change nothing */
+function checkChanges(
+  name: string,
+  transform: ImageFanOutTransform,
+  others: readonly (keyof ImageFanOutTransform)[],
+): void {
+  const other = others.find((which) => transform[which] !== undefined);
+  if (other === undefined) return;
+  throw new ArgumentError(
+    `ImageFanOut "${name}": transform.${other} can change nothing, as the resource is another fan-out's: say it there.`,
   );
 }
 

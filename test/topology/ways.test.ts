@@ -81,3 +81,19 @@ describe("a fan-out after another whose results expire", () => {
     });
   });
 });
+
+describe("a transform of what a fan-out has from another", () => {
+  const sentence = (what: string) =>
+    `transform.${what} can change nothing, as the resource is another fan-out's`;
+  const outputs = { sourceBucket: "theirs", resultsBucket: "their-results", topic: TOPIC };
+
+  it("is refused, as it would change nothing", async () => {
+    await registered(() => {
+      const after = new ImageFanOut("turned");
+      expect(() => new ImageFanOut("again", { after, transform: { topic: {} } })).to.throw(sentence("topic"));
+      expect(() => ImageFanOut.get("more", outputs, { transform: { results: {} } })).to.throw(
+        sentence("results"),
+      );
+    });
+  });
+});
