@@ -36,16 +36,10 @@ emitDeclarations();
 await writeHandlers();
 await writePage();
 copyLayer();
-for (const file of [
-  "LICENSE",
-  "CHANGELOG.md",
-  "README.md",
-  "samples/cat.jpg",
-  "src/packaging/credentials.mjs",
-]) {
+for (const file of ["LICENSE", "CHANGELOG.md", "samples/cat.jpg", "src/packaging/credentials.mjs"]) {
   cpSync(file, path.join(DIST, file), { recursive: true });
 }
-cpSync("release/NOTICE.md", path.join(DIST, "NOTICE.md"));
+for (const file of ["NOTICE.md", "README.md"]) cpSync(path.join("release", file), path.join(DIST, file));
 writeManifest(dependenciesOf(metafiles));
 
 function options(more: BuildOptions): BuildOptions & { metafile: true } {

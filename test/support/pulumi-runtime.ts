@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
+import path from "node:path";
 import { text } from "node:stream/consumers";
 import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from "@grpc/grpc-js";
 import { PROJECT_NAME } from "./project.ts";
@@ -50,12 +51,14 @@ export interface RuntimeResult {
  * runtime, which registers resources over gRPC. The engine's side of it records them, and answers with values in
  * AWS's shape. It is one that leaves it to the runtime to work out aliases.
  * @param others what a stack that the program refers to has for outputs
+ * @param where the project, its Node.js, and whether Pulumi compiles TypeScript there
  */
 export async function runInPulumiRuntime(
   command: "preview" | "up",
   config: Record<string, string> = {},
   program = ".",
   others: Record<string, unknown> = {},
+  where = { folder: process.cwd(), node: process.execPath, typescript: false },
 ): Promise<RuntimeResult> {
   const preview = command === "preview";
   const resources: RuntimeResource[] = [];
@@ -155,25 +158,26 @@ export async function runInPulumiRuntime(
   });
   const address = `127.0.0.1:${port}`;
   const child = spawn(
-    process.execPath,
+    where.node,
     [
-      require.resolve("@pulumi/pulumi/cmd/run"),
+      createRequire(path.join(where.folder, "index.js")).resolve("@pulumi/pulumi/cmd/run"),
       `--monitor=${address}`,
       `--engine=${address}`,
       "--organization=organization",
       `--project=${PROJECT_NAME}`,
       "--stack=dev",
-      `--root-directory=${process.cwd()}`,
-      `--pwd=${process.cwd()}`,
+      `--root-directory=${where.folder}`,
+      `--pwd=${where.folder}`,
       "--parallel=16",
       ...(preview ? ["--dry-run"] : []),
       program,
     ],
     {
+      cwd: where.folder,
       stdio: ["ignore", "pipe", "pipe"],
       env: {
         ...process.env,
-        PULUMI_NODEJS_TYPESCRIPT: "false",
+        PULUMI_NODEJS_TYPESCRIPT: `${where.typescript}`,
         PULUMI_CONFIG: JSON.stringify(config),
         PULUMI_CONFIG_SECRET_KEYS: "[]",
       },
