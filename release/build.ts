@@ -8,6 +8,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } f
 import path from "node:path";
 import { type BuildOptions, build, type Metafile } from "esbuild";
 import { bundleHandler } from "../src/packaging/bundle.ts";
+import { sharpLayer } from "../src/packaging/sharp-layer.ts";
 import { bundlePage } from "../src/watch/bundle.ts";
 
 const DIST = "dist";
@@ -35,7 +36,7 @@ const metafiles = [await buildLibrary(), await buildCommands()];
 emitDeclarations();
 await writeHandlers();
 await writePage();
-copyLayer();
+await copyLayer();
 for (const file of ["LICENSE", "CHANGELOG.md", "samples/cat.jpg", "src/packaging/credentials.mjs"]) {
   cpSync(file, path.join(DIST, file), { recursive: true });
 }
@@ -152,15 +153,17 @@ async function writeHandlers(): Promise<void> {
   }
 }
 
-/** Copies the layer for arm64, and the lockfile that one for x86_64 is installed by. */
-function copyLayer(): void {
+/** Copies what is in the layer for arm64, the page that lists its licences, and the lockfile that one for x86_64 is installed by. */
+async function copyLayer(): Promise<void> {
   const from = "layers/sharp";
   const to = path.join(DIST, from);
-  // npm leaves out of a package whatever is called node_modules.
-  cpSync(path.join(from, "node_modules"), path.join(to, "modules"), {
-    recursive: true,
-    filter: (file) => ![".bin", ".package-lock.json"].includes(path.basename(file)),
-  });
+  const files = Object.keys(await sharpLayer().assets).map((file) =>
+    file.replace("nodejs/node_modules/", ""),
+  );
+  for (const file of [...files, "@img/sharp-libvips-linux-arm64/README.md"]) {
+    // npm leaves out of a package whatever is called node_modules.
+    cpSync(path.join(from, "node_modules", file), path.join(to, "modules", file));
+  }
   for (const file of ["package.json", "package-lock.json"])
     cpSync(path.join(from, file), path.join(to, file));
 }
