@@ -51,6 +51,7 @@ describe("what a reader gets", () => {
 
 /** Commands of the Pulumi CLI that the pages use, with their options. */
 const PULUMI: Record<string, string[]> = {
+  new: [],
   login: ["--local"],
   up: ["--refresh", "--stack"],
   preview: ["--refresh", "--diff", "--stack"],

@@ -5,9 +5,9 @@
 
 /** What one image may cost. Both follow from the function's settings, not from the image. */
 export interface Limits {
-  /** Most pixels that may be decoded, summed over all pages of an animated or multi-page image. */
+  /** Maximum of pixels that may be decoded, summed over all pages of an animated or multi-page image. */
   readonly pixels: number;
-  /** Most seconds that the work on this image may take. */
+  /** Maximum of seconds that the work on this image may take. */
   readonly seconds: number;
 }
 
