@@ -214,8 +214,8 @@ export class LiveSource implements Source {
           countMessages(access.sqs, deadLetterQueue),
         ]);
         this.#model.measure(name, {
-          waiting: own.visible,
-          inFlight: own.hidden,
+          visible: own.visible + own.delayed,
+          hidden: own.hidden,
           dead: dead.visible + dead.hidden,
         });
       }),

@@ -70,8 +70,10 @@ interface Tally {
 
 /** What two queues say of themselves. */
 export interface Depth {
-  readonly waiting: number;
-  readonly inFlight: number;
+  readonly visible: number;
+  /** With a function, or waiting for the next try. */
+  readonly hidden: number;
+  /** In the dead-letter queue. */
   readonly dead: number;
 }
 
@@ -191,11 +193,10 @@ export class Model {
       const now = this.#second ? this.#second.second * 1000 : last;
       const [oldest] = waiting;
       const quiet = now - last > QUIET_MS;
-      const either = (own: number, said: number | undefined) =>
-        said === undefined ? own : quiet ? said : Math.max(own, said);
+      const said = depth && (quiet ? Math.max(0, depth.visible + depth.hidden - inFlight) : depth.visible);
       const counts = {
-        waiting: either(waiting.size, depth?.waiting),
-        inFlight: either(inFlight, depth?.inFlight),
+        waiting: said === undefined ? waiting.size : quiet ? said : Math.max(waiting.size, said),
+        inFlight,
         oldest: oldest ? Math.max(0, Math.round((now - oldest.since) / 1000)) : 0,
         ...{ done, rejected, dead: depth?.dead ?? 0 },
       };

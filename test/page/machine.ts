@@ -1,7 +1,8 @@
-import { spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import path from "node:path";
+import type { Readable } from "node:stream";
 import { Events } from "local-aws";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { wiringOf } from "../../src/cli/watch.ts";
@@ -48,18 +49,35 @@ export async function withDev<T>(
   folder: string,
   use: (open: Watched["open"]) => Promise<T>,
 ): Promise<T> {
-  await using undo = new AsyncDisposableStack();
   const port = await freePort();
-  const child = spawn(
-    process.execPath,
-    [path.join(project, "src/cli/dev.ts"), "--port", `${port}`, "--folder", path.join(folder, "state")],
-    { stdio: ["ignore", "pipe", "pipe"] },
-  );
-  const ended = once(child, "exit");
-  undo.defer(async () => {
-    child.kill("SIGTERM");
+  const args = ["--port", `${port}`, "--folder", path.join(folder, "state")];
+  const [result] = await withCommand([path.join(project, "src/cli/dev.ts"), ...args], use, project);
+  return result;
+}
+
+/** Runs a command that prints the page's address, until the test is done with it. @returns its exit code, too */
+export async function withCommand<T>(
+  command: readonly string[],
+  use: (open: Watched["open"]) => Promise<T>,
+  cwd = process.cwd(),
+): Promise<[result: T, exitCode: number | null]> {
+  const child = spawn(process.execPath, command, { cwd, stdio: ["ignore", "pipe", "pipe"] });
+  const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
+  try {
+    const result = await opened(child, use);
+    child.kill("SIGINT");
+    return [result, await ended];
+  } finally {
+    child.kill("SIGINT");
     await ended;
-  });
+  }
+}
+
+async function opened<T>(
+  child: ChildProcessByStdio<null, Readable, Readable>,
+  use: (open: Watched["open"]) => Promise<T>,
+): Promise<T> {
+  await using undo = new AsyncDisposableStack();
   let said = "";
   const address = await new Promise<string>((resolve, reject) => {
     for (const stream of [child.stdout, child.stderr]) {
@@ -69,7 +87,7 @@ export async function withDev<T>(
         if (found !== undefined) resolve(found);
       });
     }
-    child.once("exit", () => reject(new Error(`npm run dev ended: ${said}`)));
+    child.once("exit", () => reject(new Error(`The command ended: ${said}`)));
   });
   const browser = await launch();
   undo.defer(() => browser.close());

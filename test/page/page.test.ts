@@ -6,7 +6,7 @@ import type { Locator, Page } from "playwright-core";
 import sharp from "sharp";
 import { withFolder } from "../support/machine.ts";
 import { projectIn } from "../support/project.ts";
-import { drop, type Watched, withDev, withWatched } from "./machine.ts";
+import { drop, type Watched, withCommand, withDev, withWatched } from "./machine.ts";
 
 /** A picture whose quarters have a colour each, so that a turn shows. */
 async function quarters(): Promise<Buffer> {
@@ -129,6 +129,33 @@ describe("the watch page of a machine", function () {
         await page.getByText("0 dead letters", { exact: true }).waitFor();
         expect(complaints).to.deep.equal([]);
       });
+    });
+  });
+});
+
+describe("npm start -- --watch", function () {
+  this.timeout(120_000);
+
+  it("shows a run, and keeps the machine for whoever watches it until Ctrl-C", async () => {
+    await withFolder(async (folder) => {
+      await writeFile(path.join(folder, "quarters.png"), await quarters());
+      await writeFile(path.join(folder, "notes.txt"), "words");
+      const args = ["--watch", "--out", path.join(folder, "out"), folder];
+      const [, exitCode] = await withCommand([path.resolve("src/cli/start.ts"), ...args], async (open) => {
+        const { page, complaints } = await open();
+        await page.locator(".frame img").nth(1).waitFor();
+        // The run takes dead letters out itself; their reason stays.
+        await page.locator(".tag.dead", { hasText: "Taken out: The file is text" }).nth(1).waitFor();
+        // It is over, and a person may go on.
+        await page.getByRole("button", { name: "Put images in…" }).waitFor();
+        await drop(page, { "another.png": await quarters() });
+        await page
+          .locator(".tile", { hasText: "another.png" })
+          .getByText("clockwise, counter-clockwise: done")
+          .waitFor();
+        expect(complaints).to.deep.equal([]);
+      });
+      expect(exitCode).to.equal(1);
     });
   });
 });

@@ -159,6 +159,16 @@ describe("the stories that the watch page tells", () => {
     expect(only(only(model.images).legs).reason).to.include("x is undefined");
   });
 
+  it("count what waits for its next try as waiting, and what was there before the watch, as the queues say", () => {
+    const model = modelAfter([worker("grey")], ...PUT, ...begun("grey"), ended("grey", true));
+    model.measure("grey", { visible: 0, hidden: 1, dead: 0 });
+    expect(model.counts.workers.grey).to.include({ waiting: 1, inFlight: 0, dead: 0 });
+    model.changes(60_000);
+    expect(model.counts.workers.grey).to.include({ waiting: 1, inFlight: 0, oldest: 59 });
+    model.measure("grey", { visible: 7, hidden: 1, dead: 3 });
+    expect(model.counts.workers.grey).to.include({ waiting: 8, inFlight: 0, dead: 3 });
+  });
+
   it("count nothing twice that comes twice", () => {
     const result = { bucket: "results", key: "clockwise/cat.jpg", versionId: "r1", size: 12 };
     const once: Happening[] = [
