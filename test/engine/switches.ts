@@ -41,7 +41,7 @@ const ENCRYPTED = [
 ];
 
 /**
- * One or more switches for each setting of a stack. A batch's time follows from memory and batch size, the time that messages
+ * One or more switches for each setting of a stack. A batch's size and time follow from memory, the time that messages
  * are hidden from that, and when they are late from this.
  */
 export const SWITCHES: readonly Switch[] = [
@@ -64,7 +64,7 @@ export const SWITCHES: readonly Switch[] = [
   {
     setting: "workers.memorySize",
     to: { workers: { memorySize: 10_240 } },
-    does: { update: ["Function", "Queue", "MetricAlarm"] },
+    does: { update: ["EventSourceMapping", "Function", "Queue", "MetricAlarm"] },
   },
   {
     setting: "workers.timeout",
@@ -75,6 +75,11 @@ export const SWITCHES: readonly Switch[] = [
     setting: "workers.batchSize",
     to: { workers: { batchSize: 4 } },
     does: { update: ["EventSourceMapping", "Function", "Queue", "MetricAlarm"] },
+  },
+  {
+    setting: "workers.pipelineDepth",
+    to: { workers: { pipelineDepth: 1 } },
+    does: { update: ["Function"] },
   },
   {
     setting: "workers.maximumBatchingWindowInSeconds",
