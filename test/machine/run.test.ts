@@ -42,16 +42,18 @@ describe("a run with many images", () => {
       };
       const waiting: string[] = [];
       let max = 0;
-      let tell: (event: object) => void = () => {};
+      const listeners: ((event: object) => void)[] = [];
       const take = (count: number) => {
-        for (const key of waiting.splice(0, count)) tell({ bucket: "results", key: `grey/${key}` });
+        for (const key of waiting.splice(0, count)) {
+          for (const tell of listeners) tell({ bucket: "results", key: `grey/${key}` });
+        }
         return [];
       };
       const machine = {
         workers: [{ name: "grey", function: "grey-1", prefix: "grey", source: "source", results: "results" }],
         events: {
-          on: (_kind: string, listener: typeof tell) => {
-            tell = listener;
+          on: (_kind: string, listener: (event: object) => void) => {
+            listeners.push(listener);
             return () => {};
           },
         },

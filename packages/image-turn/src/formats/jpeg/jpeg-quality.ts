@@ -38,13 +38,24 @@ const bases = [
  * @param colour Those of the second component, where there is one.
  */
 export function quantisation(brightness: readonly number[], colour?: readonly number[]): Quantisation {
+  const name = [brightness, colour].join(";");
+  const known = found.get(name) ?? nearest(brightness, colour);
+  if (found.size >= MAX_FOUND) found.clear();
+  found.set(name, known);
+  return known;
+}
+
+/** What was found for tables before: a camera's or a program's images all have the same few. */
+const found = new Map<string, Quantisation>();
+const MAX_FOUND = 100;
+
+function nearest(brightness: readonly number[], colour: readonly number[] | undefined): Quantisation {
   let nearest: Quantisation = { quality: 90, table: 0 };
   let min = Number.POSITIVE_INFINITY;
   for (const base of bases) {
     for (let quality = 1; quality <= 100; quality += 1) {
-      const far =
-        distance(brightness, base.brightness, quality) +
-        (colour === undefined ? 0 : distance(colour, base.colour, quality));
+      let far = distance(brightness, base.brightness, quality, min);
+      if (colour !== undefined && far < min) far += distance(colour, base.colour, quality, min - far);
       if (far < min) {
         min = far;
         nearest = { quality, table: base.table };
@@ -54,11 +65,15 @@ export function quantisation(brightness: readonly number[], colour?: readonly nu
   return nearest;
 }
 
-/** How far a table is from a base table at a quality: squares of the steps' ratios, slow waves weighing most. */
-function distance(steps: readonly number[], base: readonly number[], quality: number): number {
+/**
+ * How far a table is from a base table at a quality: squares of the steps' ratios, slow waves weighing most. What is no
+ * nearer than `min` is not followed to its end.
+ */
+function distance(steps: readonly number[], base: readonly number[], quality: number, min: number): number {
   const scale = quality < 50 ? 5000 / quality : 200 - 2 * quality;
   let sum = 0;
-  for (const [index, step] of steps.entries()) {
+  for (let index = 0; index < steps.length && sum < min; index += 1) {
+    const step = steps[index] as number;
     const scaled = Math.min(255, Math.max(1, Math.floor(((base[index] as number) * scale + 50) / 100)));
     sum += Math.log(Math.max(1, step) / scaled) ** 2 / (1 + index / 8);
   }
