@@ -86,7 +86,7 @@ module.exports = {
     only(
       "watch-shows",
       `${SRC}watch/`,
-      "^(src/(watch/|packaging/root|machine/failures|operations/(dead-letters|queue)|delivery/envelope|image-filter)|packages/local-aws/src/index\\.ts)",
+      "^(src/(watch/|packaging/root|machine/failures|operations/(dead-letters|queue)|delivery/envelope|image-filter|aws-package)|packages/local-aws/src/index\\.ts)",
       "It shows what others do, and does nothing by itself but what a person asks for.",
     ),
     only(

@@ -1,21 +1,12 @@
+import { type Client, load, made, packageNamed } from "../aws-package.ts";
 import type { AssumptionName, Assumptions } from "./assumptions.ts";
 import { sum } from "./format.ts";
 import type { durations } from "./model/durations.ts";
 import type { Plan } from "./plan.ts";
 import { QUOTAS } from "./raisable-limits.ts";
 
-/** The part of an SDK client that is used. */
-interface Client {
-  send(command: unknown): Promise<unknown>;
-}
-
-/** Loads an SDK; replaced in tests. */
-export type Loader = (name: string) => Promise<Record<string, new (input: object) => unknown>>;
-
 /** Packages that are needed to ask AWS, and for nothing else. */
 const PACKAGES = ["@aws-sdk/client-service-quotas", "@aws-sdk/client-lambda", "@aws-sdk/client-cloudwatch"];
-
-const load: Loader = (name) => import(name) as ReturnType<Loader>;
 
 /**
  * The account's own quotas, read with the credentials that are there.
@@ -23,8 +14,8 @@ const load: Loader = (name) => import(name) as ReturnType<Loader>;
  * @throws Error in a sentence where a package is not installed or AWS refuses
  */
 export async function liveAssumptions(region: string, loader = load): Promise<Partial<Assumptions>> {
-  const quotas = await packageNamed(loader, "@aws-sdk/client-service-quotas");
-  const lambda = await packageNamed(loader, "@aws-sdk/client-lambda");
+  const quotas = await packageNamed(loader, "@aws-sdk/client-service-quotas", PACKAGES);
+  const lambda = await packageNamed(loader, "@aws-sdk/client-lambda", PACKAGES);
   const client = made<Client>(quotas, "ServiceQuotasClient", { region });
   const found: Partial<Record<AssumptionName, number>> = {};
   for (const [name, { service, code }] of Object.entries(QUOTAS)) {
@@ -63,7 +54,7 @@ export async function liveDurations(
   now: Date,
   loader = load,
 ): Promise<ReadonlyMap<string, Measured>> {
-  const cloudwatch = await packageNamed(loader, "@aws-sdk/client-cloudwatch");
+  const cloudwatch = await packageNamed(loader, "@aws-sdk/client-cloudwatch", PACKAGES);
   const client = made<Client>(cloudwatch, "CloudWatchClient", { region });
   const durations = new Map<string, Measured>();
   for (const { name, dimensions } of workers) {
@@ -105,22 +96,6 @@ export function asMeasured(
     requestSeconds: (worker, assumed) =>
       measured.get(worker.name)?.requests ?? model.requestSeconds(worker, assumed),
   };
-}
-
-async function packageNamed(loader: Loader, name: string): ReturnType<Loader> {
-  try {
-    return await loader(name);
-  } catch {
-    throw new Error(
-      `${name} is not installed, and is needed to ask AWS: run "npm install --no-save ${PACKAGES.join(" ")}".`,
-    );
-  }
-}
-
-function made<T>(library: Awaited<ReturnType<Loader>>, name: string, input: object): T {
-  const Class = library[name];
-  if (!Class) throw new Error(`There is no ${name} in the package that was loaded.`);
-  return new Class(input) as T;
 }
 
 async function asked<T>(client: Client, command: unknown, what: string): Promise<T> {

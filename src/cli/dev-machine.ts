@@ -8,7 +8,7 @@ import { countMessages } from "../operations/queue.ts";
 import { ROOT } from "../packaging/root.ts";
 import { type Happening, tellHappenings } from "../watch/happenings.ts";
 import { endWith } from "./arguments.ts";
-import { type FromMachine, wiringOf } from "./watch.ts";
+import { type FromMachine, wiringOf } from "./watch-page.ts";
 import { LARGE_IMAGE_SECONDS, near, PROJECT } from "./words.ts";
 
 /**

@@ -7,7 +7,7 @@ import { SQSClient } from "@aws-sdk/client-sqs";
 import { LiveSource } from "../watch/live.ts";
 import { serveWatch } from "../watch/server.ts";
 import { HELP_OPTION, numberOption, runCommand } from "./arguments.ts";
-import { type FromMachine, openInBrowser } from "./watch.ts";
+import { type FromMachine, openInBrowser } from "./watch-page.ts";
 import { fromHere, PROJECT } from "./words.ts";
 
 const USAGE = `Usage: npm run dev -- [--open] [--port PORT] [--stack NAME] [--folder DIR] [--strict]

@@ -12,6 +12,7 @@ In the folder of a Pulumi program that uses image-machine:
   start         runs the machine on this computer: puts files through it and keeps what comes back
   dev           keeps it running, and starts it anew when the program or a handler changes
   capacity      by when a load is processed, what it costs, and what would have to be raised
+  watch         shows a stack at work, on a page on this computer
   smoke         sends one image through a stack, and judges what comes back
   reconcile     accounts for every image, and mends what is missing
   dead-letters  shows what was rejected and why, sends it again or drops it

@@ -46,6 +46,8 @@ export interface Operator extends Disposable {
   readonly workers: readonly string[];
   readonly s3: S3Client;
   readonly sqs: SQSClient;
+  /** Config of these clients, for others. */
+  readonly client: { readonly profile?: string; readonly region?: string };
   /** Region of the stack; undefined where its outputs do not say so. */
   readonly region: string | undefined;
   /** True of a machine on this computer. */
@@ -80,6 +82,7 @@ export async function openOperator(
     workers: worker === undefined ? Object.keys(stack.workers) : [worker],
     s3,
     sqs,
+    client,
     region,
     local: stack.topic?.split(":")[4] === ACCOUNT_ID,
     logs: logsBeside(file),

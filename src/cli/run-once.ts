@@ -11,7 +11,7 @@ import type { Outcome } from "../machine/tally.ts";
 import { permissionLines } from "./permissions.ts";
 import { progressDisplay } from "./progress.ts";
 import { logIn, printSummary } from "./summary.ts";
-import { watchRun } from "./watch.ts";
+import { watchRun } from "./watch-page.ts";
 import { LARGE_IMAGE_SECONDS, near, PROJECT } from "./words.ts";
 
 export interface RunOptions {

@@ -1,87 +1,89 @@
-import { spawn } from "node:child_process";
 import { once } from "node:events";
-import type { Events } from "local-aws";
-import type { Machine } from "../machine/machine.ts";
-import { readStackConfig } from "../machine/stack-config.ts";
-import type { WorkerOutputs } from "../stack-outputs.ts";
-import { type Happening, tellHappenings } from "../watch/happenings.ts";
-import { LiveSource } from "../watch/live.ts";
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { S3Client } from "@aws-sdk/client-s3";
+import { SQSClient } from "@aws-sdk/client-sqs";
+import { UsageError } from "../machine/inputs.ts";
+import { countMessages } from "../operations/queue.ts";
+import { reached } from "../operations/stack.ts";
+import type { StackOutputs } from "../stack-outputs.ts";
+import { Budget } from "../watch/budget.ts";
+import { cloudWatch, type DeployedWiring } from "../watch/cloudwatch.ts";
+import { type Clients, DeployedSource, REQUESTS_PER_SECOND } from "../watch/deployed.ts";
 import { serveWatch } from "../watch/server.ts";
-import type { Wiring } from "../watch/wiring.ts";
-import { PROJECT } from "./words.ts";
+import { lastPart } from "../watch/wiring.ts";
+import { HELP_OPTION, runCommand } from "./arguments.ts";
+import { openOperator, STACK_OPTIONS, STACK_USAGE } from "./operator.ts";
+import { openInBrowser } from "./watch-page.ts";
 
-/** What the process of `npm run dev` that the machine is in tells the one that keeps it, one of these at a time. */
-export interface FromMachine {
-  /** What it has said already, for the next one not to say it again. */
-  readonly told?: string;
-  readonly happenings?: readonly Happening[];
-  /** It runs, and can be asked. */
-  readonly running?: {
-    readonly wiring: Wiring;
-    readonly endpoint: string;
-    readonly region: string;
-    readonly administrator: Machine["administrator"];
-  };
-  /** Why it does not run. */
-  readonly refused?: string;
-}
+const USAGE = `Usage: npm run watch -- [--stack NAME] [--open] [OPTION]...
 
-/** What the watch page draws of a machine, in JSON. */
-export function wiringOf({ workers, fanOuts, outputs }: Machine, stack: string): Wiring {
-  // What a kind of worker adds is in the stack's outputs alone.
-  const exported = Object.values(outputs).flatMap((output) =>
-    typeof output === "object" && output !== null ? (Object.values(output) as Partial<WorkerOutputs>[]) : [],
+Serves a page on this computer that shows a stack at work: what waits in each queue, what
+functions log of each image, what is in the dead-letter queues. It changes nothing, and
+asks AWS ${REQUESTS_PER_SECOND} times a second at most, while somebody looks.
+
+  --open              opens the page in the browser
+${STACK_USAGE}
+  --help              prints this`;
+
+const OPTIONS = { ...STACK_OPTIONS, open: { type: "boolean", default: false }, ...HELP_OPTION } as const;
+
+await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
+  using operator = await openOperator(values);
+  const { stack, region, local, logs, client } = operator;
+  const wiring = wiringOf(
+    stack,
+    values.stack ?? lastPart(stack.topic),
+    local ? "on this computer" : `in ${region}`,
   );
+  const [first] = wiring.workers;
+  if (first) await reached(`The queue of ${first.name}`, countMessages(operator.sqs, first.queue));
+  // Each try is a request, of which there are only so many.
+  const config = { ...client, maxAttempts: 1 };
+  if (!local) await cloudWatch(config).catch((error) => Promise.reject(new UsageError(error.message)));
+  const connect = (): Clients => ({
+    s3: new S3Client(config),
+    sqs: new SQSClient(config),
+    ...(local ? { logs: logsIn(logs) } : onAws(config)),
+  });
+  const budget = new Budget(REQUESTS_PER_SECOND, (milliseconds) => setTimeout(milliseconds));
+  const page = await serveWatch(new DeployedSource({ wiring, connect, budget }));
+  console.log(`Watch it at ${page.address}\nCtrl-C ends it.`);
+  if (values.open) openInBrowser(page.address);
+  await Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
+  await page.close();
+  return 0;
+});
+
+function wiringOf(stack: StackOutputs, title: string, place: string): DeployedWiring {
+  const { sourceBucket: source, resultsBucket: results, topic } = stack;
+  const workers = Object.entries(stack.workers).map(([name, worker]) => {
+    return { ...worker, name, fanOut: lastPart(topic), source, results };
+  });
+  return { title, place, workers, fanOuts: [{ source, results, topic }] };
+}
+
+function onAws(config: object): Pick<Clients, "logs" | "metrics"> {
+  const asked = cloudWatch(config);
   return {
-    title: `${readStackConfig(PROJECT, stack).project}/${stack}`,
-    place: "on this computer",
-    workers: workers.map((worker) => {
-      const angle = exported.find((each) => each?.queue === worker.queue)?.angle;
-      return angle === undefined ? worker : { ...worker, angle };
-    }),
-    fanOuts: fanOuts.map(({ source, results, topic }) => ({ source, results, topic })),
+    logs: async (...question) => (await asked).logs(...question),
+    metrics: async (...question) => (await asked).metrics(...question),
   };
 }
 
-/** A run that is shown on a page. */
-export interface WatchedRun {
-  /** Shows a machine; only the run does something to it. */
-  begin(machine: Machine, stack: string): void;
-  /** Lets a person do something to it, too, until they have seen enough. */
-  over(): Promise<void>;
-}
-
-/** Serves a page of what happens, and prints its address. */
-export async function watchRun(events: Events, undo: AsyncDisposableStack): Promise<WatchedRun> {
-  const source = new LiveSource();
-  source.hold(true);
-  undo.defer(tellHappenings(events, PROJECT, (happening) => source.take(happening)));
-  const page = await serveWatch(source);
-  undo.defer(() => page.close());
-  console.log(`Watch it at ${page.address}`);
-  return {
-    begin(machine, stack) {
-      source.begin(wiringOf(machine, stack), machine);
-      source.become({ state: "running" });
-    },
-    async over() {
-      source.hold(false);
-      console.log(`The machine stays for whoever watches it, until Ctrl-C: ${page.address}`);
-      await once(process, "SIGINT");
-    },
+/** Reads on in the logs of the machine on this computer, which are files. */
+function logsIn(folder: string | undefined): Clients["logs"] {
+  return async (worker, from) => {
+    const file = folder && path.join(folder, `${worker.function}.log`);
+    const log = file ? await readFile(file, "utf8").catch(() => "") : "";
+    const lines = log.split("\n").map((line) => ({ time: timeOf(line), line }));
+    return { lines: lines.filter(({ time }) => time >= from) };
   };
 }
 
-/** Opens an address in the browser, if there is one; whoever asked has the address all the same. */
-export function openInBrowser(address: string): void {
-  const [command, ...args] =
-    process.platform === "darwin"
-      ? ["open", address]
-      : process.platform === "win32"
-        ? ["rundll32", "url.dll,FileProtocolHandler", address]
-        : ["xdg-open", address];
-  if (command === undefined) return;
-  const child = spawn(command, args, { stdio: "ignore", detached: true });
-  child.once("error", () => console.error("There is no browser to open here; the address is above."));
-  child.unref();
+/** When a line was logged; 0 for one that does not say so. */
+function timeOf(line: string): number {
+  const [, time = ""] = /"timestamp":"([^"]+)"/.exec(line) ?? [];
+  return Date.parse(time) || 0;
 }

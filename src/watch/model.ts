@@ -346,7 +346,7 @@ export class Model {
       if (this.#second) this.#second.in++;
       this.#step(image, { time, what: "uploaded", text: `Uploaded to ${bucket}: ${bytes(size)}.` });
       this.#takeDecision(image, `s3:PutObject ${bucket}/${key}`);
-    } else {
+    } else if (told.created !== undefined) {
       const text = `Uploaded to ${bucket}, before this watch began.`;
       this.#step(image, { time: image.time, what: "uploaded", text });
     }

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { expect } from "chai";
-import { type Loader, liveAssumptions, liveDurations } from "../../src/capacity/live.ts";
+import type { Loader } from "../../src/aws-package.ts";
+import { liveAssumptions, liveDurations } from "../../src/capacity/live.ts";
 import { planWith } from "./support.ts";
 
 describe("what AWS is asked", () => {

@@ -5,7 +5,7 @@ import path from "node:path";
 import type { Readable } from "node:stream";
 import { Events } from "local-aws";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import { wiringOf } from "../../src/cli/watch.ts";
+import { wiringOf } from "../../src/cli/watch-page.ts";
 import { type Machine, startMachine } from "../../src/machine/machine.ts";
 import { tellHappenings } from "../../src/watch/happenings.ts";
 import { LiveSource } from "../../src/watch/live.ts";

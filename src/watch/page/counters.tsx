@@ -44,7 +44,7 @@ function countersOf(counts: Counts): Counter[] {
   const rejected = sum((worker) => worker.rejected);
   const oldest = Math.max(0, ...workers.map((worker) => worker.oldest ?? 0));
   return [
-    { name: "Images in", value: count(counts.in ?? 0), of: (second) => second.in },
+    { name: "Images in", value: counts.in === null ? "–" : count(counts.in), of: (second) => second.in },
     { name: "Waiting", value: count(sum(({ waiting }) => waiting)), of: ({ waiting }) => waiting },
     { name: "In flight", value: count(sum(({ inFlight }) => inFlight)), of: ({ inFlight }) => inFlight },
     { name: "Oldest waits", value: count(oldest), unit: "s", of: (second) => second.oldest },

@@ -155,7 +155,9 @@ function StatusLine({ known: { status }, connected }: { known: Known; connected:
     ? ["bad", "The connection is gone; the page tries again."]
     : state === "running"
       ? chaos === undefined
-        ? ["good", "running"]
+        ? message === undefined
+          ? ["good", "running"]
+          : ["busy", `running, ${message}`]
         : ["bad", `running, and things go wrong on purpose (seed ${chaos})`]
       : state === "starting"
         ? ["busy", "starting"]

@@ -1,0 +1,87 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import type { Events } from "local-aws";
+import type { Machine } from "../machine/machine.ts";
+import { readStackConfig } from "../machine/stack-config.ts";
+import type { WorkerOutputs } from "../stack-outputs.ts";
+import { type Happening, tellHappenings } from "../watch/happenings.ts";
+import { LiveSource } from "../watch/live.ts";
+import { serveWatch } from "../watch/server.ts";
+import type { Wiring } from "../watch/wiring.ts";
+import { PROJECT } from "./words.ts";
+
+/** What the process of `npm run dev` that the machine is in tells the one that keeps it, one of these at a time. */
+export interface FromMachine {
+  /** What it has said already, for the next one not to say it again. */
+  readonly told?: string;
+  readonly happenings?: readonly Happening[];
+  /** It runs, and can be asked. */
+  readonly running?: {
+    readonly wiring: Wiring;
+    readonly endpoint: string;
+    readonly region: string;
+    readonly administrator: Machine["administrator"];
+  };
+  /** Why it does not run. */
+  readonly refused?: string;
+}
+
+/** What the watch page draws of a machine, in JSON. */
+export function wiringOf({ workers, fanOuts, outputs }: Machine, stack: string): Wiring {
+  // What a kind of worker adds is in the stack's outputs alone.
+  const exported = Object.values(outputs).flatMap((output) =>
+    typeof output === "object" && output !== null ? (Object.values(output) as Partial<WorkerOutputs>[]) : [],
+  );
+  return {
+    title: `${readStackConfig(PROJECT, stack).project}/${stack}`,
+    place: "on this computer",
+    workers: workers.map((worker) => {
+      const angle = exported.find((each) => each?.queue === worker.queue)?.angle;
+      return angle === undefined ? worker : { ...worker, angle };
+    }),
+    fanOuts: fanOuts.map(({ source, results, topic }) => ({ source, results, topic })),
+  };
+}
+
+/** A run that is shown on a page. */
+export interface WatchedRun {
+  /** Shows a machine; only the run does something to it. */
+  begin(machine: Machine, stack: string): void;
+  /** Lets a person do something to it, too, until they have seen enough. */
+  over(): Promise<void>;
+}
+
+/** Serves a page of what happens, and prints its address. */
+export async function watchRun(events: Events, undo: AsyncDisposableStack): Promise<WatchedRun> {
+  const source = new LiveSource();
+  source.hold(true);
+  undo.defer(tellHappenings(events, PROJECT, (happening) => source.take(happening)));
+  const page = await serveWatch(source);
+  undo.defer(() => page.close());
+  console.log(`Watch it at ${page.address}`);
+  return {
+    begin(machine, stack) {
+      source.begin(wiringOf(machine, stack), machine);
+      source.become({ state: "running" });
+    },
+    async over() {
+      source.hold(false);
+      console.log(`The machine stays for whoever watches it, until Ctrl-C: ${page.address}`);
+      await once(process, "SIGINT");
+    },
+  };
+}
+
+/** Opens an address in the browser, if there is one; whoever asked has the address all the same. */
+export function openInBrowser(address: string): void {
+  const [command, ...args] =
+    process.platform === "darwin"
+      ? ["open", address]
+      : process.platform === "win32"
+        ? ["rundll32", "url.dll,FileProtocolHandler", address]
+        : ["xdg-open", address];
+  if (command === undefined) return;
+  const child = spawn(command, args, { stdio: "ignore", detached: true });
+  child.once("error", () => console.error("There is no browser to open here; the address is above."));
+  child.unref();
+}

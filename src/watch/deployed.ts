@@ -1,0 +1,331 @@
+import type { Readable } from "node:stream";
+import { GetObjectCommand, NoSuchKey, type S3Client } from "@aws-sdk/client-s3";
+import type { SQSClient } from "@aws-sdk/client-sqs";
+import { countMessages } from "../operations/queue.ts";
+import { type Budget, isThrottled } from "./budget.ts";
+import type { CloudWatch, DeployedWiring, DeployedWorker, LogPage, Metrics, Minutes } from "./cloudwatch.ts";
+import { happeningsIn } from "./log-lines.ts";
+import { Model } from "./model.ts";
+import type { Counts, Second, Snapshot, Status, Story, Tick, WorkerCounts } from "./protocol.ts";
+import type { Source, SourceFile } from "./source.ts";
+import { topologyOf } from "./wiring.ts";
+
+/** Requests to AWS in a second, at most. */
+export const REQUESTS_PER_SECOND = 2;
+
+/** Milliseconds between two looks at the same thing, where the budget lets it. Metrics of AWS are of whole minutes. */
+const EVERY_MS = { queues: 2000, logs: 4000, metrics: 60_000 } as const;
+/** Milliseconds for which what is refused is not asked again. */
+const REFUSED_MS = 60_000;
+const TICK_MS = 1000;
+/** Milliseconds of the past that logs and metrics are asked of at the beginning. */
+const PAST_MS = 10 * 60_000;
+/** Milliseconds by which lines of a log may come late. */
+const LATE_MS = 30_000;
+/** Pages of a log that are read before the newest lines go first. */
+const MAX_PAGES = 5;
+/** Milliseconds for which the value of a minute is taken for what is now: AWS publishes one after some minutes. */
+const RECENT_MS = 5 * 60_000;
+/** Lines that are remembered, so that none is taken twice. */
+const MAX_LINES = 20_000;
+/** Seconds of the past that are kept. */
+const MAX_SECONDS = 120;
+
+/** What a stack is asked with. It may be made anew, as credentials end. */
+export interface Clients {
+  readonly s3: S3Client;
+  readonly sqs: SQSClient;
+  /** Reads a worker's log. */
+  logs(worker: DeployedWorker, from: number, next: string | undefined): Promise<LogPage>;
+  /** Absent where there are none, on this computer. */
+  readonly metrics?: CloudWatch["metrics"];
+}
+
+/** A stack, and how it is asked. */
+export interface DeployedOptions {
+  readonly wiring: DeployedWiring;
+  /** Clients that do not try again by themselves, as each try is a request. */
+  readonly connect: () => Clients;
+  readonly budget: Budget;
+  /** Milliseconds since 1970. @default Date.now */
+  readonly now?: () => number;
+}
+
+/** One thing to be asked again and again. */
+interface Question {
+  readonly every: number;
+  /** When it is to be asked next, in milliseconds since 1970. */
+  due: number;
+  readonly ask: (clients: Clients) => Promise<void>;
+}
+
+/**
+ * A stack on AWS, seen from outside and never changed: what queues, logs and metrics say. A log does not name what waits, and AWS's numbers
+ * are minutes old; so single images are seen once a function has dealt with them.
+ */
+export class DeployedSource implements Source {
+  readonly #options: DeployedOptions;
+  readonly #model: Model;
+  readonly #now: () => number;
+  readonly #began: number;
+  readonly #questions: Question[];
+  readonly #watchers = new Set<(news: Snapshot | Tick) => void>();
+  readonly #history: Second[] = [];
+  #clients: Clients;
+  #metrics: Metrics | undefined;
+  #state: Status = { state: "starting" };
+  /** What these credentials may not ask, and how AWS says so. */
+  readonly #denied = new Map<Question, string>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: DeployedOptions) {
+    const { wiring, connect, now = Date.now } = options;
+    this.#options = options;
+    this.#now = now;
+    this.#began = now();
+    this.#clients = connect();
+    this.#model = new Model(wiring);
+    this.#questions = [
+      ...wiring.workers.flatMap((worker) => [
+        this.#queuesOf(worker),
+        this.#deadOf(worker),
+        this.#logOf(worker),
+      ]),
+      ...(this.#clients.metrics ? [this.#metricsQuestion()] : []),
+    ];
+  }
+
+  snapshot(): Snapshot {
+    const none = { upload: false, burst: false, redrive: false, drop: false, chaos: false };
+    return {
+      ...{ kind: "snapshot", time: this.#now(), status: this.#status, abilities: none },
+      ...{ topology: topologyOf(this.#options.wiring), counts: this.#counts(), history: this.#history },
+      images: this.#model.images,
+    };
+  }
+
+  /** Asks as long as somebody watches, and nothing otherwise. */
+  watch(tell: (news: Snapshot | Tick) => void): () => void {
+    this.#watchers.add(tell);
+    if (this.#watchers.size === 1) {
+      this.#model.settle();
+      this.#timer = setInterval(() => this.tick(), TICK_MS).unref();
+      this.tick();
+    }
+    return () => {
+      this.#watchers.delete(tell);
+      if (this.#watchers.size === 0) clearInterval(this.#timer);
+    };
+  }
+
+  async story(image: string): Promise<Story | undefined> {
+    return this.#model.story(image);
+  }
+
+  async open(image: string, worker: string | undefined): Promise<SourceFile | undefined> {
+    const object = this.#model.object(image, worker);
+    if (!object) return undefined;
+    const { bucket: Bucket, key: Key, versionId } = object;
+    const version = versionId && versionId !== "null" ? { VersionId: versionId } : {};
+    const get = () => this.#clients.s3.send(new GetObjectCommand({ Bucket, Key, ...version }));
+    try {
+      const { Body, ContentLength = 0, ETag = "" } = await this.#options.budget.spend(get, true);
+      return { key: Key, etag: `${versionId}${ETag}`, size: ContentLength, body: Body as Readable };
+    } catch (error) {
+      const { name } = error as Error;
+      if (error instanceof NoSuchKey || ["NoSuchVersion", "MethodNotAllowed"].includes(name))
+        return undefined;
+      if (!isDenied(error)) this.#failed(error);
+      throw error;
+    }
+  }
+
+  /** Asks what is due, and tells what is new. A clock calls it every second. */
+  tick(): void {
+    const now = this.#now();
+    for (const question of this.#questions) if (question.due <= now) this.#ask(question);
+    const counts = this.#counts();
+    const second = this.#record(Math.floor(now / 1000), counts);
+    const { images, flow } = this.#model.changes(now);
+    const tick: Tick = {
+      ...{ kind: "tick", time: now, status: this.#status, counts, flow, images },
+      ...(second && { second }),
+    };
+    for (const tell of this.#watchers) tell(tick);
+  }
+
+  #ask(question: Question): void {
+    question.due = Number.POSITIVE_INFINITY;
+    const asked = this.#options.budget.spend(() => question.ask(this.#clients));
+    asked.then(
+      () => {
+        this.#denied.delete(question);
+        // What asks for more at once has said so.
+        if (question.due === Number.POSITIVE_INFINITY) question.due = this.#now() + question.every;
+        this.#state = { state: "running" };
+      },
+      (error) => {
+        const denied = isDenied(error);
+        if (denied) this.#denied.set(question, (error as Error).message);
+        else this.#failed(error);
+        question.due = this.#now() + (denied ? REFUSED_MS : question.every);
+      },
+    );
+  }
+
+  /** Says what is the matter. Credentials that ended may have been renewed where they are from. */
+  #failed(error: unknown): void {
+    if (isThrottled(error)) return;
+    const { name, message } = error as Error;
+    this.#state = {
+      state: "stopped",
+      message: `AWS cannot be asked, the page tries again: ${message || name}`,
+    };
+    this.#clients = this.#options.connect();
+  }
+
+  get #status(): Status {
+    const [denied] = this.#denied.values();
+    if (this.#state.state === "stopped" || denied === undefined) return this.#state;
+    return {
+      state: "running",
+      message: `but not all is shown, as these credentials may not ask it: ${denied}`,
+    };
+  }
+
+  #queuesOf({ name, queue }: DeployedWorker): Question {
+    return this.#question(EVERY_MS.queues, async ({ sqs }) => {
+      const { visible, hidden, delayed } = await countMessages(sqs, queue);
+      this.#depth(name, { waiting: visible + delayed, inFlight: hidden });
+    });
+  }
+
+  #deadOf({ name, deadLetterQueue }: DeployedWorker): Question {
+    return this.#question(EVERY_MS.queues, async ({ sqs }) => {
+      const { visible, hidden } = await countMessages(sqs, deadLetterQueue);
+      this.#depth(name, { dead: visible + hidden });
+    });
+  }
+
+  readonly #depths = new Map<string, { waiting: number; inFlight: number; dead: number }>();
+
+  #depth(worker: string, part: Partial<{ waiting: number; inFlight: number; dead: number }>): void {
+    const depth = { waiting: 0, inFlight: 0, dead: 0, ...this.#depths.get(worker), ...part };
+    this.#depths.set(worker, depth);
+    this.#model.measure(worker, depth);
+  }
+
+  /** Reads on in a worker's log, a page at a time; where it is too far behind, with the newest lines. */
+  #logOf(worker: DeployedWorker): Question {
+    let from = this.#began - PAST_MS;
+    let next: string | undefined;
+    let pages = 0;
+    const taken = new Set<string>();
+    const question = this.#question(EVERY_MS.logs, async ({ logs }) => {
+      const began = this.#now();
+      const page = await logs(worker, from, next);
+      for (const each of page.lines) {
+        const id = `${each.time} ${each.line}`;
+        if (taken.has(id)) continue;
+        taken.add(id);
+        for (const happening of happeningsIn(worker, each)) this.#model.take(happening);
+      }
+      for (const oldest of taken) {
+        if (taken.size <= MAX_LINES) break;
+        taken.delete(oldest);
+      }
+      ({ next } = page);
+      pages = next === undefined ? 0 : pages + 1;
+      if (next !== undefined && pages < MAX_PAGES) question.due = began;
+      else {
+        next = undefined;
+        from = Math.max(from, began - LATE_MS);
+      }
+    });
+    return question;
+  }
+
+  #metricsQuestion(): Question {
+    return this.#question(EVERY_MS.metrics, async ({ metrics }) => {
+      const from = Math.max(this.#began - PAST_MS, this.#now() - 3 * 3600_000);
+      this.#metrics = await metrics?.(this.#options.wiring, from);
+    });
+  }
+
+  #question(every: number, ask: Question["ask"]): Question {
+    return { every, due: this.#began, ask };
+  }
+
+  #counts(): Counts {
+    const known = this.#model.counts;
+    const metrics = this.#metrics;
+    if (!metrics) return { ...known, in: null, workers: known.workers };
+    const [since, now] = [this.#began, this.#now()];
+    const workers = Object.entries(known.workers).map(([name, counts]): [string, WorkerCounts] => {
+      const own = metrics.workers[name];
+      if (!own) return [name, counts];
+      // Metrics come minutes after the log does, and the log may be too much to be read whole.
+      const done = Math.max(
+        counts.done ?? 0,
+        sumSince(own.processed, since) + sumSince(own.duplicate, since),
+      );
+      const rejected = Math.max(counts.rejected ?? 0, sumSince(own.rejected, since));
+      return [name, { ...counts, done, rejected, oldest: newest(own.oldest, now) }];
+    });
+    const done = Object.values(metrics.workers).reduce(
+      (all, { processed, duplicate, rejected }) =>
+        all + newest(processed, now) + newest(duplicate, now) + newest(rejected, now),
+      0,
+    );
+    return {
+      in: sumSince(metrics.published, since),
+      inPerSecond: newest(metrics.published, now) / 60,
+      donePerSecond: done / 60,
+      workers: Object.fromEntries(workers),
+    };
+  }
+
+  #last = 0;
+
+  /** Takes note of a second that is over. */
+  #record(second: number, { inPerSecond, donePerSecond, workers }: Counts): Second | undefined {
+    if (second === this.#last) return undefined;
+    this.#last = second;
+    const all = Object.values(workers);
+    const sum = (of: (counts: WorkerCounts) => number) => all.reduce((sums, each) => sums + of(each), 0);
+    const rejected = Object.values(this.#metrics?.workers ?? {}).reduce(
+      (sums, each) => sums + newest(each.rejected, this.#now()) / 60,
+      0,
+    );
+    const recorded: Second = {
+      ...{ second, in: inPerSecond, done: Math.max(0, donePerSecond - rejected), rejected },
+      waiting: sum(({ waiting }) => waiting),
+      inFlight: sum(({ inFlight }) => inFlight),
+      oldest: Math.max(0, ...all.map(({ oldest }) => oldest ?? 0)),
+    };
+    this.#history.push(recorded);
+    this.#history.splice(0, Math.max(0, this.#history.length - MAX_SECONDS));
+    return recorded;
+  }
+}
+
+/** Sum over the minutes that had not ended at a time. */
+function sumSince(minutes: Minutes, since: number): number {
+  let sum = 0;
+  for (const [time, value] of minutes) if (time + 60_000 > since) sum += value;
+  return sum;
+}
+
+/** The value of the last minute that there is one of; 0 where that is long ago, as what does not happen has no value. */
+function newest(minutes: Minutes, now: number): number {
+  const [time = 0, value = 0] = [...minutes].reduce(
+    (last, each) => (each[0] > last[0] ? each : last),
+    [0, 0],
+  );
+  return now - time <= RECENT_MS ? value : 0;
+}
+
+/** Whether it is this request alone that these credentials may not make. */
+function isDenied(error: unknown): boolean {
+  return /AccessDenied|NotAuthorized|Forbidden/i.test((error as Error).name);
+}
