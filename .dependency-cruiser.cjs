@@ -74,7 +74,7 @@ module.exports = {
     only(
       "capacity-reads-the-graph",
       `${SRC}capacity/`,
-      `^src/(capacity/|delivery/(carry|share|limits|queue|backoff)\\.ts|topology/(worker-settings|setting-types)\\.ts)`,
+      `^src/(capacity/|aws-package\\.ts|delivery/(carry|share|limits|queue|backoff)\\.ts|topology/(worker-settings|setting-types)\\.ts)`,
       "It computes from what the program registers, not from how the program is written.",
     ),
     only(
