@@ -5,7 +5,7 @@ import { countMessages } from "../operations/queue.ts";
 import { type Budget, isThrottled } from "./budget.ts";
 import type { CloudWatch, DeployedWiring, DeployedWorker, LogPage, Metrics, Minutes } from "./cloudwatch.ts";
 import { happeningsIn } from "./log-lines.ts";
-import { Model } from "./model.ts";
+import { type Depth, Model } from "./model.ts";
 import type { Counts, Second, Snapshot, Status, Story, Tick, WorkerCounts } from "./protocol.ts";
 import type { Source, SourceFile } from "./source.ts";
 import { topologyOf } from "./wiring.ts";
@@ -71,6 +71,8 @@ export class DeployedSource implements Source {
   readonly #questions: Question[];
   readonly #watchers = new Set<(news: Snapshot | Tick) => void>();
   readonly #history: Second[] = [];
+  /** What each worker's queues said last. */
+  readonly #depths = new Map<string, Depth>();
   #clients: Clients;
   #metrics: Metrics | undefined;
   #state: Status = { state: "starting" };
@@ -196,7 +198,7 @@ export class DeployedSource implements Source {
   #queuesOf({ name, queue }: DeployedWorker): Question {
     return this.#question(EVERY_MS.queues, async ({ sqs }) => {
       const { visible, hidden, delayed } = await countMessages(sqs, queue);
-      this.#depth(name, { waiting: visible + delayed, inFlight: hidden });
+      this.#depth(name, { visible: visible + delayed, hidden });
     });
   }
 
@@ -207,10 +209,8 @@ export class DeployedSource implements Source {
     });
   }
 
-  readonly #depths = new Map<string, { waiting: number; inFlight: number; dead: number }>();
-
-  #depth(worker: string, part: Partial<{ waiting: number; inFlight: number; dead: number }>): void {
-    const depth = { waiting: 0, inFlight: 0, dead: 0, ...this.#depths.get(worker), ...part };
+  #depth(worker: string, part: Partial<Depth>): void {
+    const depth = { visible: 0, hidden: 0, dead: 0, ...this.#depths.get(worker), ...part };
     this.#depths.set(worker, depth);
     this.#model.measure(worker, depth);
   }
@@ -258,10 +258,15 @@ export class DeployedSource implements Source {
 
   #counts(): Counts {
     const known = this.#model.counts;
+    const all = Object.entries(known.workers).map(([name, counts]): [string, WorkerCounts] => {
+      // What is hidden is with a function, or waits for its next try: seen from outside it is the same.
+      const { visible = 0, hidden = 0 } = this.#depths.get(name) ?? {};
+      return [name, { ...counts, waiting: visible, inFlight: hidden }];
+    });
     const metrics = this.#metrics;
-    if (!metrics) return { ...known, in: null, workers: known.workers };
+    if (!metrics) return { ...known, in: null, workers: Object.fromEntries(all) };
     const [since, now] = [this.#began, this.#now()];
-    const workers = Object.entries(known.workers).map(([name, counts]): [string, WorkerCounts] => {
+    const workers = all.map(([name, counts]): [string, WorkerCounts] => {
       const own = metrics.workers[name];
       if (!own) return [name, counts];
       // Metrics come minutes after the log does, and the log may be too much to be read whole.

@@ -47,7 +47,12 @@ function watching(stack: Stack) {
         async send(command: { input: { QueueUrl: string } }) {
           const queue = command.input.QueueUrl.split("/").at(-1) ?? "";
           const visible = stack.depths?.[queue] ?? 0;
-          return answer(queue, { Attributes: { ApproximateNumberOfMessages: String(visible) } });
+          return answer(queue, {
+            Attributes: {
+              ApproximateNumberOfMessages: String(visible),
+              ApproximateNumberOfMessagesNotVisible: "3",
+            },
+          });
         },
         // Whatever counts messages reads the time of the answer.
         config: {},
@@ -116,7 +121,7 @@ describe("the watch page of a deployed stack", () => {
   it("shows what queues hold", async () => {
     const { source, pass } = watching({ depths: { "clockwise-queue": 7, "clockwise-dead": 2 } });
     await pass(4);
-    expect(source.snapshot().counts.workers.clockwise).to.include({ waiting: 7, dead: 2 });
+    expect(source.snapshot().counts.workers.clockwise).to.include({ waiting: 7, inFlight: 3, dead: 5 });
     expect(source.snapshot().counts.in).to.equal(null);
   });
 
