@@ -65,6 +65,7 @@ describe("the watch page of a machine", function () {
       }
       await closeStory(page);
       await judgedByAxe(page);
+      await otherWays(page);
       await rejection(watched, page);
       await hostile(watched, page);
       await elsewhere(watched);
@@ -174,6 +175,31 @@ const MENDED = `{ body: source, contentType: "image/png" }`;
 async function counter(page: Page, name: string): Promise<string> {
   const value = page.locator(".counter", { has: page.getByText(name, { exact: true }) }).locator(".value");
   return (await value.textContent())?.trim() ?? "";
+}
+
+/** Pastes an image, and has a burst of small ones. */
+async function otherWays(page: Page): Promise<void> {
+  await page.evaluate(
+    async (base64) => {
+      const data = new DataTransfer();
+      const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+      data.items.add(new File([bytes], "pasted.png"));
+      document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true }));
+    },
+    (await quarters()).toString("base64"),
+  );
+  await page
+    .locator(".tile", { hasText: "pasted.png" })
+    .getByText("clockwise, counter-clockwise: done")
+    .waitFor();
+  await page.getByLabel("A burst of").fill("3");
+  await page.getByRole("button", { name: "Send small images" }).click();
+  await page
+    .locator(".tile", { hasText: "burst-1/3.png" })
+    .getByText("clockwise, counter-clockwise: done")
+    .waitFor();
+  expect(await page.locator(".tile").count()).to.equal(5);
+  expect(await counter(page, "Images in")).to.equal("5");
 }
 
 /** Drops what is no image, and finds the reason without having to look for it. */

@@ -377,7 +377,9 @@ function LaneStations({ lane, narrow, worker, gear, known, shown, onOpen, onReje
         style={{
           left: `${dead.x + dead.size / 2 + 8}px`,
           top: `${dead.y - 44}px`,
-          maxWidth: narrow ? "" : `${Math.min(250, results.x - 75 - dead.x - dead.size / 2)}px`,
+          maxWidth: narrow
+            ? ""
+            : `${Math.min(230, results.x - results.size / 2 - 14 - dead.x - dead.size / 2)}px`,
         }}
         title={worker.deadLetterQueue}
         onClick={() => onRejected(lane.worker)}
