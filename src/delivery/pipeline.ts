@@ -86,7 +86,6 @@ export class Hand {
     return (
       !this.#cleared &&
       others.length < this.#depth &&
-      !held.alone &&
       !others.some(({ alone, key }) => alone || key === held.key) &&
       this.#bytes() + held.bytes <= this.#limit
     );
