@@ -117,7 +117,7 @@ describe("a machine with buckets of somebody else's, in Pulumi's runtime", funct
     [
       "a second fan-out's notification",
       `${program(true)}new ImageFanOut("more", { source: { existing: "my-photos", notification: true } });\n`,
-      /^ImageFanOut "more": source\.existing is a bucket of which ImageFanOut "images" has the notifications.*says\.$/,
+      /^ImageFanOut "more": source\.existing is a bucket of which ImageFanOut "images" has the notifications.*what notificationToAdd says: .*set off\.$/,
     ],
   ] as const) {
     it(`refuses ${what} in preview, in a sentence and without a stack`, async () => {
