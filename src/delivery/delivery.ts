@@ -249,6 +249,7 @@ export class Delivery {
     const times = receives(message);
     // One that came before begins with a look at the source.
     const ahead = times > 1 || isKeyTooLong(this.#keyOf(source)) ? undefined : this.#readAhead(source, held);
+    if (!ahead) this.#hand.set(held, 0);
     try {
       const { newer, made } = await this.#turn(held, async () => {
         const share = this.#shares.next();
@@ -266,17 +267,19 @@ export class Delivery {
       }
       return {};
     } catch (error) {
-      return { failed: source, error };
+      return { failed: source, error: error ?? new Error("The processor failed without saying of what.") };
     }
   }
 
-  /** Begins to read a source before its turn. */
+  /** Begins to read a source before its turn, and no more of it than there is room for: an event need not be right. */
   #readAhead(source: CreatedObject, held: Held): Ahead<Read> {
-    const ahead = new Ahead(async (signal) => {
-      const read = await this.#read(source, signal);
+    const inTurn = this.#turns.free;
+    const read = async (signal: Signal, isAhead: boolean) => {
+      const read = await this.#read(source, signal, isAhead && !inTurn ? source.size : undefined);
       if (held.drop) this.#hand.set(held, read.bytes.length);
       return read;
-    }, isFinal);
+    };
+    const ahead = new Ahead(read, (error) => inTurn || isFinal(error));
     held.drop = () => {
       ahead.drop();
       this.#takeUp(held);
@@ -377,10 +380,10 @@ export class Delivery {
     return `${this.#worker.prefix}/${key}`;
   }
 
-  async #read(source: CreatedObject, signal: Signal): Promise<Read> {
+  async #read(source: CreatedObject, signal: Signal, room = this.#worker.byteLimit): Promise<Read> {
     const { s3, carry, byteLimit, now } = this.#worker;
     const started = now();
-    const read = await readSource(s3, source, byteLimit, signal, now);
+    const read = await readSource(s3, source, Math.min(room, byteLimit), signal, now);
     const tags = carry.includes("tags") ? await tagsOf(s3, source, signal, now) : [];
     return { ...read, tags, started, ms: now() - started };
   }
@@ -614,9 +617,9 @@ function isKeyTooLong(key: string): boolean {
   return Buffer.byteLength(key) > MAX_KEY_BYTES;
 }
 
-/** Whether what S3 said of a source stays so. */
+/** Whether what S3 said of a source that was read ahead stays so: there may be room for a larger one in its turn. */
 function isFinal(error: unknown): boolean {
-  return error instanceof SourceGone || error instanceof SourceRejected;
+  return error instanceof SourceGone || (error instanceof SourceRejected && error.code !== "too-large");
 }
 
 function receives(message: SQSRecord): number {

@@ -3,14 +3,24 @@ import { release, type Signal } from "./send.ts";
 /** Something that one at a time may have, in the order in which they ask for it. */
 export class Turns {
   #last: Promise<void> = Promise.resolve();
+  #taken = 0;
+
+  /** Whether a turn would come at once. */
+  get free(): boolean {
+    return this.#taken === 0;
+  }
 
   /** Queues up at once. @returns what ends the caller's turn, when it has come */
   async take(): Promise<() => void> {
     const before = this.#last;
     let end = () => {};
     this.#last = new Promise((resolve) => {
-      end = resolve;
+      end = () => {
+        this.#taken--;
+        resolve();
+      };
     });
+    this.#taken++;
     await before;
     return end;
   }
@@ -108,18 +118,18 @@ export class Hand {
 
 /**
  * Something that is read before its turn has come. Until then nothing of it counts: it has no deadline, and what fails is
- * read again in its turn, unless the answer is final.
+ * read again in its turn, unless the answer is final. That is so also where it fails in its turn, as tries before count as well.
  */
 export class Ahead<T> {
-  readonly #read: (signal: Signal) => Promise<T>;
+  readonly #read: (signal: Signal, isAhead: boolean) => Promise<T>;
   readonly #controller = new AbortController();
   #reading: Promise<T | undefined> | undefined;
   #begun = false;
 
-  constructor(read: (signal: Signal) => Promise<T>, isFinal: (error: unknown) => boolean) {
+  constructor(read: (signal: Signal, isAhead: boolean) => Promise<T>, isFinal: (error: unknown) => boolean) {
     this.#read = read;
-    this.#reading = read(() => this.#controller.signal).catch((error) => {
-      if (this.#begun || isFinal(error)) throw error;
+    this.#reading = read(() => this.#controller.signal, true).catch((error) => {
+      if (isFinal(error) || (this.#begun && this.#controller.signal.aborted)) throw error;
       return undefined;
     });
     this.#reading.catch(() => {});
@@ -140,7 +150,7 @@ export class Ahead<T> {
     const abort = () => this.#controller.abort(over.reason);
     over.addEventListener("abort", abort, { once: true });
     try {
-      return (await reading) ?? (await this.#read(signal));
+      return (await reading) ?? (await this.#read(signal, false));
     } finally {
       over.removeEventListener("abort", abort);
       release(over);

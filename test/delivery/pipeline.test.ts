@@ -290,6 +290,18 @@ describe("a batch", () => {
     expect(steps.begun).to.deep.equal(["get a", "get b", "work a", "get b", "work b"]);
   });
 
+  it("reads again in its turn what was tried in vain before, and fails when its turn has come", async () => {
+    const { deliver, upload, s3, steps } = bench({ get: (key) => (key === "b" ? 200 : 50) });
+    let failures = 0;
+    s3.before = (request) => {
+      if (request === "GET source/b" && ++failures === 1) throw s3Error("SlowDown", 503);
+    };
+
+    expect(await deliver([upload("a"), upload("b")])).to.deep.equal(done(2));
+
+    expect(steps.begun).to.deep.equal(["get a", "get b", "work a", "get b", "work b"]);
+  });
+
   it("takes for final what S3 says of a version that is gone, also ahead", async () => {
     const { deliver, upload, s3, steps, lines } = bench();
     s3.before = (request) => {
@@ -331,6 +343,39 @@ describe("a batch", () => {
     expect(s3.versions("results", "worker/c")).to.equal(1);
     // Its share was a third of half a minute.
     expect(time.now).to.be.within(10_000, 10_100);
+  });
+
+  it("does not wait for ever for an image whose result's key is too long, where another needs all of the memory", async () => {
+    const needy: ImageOperation = async (source, { pixels }) => {
+      if (pixels < 1000) throw new ImageRejected("too-many-pixels", "It has too many pixels.");
+      return { body: source, contentType: "image/test" };
+    };
+    const { deliver, upload, told } = bench({}, { operation: needy });
+
+    expect(await deliver([upload("a"), upload("x".repeat(1020)), upload("b")])).to.deep.equal(done(3));
+
+    expect(told.filter((each) => each === "reject")).to.have.length(1);
+  });
+
+  it("reads ahead no more than an event said that there is: what is larger is read in its turn", async () => {
+    const { deliver, s3, steps, keys } = bench({}, { depth: 10 });
+    const messages = keys(4).map((key) => {
+      s3.put("source", key, Buffer.from(key.padEnd(600)));
+      return sqsRecord({ Records: [s3Record(key, { size: 1 })] }, 1, key);
+    });
+
+    expect(await deliver(messages)).to.deep.equal(done(4));
+
+    expect(steps.begun.filter((each) => each.startsWith("work"))).to.have.length(4);
+  });
+
+  it("takes for a failure what is thrown without saying anything", async () => {
+    const { deliver, upload, s3 } = bench({}, { operation: () => Promise.reject() });
+
+    const [outcome] = await deliver([upload("a")]);
+
+    expect(outcome).to.not.equal(undefined);
+    expect(s3.versions("results", "worker/a")).to.equal(0);
   });
 
   describe("that may end its function", () => {
