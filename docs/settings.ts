@@ -8,6 +8,7 @@ import type { Declared, Setting } from "../src/topology/checks.ts";
 import { STACK } from "../src/topology/fan-out-settings.ts";
 
 const PAGE = path.join(import.meta.dirname, "settings.md");
+const COMPONENT = path.join(import.meta.dirname, "../component/settings.ts");
 const TYPES = path.join(import.meta.dirname, "../src/topology/setting-types.ts");
 
 /** Groups of settings, in the order of the page. */
@@ -110,7 +111,78 @@ function comment(indent: string, text: string): string {
   return [`${indent}/**`, ...lines.map((line) => `${indent} *${line}`), `${indent} */`].join("\n");
 }
 
+/** What settings are for programs in other languages, which have neither unions nor lists that cannot be changed. */
+export function componentTypes(): string {
+  const all = [...interfacesIn(STACK)];
+  const scaling = all.filter(([name]) => SCALINGS.includes(name));
+  const merged: Declared = {
+    about: `How fast the queue is emptied. ${scaling.map(([, { about }]) => about).join(" ")}`,
+    settings: Object.fromEntries(
+      scaling.flatMap(([, { settings }]) =>
+        Object.entries(settings).map(([key, setting]) => [
+          key,
+          { ...setting, isRequired: false, standard: "none, as it is of the other mode" },
+        ]),
+      ),
+    ),
+  };
+  return [
+    "// Written by `npm run docs` from the tables that settings are checked with: change those.",
+    'import type * as pulumi from "@pulumi/pulumi";',
+    "",
+    comment("", "When a kind of alarm rings."),
+    "export interface AlarmThreshold {",
+    `${comment("  ", "Whether there is this kind. Default: true.")}\n  enabled?: boolean;\n`,
+    `${comment("  ", "Beyond how much it rings. Default: as said of the kind.")}\n  threshold?: pulumi.Input<number>;`,
+    "}",
+    ...[...all.filter(([name]) => !SCALINGS.includes(name)), ["Scaling", merged] as const].map(
+      ([name, { about, settings }]) =>
+        [
+          "",
+          comment("", about),
+          `export interface ${name} {`,
+          Object.entries(settings)
+            .map(([key, setting]) => flatMember(key, setting))
+            .join("\n\n"),
+          "}",
+        ].join("\n"),
+    ),
+    "",
+  ].join("\n");
+}
+
+/** Interfaces of which one is given in place of the other. */
+const SCALINGS: readonly string[] = ["StandardScaling", "ProvisionedScaling"];
+
+function flatMember(name: string, { says, type, range, standard, isRequired }: Setting): string {
+  const inWords = type === "boolean" || /^[A-Z]\w+$/.test(type) ? "" : ` Range: ${range}.`;
+  const otherwise = isRequired ? "" : ` Default: ${standard}.`;
+  return `${comment("  ", `${says}${inWords}${otherwise}`)}\n  ${name}${isRequired ? "" : "?"}: ${flatType(name, type)};`;
+}
+
+/** The type that stands for another where there are no unions. */
+function flatType(name: string, type: string): string {
+  const known: [RegExp, string][] = [
+    [/\{ readonly threshold: /, "AlarmThreshold"],
+    [/Scaling\b/, "Scaling"],
+    [/^pulumi\.Input<string> \| aws\./, "pulumi.Input<string>"],
+    [/^"[^|]*"( \| "[^|]*")+ \| pulumi\.Input</, "pulumi.Input<string>"],
+    [/^("[^|]*"( \| |$))+$/, "string"],
+    [/^readonly \(("[^|]*"( \| |\)\[\]$))+/, "string[]"],
+    [/^string \| readonly string\[\]$/, "string[]"],
+    [/^(boolean|number|string|[A-Z]\w+|pulumi\.Input<(boolean|number|string)>)$/, type],
+    [/^pulumi\.Input<Record<string, pulumi\.Input<string>>>$/, type],
+  ];
+  const found = known.find(([pattern]) => pattern.test(type));
+  if (!found)
+    throw new Error(
+      `docs/settings.ts: ${name} is ${type}, which not every language has: say what it is there.`,
+    );
+  return found[1];
+}
+
 if (import.meta.main) {
+  writeFileSync(COMPONENT, componentTypes());
   writeFileSync(PAGE, settingsPage());
   writeFileSync(TYPES, settingTypes());
 }

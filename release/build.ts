@@ -10,6 +10,7 @@ import { type BuildOptions, build, type Metafile } from "esbuild";
 import { bundleHandler } from "../src/packaging/bundle.ts";
 import { sharpLayer } from "../src/packaging/sharp-layer.ts";
 import { bundlePage } from "../src/watch/bundle.ts";
+import { buildComponent } from "./component.ts";
 
 const DIST = "dist";
 const COMMANDS = ["start", "dev", "capacity", "reconcile", "dead-letters", "proof", "smoke"];
@@ -36,6 +37,7 @@ const metafiles = [await buildLibrary(), await buildCommands()];
 emitDeclarations();
 await writeHandlers();
 await writePage();
+await buildComponent(DIST, manifestIn(".").version);
 await copyLayer();
 for (const file of ["LICENSE", "CHANGELOG.md", "samples/cat.jpg", "src/packaging/credentials.mjs"]) {
   cpSync(file, path.join(DIST, file), { recursive: true });

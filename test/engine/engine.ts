@@ -5,6 +5,7 @@ import path from "node:path";
 import type { FanOutSettings } from "../../src/topology/setting-types.ts";
 import { Aws } from "./aws.ts";
 import { findPulumi } from "./cli.ts";
+import { speakLanguages } from "./languages.ts";
 import { ALL, Life } from "./life.ts";
 import { servePlugin } from "./plugin.ts";
 import { between, SWITCHES, type Switch } from "./switches.ts";
@@ -22,6 +23,7 @@ async function main(): Promise<number> {
   try {
     const life = new Life(folder, aws, plugin.port);
     await live(life);
+    life.wrong.push(...(await speakLanguages(folder, life.environment)));
     console.log(
       life.wrong.length === 0
         ? `All ${life.steps} steps did what they may do, and nothing else.`

@@ -40,12 +40,12 @@ export class Life {
   #stackFile: Record<string, unknown> = {};
   readonly folder: string;
   readonly aws: Aws;
-  readonly #environment: Record<string, string>;
+  readonly environment: Readonly<Record<string, string>>;
 
   constructor(folder: string, aws: Aws, port: number) {
     this.folder = folder;
     this.aws = aws;
-    this.#environment = {
+    this.environment = {
       PULUMI_BACKEND_URL: pathToFileURL(path.join(folder, "state")).href,
       PULUMI_CONFIG_PASSPHRASE: "of the test",
       PULUMI_DEBUG_PROVIDERS: `aws:${port}`,
@@ -77,7 +77,7 @@ export class Life {
     const { exitCode, printed } = await pulumi(
       this.#project,
       ["stack", "init", this.#stack],
-      this.#environment,
+      this.environment,
     );
     if (exitCode !== 0) throw new Error(`pulumi stack init ${this.#stack}: ${printed}`);
     this.#stackFile = parse(await readFile(this.#file(), "utf8"));
@@ -139,7 +139,7 @@ export class Life {
     const template = path.join(this.folder, "template");
     for (const file of await trackedFiles()) await cp(file, path.join(template, file));
     const options = ["--name=photos", "--generate-only", "--yes", "--offline"];
-    const { exitCode, printed } = await pulumi(made, ["new", template, ...options], this.#environment);
+    const { exitCode, printed } = await pulumi(made, ["new", template, ...options], this.environment);
     if (exitCode !== 0) this.wrong.push(`pulumi new: it ended with ${exitCode}: ${printed}`);
     for (const file of await trackedFiles()) {
       const [was, is] = await Promise.all(
@@ -176,7 +176,7 @@ export class Life {
   /** Lets go of what is protected, as `pulumi destroy` says it can be done. */
   async unprotect(): Promise<void> {
     const command = ["state", "unprotect", "--all", "--yes", `--stack=${this.#stack}`];
-    const { exitCode, printed } = await pulumi(this.#project, command, this.#environment);
+    const { exitCode, printed } = await pulumi(this.#project, command, this.environment);
     if (exitCode !== 0) this.wrong.push(`${command.join(" ")}: ${printed}`);
   }
 
@@ -194,7 +194,7 @@ export class Life {
     const file = { ...this.#stackFile, config: { "aws:region": "us-east-1", ...config } };
     await writeFile(this.#file(), stringify(file));
     const flags = command === "preview" ? [] : ["--yes", ...(atOnce ? ["--skip-preview"] : [])];
-    const ran = await pulumi(this.#project, [command, `--stack=${this.#stack}`, ...flags], this.#environment);
+    const ran = await pulumi(this.#project, [command, `--stack=${this.#stack}`, ...flags], this.environment);
     // The engine calls it deleted, too, where it only forgets it.
     const held = new Set([...this.aws.held.values()].map(({ urn }) => urn));
     const changes = ran.changes.map((change) =>

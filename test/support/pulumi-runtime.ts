@@ -46,21 +46,24 @@ export interface RuntimeResult {
   readonly complaints: string[];
 }
 
+/** The engine's side of a program or a component: what it was told so far. */
+export interface ServedEngine {
+  /** Of monitor and engine. */
+  readonly address: string;
+  readonly resources: RuntimeResource[];
+  readonly complaints: string[];
+  stackOutputs(): Record<string, unknown>;
+  close(): void;
+}
+
 /**
- * Runs the program in this folder, or another, as `pulumi preview` or `pulumi up` does: in Pulumi's own Node.js
- * runtime, which registers resources over gRPC. The engine's side of it records them, and answers with values in
- * AWS's shape. It is one that leaves it to the runtime to work out aliases.
+ * Serves what Pulumi's runtime asks for: records resources, and answers with values in AWS's shape.
  * @param others what a stack that the program refers to has for outputs
- * @param where the project, its Node.js, and whether Pulumi compiles TypeScript there
  */
-export async function runInPulumiRuntime(
-  command: "preview" | "up",
-  config: Record<string, string> = {},
-  program = ".",
+export async function serveEngine(
+  preview: boolean,
   others: Record<string, unknown> = {},
-  where = { folder: process.cwd(), node: process.execPath, typescript: false },
-): Promise<RuntimeResult> {
-  const preview = command === "preview";
+): Promise<ServedEngine> {
   const resources: RuntimeResource[] = [];
   const complaints: string[] = [];
   let stackOutputs: Record<string, unknown> = {};
@@ -156,7 +159,30 @@ export async function runInPulumiRuntime(
       error ? reject(error) : resolve(bound),
     );
   });
-  const address = `127.0.0.1:${port}`;
+  return {
+    address: `127.0.0.1:${port}`,
+    resources,
+    complaints,
+    stackOutputs: () => stackOutputs,
+    close: () => server.forceShutdown(),
+  };
+}
+/**
+ * Runs the program in this folder, or another, as `pulumi preview` or `pulumi up` does: in Pulumi's own Node.js
+ * runtime, which registers resources over gRPC. The engine's side of it records them, and answers with values in
+ * AWS's shape. It is one that leaves it to the runtime to work out aliases.
+ * @param others what a stack that the program refers to has for outputs
+ * @param where the project, its Node.js, and whether Pulumi compiles TypeScript there
+ */
+export async function runInPulumiRuntime(
+  command: "preview" | "up",
+  config: Record<string, string> = {},
+  program = ".",
+  others: Record<string, unknown> = {},
+  where = { folder: process.cwd(), node: process.execPath, typescript: false },
+): Promise<RuntimeResult> {
+  const preview = command === "preview";
+  const { address, resources, complaints, stackOutputs, close } = await serveEngine(preview, others);
   const child = spawn(
     where.node,
     [
@@ -185,9 +211,9 @@ export async function runInPulumiRuntime(
   );
   const exited = new Promise<number | null>((resolve) => child.once("exit", resolve));
   const [printed, warned, exitCode] = await Promise.all([text(child.stdout), text(child.stderr), exited]);
-  server.forceShutdown();
+  close();
   complaints.push(...`${printed}${warned}`.split("\n").filter((line) => line.trim() !== ""));
-  return { exitCode, resources, stackOutputs, complaints };
+  return { exitCode, resources, stackOutputs: stackOutputs(), complaints };
 }
 
 /** The inputs, and what AWS adds to them: known after `up`, unknown in a preview. */
