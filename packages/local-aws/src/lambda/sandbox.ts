@@ -185,7 +185,7 @@ export class Sandbox {
     do {
       before = this.#printed;
       await setImmediate();
-    } while (this.#printed > before || this.#outputs.some((output) => output.isPaused()));
+    } while (this.#printed > before || this.#outputs.some((output) => output.readable && output.isPaused()));
   }
 
   #timedOut(timeout: number): InvocationError {

@@ -104,6 +104,21 @@ describe("a function on this computer", () => {
     );
   });
 
+  it("ends an invocation whose process has ended when its answer is read", async () => {
+    const code = `exports.handler = async ({ end }) => { if (end) setTimeout(() => process.exit(0)); return "answer"; };`;
+
+    const { result } = await withFunction(code, async (invoke) => {
+      await invoke({});
+      const answer = invoke({ end: true });
+      await new Promise(setImmediate);
+      // Meanwhile it answers and ends.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+      return answer;
+    });
+
+    expect(result).to.equal("answer");
+  });
+
   it("takes no line for one of the next invocation, however much is printed and whoever waits", async () => {
     const code = `exports.handler = async (event, { awsRequestId }) => {
       for (let i = 0; i < 1000; i++) console.log(awsRequestId + " " + "x".repeat(400)); };`;
