@@ -279,6 +279,11 @@ describe("the package image-machine, packed and installed", function () {
       expect(usage).to.not.match(/\bnpm (run|start)\b/);
     }
     expect(await said("reconcile")).to.include("Start `npx image-machine dev`");
+    const { code, said: missed } = await run(root, [image(modules), "start"]);
+    expect(missed).to.match(
+      /^There is no @pulumi\/pulumi in this project: install it beside image-machine, /,
+    );
+    expect(code).to.equal(2);
   });
 
   it("says which Node.js it needs on one that is too old", async () => {
