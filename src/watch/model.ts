@@ -553,10 +553,16 @@ export class Model {
 
   #deleted({ time, queueArn, messageId }: Extract<Happening, { kind: "deleted" }>): void {
     const at = this.#byQueue.get(lastPart(queueArn));
-    if (!at?.dead) return;
-    for (const image of this.#byMessage.get(messageId) ?? []) {
+    if (!at) return;
+    const images = this.#byMessage.get(messageId) ?? [];
+    // What becomes of the rest of its batch is nothing to a message that its function deleted before.
+    if (!at.dead) this.#byMessage.delete(messageId);
+    for (const image of images) {
       const leg = image.legs.get(at.worker.name);
-      if (leg?.state !== "rejected") continue;
+      if (!at.dead && leg?.state === "working") {
+        this.#to(image, leg, leg.result ? "done" : "superseded", time);
+      }
+      if (!at.dead || leg?.state !== "rejected") continue;
       this.#to(image, leg, "dropped", time);
       const text = "Taken out of the dead-letter queue.";
       this.#step(image, { time, what: "other", worker: at.worker.name, text });

@@ -135,6 +135,26 @@ describe("the stories that the watch page tells", () => {
     expect(model.counts.workers.clockwise).to.include({ waiting: 1 });
   });
 
+  it("say nothing of a function's end to an image that it was done with before", () => {
+    const deleted = {
+      kind: "deleted",
+      time: 1050,
+      queueArn: `${ARN}grey-queue`,
+      messageId: "grey-message",
+    } as const;
+    const failed = { what: "Runtime exited with error: signal: killed" };
+    const model = modelAfter([worker("grey")], ...PUT, ...begun("grey"), deleted, {
+      ...ended("grey", true),
+      failed,
+    } as Happening);
+
+    const { id, legs } = only(model.images);
+
+    expect(legs).to.deep.equal([{ worker: "grey", state: "superseded", receives: 1 }]);
+    expect(model.story(id)?.faults).to.deep.equal([]);
+    expect(model.counts.workers.grey).to.include({ waiting: 0, inFlight: 0 });
+  });
+
   it("have what the handler failed with, its place in the source, and the next try", () => {
     const failed = {
       what: "TypeError: x is undefined",
