@@ -49,7 +49,7 @@ export interface Worker {
   readonly s3: S3Client;
   readonly sqs: SQSClient;
   readonly logger: Pick<Logger, "info" | "warn" | "error">;
-  readonly metrics: Pick<Metrics, "addMetric">;
+  readonly metrics: Pick<Metrics, "addMetric" | "publishStoredMetrics">;
   /** A number from 0 to below 1. */
   readonly random: () => number;
   /** Milliseconds since 1970. */
@@ -173,13 +173,17 @@ export class Delivery {
     await this.#setVisibility(hidden, "visibility not set");
   }
 
-  /** Waits for messages to be done with, and deletes them: they are not to come again because of what follows. */
+  /**
+   * Waits for messages to be done with, and deletes them: they are not to come again because of what follows. So what was
+   * counted of them is told now, too, as it would be lost with the function.
+   */
   async #settle(messages: readonly SQSRecord[], outcomes: Map<SQSRecord, Promise<unknown>>): Promise<void> {
     const done: { message: SQSRecord }[] = [];
     for (const message of messages) {
       if ((await outcomes.get(message)) === undefined) done.push({ message });
     }
-    const { sqs, queueUrl: QueueUrl } = this.#worker;
+    const { sqs, queueUrl: QueueUrl, metrics } = this.#worker;
+    if (done.length > 0) metrics.publishStoredMetrics();
     await this.#tellQueue(done, "not deleted", (Entries, options) =>
       sqs.send(new DeleteMessageBatchCommand({ QueueUrl, Entries }), options),
     );

@@ -68,6 +68,7 @@ function bench(operation: ImageOperation = reverse, milliseconds = 60_000) {
       addMetric: (name: string, _unit: unknown, value: number) => {
         metrics[name] = (metrics[name] ?? 0) + value;
       },
+      publishStoredMetrics() {},
     } as unknown as Worker["metrics"],
     random: () => 0,
     // An hour after what events tell of.

@@ -121,7 +121,7 @@ async function live(
     s3: { send } as unknown as S3Client,
     sqs: { send: async () => ({}) } as unknown as SQSClient,
     logger: { info() {}, warn() {}, error() {} } as unknown as Worker["logger"],
-    metrics: { addMetric() {} } as unknown as Worker["metrics"],
+    metrics: { addMetric() {}, publishStoredMetrics() {} } as unknown as Worker["metrics"],
     random: () => 0,
     // An hour after what events tell of.
     now: () => Date.parse("2026-01-01T01:00:00Z"),

@@ -81,7 +81,10 @@ function bench({ get = 50, work = 100, put = 50 }: Steps = {}, given: Partial<Wo
       },
     } as unknown as SQSClient,
     logger: { info: log, warn: log, error: log } as unknown as Worker["logger"],
-    metrics: { addMetric() {} } as unknown as Worker["metrics"],
+    metrics: {
+      addMetric() {},
+      publishStoredMetrics: () => steps.begun.push("tell metrics"),
+    } as unknown as Worker["metrics"],
     random: () => 0,
     now: () => time.now,
     ...given,
@@ -418,7 +421,7 @@ describe("a batch", () => {
       expect(lines.map(({ outcome }) => outcome)).to.deep.equal(["visibility not set", "processed"]);
     });
 
-    it("does last, one by one, what came before, and deletes first what is done with", async () => {
+    it("does last, one by one, what came before, and first counts and deletes what is done with", async () => {
       const { deliver, upload, steps, told, s3 } = bench({}, { depth: 10 });
       s3.before = (request) => {
         if (request === "GET source/broken") throw s3Error("SlowDown", 503);
@@ -429,7 +432,10 @@ describe("a batch", () => {
       const outcomes = await deliver([...before, ...fresh]);
 
       expect(outcomes.map((outcome) => outcome === undefined)).to.deep.equal([true, true, true, false, true]);
-      expect(steps.begun.slice(-6)).to.deep.equal(["delete", "get a", "work a", "delete", "get b", "work b"]);
+      expect(steps.begun.slice(-8)).to.deep.equal([
+        ...["tell metrics", "delete", "get a", "work a"],
+        ...["tell metrics", "delete", "get b", "work b"],
+      ]);
       expect(told.filter((each) => each.startsWith("delete"))).to.deep.equal([
         "delete receipt-c, receipt-d",
         "delete receipt-a",

@@ -100,7 +100,7 @@ async function invoke(timeout: number, messages: readonly (readonly Image[])[], 
       },
     } as unknown as SQSClient,
     logger: { info() {}, warn() {}, error() {} } as unknown as Worker["logger"],
-    metrics: { addMetric() {} } as unknown as Worker["metrics"],
+    metrics: { addMetric() {}, publishStoredMetrics() {} } as unknown as Worker["metrics"],
     random: () => 0,
     now: () => time.now,
   };
