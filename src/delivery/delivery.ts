@@ -106,6 +106,8 @@ export class Delivery {
   /** Pixels that leave room for all that may be in hand beside the image. */
   readonly #pixels: number;
   readonly #failed: Hidden[] = [];
+  /** Whether nothing can end the function in the middle any more. */
+  #isOver = false;
 
   /** @param messages all of the invocation, which share its time */
   constructor(worker: Worker, invocation: Invocation, messages: readonly SQSRecord[]) {
@@ -154,6 +156,7 @@ export class Delivery {
       outcomes.set(message, outcome);
     }
     const all = await Promise.all(this.#messages.map((message) => outcomes.get(message)));
+    this.#isOver = true;
     await hiding;
     await this.#giveBack();
     return all;
@@ -170,7 +173,9 @@ export class Delivery {
       message,
       seconds: rest + Math.floor(COMES_AGAIN.apart * random()),
     }));
-    await this.#setVisibility(hidden, "visibility not set");
+    for (let from = 0; from < hidden.length && !this.#isOver; from += MAX_MESSAGES) {
+      await this.#setVisibility(hidden.slice(from, from + MAX_MESSAGES), "visibility not set");
+    }
   }
 
   /**

@@ -421,6 +421,16 @@ describe("a batch", () => {
       expect(lines.map(({ outcome }) => outcome)).to.deep.equal(["visibility not set", "processed"]);
     });
 
+    it("does not wait until all are hidden, where the queue does not answer and everything is done", async () => {
+      const { deliver, upload, keys, worker, time } = bench({ work: 1 });
+      worker.sqs.send = () => new Promise(() => {});
+
+      await deliver(keys(40).map((key) => upload(key)));
+
+      // One request is given up after five seconds.
+      expect(time.now).to.be.within(5000, 5100);
+    });
+
     it("does last, one by one, what came before, and first counts and deletes what is done with", async () => {
       const { deliver, upload, steps, told, s3 } = bench({}, { depth: 10 });
       s3.before = (request) => {
