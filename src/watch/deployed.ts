@@ -1,11 +1,11 @@
-import type { Readable } from "node:stream";
-import { GetObjectCommand, NoSuchKey, type S3Client } from "@aws-sdk/client-s3";
+import type { S3Client } from "@aws-sdk/client-s3";
 import type { SQSClient } from "@aws-sdk/client-sqs";
 import { countMessages } from "../operations/queue.ts";
 import { type Budget, isThrottled } from "./budget.ts";
 import type { CloudWatch, DeployedWiring, DeployedWorker, LogPage, Metrics, Minutes } from "./cloudwatch.ts";
 import { happeningsIn } from "./log-lines.ts";
 import { type Depth, Model } from "./model.ts";
+import { openObject } from "./open.ts";
 import type { Counts, Second, Snapshot, Status, Story, Tick, WorkerCounts } from "./protocol.ts";
 import type { Source, SourceFile } from "./source.ts";
 import { topologyOf } from "./wiring.ts";
@@ -127,16 +127,11 @@ export class DeployedSource implements Source {
   async open(image: string, worker: string | undefined): Promise<SourceFile | undefined> {
     const object = this.#model.object(image, worker);
     if (!object) return undefined;
-    const { bucket: Bucket, key: Key, versionId } = object;
-    const version = versionId && versionId !== "null" ? { VersionId: versionId } : {};
-    const get = () => this.#clients.s3.send(new GetObjectCommand({ Bucket, Key, ...version }));
     try {
-      const { Body, ContentLength = 0, ETag = "" } = await this.#options.budget.spend(get, true);
-      return { key: Key, etag: `${versionId}${ETag}`, size: ContentLength, body: Body as Readable };
+      return await openObject(object, (command) =>
+        this.#options.budget.spend(() => this.#clients.s3.send(command), true),
+      );
     } catch (error) {
-      const { name } = error as Error;
-      if (error instanceof NoSuchKey || ["NoSuchVersion", "MethodNotAllowed"].includes(name))
-        return undefined;
       if (!isDenied(error)) this.#failed(error);
       throw error;
     }

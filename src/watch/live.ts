@@ -1,11 +1,11 @@
-import type { Readable } from "node:stream";
-import { GetObjectCommand, NoSuchKey, PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
+import { PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
 import type { SQSClient } from "@aws-sdk/client-sqs";
 import pMap from "p-map";
 import { type DeadLetter, dealWithDeadLetters } from "../operations/dead-letters.ts";
 import { countMessages } from "../operations/queue.ts";
 import type { Happening } from "./happenings.ts";
 import { Model } from "./model.ts";
+import { openObject } from "./open.ts";
 import { smallImage } from "./pictures.ts";
 import type { Selection, Snapshot, Status, Story, Tick } from "./protocol.ts";
 import type { Source, SourceFile } from "./source.ts";
@@ -97,23 +97,7 @@ export class LiveSource implements Source {
 
   async open(image: string, worker: string | undefined): Promise<SourceFile | undefined> {
     const object = this.#model.object(image, worker);
-    if (!object) return undefined;
-    const { bucket: Bucket, key: Key, versionId } = object;
-    const version = versionId && versionId !== "null" ? { VersionId: versionId } : {};
-    try {
-      const {
-        Body,
-        ContentLength = 0,
-        ETag = "",
-      } = await this.#machine.s3.send(new GetObjectCommand({ Bucket, Key, ...version }));
-      return { key: Key, etag: `${versionId}${ETag}`, size: ContentLength, body: Body as Readable };
-    } catch (error) {
-      const { name } = error as Error;
-      if (error instanceof NoSuchKey || name === "NoSuchVersion" || name === "MethodNotAllowed") {
-        return undefined;
-      }
-      throw error;
-    }
+    return object && openObject(object, (command) => this.#machine.s3.send(command));
   }
 
   async upload(key: string, body: Buffer): Promise<string> {

@@ -63,6 +63,7 @@ const PULUMI: Record<string, string[]> = {
   "config set": ["--path", "--stack"],
   "config rm": ["--path", "--stack"],
   "state unprotect": ["--all"],
+  "package add": [],
 };
 
 /** Those before which settings must be right, as they run the program. */
