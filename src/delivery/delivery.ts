@@ -133,8 +133,8 @@ export class Delivery {
   async run(): Promise<unknown[]> {
     const hiding = this.#hide();
     const outcomes = new Map<SQSRecord, Promise<unknown>>();
-    // Those that came before come last, each alone: one of them may be what ended a function.
-    const order = [...this.#messages].sort((a, b) => Number(receives(a) > 1) - Number(receives(b) > 1));
+    // Those that came before come last, each alone, the likelier the later: one of them may be what ended a function.
+    const order = [...this.#messages].sort((a, b) => receives(a) - receives(b));
     let begun: SQSRecord[] = [];
     for (const message of order) {
       const times = receives(message);

@@ -436,7 +436,7 @@ describe("a batch", () => {
       s3.before = (request) => {
         if (request === "GET source/broken") throw s3Error("SlowDown", 503);
       };
-      const before = ["a", "b"].map((key) => upload(key, { receives: 2 }));
+      const before = [upload("b", { receives: 3 }), upload("a", { receives: 2 })];
       const fresh = ["c", "broken", "d"].map((key) => upload(key));
 
       const outcomes = await deliver([...before, ...fresh]);
