@@ -7,7 +7,9 @@ import { SQSClient } from "@aws-sdk/client-sqs";
 import { LiveSource } from "../watch/live.ts";
 import { serveWatch } from "../watch/server.ts";
 import { HELP_OPTION, numberOption, runCommand } from "./arguments.ts";
+import { whenOrphaned } from "./orphan.ts";
 import { type FromMachine, openInBrowser } from "./watch-page.ts";
+import { watchTree } from "./watch-tree.ts";
 import { fromHere, PROJECT } from "./words.ts";
 
 const USAGE = `Usage: npm run dev -- [--open] [--port PORT] [--stack NAME] [--folder DIR] [--strict]
@@ -34,9 +36,6 @@ const SOURCE = /\.(?:[cm]?[jt]sx?|json|ya?ml)$/;
 
 /** Milliseconds for which nothing must change before the machine starts anew: editors write in several steps. */
 const SETTLE_MS = 200;
-
-/** Milliseconds between two looks whether npm is still there. */
-const LOOK_EVERY_MS = 500;
 
 const OPTIONS = {
   open: { type: "boolean", default: false },
@@ -112,28 +111,25 @@ async function keepRunning(port: number, machine: readonly string[], open: boole
     else start();
   };
   let settling: NodeJS.Timeout | undefined;
-  const changed = (_: string, file: string | null) => {
+  const changed = (file: string | null) => {
     if (file !== null && !SOURCE.test(file)) return;
     clearTimeout(settling);
     settling = setTimeout(restart, SETTLE_MS);
   };
   const folders = readdirSync(PROJECT, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && !NO_SOURCES.test(entry.name))
-    .map(({ name }) => watch(path.join(PROJECT, name), { recursive: true }, changed));
-  const watchers = [watch(PROJECT, changed), ...folders];
+    .map(({ name }) => watchTree(path.join(PROJECT, name), changed));
+  const own = watch(PROJECT, (_, file) => changed(file));
   const end = () => {
     ending = true;
-    clearInterval(orphaned);
+    keep();
     clearTimeout(settling);
-    for (const watcher of watchers) watcher.close();
+    own.close();
+    for (const stop of folders) stop();
     child?.send("stop");
     void page.close();
   };
-  // A signal ends npm, and the shell between it and this; neither passes it on.
-  const parent = process.ppid;
-  const orphaned = ["dev", "npx"].includes(process.env.npm_lifecycle_event ?? "")
-    ? setInterval(() => process.ppid !== parent && end(), LOOK_EVERY_MS)
-    : undefined;
+  const keep = whenOrphaned(["dev"], end);
   process.once("SIGINT", end);
   process.once("SIGTERM", end);
   start();

@@ -12,8 +12,8 @@ makes of them to DIR/WORKER/. Without files it takes the samples.
   --out DIR      where the results go (default: out)
   --stack NAME   whose configuration is used, Pulumi.NAME.yaml (default: dev)
   --strict       refuses what this computer does not run, instead of taking it as declared
-  --chaos SEED   lets everything go wrong at times, the same things with the same SEED, and says
-                 what it was: the results must be right all the same
+  --chaos SEED   lets everything go wrong at times, drawn by SEED, and says what it was: the
+                 results must be right all the same. How much it is depends on the time as well
   --report FILE  writes what became of each image at each worker, a line of JSON each: key, worker,
                  code ("created", "not-told", "lost", "not-done" or why it was rejected), reason, milliseconds
                  from its upload, bytes of the file

@@ -8,6 +8,7 @@ import { type Happening, tellHappenings } from "../watch/happenings.ts";
 import { LiveSource } from "../watch/live.ts";
 import { serveWatch } from "../watch/server.ts";
 import type { Wiring } from "../watch/wiring.ts";
+import { whenOrphaned } from "./orphan.ts";
 import { PROJECT } from "./words.ts";
 
 /** What the process of `npm run dev` that the machine is in tells the one that keeps it, one of these at a time. */
@@ -67,7 +68,8 @@ export async function watchRun(events: Events, undo: AsyncDisposableStack): Prom
     async over() {
       source.hold(false);
       console.log(`The machine stays for whoever watches it, until Ctrl-C: ${page.address}`);
-      await once(process, "SIGINT");
+      const orphaned = new Promise<void>((resolve) => whenOrphaned(["start"], resolve));
+      await Promise.race([once(process, "SIGINT"), orphaned]);
     },
   };
 }

@@ -15,6 +15,7 @@ import { serveWatch } from "../watch/server.ts";
 import { lastPart } from "../watch/wiring.ts";
 import { HELP_OPTION, runCommand } from "./arguments.ts";
 import { openOperator, STACK_OPTIONS, STACK_USAGE } from "./operator.ts";
+import { whenOrphaned } from "./orphan.ts";
 import { openInBrowser } from "./watch-page.ts";
 
 const USAGE = `Usage: npm run watch -- [--stack NAME] [--open] [OPTION]...
@@ -27,6 +28,8 @@ asks AWS ${REQUESTS_PER_SECOND} times a second at most, while somebody looks.
 ${STACK_USAGE}
   --help              prints this`;
 
+const LOCAL_REQUESTS_PER_SECOND = 50;
+
 const OPTIONS = { ...STACK_OPTIONS, open: { type: "boolean", default: false }, ...HELP_OPTION } as const;
 
 await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
@@ -34,7 +37,7 @@ await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
   const { stack, region, local, logs, client } = operator;
   const wiring = wiringOf(
     stack,
-    values.stack ?? lastPart(stack.topic),
+    values.stack ?? (local ? "npm run dev" : lastPart(stack.topic)),
     local ? "on this computer" : `in ${region}`,
   );
   const [first] = wiring.workers;
@@ -47,11 +50,15 @@ await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
     sqs: new SQSClient(config),
     ...(local ? { logs: logsIn(logs) } : onAws(config)),
   });
-  const budget = new Budget(REQUESTS_PER_SECOND, (milliseconds) => setTimeout(milliseconds));
+  // Here, requests cost nothing and nobody else waits.
+  const budget = new Budget(local ? LOCAL_REQUESTS_PER_SECOND : REQUESTS_PER_SECOND, (milliseconds) =>
+    setTimeout(milliseconds),
+  );
   const page = await serveWatch(new DeployedSource({ wiring, connect, budget }));
   console.log(`Watch it at ${page.address}\nCtrl-C ends it.`);
   if (values.open) openInBrowser(page.address);
-  await Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
+  const orphaned = new Promise<void>((resolve) => whenOrphaned(["watch"], resolve));
+  await Promise.race([once(process, "SIGINT"), once(process, "SIGTERM"), orphaned]);
   await page.close();
   return 0;
 });

@@ -1,8 +1,8 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { ImageSummary, Snapshot, Tick, WorkerView } from "../protocol.ts";
-import { pictureAddress } from "./api.ts";
 import { Part, type PartName, Room } from "./drawing.tsx";
 import { type FanOutPlace, type Lane, type Layout, layoutOf, type Point, type Thing } from "./layout.ts";
+import { Picture } from "./picture.tsx";
 import type { Known } from "./state.ts";
 import { Thumbnails } from "./thumbnails.ts";
 import { Travel } from "./travel.ts";
@@ -356,7 +356,7 @@ function LaneStations({ lane, narrow, worker, gear, known, shown, onOpen, onReje
         <Part name="frame" />
         {shown && (
           <button type="button" onClick={() => onOpen(shown)}>
-            <img src={pictureAddress(shown, "large", lane.worker)} alt={`${shown.key} of ${lane.worker}`} />
+            <Picture image={shown} size="large" worker={lane.worker} alt={`${shown.key} of ${lane.worker}`} />
           </button>
         )}
       </div>

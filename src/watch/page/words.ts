@@ -32,6 +32,8 @@ export function legInWords({ state, receives, reason }: Leg): string {
 }
 
 export function bytes(size: number): string {
+  // Nothing, or not known: a log of a rejection does not say how large the file was.
+  if (size === 0) return "";
   if (size < 1000) return `${size} bytes`;
   return size < 1_000_000
     ? `${(size / 1000).toFixed(size < 10_000 ? 1 : 0)} kB`

@@ -1,0 +1,14 @@
+/** Milliseconds between two looks whether npm is still there. */
+const LOOK_EVERY_MS = 500;
+
+/**
+ * Has a command end that npm runs when npm has ended: a signal ends npm, and the shell between it and the command, and neither passes it on.
+ * @param scripts names of the scripts that run it
+ * @returns what stops looking
+ */
+export function whenOrphaned(scripts: readonly string[], end: () => void): () => void {
+  const parent = process.ppid;
+  const isOurs = [...scripts, "npx"].includes(process.env.npm_lifecycle_event ?? "");
+  const timer = isOurs ? setInterval(() => process.ppid !== parent && end(), LOOK_EVERY_MS) : undefined;
+  return () => clearInterval(timer);
+}
