@@ -68,7 +68,7 @@ module.exports = {
     only(
       "operations-here-and-on-aws",
       `${SRC}operations/`,
-      "^(src/(operations/|delivery/|(stack-outputs|image-filter)\\.ts)|packages/image-turn/)",
+      "^(src/(operations/|delivery/|(stack-outputs|image-filter|aws-package)\\.ts)|packages/image-turn/)",
       "They run against any stack: this computer is one.",
     ),
     only(

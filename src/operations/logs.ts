@@ -1,9 +1,7 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
+import { load } from "../aws-package.ts";
 import type { WorkerOutputs } from "../stack-outputs.ts";
-
-/** Loads an SDK that is no dependency; replaced in tests. */
-export type Load = (name: string) => Promise<Record<string, new (input: object) => unknown>>;
 
 /** Place of the logs, and what is looked for in them. */
 export interface LogQuestion {
@@ -23,12 +21,12 @@ const LAST = 20;
 
 /**
  * What a worker's log says about a key: its lines, or the command that shows them where they cannot be read from here.
- * @param load loads the package that is needed on AWS, and for this alone
+ * @param loader loads the package that is needed on AWS, and for this alone
  */
 export async function logOf(
   worker: WorkerOutputs,
   { folder, region, key, since }: LogQuestion,
-  load: Load = (name) => import(name) as ReturnType<Load>,
+  loader = load,
 ): Promise<string[]> {
   if (folder !== undefined) {
     const file = path.join(folder, `${worker.function}.log`);
@@ -38,7 +36,7 @@ export async function logOf(
   const minutes = Math.ceil((Date.now() - since) / 60_000) + 1;
   const command = `aws logs tail ${worker.logGroup} --since ${minutes}m${region ? ` --region ${region}` : ""}`;
   try {
-    const { CloudWatchLogsClient, FilterLogEventsCommand } = await load(PACKAGE);
+    const { CloudWatchLogsClient, FilterLogEventsCommand } = await loader(PACKAGE);
     if (!CloudWatchLogsClient || !FilterLogEventsCommand) throw new Error(`${PACKAGE} is another one`);
     const client = new CloudWatchLogsClient(region ? { region } : {}) as {
       send(command: unknown): Promise<{ events?: { message?: string }[] }>;

@@ -1,11 +1,11 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
 import path from "node:path";
 import { S3Client } from "@aws-sdk/client-s3";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import type { Credentials } from "local-aws";
 import type { StackOutputs } from "../../src/stack-outputs.ts";
+import { freePort } from "../support/port.ts";
 
 /** How the machine's process is. */
 export interface State {
@@ -114,13 +114,4 @@ function launch(folder: string, port: number, seed: string | undefined): ChildPr
     [folder, String(port), ...(seed === undefined ? [] : [seed])],
     { execArgv: ["--expose-gc"] },
   );
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
 }

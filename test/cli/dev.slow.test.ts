@@ -10,6 +10,7 @@ import { HeadObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s
 import { expect } from "chai";
 import sharp from "sharp";
 import { withFolder } from "../support/machine.ts";
+import { freePort } from "../support/port.ts";
 import { projectIn } from "../support/project.ts";
 
 /** A machine that stays up, and what it has said. */
@@ -19,15 +20,6 @@ interface Dev {
   readonly source: string;
   readonly results: string;
   said(): string;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 /** Waits until something holds. @throws Error after twenty seconds */

@@ -6,11 +6,11 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect } from "chai";
 import { done, environmentIn, run } from "../support/elsewhere.ts";
+import { freePort } from "../support/port.ts";
 import { runInPulumiRuntime } from "../support/pulumi-runtime.ts";
 
 /** What this project itself is tried with. */
@@ -312,13 +312,4 @@ async function until(child: ChildProcess, words: string): Promise<string> {
     child.stderr?.on("data", take);
     child.once("exit", () => reject(new Error(`it ended: ${printed}`)));
   });
-}
-
-/** A port that is free, as is the next one, which the page takes. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  return port;
 }

@@ -1,6 +1,4 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
-import { once } from "node:events";
-import { createServer } from "node:net";
 import path from "node:path";
 import type { Readable } from "node:stream";
 import { Events } from "local-aws";
@@ -11,6 +9,7 @@ import { tellHappenings } from "../../src/watch/happenings.ts";
 import { LiveSource } from "../../src/watch/live.ts";
 import { serveWatch, type WatchServer } from "../../src/watch/server.ts";
 import { withFolder } from "../support/machine.ts";
+import { freePort } from "../support/port.ts";
 import { launch, type Opened, open } from "./browser.ts";
 
 /** A machine that is shown on a page, and a browser to open that in. */
@@ -92,15 +91,6 @@ async function opened<T>(
   const browser = await launch();
   undo.defer(() => browser.close());
   return await use((options) => open(browser, address, options));
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 /** Drops files on the page, as a person does. */
