@@ -510,7 +510,7 @@ export class Delivery {
     const worker = this.#worker;
     await reject(worker.sqs, worker.deadLetterQueueUrl, worker.name, rejection, signal());
     const { source, code, reason } = rejection;
-    worker.logger.warn("rejected", { ...named(source), code, reason });
+    worker.logger.warn("rejected", { ...named(source), bytesIn: source?.size, code, reason });
     worker.metrics.addMetric("rejected", MetricUnit.Count, 1);
   }
 

@@ -726,10 +726,10 @@ describe("the delivery of a message", () => {
     };
 
     it("goes to the dead-letter queue at once, with the reason, and is done with", async () => {
-      const { s3, deliver, deadLetters, visibility, metrics } = bench(rejecting);
+      const { s3, deliver, deadLetters, visibility, metrics, lines } = bench(rejecting);
       s3.put("source", "a b.jpg", Buffer.from("abc"));
 
-      await deliver(message(s3Record("a b.jpg")));
+      await deliver(message(s3Record("a b.jpg", { size: 3 })));
 
       expect(visibility).to.deep.equal([]);
       expect(deadLetters).to.have.length(1);
@@ -746,6 +746,8 @@ describe("the delivery of a message", () => {
         VersionId: "v1",
       });
       expect(metrics).to.deep.equal({ rejected: 1 });
+      expect(lines[0]).to.deep.include({ outcome: "rejected" });
+      expect(lines[0]?.fields).to.include({ key: "a b.jpg", bytesIn: 3, code: "corrupt" });
     });
 
     it("sends only the rejected record, in a message that can be sent to the queue again", async () => {
