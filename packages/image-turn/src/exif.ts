@@ -1,4 +1,4 @@
-import { ImageRejected } from "./contract.ts";
+import { readable } from "./damage.ts";
 import { type Size, swapsSides, type Turn } from "./geometry.ts";
 
 /** Exif tags that a turn changes (Exif 2.32, TIFF 6.0). */
@@ -279,17 +279,5 @@ async function withTurnedThumbnail(
 function overwriteThumbnail(slot: Buffer): void {
   if (slot[0] === 0xff && slot[1] === 0xd8) {
     slot.fill(0);
-  }
-}
-
-/** What `read` gives, or undefined where the bytes that it reads are damaged. */
-export function readable<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof RangeError || error instanceof ImageRejected) {
-      return undefined;
-    }
-    throw error;
   }
 }

@@ -1,4 +1,5 @@
 /** Metadata other than Exif that a turn makes wrong: XMP packets and Photoshop's image resources. */
+import { checkPieces } from "./damage.ts";
 import { type Size, type Turn, unappliedOrientation } from "./geometry.ts";
 import type { Job } from "./pixels.ts";
 import { iptcUnder, type MetadataPolicy } from "./privacy.ts";
@@ -103,6 +104,7 @@ export function carriedResources(resources: Buffer, swap: boolean, job: Job): Bu
   const kept: Buffer[] = [];
   let at = 0;
   while (at + 12 <= resources.length && resources.toString("latin1", at, at + 4) === "8BIM") {
+    checkPieces(kept.length);
     const id = resources.readUInt16BE(at + 4);
     const sizeAt = at + 6 + even(1 + resources.readUInt8(at + 6));
     if (sizeAt + 4 > resources.length) {

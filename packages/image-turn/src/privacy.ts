@@ -2,6 +2,7 @@
  * What metadata tells of people, taken out on request: where a picture was taken, or all that is not needed to show it.
  * Packets and blocks keep their length, so that this can be done where they are.
  */
+import { checkPieces } from "./damage.ts";
 import { exifWithout, minimalExif, statedOrientation } from "./exif.ts";
 
 /**
@@ -158,6 +159,7 @@ export function iptcUnder(policy: MetadataPolicy, iptc: Buffer): Buffer | undefi
   const kept: Buffer[] = [];
   let at = 0;
   while (at + 5 <= iptc.length && iptc[at] === 0x1c) {
+    checkPieces(kept.length);
     const length = iptc.readUInt16BE(at + 3);
     const end = at + 5 + length;
     if (length > 0x7fff || end > iptc.length) {

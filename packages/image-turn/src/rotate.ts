@@ -97,16 +97,7 @@ function isColour({ r, g, b, alpha }: Colour): boolean {
 }
 
 function damagedFile(format: Format): string {
-  const name = {
-    jpeg: "JPEG",
-    png: "PNG",
-    webp: "WebP",
-    gif: "GIF",
-    tiff: "TIFF",
-    avif: "AVIF",
-    heic: "HEIC",
-  }[format];
-  return `The ${name} is damaged`;
+  return `The ${format === "webp" ? "WebP" : format.toUpperCase()} is damaged`;
 }
 
 /** What a failure means: the image's fault, for which it is rejected, or ours, for which it is tried again. */

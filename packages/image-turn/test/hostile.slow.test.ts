@@ -1,4 +1,4 @@
-import { deflateSync } from "node:zlib";
+import { crc32, deflateSync } from "node:zlib";
 import { expect } from "chai";
 import sharp from "sharp";
 import { cpuSeconds } from "../../../test/support/cpu.ts";
@@ -6,7 +6,8 @@ import { ImageRejected } from "../src/contract.ts";
 import { rotate } from "../src/rotate.ts";
 import { exif } from "./corpus/exif.ts";
 import { files } from "./corpus/files.ts";
-import { gif, palette } from "./corpus/gif.ts";
+import { animatedGif, gif, palette } from "./corpus/gif.ts";
+import { heif, number, phonePhoto } from "./corpus/heif.ts";
 import { exifSegment, jpeg, withSegments } from "./corpus/jpeg.ts";
 import { file, header, png, pngOf } from "./corpus/png.ts";
 import { picture } from "./corpus/raster.ts";
@@ -202,6 +203,50 @@ describe("a hostile image", () => {
       expect((await turned(source, 90)).length).to.be.above(80_000_000);
     });
     expect(seconds).to.be.below(5);
+  });
+
+  it("of nothing but empty pieces is rejected before these fill the memory", async () => {
+    const empty = (latin1: string) => Buffer.alloc(300_000 * latin1.length, Buffer.from(latin1, "latin1"));
+    const inserted = (source: Buffer, at: number, pieces: Buffer) =>
+      Buffer.concat([source.subarray(0, at), pieces, source.subarray(at)]);
+    const small = await jpeg(picture(16, 16));
+    const animation = animatedGif();
+    const chunk = `\0\0\0\0tEXt${number(crc32("tEXt"), 4).toString("latin1")}`;
+    const webp = Buffer.concat([Buffer.from("RIFF\0\0\0\0WEBP", "latin1"), empty("free\0\0\0\0")]);
+    webp.writeUInt32LE(webp.length - 8, 4);
+    for (const source of [
+      inserted(small, 2, empty("\xff\xe5\0\x02")),
+      inserted(small, 2, empty("\xff\xe5\0\x02stray")),
+      inserted(animation, animation.length - 1, empty("!\xfe\0")),
+      inserted(pngOf(picture(16, 16)), 33, empty(chunk)),
+      webp,
+      Buffer.concat([heif(phonePhoto), empty("\0\0\0\x08free")]),
+      tiff([pageOf(picture(8, 8), [[34377, 7, empty("8BIM\x07\0\0\0\0\0\0\0")]])]),
+    ]) {
+      expect(await rejection(source, "corrupt")).to.include("more than 250000 pieces");
+    }
+  });
+
+  it("whose packets unpack to a thousand times its size is rejected", async () => {
+    const packet = deflateSync(Buffer.alloc(15_000_000, " "));
+    const text = Buffer.concat([Buffer.from("XML:com.adobe.xmp\0\0", "latin1"), packet]);
+    const source = pngOf(picture(16, 16), new Array(3).fill(["zTXt", text]));
+    expect(await rejection(source, "corrupt")).to.include("unpack to more than they may");
+    expect((await turned(pngOf(picture(16, 16), [["zTXt", text]]), 90)).length).to.be.above(15_000_000);
+  });
+
+  it("with tone-mapped images of the same 2,000 inputs is turned without looking at each of them for each", async () => {
+    const inputs = Array.from({ length: 2000 }, (_, index) => 100 + index);
+    const input = { type: "iden", data: Buffer.alloc(0), hidden: true };
+    const references = { dimg: [1, ...inputs] };
+    const mapped = { type: "tmap", data: Buffer.alloc(8), properties: ["whole"], references };
+    const items = [
+      ...inputs.map((item) => [item, input]),
+      ...inputs.slice(0, 50).map((item) => [item + 2000, mapped]),
+    ];
+    const source = heif({ ...phonePhoto, items: { ...phonePhoto.items, ...Object.fromEntries(items) } });
+    const seconds = await cpuSeconds(() => turned(source, 90));
+    expect(seconds).to.be.below(1);
   });
 
   it("whose fields share their values is rejected before these are copied", async () => {

@@ -3,7 +3,7 @@ import { ImageRejected } from "../../contract.ts";
 import { isQuarter, type Turn, turnFrom } from "../../geometry.ts";
 import { checkPixels, inspect, type Job, keepSpace, open, turnPixels } from "../../pixels.ts";
 import { weight } from "../../weights.ts";
-import { readContainer, turnContainer } from "./heif.ts";
+import { NotTurnable, readContainer, turnContainer } from "./heif.ts";
 
 /**
  * Turns an AVIF. A quarter turn is one of the format's own properties, which every reader has to apply: it is set,
@@ -20,23 +20,16 @@ export async function turnAvif(source: Buffer, job: Job): Promise<Buffer> {
   checkPixels(job, [metadata], weight(deep ? "avif16" : "avif8", isQuarter(turn)));
   if (isQuarter(turn)) {
     await open(job, source).extract({ left: 0, top: 0, width: 1, height: 1 }).raw().toBuffer();
-    const container = readContainer(source);
-    const turned =
-      typeof container === "string" ? container : await turnContainer(source, container, turn, job);
-    if (typeof turned !== "string") {
-      return turned;
+    try {
+      return await turnContainer(source, readContainer(source), turn, job);
+    } catch (error) {
+      if (!(error instanceof NotTurnable)) throw error;
     }
   }
   job.notes.exact = false;
   const encoded = await encode(source, metadata, turn, job);
   // The encoder takes its metadata over as they are.
-  const container = readContainer(encoded);
-  const turned =
-    typeof container === "string" ? container : await turnContainer(encoded, container, turnFrom(1, 0), job);
-  if (typeof turned === "string") {
-    throw new Error(`The encoder made an AVIF that ${turned}.`);
-  }
-  return turned;
+  return turnContainer(encoded, readContainer(encoded), turnFrom(1, 0), job);
 }
 
 function encode(source: Buffer, metadata: Metadata, turn: Turn, job: Job): Promise<Buffer> {

@@ -1,7 +1,8 @@
 import { ImageRejected } from "../../contract.ts";
+import { Damaged } from "../../damage.ts";
 import { isQuarter, turnFrom } from "../../geometry.ts";
 import type { Job } from "../../pixels.ts";
-import { type Container, find, partsOf, readContainer, turnContainer } from "./heif.ts";
+import { type Container, find, NotTurnable, partsOf, readContainer, turnContainer } from "./heif.ts";
 import { boxes, type Extent } from "./isobmff.ts";
 
 /**
@@ -16,31 +17,24 @@ export async function turnHeic(source: Buffer, job: Job): Promise<Buffer> {
   if (boxes(source, 0, source.length).some(({ type }) => type === "moov")) {
     throw unsupported("but a sequence of images, which is not turned here");
   }
-  const container = readContainer(source);
-  if (typeof container === "string") {
-    throw unsupported(`but one that ${container}`);
+  try {
+    const container = readContainer(source);
+    checkImages(source, container);
+    return await turnContainer(source, container, turn, job);
+  } catch (error) {
+    throw error instanceof NotTurnable ? unsupported(`but one that ${error.message}`) : error;
   }
-  checkImages(source, container);
-  const turned = await turnContainer(source, container, turn, job);
-  if (typeof turned === "string") {
-    throw unsupported(`but one that ${turned}`);
-  }
-  return turned;
 }
 
 function unsupported(what: string): ImageRejected {
   return new ImageRejected("unsupported-format", `The file is a HEIC image, ${what}.`);
 }
 
-function damaged(how: string): ImageRejected {
-  return new ImageRejected("corrupt", `The HEIC is damaged: ${how}.`);
-}
-
 /** Refuses images whose parts are not there, or whose encoded data do not fill the place that they have. */
 function checkImages(file: Buffer, container: Container): void {
   const { items, primary } = container;
   if (find(file, container, primary, "ispe") === undefined) {
-    throw damaged("it does not show an image that has a size");
+    throw new Damaged("it does not show an image that has a size");
   }
   const pieces = new Map(container.extents.map(({ item }) => [item, [] as Extent[]]));
   for (const extent of container.extents) {
@@ -51,10 +45,10 @@ function checkImages(file: Buffer, container: Container): void {
     const data = Buffer.concat(extents.map(({ offset, length }) => file.subarray(offset, offset + length)));
     const parts = partsOf(container, item);
     if (parts?.some((part) => !items.has(part))) {
-      throw damaged("a part of an image is missing");
+      throw new Damaged("a part of an image is missing");
     }
     if (type === "grid" && (data.readUInt8(2) + 1) * (data.readUInt8(3) + 1) !== parts?.length) {
-      throw damaged("a grid has not as many tiles as it says");
+      throw new Damaged("a grid has not as many tiles as it says");
     }
     if (type === "hvc1") {
       checkUnits(data, find(file, container, item, "hvcC")?.value);
@@ -65,7 +59,7 @@ function checkImages(file: Buffer, container: Container): void {
 /** Refuses HEVC data whose units do not fill it (ISO/IEC 14496-15). */
 function checkUnits(data: Buffer, configuration: Buffer | undefined): void {
   if (configuration === undefined || data.length === 0) {
-    throw damaged("an image has no data, or no configuration of its decoder");
+    throw new Damaged("an image has no data, or no configuration of its decoder");
   }
   const bytes = (configuration.readUInt8(21) & 3) + 1;
   let at = 0;
@@ -73,6 +67,6 @@ function checkUnits(data: Buffer, configuration: Buffer | undefined): void {
     at += bytes + data.readUIntBE(at, bytes);
   }
   if (at !== data.length) {
-    throw damaged("an image's data do not fill the place that they have");
+    throw new Damaged("an image's data do not fill the place that they have");
   }
 }

@@ -35,29 +35,32 @@ export interface Container {
   readonly associations: ReadonlyMap<number, readonly Association[]>;
 }
 
-/** The file's structure, or why it is not read here, in words that go on from "the file". */
-export function readContainer(file: Buffer): Container | string {
+/** Why a file's images are not turned by its own properties, in words that go on from "the file". */
+export class NotTurnable extends Error {}
+
+/** The file's structure. @throws {NotTurnable} where it is not read here */
+export function readContainer(file: Buffer): Container {
   const [meta, ...more] = boxes(file, 0, file.length).filter(({ type }) => type === "meta");
   if (!meta || more.length > 0 || meta.body !== meta.start + 8 || file.readUInt32BE(meta.start) === 0) {
-    return "does not have exactly one list of images";
+    throw new NotTurnable("does not have exactly one list of images");
   }
   const parts = new Map(boxes(file, meta.body + 4, meta.end).map((box) => [box.type, box]));
   const [pitm, iprp, iloc, iinf] = ["pitm", "iprp", "iloc", "iinf"].map((type) => parts.get(type));
   if (!pitm || !iprp || !iloc || !iinf) {
-    return "does not say which image it shows, or how";
+    throw new NotTurnable("does not say which image it shows, or how");
   }
   const [ipco, ipma, ...others] = boxes(file, iprp.body, iprp.end);
   const extents = itemExtents(file, iloc, parts.get("idat"));
   if (ipco?.type !== "ipco" || ipma?.type !== "ipma" || others.length > 0 || extents === undefined) {
-    return "places its images or their properties in a way that is not read here";
+    throw new NotTurnable("places its images or their properties in a way that is not read here");
   }
   // A few tiles may be one, as those of a black sky; each is looked at as often as it is listed.
   if (extents.reduce((sum, { length }) => sum + length, 0) > 4 * file.length) {
-    return "has many images in the same place";
+    throw new NotTurnable("has many images in the same place");
   }
   const associations = associationsOf(file, ipma);
   if (associations === undefined) {
-    return "lists an image's properties twice";
+    throw new NotTurnable("lists an image's properties twice");
   }
   const [from, to] = [new Map<number, Reference[]>(), new Map<number, Reference[]>()];
   for (const reference of references(file, parts.get("iref"))) {
@@ -88,22 +91,19 @@ export function partsOf({ from }: Container, item: number): readonly number[] | 
   return from.get(item)?.find(({ type }) => type === "dimg")?.to;
 }
 
-/** The file with all images that it shows turned, or why that is not done, in words that go on from "the file". */
+/** The file with all images that it shows turned. @throws {NotTurnable} */
 export async function turnContainer(
   source: Buffer,
   container: Container,
   turn: Turn,
   job: Job,
-): Promise<Buffer | string> {
+): Promise<Buffer> {
   const file = Buffer.from(source);
   const { meta, iprp, extents } = container;
   const properties = turnedProperties(file, container, turn);
-  if (typeof properties === "string") {
-    return properties;
-  }
   const texts = extents.filter(({ item }) => isText(container.items.get(item)));
   if (new Set(texts.map(({ item }) => item)).size < texts.length) {
-    return "has its metadata in pieces";
+    throw new NotTurnable("has its metadata in pieces");
   }
   for (const { item, offset, length } of job.metadata === "keep" ? [] : extents) {
     if (isPrivate(container.items.get(item))) {
@@ -148,6 +148,7 @@ function shownItems(file: Buffer, container: Container): Set<number> {
   const toneMapped = (item: number) => items.get(item)?.type === "tmap";
   const belongs = ({ type }: Reference) => type === "thmb" || type === "auxl";
   const shown = new Set([primary]);
+  const mapped = new Set<Reference>();
   for (const [item, { hidden }] of items) {
     const image = find(file, container, item, "ispe") !== undefined;
     if (image && !hidden && !isPart(container, item) && !from.get(item)?.some(belongs) && !toneMapped(item)) {
@@ -159,7 +160,8 @@ function shownItems(file: Buffer, container: Container): Set<number> {
     for (const reference of to.get(item) ?? []) {
       if (belongs(reference)) {
         shown.add(reference.from);
-      } else if (reference.type === "dimg" && toneMapped(reference.from)) {
+      } else if (reference.type === "dimg" && toneMapped(reference.from) && !mapped.has(reference)) {
+        mapped.add(reference);
         for (const input of reference.to) shown.add(input);
       }
     }
@@ -174,12 +176,12 @@ function isPart({ to, items }: Container, item: number): boolean {
 }
 
 /** The box that holds the items' properties, with the turn added to all images that are shown. */
-function turnedProperties(file: Buffer, container: Container, turn: Turn): Buffer | string {
+function turnedProperties(file: Buffer, container: Container, turn: Turn): Buffer {
   const { items, iprp, properties } = container;
   const associations = new Map(container.associations);
   const shown = shownItems(file, container);
   if ([...shown].some((item) => isPart(container, item))) {
-    return "shows an image that another is made of";
+    throw new NotTurnable("shows an image that another is made of");
   }
   const known = properties.map(({ start, end }) => file.subarray(start, end));
   const indices = new Map(known.map((property, index) => [property.toString("latin1"), index + 1]));
@@ -213,32 +215,28 @@ function turnedProperties(file: Buffer, container: Container, turn: Turn): Buffe
   }
   for (const item of shown) {
     const list = associations.get(item) ?? [];
-    const turned = turnedAssociations(file, container, list, turn, indexOf);
-    if (turned === undefined) {
-      return "turns, mirrors or crops an image twice, or in an order that cannot be added to";
-    }
-    associations.set(item, turned);
+    associations.set(item, turnedAssociations(file, container, list, turn, indexOf));
   }
   const ipma = associationsBox(file, container, associations, known.length);
-  if (ipma === undefined) {
-    return "has more properties than can be added to";
-  }
   const turned = box("iprp", [box("ipco", known), ipma]);
-  return turned.length < iprp.end - iprp.start ? "has its properties in a way that is not read here" : turned;
+  if (turned.length < iprp.end - iprp.start) {
+    throw new NotTurnable("has its properties in a way that is not read here");
+  }
+  return turned;
 }
 
-/** The box that says which of so many properties each item has; undefined where they are too many for it. */
+/** The box that says which of so many properties each item has. */
 function associationsBox(
   file: Buffer,
   { ipma }: Container,
   associations: ReadonlyMap<number, readonly Association[]>,
   properties: number,
-): Buffer | undefined {
+): Buffer {
   const wideIds = file.readUInt8(ipma.body) > 0;
   const wide = (file.readUInt8(ipma.body + 3) & 1) !== 0 || properties > 0x7f;
   const tooLong = [...associations].some(([item, list]) => list.length > 0xff || (!wideIds && item > 0xffff));
   if (tooLong || properties > 0x7fff) {
-    return undefined;
+    throw new NotTurnable("has more properties than can be added to");
   }
   const head = Buffer.from(file.subarray(ipma.body, ipma.body + 8));
   head.writeUInt8(wide ? 1 : 0, 3);
@@ -257,7 +255,9 @@ function associationsBox(
 
 /**
  * An image's properties with a turn added, in the order that MIAF has them: crop, turn, mirror (ISO/IEC 23000-22,
- * 7.3.6.7). Undefined where one comes twice, or a crop after the others.
+ * 7.3.6.7).
+ *
+ * @throws {NotTurnable} where one comes twice, or a crop after the others
  */
 function turnedAssociations(
   file: Buffer,
@@ -265,7 +265,7 @@ function turnedAssociations(
   list: readonly Association[],
   { degrees }: Turn,
   indexOf: (property: Buffer) => number,
-): Association[] | undefined {
+): Association[] {
   const place = (type: string) => list.findIndex((entry) => typeAt(container, entry) === type);
   const [clap, irot, imir] = [place("clap"), place("irot"), place("imir")] as [number, number, number];
   const transformations = list.filter((entry) =>
@@ -273,7 +273,7 @@ function turnedAssociations(
   );
   const apart = [clap, irot, imir].filter((at) => at >= 0);
   if (apart.length < transformations.length || (clap >= 0 && apart.some((at) => at < clap))) {
-    return undefined;
+    throw new NotTurnable("turns, mirrors or crops an image twice, or in an order that cannot be added to");
   }
   const old = find(file, container, list, "irot")?.value.readUInt8(0) ?? 0;
   const mirrored = imir >= 0;

@@ -1,6 +1,6 @@
 /** The part of an ISO base media file that says what its items are and how they are shown (ISO/IEC 23008-12). */
 
-import { ImageRejected } from "../../contract.ts";
+import { checkPieces, Damaged } from "../../damage.ts";
 
 export interface Box {
   readonly type: string;
@@ -48,8 +48,9 @@ export function boxes(file: Buffer, start: number, end: number): Box[] {
     const length = wide ? Number(file.readBigUInt64BE(at + 8)) : size === 0 ? end - at : size;
     const body = at + (wide ? 16 : 8);
     if (body > at + length || at + length > end) {
-      throw new ImageRejected("corrupt", "The file is damaged: a box is longer than what it is in.");
+      throw new Damaged("a box is longer than what it is in");
     }
+    checkPieces(found.length);
     found.push({ type: file.toString("latin1", at + 4, at + 8), start: at, body, end: at + length });
     at += length;
   }
@@ -70,11 +71,14 @@ export function references(file: Buffer, iref: Box | undefined): Reference[] {
   const wide = file.readUInt8(iref.body) !== 0;
   const read = (at: number) => (wide ? file.readUInt32BE(at) : file.readUInt16BE(at));
   const size = wide ? 4 : 2;
+  let total = 0;
   return boxes(file, iref.body + 4, iref.end).map(({ type, body, end }) => {
     const count = file.readUInt16BE(body + size);
     if (body + size + 2 + count * size > end) {
-      throw new ImageRejected("corrupt", "The file is damaged: a reference is longer than its box.");
+      throw new Damaged("a reference is longer than its box");
     }
+    total += count;
+    checkPieces(total);
     const to = Array.from({ length: count }, (_, index) => read(body + size + 2 + index * size));
     return { type, from: read(body), to };
   });
@@ -88,7 +92,7 @@ export function itemsOf(file: Buffer, iinf: Box): Map<number, Item> {
     const item = wide ? file.readUInt32BE(body + 4) : file.readUInt16BE(body + 4);
     const at = body + (wide ? 10 : 8);
     const type = file.toString("latin1", at, at + 4);
-    const [, content = ""] = file.toString("latin1", at + 4, end).split("\0");
+    const [, content = ""] = file.toString("latin1", at + 4, end).split("\0", 2);
     const hidden = (file.readUInt8(body + 3) & 1) !== 0;
     items.set(item, { type: type === "mime" ? content : type, hidden });
   }
@@ -101,6 +105,7 @@ export function associationsOf(file: Buffer, ipma: Box): Map<number, Association
   const wide = (file.readUInt8(ipma.body + 3) & 1) !== 0;
   const associations = new Map<number, Association[]>();
   let at = ipma.body + 8;
+  let count = 0;
   for (let left = file.readUInt32BE(ipma.body + 4); left > 0; left -= 1) {
     const item = wideIds ? file.readUInt32BE(at) : file.readUInt16BE(at);
     at += wideIds ? 5 : 3;
@@ -110,6 +115,8 @@ export function associationsOf(file: Buffer, ipma: Box): Map<number, Association
       const flag = wide ? 0x8000 : 0x80;
       return { index: value & (flag - 1), essential: (value & flag) !== 0 };
     });
+    count += properties.length;
+    checkPieces(count);
     if (associations.has(item) || at > ipma.end) {
       return undefined;
     }
@@ -117,9 +124,6 @@ export function associationsOf(file: Buffer, ipma: Box): Map<number, Association
   }
   return associations;
 }
-
-/** Most extents that are read: an image of 1,000 tiles has 2,000. */
-const maxExtents = 10_000;
 
 /**
  * Where the items' bytes are; undefined where a file says so in a way that is not read here.
@@ -151,7 +155,7 @@ export function itemExtents(file: Buffer, iloc: Box, idat: Box | undefined): Ext
     const base = number(at, baseSize);
     const extentCount = file.readUInt16BE(at + baseSize);
     at += baseSize + 2;
-    if (extents.length + extentCount > maxExtents || method > 1 || (extentCount > 1 && base !== 0)) {
+    if (method > 1 || (extentCount > 1 && base !== 0)) {
       return undefined;
     }
     const space = method === 0 ? { body: 0, end: file.length } : (idat ?? { body: 0, end: 0 });
@@ -160,13 +164,14 @@ export function itemExtents(file: Buffer, iloc: Box, idat: Box | undefined): Ext
       const length = number(at + indexSize + offsetSize, lengthSize);
       const start = space.body + base + offset;
       if (start + length > space.end) {
-        throw new ImageRejected("corrupt", "The file is damaged: it ends before its image does.");
+        throw new Damaged("it ends before its image does");
       }
       const own = base === 0 && offsetSize > 0;
       const moves = own ? { at: at + indexSize, size: offsetSize } : { at: baseAt, size: baseSize };
       if (method === 0 && moves.size === 0) {
         return undefined;
       }
+      checkPieces(extents.length);
       extents.push({ item, offset: start, length, ...(method === 0 && { moves }) });
       at += indexSize + offsetSize + lengthSize;
     }

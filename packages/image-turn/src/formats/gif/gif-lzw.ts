@@ -1,4 +1,4 @@
-import { ImageRejected } from "../../contract.ts";
+import { Damaged } from "../../damage.ts";
 
 /** Codes have at most 12 bits (GIF89a, appendix F). */
 const maxCodes = 4096;
@@ -12,7 +12,7 @@ const maxCodes = 4096;
  */
 export function decodeLzw(codeSize: number, data: Uint8Array, pixels: number): Uint8Array {
   if (codeSize < 1 || codeSize > 8) {
-    throw damaged("the size of its codes is wrong");
+    throw new Damaged("the size of its codes is wrong");
   }
   const output = new Uint8Array(pixels);
   const clear = 1 << codeSize;
@@ -30,7 +30,7 @@ export function decodeLzw(codeSize: number, data: Uint8Array, pixels: number): U
   for (let at = 0; written < pixels; ) {
     while (held < width) {
       if (at === data.length) {
-        throw damaged("a frame has too few pixels");
+        throw new Damaged("a frame has too few pixels");
       }
       bits |= (data[at] as number) << held;
       held += 8;
@@ -46,7 +46,7 @@ export function decodeLzw(codeSize: number, data: Uint8Array, pixels: number): U
       continue;
     }
     if (code === clear + 1) {
-      throw damaged("a frame has too few pixels");
+      throw new Damaged("a frame has too few pixels");
     }
     const here = written;
     if (code < clear) {
@@ -61,7 +61,7 @@ export function decodeLzw(codeSize: number, data: Uint8Array, pixels: number): U
         output[written] = output[index] as number;
       }
     } else {
-      throw damaged("a frame has a code that was never defined");
+      throw new Damaged("a frame has a code that was never defined");
     }
     if (previous >= 0 && next < maxCodes) {
       start[next] = previousStart;
@@ -149,8 +149,4 @@ export function encodeLzw(codeSize: number, indices: Uint8Array): Uint8Array {
     written += 1;
   }
   return output.subarray(0, written);
-}
-
-function damaged(how: string): ImageRejected {
-  return new ImageRejected("corrupt", `The GIF is damaged: ${how}.`);
 }

@@ -1,6 +1,5 @@
 import { carriedXmp } from "../../carried.ts";
-import { ImageRejected } from "../../contract.ts";
-import { readable } from "../../exif.ts";
+import { checkPieces, Damaged, readable } from "../../damage.ts";
 import { turnFrames } from "../../frames.ts";
 import {
   isQuarter,
@@ -38,9 +37,6 @@ interface Gif {
   readonly head: Buffer;
   readonly parts: readonly (Frame | Buffer)[];
 }
-
-/** Most frames that are read before their pixels are counted. */
-const maxFrames = 200_000;
 
 const introducer = { extension: 0x21, frame: 0x2c, trailer: 0x3b } as const;
 const plainText = 0x01;
@@ -150,12 +146,13 @@ function parse(source: Buffer, turn: Turn, job: Job): Gif {
   /** The file's end is missing, but no pixel that was begun: viewers show the frames that there are. */
   const unfinished = (what: string, rest = source.subarray(0, at)): Gif => {
     if (frames === 0) {
-      throw new ImageRejected("corrupt", "The GIF is damaged: it ends too early.");
+      throw new Damaged("it ends too early");
     }
     job.notes.repaired.push(what);
     return finished(Buffer.concat([rest, Buffer.from([introducer.trailer])]));
   };
   for (;;) {
+    checkPieces(parts.length);
     if (at >= source.length) {
       return unfinished("the trailer is missing");
     }
@@ -184,9 +181,6 @@ function parse(source: Buffer, turn: Turn, job: Job): Gif {
         return unfinished("its last block is cut off");
       }
       frames += 1;
-      if (frames > maxFrames) {
-        throw new ImageRejected("too-many-pixels", `The GIF has more than ${maxFrames} frames.`);
-      }
       const end = readable(() => endOfBlocks(source, data + 1));
       const frame = readFrame(source, at, data, end, canvas);
       parts.push(frame);
@@ -196,7 +190,7 @@ function parse(source: Buffer, turn: Turn, job: Job): Gif {
       }
       at = end;
     } else {
-      throw new ImageRejected("corrupt", "The GIF is damaged: it has a block of no known kind.");
+      throw new Damaged("it has a block of no known kind");
     }
   }
 }
@@ -242,7 +236,7 @@ function partOf(source: Buffer, at: number, canvas: Size): Rectangle {
   };
   const inside = part.left + part.width <= canvas.width && part.top + part.height <= canvas.height;
   if (!inside || part.width === 0 || part.height === 0) {
-    throw new ImageRejected("corrupt", "The GIF is damaged: a frame is empty or lies outside its canvas.");
+    throw new Damaged("a frame is empty or lies outside its canvas");
   }
   return part;
 }

@@ -1,10 +1,6 @@
 /** Reads and writes the bits of entropy-coded segments. */
+import { Damaged } from "../../damage.ts";
 import { type Decoding, LOOKAHEAD } from "./huffman.ts";
-
-/** The entropy-coded bytes are not what an encoder writes. */
-export class Damaged extends Error {
-  override readonly name = "Damaged";
-}
 
 /** Bytes behind the last one, so that a block may read on: none takes more before its end is looked at. */
 const PADDING = 512;

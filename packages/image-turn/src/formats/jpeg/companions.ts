@@ -1,5 +1,5 @@
 /** What may lie behind a JPEG's picture: a gain map, further pictures, a film; and what the metadata says of them. */
-import { readable } from "../../exif.ts";
+import { readable } from "../../damage.ts";
 import { marker, type Parsed, parse, type Segment } from "./file.ts";
 
 /** A segment that lists the pictures of a file (CIPA DC-007). */

@@ -1,5 +1,6 @@
 /** Decodes the scans of a JPEG to coefficients (ITU-T T.81, annexes F and G), which land where the result has them. */
-import { BitReader, Damaged } from "./bits.ts";
+import { Damaged } from "../../damage.ts";
+import { BitReader } from "./bits.ts";
 import { type Frame, isFrame, marker, type Scan, type Segment } from "./file.ts";
 import { type Decoding, LOOKAHEAD, readTables } from "./huffman.ts";
 import type { Pace } from "./pace.ts";

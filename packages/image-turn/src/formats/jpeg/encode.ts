@@ -1,5 +1,6 @@
 /** Encodes coefficients to the scans of a JPEG with the best Huffman tables for them (ITU-T T.81, annexes F and G). */
-import { BitWriter, Damaged } from "./bits.ts";
+import { Damaged } from "../../damage.ts";
+import { BitWriter } from "./bits.ts";
 import type { Pass } from "./decode.ts";
 import { marker, type Scan } from "./file.ts";
 import { type Encoding, encoding } from "./huffman.ts";

@@ -1,5 +1,7 @@
 /** The structure of a JPEG file: marker segments, scans, and what its frame header says (ITU-T T.81, annex B). */
+
 import { ImageRejected } from "../../contract.ts";
+import { checkPieces, Damaged } from "../../damage.ts";
 import type { Size } from "../../geometry.ts";
 
 /** A marker segment: its marker's second byte and its data, without marker and length. */
@@ -42,7 +44,7 @@ export interface Parsed {
   /** Whether its last marker is missing, so that scans may be missing too. */
   readonly open: boolean;
   /** What was wrong and did not matter, in a few words each. */
-  readonly repaired: readonly string[];
+  readonly repaired: ReadonlySet<string>;
 }
 
 export const marker = {
@@ -67,24 +69,27 @@ const MAX_STRAY = 64;
 export function parse(source: Buffer): Parsed {
   const segments: Segment[] = [];
   const scans: Scan[] = [];
-  const repaired: string[] = [];
+  // A file can have many stray bytes; the same words are said once.
+  const repaired = new Set<string>();
+  let pieces = 0;
   let since: Segment[] = segments;
   let at = 2;
   for (;;) {
     if (scans.length > 0 && since.length === 0 && at === source.length) {
-      return { segments, scans, end: at, open: true, repaired: [...repaired, "the end marker is missing"] };
+      repaired.add("the end marker is missing");
+      return { segments, scans, end: at, open: true, repaired };
     }
     const marked = source.indexOf(0xff, at);
     if (marked < 0 || marked - at > MAX_STRAY) {
-      throw new ImageRejected("corrupt", "The JPEG is damaged: a marker is missing before its pixels.");
+      throw new Damaged("a marker is missing before its pixels");
     }
     const code = source.readUInt8(marked + 1);
     const stray = code === 0 || marked > at;
     if (stray && (code === 0 || code === marker.soi)) {
-      throw new ImageRejected("corrupt", "The JPEG is damaged: there is something else before its pixels.");
+      throw new Damaged("there is something else before its pixels");
     }
     if (stray) {
-      repaired.push(`${marked - at} stray bytes are before a marker`);
+      repaired.add(`${marked - at} stray bytes are before a marker`);
     }
     at = marked;
     if (code === 0xff) {
@@ -94,10 +99,12 @@ export function parse(source: Buffer): Parsed {
     } else if (code === 0x01 || (code >= 0xd0 && code <= 0xd8)) {
       at += 2;
     } else {
+      pieces += 1;
+      checkPieces(pieces);
       const length = source.readUInt16BE(at + 2);
       const data = source.subarray(at + 4, at + 2 + length);
       if (length < 2 || data.length !== length - 2) {
-        throw new ImageRejected("corrupt", "The JPEG is damaged: it ends before its pixels.");
+        throw new Damaged("it ends before its pixels");
       }
       at += 2 + length;
       if (code === marker.sos) {
@@ -152,7 +159,7 @@ export function findFrame(segments: readonly Segment[]): Frame {
   const frames = segments.filter(isFrame);
   const [first] = frames;
   if (first === undefined || frames.length > 1) {
-    throw new ImageRejected("corrupt", `The JPEG is damaged: it has ${frames.length} frames.`);
+    throw new Damaged(`it has ${frames.length} frames`);
   }
   const { marker: code, data } = first;
   const precision = data.readUInt8(0);

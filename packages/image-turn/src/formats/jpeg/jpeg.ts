@@ -1,4 +1,5 @@
 import { ImageRejected } from "../../contract.ts";
+import { Damaged } from "../../damage.ts";
 import { exifOrientation, hasThumbnail, statedOrientation, turnedExif } from "../../exif.ts";
 import { isQuarter, swapsSides, type Turn, turnFrom } from "../../geometry.ts";
 import {
@@ -148,7 +149,7 @@ async function turnFrame(source: Source, turn: Turn, job: Job): Promise<Picture 
   const exact = isQuarter(turn) ? await turnExactly({ segments, scans }, frame, turn, job) : undefined;
   // The decoder does not mind scans that never came, and zeros in place of data.
   if (exact === undefined && source.open && !(await isWhole({ segments, scans }, frame, job))) {
-    throw new ImageRejected("corrupt", "The JPEG is damaged: it ends before all of its pixels.");
+    throw new Damaged("it ends before all of its pixels");
   }
   if (exact !== undefined) {
     // Adobe's segment says which colours the components are.
@@ -198,7 +199,7 @@ function quality(
   const tables = quantisationTables(segments);
   const brightness = tables.get(components[0]?.table ?? 0);
   if (brightness === undefined) {
-    throw new ImageRejected("corrupt", "The JPEG is damaged: it has no quantisation table.");
+    throw new Damaged("it has no quantisation table");
   }
   const nearest = quantisation(brightness, tables.get(components[1]?.table ?? -1));
   // An encoder that has mozjpeg's table also arranges scans as mozjpeg does: without that, results are a tenth larger.

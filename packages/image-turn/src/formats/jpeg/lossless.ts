@@ -1,7 +1,7 @@
 /** Turns a JPEG by quarters without decoding its pixels: blocks change places, and frequencies within them. */
+import { Damaged } from "../../damage.ts";
 import { type Turn, turnedSize } from "../../geometry.ts";
 import type { Job } from "../../pixels.ts";
-import { Damaged } from "./bits.ts";
 import { decode, passesOf } from "./decode.ts";
 import { encode, type Output } from "./encode.ts";
 import { type Frame, marker, type Parsed, quantisationTables, type Scan, type Segment } from "./file.ts";

@@ -45,7 +45,7 @@ function textOf(type: string, data: Buffer): string {
 /** What XMP's specification has an iTXt chunk begin with: keyword, no compression, no language. */
 export const xmpHead = Buffer.from("XML:com.adobe.xmp\0\0\0\0\0", "latin1");
 /** XMP of a camera has some kilobytes; with thumbnails, some hundred. */
-const maxPacket = 16_000_000;
+export const maxPacket = 16_000_000;
 
 /**
  * The XMP packet that a text chunk holds, which libvips compresses to `zTXt`; undefined where it is another text, or

@@ -1,5 +1,5 @@
 import { constants, deflateSync, inflateSync } from "node:zlib";
-import { ImageRejected } from "../../contract.ts";
+import { Damaged } from "../../damage.ts";
 import type { Size } from "../../geometry.ts";
 
 /** PNG's image header (PNG third edition, 11.2.1). */
@@ -42,7 +42,7 @@ export function decodeRaster(header: PngHeader, data: Uint8Array): Uint8Array {
   const expected = passes.reduce((sum, pass) => sum + pass.rows * (1 + pass.rowBytes), 0);
   const inflated = inflateSync(data, { maxOutputLength: expected + 1 });
   if (inflated.length !== expected) {
-    throw new ImageRejected("corrupt", "The PNG is damaged: it has too few or too many pixels.");
+    throw new Damaged("it has too few or too many pixels");
   }
   const bytes = bytesOf(header);
   const raster = new Uint8Array(header.width * header.height * bytes);
@@ -116,7 +116,7 @@ function passesOf(header: PngHeader) {
 /** Undoes a row's filter in place (PNG third edition, 9.2). `step` is the bytes to the pixel on the left. */
 function unfilter(filter: number, line: Uint8Array, above: Uint8Array, step: number): void {
   if (filter > 4) {
-    throw new ImageRejected("corrupt", "The PNG is damaged: it names a filter that does not exist.");
+    throw new Damaged("it names a filter that does not exist");
   }
   for (let index = 0; filter !== 0 && index < line.length; index += 1) {
     const left = index < step ? 0 : (line[index - step] as number);

@@ -1,6 +1,7 @@
 import { crc32 } from "node:zlib";
 import { carriedExif, carriedXmp } from "../../carried.ts";
 import { ImageRejected } from "../../contract.ts";
+import { checkPieces, Damaged } from "../../damage.ts";
 import { statedOrientation } from "../../exif.ts";
 import {
   isQuarter,
@@ -17,7 +18,7 @@ import { type Carried, noteDropped, secondOrientation } from "../../metadata.ts"
 import { checkPixels, type Job, keepSpace, open, secondsLeft, turnPixels } from "../../pixels.ts";
 import { textStays } from "../../privacy.ts";
 import { weight } from "../../weights.ts";
-import { decodeProfile, decodeXmp, encodeProfile, xmpHead } from "./png-profile.ts";
+import { decodeProfile, decodeXmp, encodeProfile, maxPacket, xmpHead } from "./png-profile.ts";
 import { bytesOf, decodeRaster, encodeRaster, isFiltered, type PngHeader } from "./png-raster.ts";
 
 interface Chunk {
@@ -35,9 +36,6 @@ interface Picture {
   /** The original bytes where nothing in them must be hidden from the decoder, or those that the encoder made. */
   readonly file?: Buffer | undefined;
 }
-
-/** Maximum number of chunks that are read; images of a gigabyte have fewer. */
-const maxChunks = 200_000;
 
 const signature = Buffer.from("\x89PNG\r\n\x1a\n", "latin1");
 /** What a still image is made of. */
@@ -91,12 +89,17 @@ export async function turnPng(source: Buffer, job: Job): Promise<Buffer> {
   const same = still.header.colour === header.colour && still.header.depth === header.depth;
   const carried = { turn, size: still.header, oriented: orientation !== undefined, job };
   const metadata: Chunk[] = [];
+  let metadataBytes = 0;
   for (const chunk of chunks.filter(({ type }) => !critical.includes(type))) {
     secondsLeft(job);
     if (isPortable(chunk.type) && (same || !bound.includes(chunk.type))) {
       const turned = await turnedChunk(chunk, carried);
       if (turned !== undefined) {
         metadata.push(turned);
+        metadataBytes += turned.bytes.length;
+      }
+      if (metadataBytes > source.length + maxPacket) {
+        throw new Damaged("its texts unpack to more than they may");
       }
     } else {
       noteDropped(job, bound.includes(chunk.type) ? `the chunk ${chunk.type}` : "private chunks");
@@ -156,7 +159,7 @@ function readChunks(source: Buffer, { notes }: Job): Chunk[] {
   const wrong = new Set(chunks.filter((chunk) => !kept.has(chunk)).map(({ type }) => type));
   for (const type of wrong) {
     if (!dispensable.includes(type)) {
-      throw new ImageRejected("corrupt", "The PNG is damaged: a checksum is wrong.");
+      throw new Damaged("a checksum is wrong");
     }
     notes.repaired.push(`the checksum of a chunk ${type} is wrong`);
     if (!animated.includes(type)) {
@@ -226,9 +229,7 @@ function parse(source: Buffer): { chunks: Chunk[]; end: number | undefined } {
   const chunks: Chunk[] = [];
   let at = signature.length;
   while (chunks.at(-1)?.type !== "IEND") {
-    if (chunks.length === maxChunks) {
-      throw new ImageRejected("corrupt", `The PNG has more than ${maxChunks} chunks.`);
-    }
+    checkPieces(chunks.length);
     const rest = source.subarray(at);
     const isCut = rest.length < lastChunk.length && rest.equals(lastChunk.subarray(0, rest.length));
     // An animation that ends so may have had more frames.
@@ -237,11 +238,11 @@ function parse(source: Buffer): { chunks: Chunk[]; end: number | undefined } {
     }
     const end = at + 8 + source.readUInt32BE(at);
     if (end + 4 > source.length) {
-      throw new ImageRejected("corrupt", "The PNG is damaged: it ends too early.");
+      throw new Damaged("it ends too early");
     }
     const type = source.toString("latin1", at + 4, at + 8);
     if (!/^[a-z][A-Za-z]{3}$/.test(type) && !critical.includes(type)) {
-      throw new ImageRejected("corrupt", "The PNG is damaged: it has a chunk of no known kind.");
+      throw new Damaged("it has a chunk of no known kind");
     }
     chunks.push({ type, data: source.subarray(at + 8, end), bytes: source.subarray(at, end + 4) });
     at = end + 4;
@@ -265,13 +266,13 @@ function checkPalette({ colour, depth }: PngHeader, palette: readonly Chunk[]): 
   const min = colour === 3 ? 1 : max;
   const fits = !transparency || (max > 0 && transparency.bytes >= min && transparency.bytes <= max);
   if (more.length > 0 || second?.type === "PLTE" || !Number.isInteger(colours) || !paletteFits || !fits) {
-    throw new ImageRejected("corrupt", "The PNG is damaged: its palette does not fit its pixels.");
+    throw new Damaged("its palette does not fit its pixels");
   }
 }
 
 function headerOf([first]: readonly Chunk[]): PngHeader {
   if (first?.type !== "IHDR") {
-    throw new ImageRejected("corrupt", "The PNG is damaged: it has no header.");
+    throw new Damaged("it has no header");
   }
   const { data } = first;
   const [depth, colour, interlace] = [data.readUInt8(8), data.readUInt8(9), data.readUInt8(12)];
@@ -283,7 +284,7 @@ function headerOf([first]: readonly Chunk[]): PngHeader {
     6: [8, 16],
   };
   if (!depths[colour]?.includes(depth) || interlace > 1) {
-    throw new ImageRejected("corrupt", "The PNG is damaged: its header contradicts itself.");
+    throw new Damaged("its header contradicts itself");
   }
   return {
     width: data.readUInt32BE(0),
@@ -321,7 +322,7 @@ async function turnPicture(picture: Picture, turn: Turn, job: Job): Promise<Pict
   const keyed = palette.some(({ type }) => type === "tRNS");
   if (isQuarter(turn) && (header.depth < 8 || header.colour === 3 || keyed)) {
     if (!data.every(isSound)) {
-      throw new ImageRejected("corrupt", "The PNG is damaged: a checksum is wrong.");
+      throw new Damaged("a checksum is wrong");
     }
     const raster = turnedRaster(turn, header, decodeRaster(header, concatenated(data)), bytesOf(header));
     const turned = { ...header, ...turnedSize(turn, header) };

@@ -1,6 +1,6 @@
 /** TIFF's directories: reading all of them, and writing new ones (TIFF 6.0, section 2; BigTIFF). */
 
-import { ImageRejected } from "../../contract.ts";
+import { Damaged } from "../../damage.ts";
 
 /** A field with its values as the file has them, in the byte order of the file. */
 export interface Field {
@@ -29,9 +29,7 @@ const bytesOf = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8];
 /** Bytes that change places between byte orders; a rational is two numbers. */
 const unitOf = [0, 1, 1, 2, 4, 4, 1, 1, 2, 4, 4, 4, 8, 4, 0, 0, 8, 8, 8];
 
-/** Maximum number of directories, which is libtiff's. */
-const maxDirectories = 65535;
-/** Maximum number of fields in all directories together. */
+/** Maximum number of fields in all directories together, of which each counts as a field, too. */
 const maxFields = 1_000_000;
 
 /** Reads a TIFF's directories; what is beyond the end of the file is damage. */
@@ -54,8 +52,8 @@ export class TiffReader {
     const seen = new Set<number>();
     let at = this.big ? this.#number(8, 8) : this.#number(4, 4);
     while (at !== 0) {
-      if (seen.has(at) || seen.size === maxDirectories) {
-        throw damaged("its pages have no end");
+      if (seen.has(at)) {
+        throw new Damaged("its pages have no end");
       }
       seen.add(at);
       const { directory, next } = this.directoryAt(at);
@@ -68,9 +66,9 @@ export class TiffReader {
   directoryAt(at: number): { directory: Directory; next: number } {
     const [countSize, entrySize, offsetSize] = this.big ? [8, 20, 8] : [2, 12, 4];
     const count = this.#number(at, countSize);
-    this.#fields += count;
-    if (count > 65535 || this.#fields > maxFields) {
-      throw damaged("a directory is too long");
+    this.#fields += 1 + count;
+    if (this.#fields > maxFields) {
+      throw new Damaged("a directory is too long");
     }
     const directory = new Map<number, Field>();
     const end = at + countSize + count * entrySize;
@@ -112,7 +110,7 @@ export class TiffReader {
   littleEndian({ type: kind, value }: Field): Buffer {
     this.#copied += value.length;
     if (this.#copied > 2 * this.file.length) {
-      throw damaged("its fields lie over each other");
+      throw new Damaged("its fields lie over each other");
     }
     const copy = Buffer.from(value);
     const unit = unitOf[kind] ?? 1;
@@ -132,7 +130,7 @@ export class TiffReader {
   #number(at: number, size: number): number {
     const bytes = this.file.subarray(at, at + size);
     if (bytes.length !== size) {
-      throw damaged("it ends too early");
+      throw new Damaged("it ends too early");
     }
     return this.number(bytes);
   }
@@ -186,8 +184,4 @@ export class TiffWriter {
     }
     return { at: this.add(buffer), buffer };
   }
-}
-
-function damaged(how: string): ImageRejected {
-  return new ImageRejected("corrupt", `The TIFF is damaged: ${how}.`);
 }

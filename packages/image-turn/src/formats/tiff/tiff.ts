@@ -1,7 +1,7 @@
 import type { TiffOptions } from "sharp";
 import { carriedXmp } from "../../carried.ts";
 import { ImageRejected } from "../../contract.ts";
-import { readable } from "../../exif.ts";
+import { readable } from "../../damage.ts";
 import { isQuarter, swapsSides, type Turn, turnFrom } from "../../geometry.ts";
 import { type Carried, carriedResources, noteDropped } from "../../metadata.ts";
 import { checkPixels, inspect, type Job, keepSpace, open, secondsLeft, turnPixels } from "../../pixels.ts";

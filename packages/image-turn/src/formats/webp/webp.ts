@@ -1,6 +1,6 @@
 import type { Sharp } from "sharp";
 import { carriedExif, carriedXmp } from "../../carried.ts";
-import { ImageRejected } from "../../contract.ts";
+import { checkPieces, Damaged } from "../../damage.ts";
 import { statedOrientation } from "../../exif.ts";
 import { type Frames, turnFrames } from "../../frames.ts";
 import { isQuarter, type Rectangle, type Size, type Turn, turnFrom } from "../../geometry.ts";
@@ -116,7 +116,7 @@ async function turnAnimation(
 ): Promise<Turned> {
   const frames = await turnFrames(bare, turn, job);
   if (frames.pages !== sources.length) {
-    throw new ImageRejected("corrupt", "The WebP is damaged: some of its frames cannot be read.");
+    throw new Damaged("some of its frames cannot be read");
   }
   const encoded = chunks.filter(({ type }) => type === "ANIM").slice(0, 1);
   let alpha = false;
@@ -202,20 +202,18 @@ function frameHeader({ left, top, width, height }: Rectangle, source: Buffer): B
 function parse(source: Buffer): Chunk[] {
   const end = 8 + source.readUInt32LE(4);
   if (end > source.length) {
-    throw new ImageRejected("corrupt", "The WebP is damaged: it ends too early.");
+    throw new Damaged("it ends too early");
   }
   return parseChunks(source.subarray(12, end));
 }
-
-/** Most chunks that are read: no animation within any limit has more. */
-const maxChunks = 100_000;
 
 function parseChunks(data: Buffer): Chunk[] {
   const chunks: Chunk[] = [];
   for (let at = 0; at + 8 <= data.length; ) {
     const length = data.readUInt32LE(at + 4);
-    if (at + 8 + length > data.length || chunks.length === maxChunks) {
-      throw new ImageRejected("corrupt", "The WebP is damaged: a chunk is longer than the file.");
+    checkPieces(chunks.length);
+    if (at + 8 + length > data.length) {
+      throw new Damaged("a chunk is longer than the file");
     }
     chunks.push({ type: data.toString("latin1", at, at + 4), data: data.subarray(at + 8, at + 8 + length) });
     at += 8 + length + (length % 2);
@@ -259,7 +257,7 @@ function pictureSize(chunks: readonly Chunk[]): Size {
     const bits = first.data.readUInt32LE(1);
     return { width: (bits & 0x3fff) + 1, height: ((bits >>> 14) & 0x3fff) + 1 };
   }
-  throw new ImageRejected("corrupt", "The WebP is damaged: it has no picture.");
+  throw new Damaged("it has no picture");
 }
 
 function hasAlpha(picture: readonly Chunk[]): boolean {
