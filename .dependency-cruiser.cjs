@@ -36,6 +36,18 @@ module.exports = {
       "^packages/local-aws/src/",
       "AWS on this computer must not be built from the same suppositions as the machine that runs on it.",
     ),
+    only(
+      "watch-alone",
+      "^packages/watch/src/",
+      "^packages/(watch/src/|local-aws/src/index\\.ts)",
+      "It shows whatever it is told of, and knows of the machine only what it is given.",
+    ),
+    only(
+      "page-runs-in-a-browser",
+      "^packages/watch/src/page/",
+      "^packages/watch/src/(page/|protocol\\.ts)",
+      "A browser has neither Node nor AWS, and is told everything by the protocol.",
+    ),
     {
       name: "packages-by-name",
       severity: "error",
@@ -43,7 +55,7 @@ module.exports = {
       from: { path: "^(src|handlers|index\\.ts)" },
       to: {
         path: "^packages/[^/]+/src/",
-        pathNot: "^packages/(image-turn/src/(index|weights)|local-aws/src/(index|arn))\\.ts$",
+        pathNot: "^packages/(image-turn/src/(index|weights)|local-aws/src/(index|arn)|watch/src/index)\\.ts$",
       },
     },
     only(
@@ -82,18 +94,6 @@ module.exports = {
       `${SRC}machine/`,
       "^(src/machine/|src/(delivery/envelope|stack-outputs|image-filter)\\.ts|packages/local-aws/src/index\\.ts)",
       "What it runs is what index.ts registers.",
-    ),
-    only(
-      "watch-shows",
-      `${SRC}watch/`,
-      "^(src/(watch/|packaging/root|machine/failures|operations/(dead-letters|queue)|delivery/envelope|image-filter|aws-package)|packages/local-aws/src/index\\.ts)",
-      "It shows what others do, and does nothing by itself but what a person asks for.",
-    ),
-    only(
-      "page-runs-in-a-browser",
-      `${SRC}watch/page/`,
-      "^src/watch/(page/|protocol\\.ts)",
-      "A browser has neither Node nor AWS, and is told everything by the protocol.",
     ),
     {
       name: "nobody-imports-commands",

@@ -7,14 +7,14 @@ import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type BuildOptions, build, type Metafile } from "esbuild";
+import { bundlePage } from "machine-watch";
 import { bundleHandler } from "../src/packaging/bundle.ts";
 import { sharpLayer } from "../src/packaging/sharp-layer.ts";
-import { bundlePage } from "../src/watch/bundle.ts";
 import { buildComponent } from "./component.ts";
 
 const DIST = "dist";
 const COMMANDS = ["start", "dev", "capacity", "reconcile", "dead-letters", "proof", "smoke"];
-const WORKSPACES = ["packages/image-turn", "packages/local-aws"];
+const WORKSPACES = ["packages/image-turn", "packages/local-aws", "packages/watch"];
 
 /** Ranges whose ends `npm run check:package` tries. The older @pulumi/pulumi is the last for Node.js 20. */
 const PEERS = { "@pulumi/aws": "^7.20.0", "@pulumi/pulumi": "^3.230.0" };
@@ -23,6 +23,7 @@ const PEERS = { "@pulumi/aws": "^7.20.0", "@pulumi/pulumi": "^3.230.0" };
 const REQUIRED = ["@aws-sdk/checksums", "esbuild", "@types/aws-lambda", "@types/node"];
 
 interface Manifest {
+  readonly name: string;
   readonly version: string;
   readonly exports: Record<string, string>;
   readonly dependencies: Record<string, string>;
@@ -61,12 +62,13 @@ function options(more: BuildOptions): BuildOptions & { metafile: true } {
 /** Files of the workspaces by the names that they are imported by. */
 function workspaceFiles(): Record<string, string> {
   return Object.fromEntries(
-    WORKSPACES.flatMap((folder) =>
-      Object.entries(manifestIn(folder).exports).map(([entry, file]) => [
-        path.posix.join(path.basename(folder), entry),
+    WORKSPACES.flatMap((folder) => {
+      const { name, exports } = manifestIn(folder);
+      return Object.entries(exports).map(([entry, file]) => [
+        path.posix.join(name, entry),
         path.resolve(folder, file),
-      ]),
-    ).sort(([a = ""], [b = ""]) => b.length - a.length),
+      ]);
+    }).sort(([a = ""], [b = ""]) => b.length - a.length),
   );
 }
 
@@ -115,12 +117,13 @@ function asTypedThere(text: string): string {
     .replace('"npm ci" with install scripts allowed', '"npm install --save-dev node@24"');
 }
 
-/** Writes the page that npm run dev shows, which is drawn with what is no part of the package. */
+/** Writes the page that npm run dev shows beside the commands, where its server looks for it. */
 async function writePage(): Promise<void> {
   const { js, css } = await bundlePage();
-  mkdirSync(path.join(DIST, "page"), { recursive: true });
-  writeFileSync(path.join(DIST, "page/page.js"), js);
-  writeFileSync(path.join(DIST, "page/page.css"), css);
+  const page = path.join(DIST, "lib/esm/page");
+  mkdirSync(page);
+  writeFileSync(path.join(page, "page.js"), js);
+  writeFileSync(path.join(page, "page.css"), css);
 }
 
 /** Writes what TypeScript knows of the library, with the names that the files have there. */

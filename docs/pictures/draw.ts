@@ -1,5 +1,5 @@
 /**
- * Draws the images in samples/ from contraption.svg: `node docs/pictures/draw.ts`.
+ * Draws the images in samples/ from the watch page's contraption.svg: `node docs/pictures/draw.ts`.
  *
  * The drawing is the machine at rest; `momentAt` says where every moving part is at a moment between 0 (the bird
  * lets go of the ball) and 1 (the picture has been turned). Nothing is left to chance, the grain of the photographs
@@ -12,7 +12,10 @@ import { dirname, join } from "node:path";
 import sharp, { type Sharp } from "sharp";
 
 const samples = join(import.meta.dirname, "../../samples");
-const drawing = await readFile(join(import.meta.dirname, "contraption.svg"), "utf8");
+const drawing = await readFile(
+  join(import.meta.dirname, "../../packages/watch/src/page/contraption.svg"),
+  "utf8",
+);
 
 /** A part of the drawing: left, top, width and height in its own 1600 by 1200. */
 type View = readonly [left: number, top: number, width: number, height: number];

@@ -1,14 +1,15 @@
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { chaos, Events, Faults } from "local-aws";
+import type { Happening } from "machine-watch";
 import { inWords, passes } from "../image-filter.ts";
 import { Failures } from "../machine/failures.ts";
 import { type Machine, startMachine } from "../machine/machine.ts";
 import { countMessages } from "../operations/queue.ts";
 import { ROOT } from "../packaging/root.ts";
-import { type Happening, tellHappenings } from "../watch/happenings.ts";
 import { endWith } from "./arguments.ts";
-import { type FromMachine, wiringOf } from "./watch-page.ts";
+import { tellHappenings } from "./happenings.ts";
+import { type FromMachine, graphOf } from "./watch-page.ts";
 import { LARGE_IMAGE_SECONDS, near, PROJECT } from "./words.ts";
 
 /**
@@ -64,7 +65,7 @@ try {
   print(machine, failures);
   failures?.nameWorkers(machine.workers);
   const { endpoint, region, administrator } = machine;
-  send({ running: { wiring: wiringOf(machine, stack), endpoint, region, administrator } });
+  send({ running: { graph: graphOf(machine, stack), endpoint, region, administrator } });
   await Promise.all([stopped(), tellRejections(machine)]);
   const late = globalThis.setTimeout(() => machine.lambda.abandon(), GRACE_MS);
   await machine.stop();

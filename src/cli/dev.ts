@@ -4,11 +4,11 @@ import { createServer } from "node:net";
 import path from "node:path";
 import { S3Client } from "@aws-sdk/client-s3";
 import { SQSClient } from "@aws-sdk/client-sqs";
-import { LiveSource } from "../watch/live.ts";
-import { serveWatch } from "../watch/server.ts";
+import { LiveSource, serveWatch } from "machine-watch";
 import { HELP_OPTION, numberOption, runCommand } from "./arguments.ts";
 import { whenOrphaned } from "./orphan.ts";
-import { type FromMachine, openInBrowser } from "./watch-page.ts";
+import { accessWith } from "./watch-access.ts";
+import { type FromMachine, openInBrowser, wiringOf } from "./watch-page.ts";
 import { watchTree } from "./watch-tree.ts";
 import { fromHere, PROJECT } from "./words.ts";
 
@@ -78,9 +78,9 @@ async function keepRunning(port: number, machine: readonly string[], open: boole
     refused = message.refused ?? refused;
     for (const happening of message.happenings ?? []) source.take(happening);
     if (!message.running) return;
-    const { wiring, endpoint, region, administrator: credentials } = message.running;
+    const { graph, endpoint, region, administrator: credentials } = message.running;
     const client = { endpoint, region, credentials };
-    source.begin(wiring, { s3: new S3Client(client), sqs: new SQSClient(client) });
+    source.begin(wiringOf(graph), accessWith({ s3: new S3Client(client), sqs: new SQSClient(client) }));
     source.become({ state: "running", ...(seed && { chaos: seed }) });
     if (starts > 1) return;
     console.log(`Watch it at ${page.address}\n`);

@@ -1,14 +1,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Events } from "local-aws";
+import { type Happening, LiveSource, serveWatch, type Wiring } from "machine-watch";
 import type { Machine } from "../machine/machine.ts";
 import { readStackConfig } from "../machine/stack-config.ts";
 import type { WorkerOutputs } from "../stack-outputs.ts";
-import { type Happening, tellHappenings } from "../watch/happenings.ts";
-import { LiveSource } from "../watch/live.ts";
-import { serveWatch } from "../watch/server.ts";
-import type { Wiring } from "../watch/wiring.ts";
+import { tellHappenings } from "./happenings.ts";
 import { whenOrphaned } from "./orphan.ts";
+import { accessWith, wired } from "./watch-access.ts";
 import { PROJECT } from "./words.ts";
 
 /** What the process of `npm run dev` that the machine is in tells the one that keeps it, one of these at a time. */
@@ -18,7 +17,7 @@ export interface FromMachine {
   readonly happenings?: readonly Happening[];
   /** It runs, and can be asked. */
   readonly running?: {
-    readonly wiring: Wiring;
+    readonly graph: Graph;
     readonly endpoint: string;
     readonly region: string;
     readonly administrator: Machine["administrator"];
@@ -28,7 +27,13 @@ export interface FromMachine {
 }
 
 /** What the watch page draws of a machine, in JSON. */
-export function wiringOf({ workers, fanOuts, outputs }: Machine, stack: string): Wiring {
+export type Graph = Omit<Wiring, "workers"> & Pick<Machine, "workers">;
+
+export function wiringOf(graph: Graph): Wiring {
+  return { ...graph, workers: graph.workers.map(wired) };
+}
+
+export function graphOf({ workers, fanOuts, outputs }: Machine, stack: string): Graph {
   // What a kind of worker adds is in the stack's outputs alone.
   const exported = Object.values(outputs).flatMap((output) =>
     typeof output === "object" && output !== null ? (Object.values(output) as Partial<WorkerOutputs>[]) : [],
@@ -62,7 +67,7 @@ export async function watchRun(events: Events, undo: AsyncDisposableStack): Prom
   console.log(`Watch it at ${page.address}`);
   return {
     begin(machine, stack) {
-      source.begin(wiringOf(machine, stack), machine);
+      source.begin(wiringOf(graphOf(machine, stack)), accessWith(machine));
       source.become({ state: "running" });
     },
     async over() {

@@ -1,22 +1,22 @@
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
-import path from "node:path";
-import { setTimeout } from "node:timers/promises";
 import { S3Client } from "@aws-sdk/client-s3";
 import { SQSClient } from "@aws-sdk/client-sqs";
+import { DeployedSource, lastPart, type StackAccess, serveWatch, type Wiring } from "machine-watch";
 import { UsageError } from "../machine/inputs.ts";
 import { countMessages } from "../operations/queue.ts";
 import { reached } from "../operations/stack.ts";
 import type { StackOutputs } from "../stack-outputs.ts";
-import { Budget } from "../watch/budget.ts";
-import { cloudWatch, type DeployedWiring } from "../watch/cloudwatch.ts";
-import { type Clients, DeployedSource, REQUESTS_PER_SECOND } from "../watch/deployed.ts";
-import { serveWatch } from "../watch/server.ts";
-import { lastPart } from "../watch/wiring.ts";
 import { HELP_OPTION, runCommand } from "./arguments.ts";
+import { cloudWatch } from "./cloudwatch.ts";
+import { logsIn } from "./log-files.ts";
 import { openOperator, STACK_OPTIONS, STACK_USAGE } from "./operator.ts";
 import { whenOrphaned } from "./orphan.ts";
+import { accessWith, wired } from "./watch-access.ts";
 import { openInBrowser } from "./watch-page.ts";
+
+/** Requests in a second, at most: to AWS, and here, where they cost nothing and nobody else waits. */
+const REQUESTS_PER_SECOND = 2;
+const LOCAL_REQUESTS_PER_SECOND = 50;
 
 const USAGE = `Usage: npm run watch -- [--stack NAME] [--open] [OPTION]...
 
@@ -28,33 +28,34 @@ asks AWS ${REQUESTS_PER_SECOND} times a second at most, while somebody looks.
 ${STACK_USAGE}
   --help              prints this`;
 
-const LOCAL_REQUESTS_PER_SECOND = 50;
-
 const OPTIONS = { ...STACK_OPTIONS, open: { type: "boolean", default: false }, ...HELP_OPTION } as const;
 
 await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
   using operator = await openOperator(values);
-  const { stack, region, local, logs, client } = operator;
-  const wiring = wiringOf(
-    stack,
-    values.stack ?? (local ? "npm run dev" : lastPart(stack.topic)),
-    local ? "on this computer" : `in ${region}`,
-  );
-  const [first] = wiring.workers;
-  if (first) await reached(`The queue of ${first.name}`, countMessages(operator.sqs, first.queue));
+  const { stack, region, local, logs: folder, client } = operator;
+  const [first] = Object.entries(stack.workers);
+  if (first) await reached(`The queue of ${first[0]}`, countMessages(operator.sqs, first[1].queue));
   // Each try is a request, of which there are only so many.
   const config = { ...client, maxAttempts: 1 };
-  if (!local) await cloudWatch(config).catch((error) => Promise.reject(new UsageError(error.message)));
-  const connect = (): Clients => ({
-    s3: new S3Client(config),
-    sqs: new SQSClient(config),
-    ...(local ? { logs: logsIn(logs) } : onAws(config)),
+  const logs = logsIn(folder);
+  const read = local
+    ? () => ({ logs })
+    : await cloudWatch(stack).catch((error) => Promise.reject(new UsageError(error.message)));
+  const connect = (): StackAccess => ({
+    ...accessWith({ s3: new S3Client(config), sqs: new SQSClient(config) }),
+    ...read(config),
   });
-  // Here, requests cost nothing and nobody else waits.
-  const budget = new Budget(local ? LOCAL_REQUESTS_PER_SECOND : REQUESTS_PER_SECOND, (milliseconds) =>
-    setTimeout(milliseconds),
+  const page = await serveWatch(
+    new DeployedSource({
+      wiring: wiringOf(
+        stack,
+        values.stack ?? (local ? "npm run dev" : lastPart(stack.topic)),
+        local ? "on this computer" : `in ${region}`,
+      ),
+      connect,
+      requestsPerSecond: local ? LOCAL_REQUESTS_PER_SECOND : REQUESTS_PER_SECOND,
+    }),
   );
-  const page = await serveWatch(new DeployedSource({ wiring, connect, budget }));
   console.log(`Watch it at ${page.address}\nCtrl-C ends it.`);
   if (values.open) openInBrowser(page.address);
   const orphaned = new Promise<void>((resolve) => whenOrphaned(["watch"], resolve));
@@ -63,34 +64,10 @@ await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
   return 0;
 });
 
-function wiringOf(stack: StackOutputs, title: string, place: string): DeployedWiring {
+function wiringOf(stack: StackOutputs, title: string, place: string): Wiring {
   const { sourceBucket: source, resultsBucket: results, topic } = stack;
   const workers = Object.entries(stack.workers).map(([name, worker]) => {
-    return { ...worker, name, fanOut: lastPart(topic), source, results };
+    return { ...wired(worker), name, fanOut: lastPart(topic), source, results };
   });
   return { title, place, workers, fanOuts: [{ source, results, topic }] };
-}
-
-function onAws(config: object): Pick<Clients, "logs" | "metrics"> {
-  const asked = cloudWatch(config);
-  return {
-    logs: async (...question) => (await asked).logs(...question),
-    metrics: async (...question) => (await asked).metrics(...question),
-  };
-}
-
-/** Reads on in the logs of the machine on this computer, which are files. */
-function logsIn(folder: string | undefined): Clients["logs"] {
-  return async (worker, from) => {
-    const file = folder && path.join(folder, `${worker.function}.log`);
-    const log = file ? await readFile(file, "utf8").catch(() => "") : "";
-    const lines = log.split("\n").map((line) => ({ time: timeOf(line), line }));
-    return { lines: lines.filter(({ time }) => time >= from) };
-  };
-}
-
-/** When a line was logged; 0 for one that does not say so. */
-function timeOf(line: string): number {
-  const [, time = ""] = /"timestamp":"([^"]+)"/.exec(line) ?? [];
-  return Date.parse(time) || 0;
 }

@@ -2,12 +2,9 @@ import { Readable } from "node:stream";
 import { setImmediate } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { expect } from "chai";
+import { bundlePage, type Happening, LiveSource, type MachineAccess, serveWatch } from "machine-watch";
 import type { Page } from "playwright-core";
-import { bundlePage } from "../../src/watch/bundle.ts";
-import type { Happening } from "../../src/watch/happenings.ts";
-import { type Access, LiveSource } from "../../src/watch/live.ts";
-import { smallImage } from "../../src/watch/pictures.ts";
-import { serveWatch } from "../../src/watch/server.ts";
+import { smallImage } from "../../packages/watch/src/pictures.ts";
 import { launch, open } from "./browser.ts";
 
 const WORKERS = ["clockwise", "counter-clockwise", "grey"];
@@ -25,12 +22,12 @@ class Imagined {
 
   async begin(): Promise<void> {
     const image = await smallImage(0);
-    const send = async (command: { readonly input: { readonly Bucket?: string } }) =>
-      command.input.Bucket
-        ? { Body: Readable.from([image]), ContentLength: image.length, ETag: "e" }
-        : { Attributes: {} };
-    // Clients of SQS add middleware to a command; this one has nothing to do.
-    const access = { s3: { send }, sqs: { send } } as unknown as Access;
+    const access: MachineAccess = {
+      open: async ({ key }) => ({ key, etag: "e", size: image.length, body: Readable.from([image]) }),
+      count: async () => ({ visible: 0, hidden: 0 }),
+      put: async () => {},
+      deal: async () => 0,
+    };
     const workers = WORKERS.map((name) => ({
       ...{ name, fanOut: "images", source: "sources", results: "results", prefix: name, angle: 90 },
       ...{ function: name, queue: `http://here/${name}-queue`, deadLetterQueue: `http://here/${name}-dead` },

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { cp, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, readlink, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { parse } from "yaml";
 
@@ -18,7 +18,6 @@ const SOURCES = [
   "src",
   "packages",
   "handlers",
-  "docs/pictures/contraption.svg",
   LOCKFILE,
 ];
 
@@ -37,9 +36,11 @@ export async function projectIn(
   // The project's own packages are links there, and lead to the copy's here.
   await mkdir(path.join(project, "node_modules"));
   for (const module of await readdir("node_modules", { withFileTypes: true })) {
-    const target = module.isSymbolicLink() ? path.join(project, "packages", module.name) : undefined;
-    const link = path.join(project, "node_modules", module.name);
-    await symlink(target ?? path.resolve("node_modules", module.name), link, "junction");
+    const own = path.join("node_modules", module.name);
+    const target = module.isSymbolicLink()
+      ? path.join(project, "node_modules", await readlink(own))
+      : undefined;
+    await symlink(target ?? path.resolve(own), path.join(project, own), "junction");
   }
   let program = await readFile("index.ts", "utf8");
   if (Object.keys(handlers).length > 0) {

@@ -1,17 +1,14 @@
 import { Readable } from "node:stream";
-import type { S3Client } from "@aws-sdk/client-s3";
-import type { SQSClient } from "@aws-sdk/client-sqs";
 import { expect } from "chai";
-import { Budget } from "../../src/watch/budget.ts";
-import type { DeployedWorker, LogPage, Metrics } from "../../src/watch/cloudwatch.ts";
-import { type Clients, DeployedSource } from "../../src/watch/deployed.ts";
-import type { Snapshot, Tick } from "../../src/watch/protocol.ts";
+import { DeployedSource, type LogPage, type Metrics, type StackAccess } from "../src/deployed.ts";
+import type { Snapshot, Tick } from "../src/protocol.ts";
+import type { WiredWorker } from "../src/wiring.ts";
 
 const START = Date.UTC(2026, 0, 1);
 
-const WORKER: DeployedWorker = {
+const WORKER: WiredWorker = {
   ...{ name: "clockwise", fanOut: "created", source: "sources", results: "results", prefix: "clockwise" },
-  ...{ function: "clockwise-function", logGroup: "/aws/lambda/p-dev-images-clockwise-1a2b" },
+  function: "clockwise-function",
   queue: "https://sqs.us-east-1.amazonaws.com/123456789012/clockwise-queue",
   deadLetterQueue: "https://sqs.us-east-1.amazonaws.com/123456789012/clockwise-dead",
 };
@@ -40,29 +37,17 @@ function watching(stack: Stack) {
     if (stack.refused) throw stack.refused;
     return value;
   };
-  const connect = (): Clients => {
+  const connect = (): StackAccess => {
     connections++;
     return {
-      sqs: {
-        async send(command: { input: { QueueUrl: string } }) {
-          const queue = command.input.QueueUrl.split("/").at(-1) ?? "";
-          const visible = stack.depths?.[queue] ?? 0;
-          return answer(queue, {
-            Attributes: {
-              ApproximateNumberOfMessages: String(visible),
-              ApproximateNumberOfMessagesNotVisible: "3",
-            },
-          });
-        },
-        // Whatever counts messages reads the time of the answer.
-        config: {},
-      } as unknown as SQSClient,
-      s3: {
-        async send(command: { input: object }) {
-          const body = Readable.from([Buffer.from("bytes")]);
-          return answer(`get ${JSON.stringify(command.input)}`, { Body: body, ContentLength: 5, ETag: "e" });
-        },
-      } as unknown as S3Client,
+      async count(queueUrl) {
+        const queue = queueUrl.split("/").at(-1) ?? "";
+        return answer(queue, { visible: stack.depths?.[queue] ?? 0, hidden: 3 });
+      },
+      async open({ bucket, key, versionId }) {
+        const body = Readable.from([Buffer.from("bytes")]);
+        return answer(`get ${bucket}/${key} ${versionId}`, { key, etag: "e", size: 5, body });
+      },
       logs: async (_, from, next) =>
         answer(`logs ${from - START} ${next}`, stack.pages?.shift() ?? { lines: [] }),
       ...(stack.metrics && { metrics: async () => answer("metrics", stack.metrics as Metrics) }),
@@ -74,7 +59,8 @@ function watching(stack: Stack) {
       fanOuts: [{ source: "sources", results: "results", topic: TOPIC }],
     },
     connect,
-    budget: new Budget(2, async () => {}),
+    requestsPerSecond: 2,
+    sleep: async () => {},
     now: () => now,
   });
   /** Lets time pass, second by second, and all be answered. */
@@ -228,8 +214,8 @@ describe("the watch page of a deployed stack", () => {
     expect((await source.open(id, undefined))?.size).to.equal(5);
     await source.open(id, "clockwise");
     expect(asked.filter((each) => each.startsWith("get"))).to.deep.equal([
-      'get {"Bucket":"sources","Key":"cat.jpg","VersionId":"v1"}',
-      'get {"Bucket":"results","Key":"clockwise/cat.jpg"}',
+      "get sources/cat.jpg v1",
+      "get results/clockwise/cat.jpg null",
     ]);
     expect(await source.open("nobody", undefined)).to.equal(undefined);
   });

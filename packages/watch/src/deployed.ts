@@ -1,17 +1,10 @@
-import type { S3Client } from "@aws-sdk/client-s3";
-import type { SQSClient } from "@aws-sdk/client-sqs";
-import { countMessages } from "../operations/queue.ts";
-import { type Budget, isThrottled } from "./budget.ts";
-import type { CloudWatch, DeployedWiring, DeployedWorker, LogPage, Metrics, Minutes } from "./cloudwatch.ts";
-import { happeningsIn } from "./log-lines.ts";
+import { setTimeout } from "node:timers/promises";
+import { Budget, isThrottled } from "./budget.ts";
+import { happeningsIn, type LoggedLine } from "./log-lines.ts";
 import { type Depth, Model } from "./model.ts";
-import { openObject } from "./open.ts";
 import type { Counts, Second, Snapshot, Status, Story, Tick, WorkerCounts } from "./protocol.ts";
-import type { Source, SourceFile } from "./source.ts";
-import { topologyOf } from "./wiring.ts";
-
-/** Requests to AWS in a second, at most. */
-export const REQUESTS_PER_SECOND = 2;
+import type { Access, Source, SourceFile } from "./source.ts";
+import { topologyOf, type WiredWorker, type Wiring } from "./wiring.ts";
 
 /** Milliseconds between two looks at the same thing, where the budget lets it. Metrics of AWS are of whole minutes. */
 const EVERY_MS = { queues: 2000, logs: 4000, metrics: 60_000 } as const;
@@ -31,24 +24,42 @@ const MAX_LINES = 20_000;
 /** Seconds of the past that are kept. */
 const MAX_SECONDS = 120;
 
-/** What a stack is asked with. It may be made anew, as credentials end. */
-export interface Clients {
-  readonly s3: S3Client;
-  readonly sqs: SQSClient;
-  /** Reads a worker's log. */
-  logs(worker: DeployedWorker, from: number, next: string | undefined): Promise<LogPage>;
-  /** Absent where there are none, on this computer. */
-  readonly metrics?: CloudWatch["metrics"];
+/** What is in a page of a log. */
+export interface LogPage {
+  readonly lines: readonly LoggedLine[];
+  /** Where it goes on; absent at the end. */
+  readonly next?: string | undefined;
 }
 
-/** A stack, and how it is asked. */
+/** Values of one metric, by the minute that each is of: milliseconds since 1970. */
+export type Minutes = ReadonlyMap<number, number>;
+
+export type WorkerMetric = "processed" | "duplicate" | "rejected" | "oldest";
+
+/** What metrics say of a machine; one that was not published is not in it. */
+export interface Metrics {
+  readonly published: Minutes;
+  readonly workers: Readonly<Record<string, Readonly<Record<WorkerMetric, Minutes>>>>;
+}
+
+/** How a stack is asked. */
+export interface StackAccess extends Access {
+  /** Lines about images that a worker has logged from a time on, the oldest first. */
+  logs(worker: WiredWorker, from: number, next: string | undefined): Promise<LogPage>;
+  /** Values from a time on. Absent where there are none, on this computer. */
+  readonly metrics?: (from: number) => Promise<Metrics>;
+}
+
 export interface DeployedOptions {
-  readonly wiring: DeployedWiring;
-  /** Clients that do not try again by themselves, as each try is a request. */
-  readonly connect: () => Clients;
-  readonly budget: Budget;
+  readonly wiring: Wiring;
+  /** Called again where credentials may have ended. Its clients must not try again by themselves, as each try is a request. */
+  readonly connect: () => StackAccess;
+  /** Requests that there are in any second, whatever is asked. */
+  readonly requestsPerSecond: number;
   /** Milliseconds since 1970. @default Date.now */
   readonly now?: () => number;
+  /** Waits some milliseconds; replaced in tests. */
+  readonly sleep?: (milliseconds: number) => Promise<unknown>;
 }
 
 /** One thing to be asked again and again. */
@@ -56,7 +67,7 @@ interface Question {
   readonly every: number;
   /** When it is to be asked next, in milliseconds since 1970. */
   due: number;
-  readonly ask: (clients: Clients) => Promise<void>;
+  readonly ask: (access: StackAccess) => Promise<void>;
 }
 
 /**
@@ -64,7 +75,9 @@ interface Question {
  * are minutes old; so single images are seen once a function has dealt with them.
  */
 export class DeployedSource implements Source {
-  readonly #options: DeployedOptions;
+  readonly #wiring: Wiring;
+  readonly #connect: () => StackAccess;
+  readonly #budget: Budget;
   readonly #model: Model;
   readonly #now: () => number;
   readonly #began: number;
@@ -73,7 +86,7 @@ export class DeployedSource implements Source {
   readonly #history: Second[] = [];
   /** What each worker's queues said last. */
   readonly #depths = new Map<string, Depth>();
-  #clients: Clients;
+  #access: StackAccess;
   #metrics: Metrics | undefined;
   #state: Status = { state: "starting" };
   /** What these credentials may not ask, and how AWS says so. */
@@ -82,10 +95,12 @@ export class DeployedSource implements Source {
 
   constructor(options: DeployedOptions) {
     const { wiring, connect, now = Date.now } = options;
-    this.#options = options;
+    this.#wiring = wiring;
+    this.#connect = connect;
+    this.#budget = new Budget(options.requestsPerSecond, options.sleep ?? setTimeout);
     this.#now = now;
     this.#began = now();
-    this.#clients = connect();
+    this.#access = connect();
     this.#model = new Model(wiring);
     this.#questions = [
       ...wiring.workers.flatMap((worker) => [
@@ -93,7 +108,7 @@ export class DeployedSource implements Source {
         this.#deadOf(worker),
         this.#logOf(worker),
       ]),
-      ...(this.#clients.metrics ? [this.#metricsQuestion()] : []),
+      ...(this.#access.metrics ? [this.#metricsQuestion()] : []),
     ];
   }
 
@@ -101,7 +116,7 @@ export class DeployedSource implements Source {
     const none = { upload: false, burst: false, redrive: false, drop: false, chaos: false };
     return {
       ...{ kind: "snapshot", time: this.#now(), status: this.#status, abilities: none },
-      ...{ topology: topologyOf(this.#options.wiring), counts: this.#counts(), history: this.#history },
+      ...{ topology: topologyOf(this.#wiring), counts: this.#counts(), history: this.#history },
       images: this.#model.images,
     };
   }
@@ -128,9 +143,7 @@ export class DeployedSource implements Source {
     const object = this.#model.object(image, worker);
     if (!object) return undefined;
     try {
-      return await openObject(object, (command) =>
-        this.#options.budget.spend(() => this.#clients.s3.send(command), true),
-      );
+      return await this.#budget.spend(() => this.#access.open(object), true);
     } catch (error) {
       if (!isDenied(error)) this.#failed(error);
       throw error;
@@ -153,7 +166,7 @@ export class DeployedSource implements Source {
 
   #ask(question: Question): void {
     question.due = Number.POSITIVE_INFINITY;
-    const asked = this.#options.budget.spend(() => question.ask(this.#clients));
+    const asked = this.#budget.spend(() => question.ask(this.#access));
     asked.then(
       () => {
         this.#denied.delete(question);
@@ -178,7 +191,7 @@ export class DeployedSource implements Source {
       state: "stopped",
       message: `AWS cannot be asked, the page tries again: ${message || name}`,
     };
-    this.#clients = this.#options.connect();
+    this.#access = this.#connect();
   }
 
   get #status(): Status {
@@ -190,16 +203,15 @@ export class DeployedSource implements Source {
     };
   }
 
-  #queuesOf({ name, queue }: DeployedWorker): Question {
-    return this.#question(EVERY_MS.queues, async ({ sqs }) => {
-      const { visible, hidden, delayed } = await countMessages(sqs, queue);
-      this.#depth(name, { visible: visible + delayed, hidden });
+  #queuesOf({ name, queue }: WiredWorker): Question {
+    return this.#question(EVERY_MS.queues, async (access) => {
+      this.#depth(name, await access.count(queue));
     });
   }
 
-  #deadOf({ name, deadLetterQueue }: DeployedWorker): Question {
-    return this.#question(EVERY_MS.queues, async ({ sqs }) => {
-      const { visible, hidden } = await countMessages(sqs, deadLetterQueue);
+  #deadOf({ name, deadLetterQueue }: WiredWorker): Question {
+    return this.#question(EVERY_MS.queues, async (access) => {
+      const { visible, hidden } = await access.count(deadLetterQueue);
       this.#depth(name, { dead: visible + hidden });
     });
   }
@@ -211,14 +223,14 @@ export class DeployedSource implements Source {
   }
 
   /** Reads on in a worker's log, a page at a time; where it is too far behind, with the newest lines. */
-  #logOf(worker: DeployedWorker): Question {
+  #logOf(worker: WiredWorker): Question {
     let from = this.#began - PAST_MS;
     let next: string | undefined;
     let pages = 0;
     const taken = new Set<string>();
-    const question = this.#question(EVERY_MS.logs, async ({ logs }) => {
+    const question = this.#question(EVERY_MS.logs, async (access) => {
       const began = this.#now();
-      const page = await logs(worker, from, next);
+      const page = await access.logs(worker, from, next);
       for (const each of page.lines) {
         const id = `${each.time} ${each.line}`;
         if (taken.has(id)) continue;
@@ -241,9 +253,9 @@ export class DeployedSource implements Source {
   }
 
   #metricsQuestion(): Question {
-    return this.#question(EVERY_MS.metrics, async ({ metrics }) => {
+    return this.#question(EVERY_MS.metrics, async (access) => {
       const from = Math.max(this.#began - PAST_MS, this.#now() - 3 * 3600_000);
-      this.#metrics = await metrics?.(this.#options.wiring, from);
+      this.#metrics = await access.metrics?.(from);
     });
   }
 

@@ -1,41 +1,6 @@
-import { type Client, load, made, packageNamed } from "../aws-package.ts";
-import type { LoggedLine } from "./log-lines.ts";
-import { lastPart, type WiredWorker, type Wiring } from "./wiring.ts";
-
-/** A worker of a deployed stack. */
-export interface DeployedWorker extends WiredWorker {
-  readonly logGroup: string;
-}
-
-export interface DeployedWiring extends Wiring {
-  readonly workers: readonly DeployedWorker[];
-}
-
-/** What is in a page of a log. */
-export interface LogPage {
-  readonly lines: readonly LoggedLine[];
-  /** Where it goes on; absent at the end. */
-  readonly next?: string | undefined;
-}
-
-/** Values of one metric, by the minute that each is of: milliseconds since 1970. */
-export type Minutes = ReadonlyMap<number, number>;
-
-/** What metrics say of a machine; one that was not published is not in it. */
-export interface Metrics {
-  readonly published: Minutes;
-  readonly workers: Readonly<Record<string, Readonly<Record<WorkerMetric, Minutes>>>>;
-}
-
-type WorkerMetric = "processed" | "duplicate" | "rejected" | "oldest";
-
-/** What CloudWatch is asked. Each call is one request. */
-export interface CloudWatch {
-  /** Lines about images that a worker has logged from a time on, the oldest first. */
-  logs(worker: DeployedWorker, from: number, next: string | undefined): Promise<LogPage>;
-  /** Values of the last minutes. */
-  metrics(wiring: DeployedWiring, from: number): Promise<Metrics>;
-}
+import { lastPart, type Minutes, type StackAccess } from "machine-watch";
+import { type Client, type Loader, load, made, packageNamed } from "../aws-package.ts";
+import type { StackOutputs, WorkerOutputs } from "../stack-outputs.ts";
 
 const LOGS = "@aws-sdk/client-cloudwatch-logs";
 const METRICS = "@aws-sdk/client-cloudwatch";
@@ -45,32 +10,48 @@ const PACKAGES = [METRICS, LOGS];
 const PERIOD = 60;
 
 /**
- * CloudWatch of an account and region.
- * @param config of clients
+ * Loads what asks CloudWatch about a stack, each call by one request.
+ * @returns what makes new clients
  * @throws Error in a sentence where a package that is needed is not installed
  */
-export async function cloudWatch(config: object, loader = load): Promise<CloudWatch> {
+export async function cloudWatch(
+  stack: StackOutputs,
+  loader = load,
+): Promise<(config: object) => Pick<StackAccess, "logs" | "metrics">> {
   const logs = await packageNamed(loader, LOGS, PACKAGES);
   const metrics = await packageNamed(loader, METRICS, PACKAGES);
-  const [logsClient, client] = [
-    made<Client>(logs, "CloudWatchLogsClient", config),
-    made<Client>(metrics, "CloudWatchClient", config),
-  ];
+  return (config) => ({
+    ...linesWith(logs, made<Client>(logs, "CloudWatchLogsClient", config), stack),
+    ...valuesWith(metrics, made<Client>(metrics, "CloudWatchClient", config), stack),
+  });
+}
+
+type Library = Awaited<ReturnType<Loader>>;
+
+function linesWith(logs: Library, client: Client, { workers }: StackOutputs): Pick<StackAccess, "logs"> {
   return {
-    async logs({ logGroup }, from, next) {
+    async logs({ name }, from, next) {
       const command = made(logs, "FilterLogEventsCommand", {
-        ...{ logGroupName: logGroup, startTime: from, filterPattern: '{ $.key = "*" }' },
+        ...{ logGroupName: workers[name]?.logGroup, startTime: from, filterPattern: '{ $.key = "*" }' },
         ...(next !== undefined && { nextToken: next }),
       });
-      const { events = [], nextToken } = (await logsClient.send(command)) as FilteredLogEvents;
+      const { events = [], nextToken } = (await client.send(command)) as FilteredLogEvents;
       const lines = events.map(({ timestamp = 0, message = "" }) => ({ time: timestamp, line: message }));
       return { lines, next: nextToken };
     },
-    async metrics({ fanOuts, workers }, from) {
-      const [{ topic = "" } = {}] = fanOuts;
+  };
+}
+
+function valuesWith(
+  metrics: Library,
+  client: Client,
+  { topic, workers }: StackOutputs,
+): Pick<StackAccess, "metrics"> {
+  return {
+    async metrics(from) {
       const asked = [
         query("published", "AWS/SNS", "NumberOfMessagesPublished", "Sum", { TopicName: lastPart(topic) }),
-        ...workers.flatMap((worker, index) => queriesOf(worker, index)),
+        ...Object.entries(workers).flatMap(([name, worker], index) => queriesOf(name, worker, index)),
       ];
       const command = made(metrics, "GetMetricDataCommand", {
         ...{
@@ -91,7 +72,7 @@ export async function cloudWatch(config: object, loader = load): Promise<CloudWa
       });
       return {
         published: minutes("published"),
-        workers: Object.fromEntries(workers.map(({ name }, index) => [name, ofWorker(index)])),
+        workers: Object.fromEntries(Object.keys(workers).map((name, index) => [name, ofWorker(index)])),
       };
     },
   };
@@ -116,17 +97,17 @@ function minutesOf({ Timestamps = [], Values = [] }: MetricDataResult): Minutes 
   return new Map(Timestamps.map((time, index) => [time.getTime(), Values[index] ?? 0]));
 }
 
-function queriesOf(worker: DeployedWorker, index: number): object[] {
+function queriesOf(name: string, { queue, logGroup }: WorkerOutputs, index: number): object[] {
   const own = ["processed", "duplicate", "rejected"].map((metric) => {
-    const dimensions = { service: worker.name, machine: machineOf(worker) };
+    const dimensions = { service: name, machine: machineOf(name, logGroup) };
     return query(`${metric}${index}`, "ImageMachine", metric, "Sum", dimensions);
   });
-  const queue = { QueueName: lastPart(worker.queue) };
-  return [...own, query(`oldest${index}`, "AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", queue)];
+  const dimensions = { QueueName: lastPart(queue) };
+  return [...own, query(`oldest${index}`, "AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", dimensions)];
 }
 
 /** The dimension `machine` of a worker's metrics, which is in the name of its log group: `/aws/lambda/MACHINE-WORKER-…`. */
-function machineOf({ name, logGroup }: DeployedWorker): string {
+function machineOf(name: string, logGroup: string): string {
   const end = logGroup.lastIndexOf(`-${name}-`);
   return lastPart(end < 0 ? logGroup : logGroup.slice(0, end));
 }

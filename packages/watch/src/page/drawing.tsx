@@ -1,4 +1,4 @@
-import text from "../../../docs/pictures/contraption.svg";
+import text from "./contraption.svg";
 
 /** The project's own drawing, of whose named groups the page is built. */
 const drawing = new DOMParser().parseFromString(text, "image/svg+xml");

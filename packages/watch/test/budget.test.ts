@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { Budget } from "../../src/watch/budget.ts";
+import { Budget } from "../src/budget.ts";
 
 /** A budget of two requests a second, and when each request went, in milliseconds. */
 function budget() {

@@ -1,6 +1,6 @@
 import { expect } from "chai";
-import { judge } from "../../src/watch/guard.ts";
-import { attachment } from "../../src/watch/server.ts";
+import { judge } from "../src/guard.ts";
+import { attachment } from "../src/server.ts";
 
 const PLACE = { port: 4567, token: "secret" };
 const HOST = "127.0.0.1:4567";

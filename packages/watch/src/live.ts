@@ -1,14 +1,9 @@
-import { PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
-import type { SQSClient } from "@aws-sdk/client-sqs";
 import pMap from "p-map";
-import { type DeadLetter, dealWithDeadLetters } from "../operations/dead-letters.ts";
-import { countMessages } from "../operations/queue.ts";
 import type { Happening } from "./happenings.ts";
 import { Model } from "./model.ts";
-import { openObject } from "./open.ts";
 import { smallImage } from "./pictures.ts";
 import type { Selection, Snapshot, Status, Story, Tick } from "./protocol.ts";
-import type { Source, SourceFile } from "./source.ts";
+import type { Access, ObjectVersion, Source, SourceFile } from "./source.ts";
 import { topologyOf, type WiredWorker, type Wiring } from "./wiring.ts";
 
 /** Milliseconds between two ticks, and between two looks at the queues. */
@@ -17,10 +12,15 @@ const MEASURE_MS = 1000;
 /** Uploads of a burst at the same time. */
 const CONCURRENCY = 8;
 
-/** Clients that may do what the person at this computer may. */
-export interface Access {
-  readonly s3: S3Client;
-  readonly sqs: SQSClient;
+/** What the person at this computer may do to a machine. */
+export interface MachineAccess extends Access {
+  put(bucket: string, key: string, body: Buffer): Promise<unknown>;
+  /**
+   * Sends a worker's dead letters to its queue again, or deletes them.
+   * @param about the image that letters must be about; all are meant where it is undefined
+   * @returns how many are gone
+   */
+  deal(worker: WiredWorker, what: "redrive" | "drop", about: ObjectVersion | undefined): Promise<number>;
 }
 
 const NOTHING: Wiring = { title: "", place: "", workers: [], fanOuts: [] };
@@ -29,7 +29,7 @@ const NOTHING: Wiring = { title: "", place: "", workers: [], fanOuts: [] };
 export class LiveSource implements Source {
   readonly #model = new Model(NOTHING);
   #wiring = NOTHING;
-  #access: Access | undefined;
+  #access: MachineAccess | undefined;
   #status: Status = { state: "starting" };
   #isNew = false;
   #isHeld = false;
@@ -44,7 +44,7 @@ export class LiveSource implements Source {
   }
 
   /** Goes on with a machine that runs, be it the first or one that was started anew. */
-  begin(wiring: Wiring, access: Access): void {
+  begin(wiring: Wiring, access: MachineAccess): void {
     this.#wiring = wiring;
     this.#access = access;
     this.#model.rewire(wiring);
@@ -97,14 +97,12 @@ export class LiveSource implements Source {
 
   async open(image: string, worker: string | undefined): Promise<SourceFile | undefined> {
     const object = this.#model.object(image, worker);
-    return object && openObject(object, (command) => this.#machine.s3.send(command));
+    return object && this.#machine.open(object);
   }
 
   async upload(key: string, body: Buffer): Promise<string> {
     this.#mayAct();
-    for (const Bucket of this.#sources) {
-      await this.#machine.s3.send(new PutObjectCommand({ Bucket, Key: key, Body: body }));
-    }
+    for (const bucket of this.#sources) await this.#machine.put(bucket, key, body);
     return `${key} is uploaded.`;
   }
 
@@ -131,21 +129,11 @@ export class LiveSource implements Source {
 
   async #deal({ worker, image }: Selection, what: "redrive" | "drop"): Promise<number> {
     this.#mayAct();
-    const { sqs } = this.#machine;
+    const machine = this.#machine;
     const object = image === undefined ? undefined : this.#model.object(image, undefined);
     if (image !== undefined && !object) throw new Error("That image is not known any more.");
-    const only = ({ objects }: DeadLetter) =>
-      !object ||
-      objects.some(({ bucket, key, versionId = "null" }) => {
-        return bucket === object.bucket && key === object.key && versionId === object.versionId;
-      });
-    const act = ({ queue, deadLetterQueue: queueUrl }: WiredWorker) =>
-      dealWithDeadLetters(
-        { sqs, queueUrl, only, action: what === "drop" ? "drop" : { redriveTo: queue } },
-        () => true,
-      );
     const meant = this.#wiring.workers.filter(({ name }) => worker === undefined || name === worker);
-    const counts = await Promise.all(meant.map(act));
+    const counts = await Promise.all(meant.map((each) => machine.deal(each, what, object)));
     return counts.reduce((all, each) => all + each, 0);
   }
 
@@ -154,7 +142,7 @@ export class LiveSource implements Source {
       throw new Error("The command counts what becomes of its images; try again when it is done.");
   }
 
-  get #machine(): Access {
+  get #machine(): MachineAccess {
     if (this.#access) return this.#access;
     throw new Error("The machine is not running; try again when it is.");
   }
@@ -193,15 +181,8 @@ export class LiveSource implements Source {
     if (!access) return;
     await Promise.all(
       this.#wiring.workers.map(async ({ name, queue, deadLetterQueue }) => {
-        const [own, dead] = await Promise.all([
-          countMessages(access.sqs, queue),
-          countMessages(access.sqs, deadLetterQueue),
-        ]);
-        this.#model.measure(name, {
-          visible: own.visible + own.delayed,
-          hidden: own.hidden,
-          dead: dead.visible + dead.hidden,
-        });
+        const [own, dead] = await Promise.all([access.count(queue), access.count(deadLetterQueue)]);
+        this.#model.measure(name, { ...own, dead: dead.visible + dead.hidden });
       }),
     ).catch(() => {
       // It is going down; its status says so.

@@ -1,6 +1,14 @@
 import type { Readable } from "node:stream";
 import type { Selection, Snapshot, Story, Tick } from "./protocol.ts";
 
+/** One version of one object in a bucket. */
+export interface ObjectVersion {
+  readonly bucket: string;
+  readonly key: string;
+  /** `null` in a bucket without versioning, and where it is not known. */
+  readonly versionId: string;
+}
+
 /** A file of the machine's: an image, or what a worker made of it. */
 export interface SourceFile {
   readonly key: string;
@@ -8,6 +16,14 @@ export interface SourceFile {
   readonly etag: string;
   readonly size: number;
   readonly body: Readable;
+}
+
+/** How a source reads a machine's buckets and queues. Each call is one request. */
+export interface Access {
+  /** @returns nothing for an object that is not there any more */
+  open(object: ObjectVersion): Promise<SourceFile | undefined>;
+  /** Counts the messages of a queue, by its URL: those that can be taken, and those that are hidden or wait for their next try. */
+  count(queueUrl: string): Promise<{ readonly visible: number; readonly hidden: number }>;
 }
 
 /**

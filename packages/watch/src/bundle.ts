@@ -3,7 +3,6 @@ import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { build } from "esbuild";
-import { ROOT } from "../packaging/root.ts";
 
 /** What the browser is given: the page's code and its style. */
 export interface PageBundle {
@@ -13,17 +12,14 @@ export interface PageBundle {
   readonly css: Buffer;
 }
 
-/** Where the package has it ready. */
-const READY = path.join(ROOT, "page");
+/** Its sources; or, beside code that was bundled itself, page.js and page.css. */
 const PAGE = path.join(import.meta.dirname, "page");
-/** The page is drawn with the parts of this drawing. */
-const DRAWING = path.join(ROOT, "docs/pictures/contraption.svg");
 
 let last: { readonly sources: string; readonly bundle: Promise<PageBundle> } | undefined;
 
 /** Bundles the page's code, and bundles it anew only where a source has changed. */
 export async function bundlePage(): Promise<PageBundle> {
-  if (existsSync(READY)) return ready();
+  if (existsSync(path.join(PAGE, "page.js"))) return ready();
   const sources = await digestOfSources();
   if (last?.sources !== sources) {
     const bundle = bundled();
@@ -60,7 +56,7 @@ async function bundled(): Promise<PageBundle> {
 
 async function ready(): Promise<PageBundle> {
   const [js, css] = await Promise.all(
-    [".js", ".css"].map((extension) => readFile(path.join(READY, `page${extension}`))),
+    [".js", ".css"].map((extension) => readFile(path.join(PAGE, `page${extension}`))),
   );
   return withVersion(js as Buffer, css as Buffer);
 }
@@ -71,7 +67,7 @@ function withVersion(js: Buffer, css: Buffer): PageBundle {
 }
 
 async function digestOfSources(): Promise<string> {
-  const files = [...(await readdir(PAGE)).map((name) => path.join(PAGE, name)), DRAWING];
+  const files = (await readdir(PAGE)).map((name) => path.join(PAGE, name));
   const hash = createHash("sha256");
   for (const file of files.sort()) hash.update(file).update(await readFile(file));
   return hash.digest("hex");

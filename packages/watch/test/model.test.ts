@@ -1,7 +1,7 @@
 import { expect } from "chai";
-import type { Happening } from "../../src/watch/happenings.ts";
-import { Model } from "../../src/watch/model.ts";
-import { topologyOf, type WiredWorker, type Wiring } from "../../src/watch/wiring.ts";
+import type { Happening } from "../src/happenings.ts";
+import { Model } from "../src/model.ts";
+import { topologyOf, type WiredWorker, type Wiring } from "../src/wiring.ts";
 
 const ARN = "arn:aws:sqs:us-east-1:000000000000:";
 const TOPIC = "arn:aws:sns:us-east-1:000000000000:topic";
@@ -220,13 +220,17 @@ describe("the stories that the watch page tells", () => {
   });
 
   it("keep versions of one key apart, and workers that are told of some images only", () => {
-    const model = modelAfter([worker("clockwise", { filter: { suffix: ".png" } })], ...PUT, {
-      kind: "put",
-      time: 1001,
-      ...OBJECT,
-      versionId: "v2",
-      size: 10,
-    });
+    const model = modelAfter(
+      [worker("clockwise", { told: { words: "", passes: ({ key }) => key.endsWith(".png") } })],
+      ...PUT,
+      {
+        kind: "put",
+        time: 1001,
+        ...OBJECT,
+        versionId: "v2",
+        size: 10,
+      },
+    );
     expect(model.images.map(({ legs }) => legs[0]?.state)).to.deep.equal(["not-told", "not-told"]);
   });
 

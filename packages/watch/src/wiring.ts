@@ -1,5 +1,11 @@
-import { type ImageFilter, inWords } from "../image-filter.ts";
 import type { Topology, WorkerView } from "./protocol.ts";
+
+/** Which images a worker is told of. */
+export interface ImageRule {
+  /** Follows "only of". */
+  readonly words: string;
+  passes(image: { readonly key: string; readonly size: number }): boolean;
+}
 
 /** A worker, as a machine has it: what moves through it is known by these names. */
 export interface WiredWorker {
@@ -14,7 +20,8 @@ export interface WiredWorker {
   readonly queue: string;
   readonly deadLetterQueue: string;
   readonly angle?: number | undefined;
-  readonly filter?: ImageFilter | undefined;
+  /** The images that it is told of; all where it is undefined. */
+  readonly told?: ImageRule | undefined;
 }
 
 export interface WiredFanOut {
@@ -47,11 +54,11 @@ export function topologyOf({ title, place, workers, fanOuts }: Wiring): Topology
   };
 }
 
-function viewOf({ name, angle, filter, ...worker }: WiredWorker): WorkerView {
+function viewOf({ name, angle, told, ...worker }: WiredWorker): WorkerView {
   return {
     name,
     ...(angle !== undefined && { angle }),
-    ...(filter && { told: inWords(filter) }),
+    ...(told && { told: told.words }),
     queue: lastPart(worker.queue),
     deadLetterQueue: lastPart(worker.deadLetterQueue),
     function: worker.function,

@@ -1,4 +1,3 @@
-import { passes } from "../image-filter.ts";
 import type { Happening, Told } from "./happenings.ts";
 import {
   type Counts,
@@ -13,6 +12,7 @@ import {
   type Story,
   station,
 } from "./protocol.ts";
+import type { ObjectVersion } from "./source.ts";
 import { lastPart, type WiredWorker, type Wiring } from "./wiring.ts";
 
 /** Images that are remembered; the oldest are forgotten. */
@@ -266,11 +266,10 @@ export class Model {
   }
 
   /** Where the bytes are of an image, or of what a worker made of it. */
-  object(id: string, worker: string | undefined): Omit<Told, "created"> | undefined {
+  object(id: string, worker: string | undefined): ObjectVersion | undefined {
     const image = this.#images.get(id);
     if (!image) return undefined;
-    const { bucket, key, versionId, size } = image;
-    if (worker === undefined) return { bucket, key, versionId, size };
+    if (worker === undefined) return image;
     const leg = image.legs.get(worker);
     return leg?.result && { bucket: leg.worker.results, ...leg.result };
   }
@@ -339,7 +338,7 @@ export class Model {
     this.#newest.set(objectOf(image), image);
     for (const worker of workers) {
       const leg = this.#leg(image, worker);
-      if (worker.filter && !passes(worker.filter, { key, size })) leg.state = "not-told";
+      if (!(worker.told?.passes({ key, size }) ?? true)) leg.state = "not-told";
     }
     if (put) {
       this.#in++;

@@ -1,8 +1,8 @@
 import { expect } from "chai";
-import { layoutOf } from "../../src/watch/page/layout.ts";
-import { routeOf } from "../../src/watch/page/route.ts";
-import { taken } from "../../src/watch/page/state.ts";
-import type { ImageSummary, Snapshot, Tick, Topology } from "../../src/watch/protocol.ts";
+import { layoutOf } from "../src/page/layout.ts";
+import { routeOf } from "../src/page/route.ts";
+import { taken } from "../src/page/state.ts";
+import type { ImageSummary, Snapshot, Tick, Topology } from "../src/protocol.ts";
 
 const worker = (name: string) => ({ name, queue: "q", deadLetterQueue: "d", function: "f" });
 const TOPOLOGY: Topology = {
