@@ -30,12 +30,17 @@ export function from<Values, Result>(
 ): Later<Result> {
   if (isKnown(values)) return compute(values as pulumi.Unwrap<Values>);
   const { stack } = new Error();
-  return pulumi.output(values).apply((known) => {
+  const output = pulumi.output(values);
+  return output.apply(async (known) => {
     try {
       return compute(known);
     } catch (error) {
-      if (error instanceof ArgumentError) error.trace = stack;
-      throw error;
+      if (!(error instanceof ArgumentError)) throw error;
+      const isSecret = await pulumi.isSecret(output);
+      const sentence = error.message.replace(/ is .*?, but /s, isSecret ? " is [secret], but " : "$&");
+      const shown = new ArgumentError(sentence);
+      shown.trace = stack;
+      throw shown;
     }
   }) as pulumi.Output<Result>;
 }

@@ -170,6 +170,13 @@ describe("a value that is only known later", () => {
     });
   }
 
+  it("is not shown where it is wrong and a secret", async () => {
+    const secret = pulumi.secret("nobody-may-know");
+    const [refusal] = await refusals(() => checkFanOutSettings("F: ", { alarms: { email: secret } }));
+
+    expect(String(refusal)).to.contain("F: alarms.email is [secret], but must be ").and.not.contain("nobody");
+  });
+
   it("may not be a switch, a filter or a mode, which decide what there is", async () => {
     const later = (value: unknown) => pulumi.output(value) as never;
     const decides = (setting: string) =>
