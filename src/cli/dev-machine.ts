@@ -1,5 +1,6 @@
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import { chaos, Events, Faults } from "local-aws";
 import type { Happening } from "machine-watch";
 import { inWords, passes } from "../image-filter.ts";
@@ -10,7 +11,7 @@ import { ROOT } from "../packaging/root.ts";
 import { endWith } from "./arguments.ts";
 import { tellHappenings } from "./happenings.ts";
 import { type FromMachine, graphOf } from "./watch-page.ts";
-import { LARGE_IMAGE_SECONDS, near, PROJECT } from "./words.ts";
+import { LARGE_IMAGE_SECONDS, near, PROJECT, sizeOf } from "./words.ts";
 
 /**
  * The process that `npm run dev` runs the machine in: PORT, STACK, FOLDER, "strict" or nothing, the seed of its faults or
@@ -107,14 +108,15 @@ function print(machine: Machine, failures: Failures | undefined): void {
   for (const line of machine.notRun) console.log(line);
   const sample = near(path.join(ROOT, "samples/cat.jpg"));
   const introduction = `
-The machine is running. In another terminal:
+The machine is running, until Ctrl-C. In another terminal:
 
   export AWS_ENDPOINT_URL=${endpoint} AWS_REGION=${region} AWS_DEFAULT_REGION=${region}
   export AWS_ACCESS_KEY_ID=${administrator.accessKeyId} AWS_SECRET_ACCESS_KEY=${administrator.secretAccessKey}
 ${[...sources].map((bucket) => `  aws s3 cp ${sample} s3://${bucket}/`).join("\n")}
 ${[...results].map((bucket) => `  aws s3 cp s3://${bucket}/ out/ --recursive`).join("\n")}
 
-Buckets are folders of ${path.join(folder, "buckets")}, logs files of ${machine.lambda.logs}.
+Buckets are folders of ${near(path.join(folder, "buckets"))}, logs files of ${near(machine.lambda.logs)}.
+All of it stays, and grows: delete ${near(folder)} while nothing runs, and it begins anew.
 `;
   if (introduction === told.introduction) console.log("The machine is running again.");
   else console.log(introduction);
@@ -130,7 +132,7 @@ Buckets are folders of ${path.join(folder, "buckets")}, logs files of ${machine.
       ({ source, filter }) => source === bucket && !passes(filter, { key, size }),
     );
     const of = untold.length > 0 ? `, not for ${untold.map(({ name }) => name).join(", ")}` : "";
-    if (where) console.log(`${where}  ${key}  ${(size / 1000).toFixed(0)} kB${of}`);
+    if (where) console.log(`${where}  ${key}  ${sizeOf(size)}${of}`);
     const worker = workers.find((each) => each.results === bucket && key.startsWith(`${each.prefix}/`));
     if (worker) failures?.succeeded(worker.name);
   });
@@ -141,17 +143,23 @@ function passOn(): void {
   send({ told: JSON.stringify(told) });
 }
 
-/** Says when a worker has rejected something more. */
+/** Says how many images the workers have rejected when it is more than before. */
 async function tellRejections(machine: Machine): Promise<void> {
   while (!stopping.signal.aborted) {
-    for (const { name: worker, deadLetterQueue } of machine.workers) {
-      const { visible: waiting } = await countMessages(machine.sqs, deadLetterQueue);
-      const known = told.rejected[worker] ?? 0;
-      if (waiting > known) {
-        console.log(`${worker} has rejected ${waiting}: npm run dead-letters says what and why`);
-      }
-      told.rejected[worker] = waiting;
-      if (waiting !== known) passOn();
+    const rejected: Record<string, number> = {};
+    for (const { name, deadLetterQueue } of machine.workers) {
+      const { visible, hidden } = await countMessages(machine.sqs, deadLetterQueue);
+      // Whoever looks at them hides them meanwhile.
+      rejected[name] = visible + hidden;
+    }
+    const counts = Object.entries(rejected);
+    if (counts.some(([worker, count]) => count > (told.rejected[worker] ?? 0))) {
+      const said = counts.filter(([, count]) => count > 0).map(([worker, count]) => `${worker} ${count}`);
+      console.log(`Rejected so far: ${said.join(", ")}; npm run dead-letters says what and why.`);
+    }
+    if (!isDeepStrictEqual(rejected, told.rejected)) {
+      told.rejected = rejected;
+      passOn();
     }
     await setTimeout(LOOK_EVERY_MS, undefined, { signal: stopping.signal }).catch(() => {});
   }

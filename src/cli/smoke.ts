@@ -6,6 +6,7 @@ import { ROOT } from "../packaging/root.ts";
 import type { WorkerOutputs } from "../stack-outputs.ts";
 import { HELP_OPTION, numberOption, runCommand } from "./arguments.ts";
 import { openOperator, STACK_OPTIONS, STACK_USAGE } from "./operator.ts";
+import { logLine } from "./words.ts";
 
 const USAGE = `Usage: npm run smoke -- [--stack NAME] [OPTION]...
 
@@ -46,7 +47,7 @@ await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
       key,
       since,
     });
-    console.log(`\n${worker}: ${lines.join("\n")}`);
+    console.log(`\n${worker}: ${lines.map(logLine).join("\n")}`);
   }
   const seconds = ((Date.now() - since) / 1000).toFixed(1);
   if (failed.length > 0) console.log(`\nFailed: ${failed.join(", ")}, in ${seconds} s.`);
