@@ -1,6 +1,10 @@
+import { existsSync } from "node:fs";
+import { mkdtemp, rmdir } from "node:fs/promises";
+import path from "node:path";
 import { type ParseArgsConfig, parseArgs } from "node:util";
-import { UsageError } from "../machine/inputs.ts";
+import { cannotWrite, UsageError } from "../machine/inputs.ts";
 import { ProgramError } from "../machine/program-error.ts";
+import { near } from "./words.ts";
 
 /** Error of a command that a person ended before it was done. */
 export class Interrupted extends Error {
@@ -21,7 +25,7 @@ export async function runCommand<Config extends ParseArgsConfig>(
   main: (parsed: ReturnType<typeof parseArgs<Config>>) => Promise<number>,
 ): Promise<void> {
   try {
-    const parsed = parsedArguments(config, usage);
+    const parsed = parsedArguments(usage, config);
     if ((parsed.values as { help?: unknown }).help) console.log(usage);
     else process.exitCode = await main(parsed);
   } catch (error) {
@@ -41,11 +45,77 @@ function exitCodeOf(error: unknown): number {
   return error instanceof UsageError || error instanceof ProgramError ? 2 : 1;
 }
 
-function parsedArguments<Config extends ParseArgsConfig>(config: Config, usage: string) {
+/**
+ * Parses a command's arguments.
+ * @throws {UsageError} with what is wrong in one sentence, and where the rest is
+ */
+export function parsedArguments<Config extends ParseArgsConfig>(usage: string, config: Config) {
   try {
     return parseArgs(config);
   } catch (error) {
-    throw new UsageError(`${(error as Error).message}\n\n${usage}`);
+    const [, command = "", dashes = ""] = /^Usage: (.+?)( --)? \[/.exec(usage) ?? [];
+    const mistake = mistakeIn(config, command, usage) ?? (error as Error).message;
+    throw new UsageError(`${mistake} ${command}${dashes} --help says more.`);
+  }
+}
+
+function mistakeIn(config: ParseArgsConfig, command: string, usage: string): string | undefined {
+  const { options = {}, allowPositionals = false } = config;
+  const { tokens } = parseArgs({ ...config, strict: false, allowPositionals: true, tokens: true });
+  for (const token of tokens) {
+    if (token.kind === "positional" && !allowPositionals) {
+      return `${JSON.stringify(token.value)} is too much: ${command} takes options alone.`;
+    }
+    if (token.kind !== "option") continue;
+    const { name, rawName, value, inlineValue } = token;
+    const type = Object.entries(options).find(([each]) => each === name)?.[1].type;
+    if (type === undefined) {
+      const meant = nearest(name, Object.keys(options));
+      return `${rawName} is no option of ${command}${meant ? `; did you mean --${meant}?` : "."}`;
+    }
+    if (type === "boolean" && value !== undefined) return `${rawName} takes no value.`;
+    const isMissing = value === undefined || (!inlineValue && /^-./.test(value));
+    if (type === "string" && isMissing) {
+      const [example = rawName] = new RegExp(`(?<=^  )${rawName} \\S+`, "m").exec(usage) ?? [];
+      return `${rawName} needs a value, as in ${example}.`;
+    }
+  }
+  return undefined;
+}
+
+/** The name that was meant by a misspelt one, if one is near enough. */
+function nearest(given: string, names: readonly string[]): string | undefined {
+  return (
+    names.find((name) => isWithin(1, given, name)) ??
+    names.find((name) => name.startsWith(given) || given.startsWith(name)) ??
+    (given.length > 3 ? names.find((name) => isWithin(2, given, name)) : undefined)
+  );
+}
+
+/** Whether one word becomes another by that many letters that are put in, left out or exchanged. */
+function isWithin(edits: number, from: string, to: string): boolean {
+  if (from === "" || to === "") return from.length + to.length <= edits;
+  const [fromRest, toRest] = [from.slice(1), to.slice(1)];
+  if (from[0] === to[0]) return isWithin(edits, fromRest, toRest);
+  return (
+    edits > 0 &&
+    (isWithin(edits - 1, fromRest, toRest) ||
+      isWithin(edits - 1, from, toRest) ||
+      isWithin(edits - 1, fromRest, to))
+  );
+}
+
+/**
+ * Tries whether a folder that an option names, and that need not exist yet, can be written to.
+ * @throws {UsageError} where it cannot
+ */
+export async function checkFolder(option: string, folder: string): Promise<void> {
+  let existing = folder;
+  while (!existsSync(existing)) existing = path.dirname(existing);
+  try {
+    await rmdir(await mkdtemp(path.join(existing, ".try-")));
+  } catch (error) {
+    throw cannotWrite(`${option} ${near(folder)}`, error);
   }
 }
 

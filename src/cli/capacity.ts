@@ -20,7 +20,7 @@ import { type Asked, circumstances, headline, report } from "../capacity/report.
 import { UsageError } from "../machine/inputs.ts";
 import { runProgram } from "../machine/program.ts";
 import { programIn, readStackConfig, regionOf, type StackConfig } from "../machine/stack-config.ts";
-import { HELP_OPTION, numberOption, runCommand } from "./arguments.ts";
+import { checkFolder, HELP_OPTION, numberOption, runCommand } from "./arguments.ts";
 import { fromHere, near, PROJECT } from "./words.ts";
 
 const USAGE = `Usage: npm run capacity -- [--images N] [--minutes N] [OPTION]...
@@ -119,6 +119,7 @@ async function draw(result: ReturnType<typeof answer>, asked: Asked, name: strin
   const file = fromHere(name);
   const [title, subtitle] = [headline(result.answer, asked), circumstances(asked)];
   const svg = chart(result.run, title, subtitle, asked.window, asked.assumed.lambdaConcurrency);
+  await checkFolder("--chart", path.dirname(file));
   await mkdir(path.dirname(file), { recursive: true });
   await writeFile(`${file}.svg`, svg);
   await sharp(Buffer.from(svg), { density: 144 }).png().toFile(`${file}.png`);

@@ -5,7 +5,7 @@ import path from "node:path";
 import { S3Client } from "@aws-sdk/client-s3";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import { LiveSource, serveWatch } from "machine-watch";
-import { HELP_OPTION, numberOption, runCommand } from "./arguments.ts";
+import { checkFolder, HELP_OPTION, numberOption, runCommand } from "./arguments.ts";
 import { whenOrphaned } from "./orphan.ts";
 import { accessWith } from "./watch-access.ts";
 import { type FromMachine, openInBrowser, wiringOf } from "./watch-page.ts";
@@ -16,12 +16,14 @@ const USAGE = `Usage: npm run dev -- [--open] [--port PORT] [--stack NAME] [--fo
 
 Keeps the machine running on this computer, and its data in DIR between restarts. A change
 of the program, a handler or anything they use takes effect at once: what is being
-processed is finished first, and nothing is lost. A page shows what happens in it.
+processed is finished first, and nothing is lost. A page shows what happens in it. Ctrl-C
+ends it.
 
   --open         opens the page in the browser
   --port PORT    where it listens on 127.0.0.1 (default: 4566)
   --stack NAME   whose configuration is used, Pulumi.NAME.yaml (default: dev)
-  --folder DIR   where it keeps everything (default: .machine/NAME)
+  --folder DIR   where it keeps everything (default: .machine/NAME), which grows with what comes in:
+                 delete it while nothing runs to begin anew
   --strict       refuses what this computer does not run, instead of taking it as declared
   --help         prints this`;
 
@@ -50,6 +52,7 @@ await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
   const port = numberOption("--port", values.port, { min: 1, max: 65_535, whole: true });
   const { stack, strict } = values;
   const folder = values.folder ? fromHere(values.folder) : path.join(PROJECT, ".machine", stack);
+  await checkFolder("--folder", folder);
   await checkPort(port);
   await keepRunning(port, [String(port), stack, folder, strict ? "strict" : ""], values.open);
   return 0;
@@ -62,7 +65,7 @@ await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
 async function keepRunning(port: number, machine: readonly string[], open: boolean): Promise<void> {
   let child: ChildProcess | undefined;
   let ending = false;
-  let starts = 0;
+  let hasRun = false;
   let told = "";
   let seed = "";
   // It outlives each machine, and so do its page and what is known of the images.
@@ -82,7 +85,8 @@ async function keepRunning(port: number, machine: readonly string[], open: boole
     const client = { endpoint, region, credentials };
     source.begin(wiringOf(graph), accessWith({ s3: new S3Client(client), sqs: new SQSClient(client) }));
     source.become({ state: "running", ...(seed && { chaos: seed }) });
-    if (starts > 1) return;
+    if (hasRun) return;
+    hasRun = true;
     console.log(`Watch it at ${page.address}\n`);
     if (open) openInBrowser(page.address);
   };
@@ -90,7 +94,6 @@ async function keepRunning(port: number, machine: readonly string[], open: boole
     refused = undefined;
     const args = [...machine, seed, told];
     child = fork(MACHINE, args, { cwd: PROJECT });
-    starts++;
     source.become({ state: "starting" });
     child.on("message", take);
     child.once("exit", (code, signal) => {
@@ -99,9 +102,9 @@ async function keepRunning(port: number, machine: readonly string[], open: boole
       if (ending) return;
       if (code === 0 || signal) start();
       // Whoever starts it with a mistake is at the terminal; whoever saves one later is in an editor.
-      else if (code === 2 && starts === 1) {
+      else if (!hasRun) {
         end();
-        process.exitCode = code;
+        process.exitCode = code ?? 1;
       } else console.error("Not running. It starts again when something changes.");
     });
   };

@@ -8,7 +8,7 @@ import { findInputs, UsageError } from "../machine/inputs.ts";
 import { type Proof, type ProofOptions, prove, removeProof } from "../operations/proof.ts";
 import { itemsOf, type ProofFile } from "../operations/proof-items.ts";
 import { ROOT } from "../packaging/root.ts";
-import { HELP_OPTION, Interrupted, numberOption, runCommand } from "./arguments.ts";
+import { checkFolder, HELP_OPTION, Interrupted, numberOption, runCommand } from "./arguments.ts";
 import { answersFrom } from "./confirmation.ts";
 import { type Operator, openOperator, STACK_OPTIONS, STACK_USAGE } from "./operator.ts";
 import { type Prediction, predict } from "./prediction.ts";
@@ -56,6 +56,8 @@ await runCommand(USAGE, { allowPositionals: true, options: OPTIONS }, async ({ v
   const files = await filesOf(
     positionals.length > 0 ? positionals.map(fromHere) : [path.join(ROOT, "samples")],
   );
+  const file = fromHere(values.report);
+  await checkFolder("--report", path.dirname(file));
   const interruption = new AbortController();
   using input = values.yes ? undefined : answersFrom(values.outputs === "-", interruption.signal);
   using operator = await openOperator(values);
@@ -84,7 +86,6 @@ await runCommand(USAGE, { allowPositionals: true, options: OPTIONS }, async ({ v
   if (input && !(await input.confirms("Go on? (yes/no) "))) return 1;
   process.once("SIGINT", () => interruption.abort(new Interrupted("Interrupted.")));
   const report = await run(options, operator.region, prediction);
-  const file = fromHere(values.report);
   await mkdir(path.dirname(file), { recursive: true });
   await writeFile(`${file}.json`, `${JSON.stringify(report, null, 2)}\n`);
   await writeFile(`${file}.md`, markdown(report));

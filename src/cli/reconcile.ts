@@ -19,8 +19,8 @@ Compares the source bucket with every worker's results and dead letters, and lis
 is missing (no result), stale (an older version's result) or orphaned (the source was
 deleted). It changes nothing, unless it is told to repair.
 
-  --repair            sends what is missing or stale through the worker's queue again;
-                      for a new worker that is everything
+  --repair            sends what is missing or stale through the worker's queue again, without
+                      asking; for a new worker that is everything
   --rate N            maximum of messages sent a second (default: 100)
   --grace MINUTES     younger images count as in flight, not as missing (default: 15;
                       0 on this computer, where events come at once)

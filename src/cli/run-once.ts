@@ -1,13 +1,16 @@
-import { createWriteStream, type WriteStream } from "node:fs";
+import { once } from "node:events";
+import { createWriteStream } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { finished } from "node:stream/promises";
 import { chaos, Events, Faults, PermissionUse } from "local-aws";
 import { Failures } from "../machine/failures.ts";
-import { findInputs, type Input, UsageError } from "../machine/inputs.ts";
+import { cannotWrite, findInputs, type Input, UsageError } from "../machine/inputs.ts";
 import { type Machine, startMachine } from "../machine/machine.ts";
 import { run, type Summary } from "../machine/run.ts";
 import type { Outcome } from "../machine/tally.ts";
+import { checkFolder } from "./arguments.ts";
 import { permissionLines } from "./permissions.ts";
 import { progressDisplay } from "./progress.ts";
 import { logIn, printSummary } from "./summary.ts";
@@ -38,7 +41,9 @@ export async function runOnce(options: RunOptions): Promise<Summary> {
   const images = await count(inputs());
   if (images === 0) throw new UsageError(`${options.given.join(", ")}: there are no files in it.`);
   await using undo = new AsyncDisposableStack();
-  const report = options.report === undefined ? undefined : await openReport(options.report, undo);
+  await checkFolder("--out", options.out);
+  const report = options.report === undefined ? undefined : await openReport(options.report);
+  undo.defer(() => report?.close().catch(() => {}));
   const folder = await temporaryFolder(undo);
   const display = progressDisplay(process.stderr);
   undo.defer(() => display.stop());
@@ -59,15 +64,15 @@ export async function runOnce(options: RunOptions): Promise<Summary> {
     // What an earlier run left would contradict this one.
     for (const { name } of machine.workers) await rm(logIn(options.out, name), { force: true });
     failures?.nameWorkers(machine.workers);
-    const onOutcome = report && ((outcome: Outcome) => report.write(`${JSON.stringify(outcome)}\n`));
     const summary = await run(machine, inputs, options.out, (progress) => display.update(progress, images), {
       failures,
-      onOutcome,
+      onOutcome: report?.write,
     });
     display.stop();
     if (faults) console.log(`went wrong: ${mostFrequentFirst(faults.counts)}`);
     for (const line of use ? permissionLines(use.of(machine.identity)) : []) console.log(line);
     await printSummary(summary, failures?.kinds ?? [], options);
+    await report?.close();
     endNoMore();
     await watched?.over();
     return summary;
@@ -84,15 +89,29 @@ async function count(inputs: AsyncIterable<Input>): Promise<number> {
   return images;
 }
 
+/** A file that takes a line for each outcome. */
+interface Report {
+  write(outcome: Outcome): void;
+  /** @throws {UsageError} where not all of it could be written */
+  close(): Promise<void>;
+}
+
 /** @throws {UsageError} where the file cannot be written */
-async function openReport(file: string, undo: AsyncDisposableStack): Promise<WriteStream> {
+async function openReport(file: string): Promise<Report> {
+  const refused = (error: unknown) => {
+    throw cannotWrite(`--report ${near(file)}`, error);
+  };
   const stream = createWriteStream(file);
-  await new Promise<void>((resolve, reject) => {
-    stream.once("open", () => resolve());
-    stream.once("error", (error) => reject(new UsageError(`--report cannot be written: ${error.message}`)));
-  });
-  undo.defer(() => new Promise<void>((resolve) => stream.end(resolve)));
-  return stream;
+  const written = finished(stream);
+  written.catch(() => {});
+  await once(stream, "open").catch(refused);
+  return {
+    write: (outcome) => stream.write(`${JSON.stringify(outcome)}\n`),
+    async close() {
+      stream.end();
+      await written.catch(refused);
+    },
+  };
 }
 
 async function temporaryFolder(undo: AsyncDisposableStack): Promise<string> {

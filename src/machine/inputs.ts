@@ -1,5 +1,6 @@
 import { readdir, stat } from "node:fs/promises";
 import path from "node:path";
+import { getSystemErrorMessage } from "node:util";
 
 /** A file, and the key it is uploaded under. */
 export interface Input {
@@ -10,6 +11,13 @@ export interface Input {
 /** Something that the user asked for and that cannot be. The message is all there is to say. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
+}
+
+/** Says that something cannot be written, and why, in the system's words: "no space left on device". */
+export function cannotWrite(what: string, error: unknown): UsageError {
+  const { errno, message } = error as NodeJS.ErrnoException;
+  const why = errno === undefined ? message : getSystemErrorMessage(errno);
+  return new UsageError(`${what} cannot be written: ${why}.`, { cause: error });
 }
 
 /**

@@ -8,7 +8,7 @@ import pMap from "p-map";
 import { createdObjects, isFolderMarker } from "../delivery/envelope.ts";
 import { type ImageFilter, passes } from "../image-filter.ts";
 import type { Failure } from "./failures.ts";
-import type { Input } from "./inputs.ts";
+import { cannotWrite, type Input } from "./inputs.ts";
 import type { Machine, Worker } from "./machine.ts";
 import { FAILED_TOO_OFTEN, type Progress, type Rejection, Tally, type TallyOptions } from "./tally.ts";
 
@@ -284,7 +284,11 @@ async function download(machine: Machine, worker: Worker, out: string): Promise<
     await rename(partial, file);
     count++;
   };
-  await pMap(machine.direct.keys(bucket, `${prefix}/`), download, { concurrency: CONCURRENCY });
+  await pMap(machine.direct.keys(bucket, `${prefix}/`), download, { concurrency: CONCURRENCY }).catch(
+    (error) => {
+      throw error.syscall ? cannotWrite(`What comes back to ${out}`, error) : error;
+    },
+  );
   return count;
 }
 

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, truncate, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { text } from "node:stream/consumers";
@@ -155,8 +156,18 @@ describe("npm start", function () {
         await writeFile(path.join(folder, "out", old), "old");
       await writeFile(path.join(folder, "one.png"), await image());
 
-      const { stdout } = await start(folder, "one.png");
+      // Is full, as a disk may be in the end.
+      const full = existsSync("/dev/full") ? "/dev/full" : undefined;
+      const { exitCode, stdout, stderr } = await start(
+        folder,
+        ...(full ? ["--report", full] : []),
+        "one.png",
+      );
 
+      if (full) {
+        expect(stderr).to.match(/^--report \/dev\/full cannot be written: no space left on device\.$/m);
+        expect(exitCode).to.equal(2);
+      }
       expect(stdout).to.match(/^out\/clockwise\/ {2}1 \(2 more from an earlier run\)$/m);
       expect(stdout).to.match(/^out\/counter-clockwise\/ {2}1$/m);
       expect(await readdir(path.join(folder, "out"))).to.have.members(["clockwise", "counter-clockwise"]);
@@ -199,9 +210,18 @@ describe("npm start", function () {
     [
       "a report in a folder that is not there",
       ["--report", "nowhere/r.jsonl", "a/x.png"],
-      /^--report .*ENOENT/,
+      /^--report nowhere\/r\.jsonl cannot be written: no such file or directory\.$/,
     ],
-    ["an unknown option", ["--fast"], /Unknown option '--fast'/],
+    [
+      "results in what is a file",
+      ["--out", "a/x.png/out", "a"],
+      /^--out .* cannot be written: not a directory\.$/,
+    ],
+    [
+      "an unknown option",
+      ["--ot", "out"],
+      /^--ot is no option of npm start; did you mean --out\? .*--help says more\.$/,
+    ],
     ["two files with one key", ["a/x.png", "b/x.png"], /would both be uploaded as "x\.png"/],
   ];
   for (const [what, args, message] of wrong) {

@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { expect } from "chai";
 import type { Failure } from "../../src/machine/failures.ts";
+import { UsageError } from "../../src/machine/inputs.ts";
 import type { Machine } from "../../src/machine/machine.ts";
 import { run } from "../../src/machine/run.ts";
 import type { Outcome, TallyOptions } from "../../src/machine/tally.ts";
@@ -14,13 +15,18 @@ const failure: Failure = {
 const failures = { succeeded() {}, hopeless: () => failure };
 
 /** Runs one image through a machine whose only worker is given up; `has` tells whether there is a result. */
-function runOne(has: () => boolean, options: TallyOptions, others: readonly object[] = []) {
+function runOne(
+  has: () => boolean,
+  options: TallyOptions,
+  others: readonly object[] = [],
+  direct: object = {},
+) {
   const grey = { name: "grey", function: "grey-1", prefix: "grey", source: "source", results: "results" };
   const machine = {
     workers: [grey, ...others],
     events: { on: () => () => {} },
     lambda: { abandon() {} },
-    direct: { keys: () => [], has },
+    direct: { keys: () => [], has, ...direct },
   } as unknown as Machine;
   return withFolder(async (folder) => {
     const file = path.join(folder, "a.jpg");
@@ -148,6 +154,20 @@ describe("a run whose worker was given up", () => {
 
     expect(results).to.deep.equal({ grey: 0, small: 0 });
     expect(givenUp.map(({ worker }) => worker)).to.deep.equal(["grey", "small"]);
+  });
+
+  it("says that there is no room for the results", async () => {
+    const direct = {
+      keys: () => ["grey/a.jpg"],
+      save: () => Promise.reject(Object.assign(new Error("ENOSPC: x"), { errno: -28, syscall: "copyfile" })),
+    };
+
+    const thrown = await runOne(() => true, { failures }, [], direct).catch((reason) => reason);
+
+    expect(thrown).to.be.instanceOf(UsageError);
+    expect(thrown.message).to.match(
+      /^What comes back to .*out cannot be written: no space left on device\.$/,
+    );
   });
 
   it("fails where nobody can say whether a result is there", async () => {

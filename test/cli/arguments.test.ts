@@ -1,0 +1,74 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { expect } from "chai";
+import { checkFolder, HELP_OPTION, parsedArguments } from "../../src/cli/arguments.ts";
+import { UsageError } from "../../src/machine/inputs.ts";
+import { afterTest } from "../support/cleanup.ts";
+
+const USAGE = `Usage: npm run turn -- [--out DIR] [OPTION]...
+
+  --out DIR           where it goes
+  --start-after KEY   behind this one
+  --strict            refuses more`;
+
+const options = {
+  out: { type: "string" },
+  "start-after": { type: "string" },
+  strict: { type: "boolean" },
+  ...HELP_OPTION,
+} as const;
+
+describe("arguments that a command does not take", () => {
+  const parse = (...args: string[]) => parsedArguments(USAGE, { args, options });
+
+  for (const [args, sentence] of [
+    [["--ot", "x"], "--ot is no option of npm run turn; did you mean --out?"],
+    [["--output=x"], "--output is no option of npm run turn; did you mean --out?"],
+    [["--star-afer=x"], "--star-afer is no option of npm run turn; did you mean --start-after?"],
+    [["--yes"], "--yes is no option of npm run turn."],
+    [["-x"], "-x is no option of npm run turn."],
+    [["--constructor"], "--constructor is no option of npm run turn."],
+    [["--out"], "--out needs a value, as in --out DIR."],
+    [["--out", "--strict"], "--out needs a value, as in --out DIR."],
+    [["--start-after", "-h"], "--start-after needs a value, as in --start-after KEY."],
+    [["--strict=yes"], "--strict takes no value."],
+    [["--strict", "a b"], '"a b" is too much: npm run turn takes options alone.'],
+  ] as const) {
+    it(`are told of in a sentence: ${args.join(" ")}`, () => {
+      expect(() => parse(...args)).to.throw(UsageError, `${sentence} npm run turn -- --help says more.`);
+    });
+  }
+
+  it("are not what begins with a hyphen and an equals sign, nor standard input", () => {
+    expect(parse("--out=-x", "--start-after", "-").values).to.include({ out: "-x", "start-after": "-" });
+  });
+});
+
+describe("a folder to write to", () => {
+  it("may not exist yet, and is left as it is", async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), "image-machine-test-"));
+    afterTest(() => rmSync(folder, { recursive: true }));
+
+    await checkFolder("--out", path.join(folder, "new/er"));
+
+    expect(readdirSync(folder)).to.deep.equal([]);
+  });
+
+  it("is refused in a sentence where it cannot be written to", async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), "image-machine-test-"));
+    afterTest(() => rmSync(folder, { recursive: true }));
+    mkdirSync(path.join(folder, "a"));
+    writeFileSync(path.join(folder, "a/file"), "");
+    const refusal = (at: string) => checkFolder("--out", at).catch((error: Error) => error.message);
+
+    const file = path.join(folder, "a/file");
+    expect(await refusal(file)).to.equal(`--out ${file} cannot be written: not a directory.`);
+    if (process.platform === "linux") {
+      // Where making a folder with all those above it would never come to an end.
+      expect(await refusal("/proc/x/y")).to.equal(
+        "--out /proc/x/y cannot be written: no such file or directory.",
+      );
+    }
+  });
+});
