@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { sharpLayer } from "../packaging/sharp-layer.ts";
 import type { DeclaredOutputs, WorkerOutputs } from "../stack-outputs.ts";
 import { AlarmTopic, type AlarmTopicTransform } from "./alarm-topic.ts";
-import { alarmArgs, silentAlarm, undeliveredAlarm } from "./alarms.ts";
+import { createAlarms, topicAlarms } from "./alarms.ts";
 import { ArgumentError } from "./argument-error.ts";
 import { Attached } from "./attached.ts";
 import { checkFullName, checkName } from "./checks.ts";
@@ -708,21 +708,9 @@ function createAlarmTopic({ name, settings, transform, parent }: Child, keyArn: 
   return new AlarmTopic(`${name}-alarms`, args, guarded(settings, parent));
 }
 
-function watchDelivery(
-  { name, settings, transform, parent }: Child,
-  topic: aws.sns.Topic,
-  alarmTopic: AlarmTopic,
-): void {
-  const { enabled, undelivered, silent } = settings.alarms;
-  if (!enabled) return;
-  const watched = {
-    ...(undelivered !== false && { undelivered: undeliveredAlarm(topic.name, undelivered) }),
-    ...(silent && { silent: silentAlarm(topic.name, silent) }),
-  };
-  for (const [what, each] of Object.entries(watched)) {
-    const args = alarmArgs(each, alarmTopic.arn, settings.tags);
-    new aws.cloudwatch.MetricAlarm(...transformed(transform.alarm, `${name}-${what}-alarm`, args, parent));
-  }
+function watchDelivery({ settings, ...child }: Child, topic: aws.sns.Topic, alarmTopic: AlarmTopic): void {
+  const { alarms, tags } = settings;
+  if (alarms.enabled) createAlarms(topicAlarms(topic.name, alarms), alarmTopic.arn, { ...child, tags });
 }
 
 function createDashboard(

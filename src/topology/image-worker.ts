@@ -5,7 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { RETENTION_SECONDS } from "../delivery/queue.ts";
 import { bundleHandler } from "../packaging/bundle.ts";
 import type { DeclaredOutputs } from "../stack-outputs.ts";
-import { alarmArgs, workerAlarms } from "./alarms.ts";
+import { createAlarms, workerAlarms } from "./alarms.ts";
 import { ArgumentError } from "./argument-error.ts";
 import { checkName } from "./checks.ts";
 import type { CheckedFanOutSettings } from "./fan-out-settings.ts";
@@ -123,7 +123,7 @@ export class ImageWorker extends pulumi.ComponentResource {
     const code = { handler, environment };
     this.function = createFunction(child, code, { ...queues, logGroup, role, rolePolicy });
     const mapping = createMapping(child, attachment.share, this.queue, this.function, rolePolicy);
-    if (shared.settings.alarms.enabled) createAlarms(child, queues, this.function);
+    if (shared.settings.alarms.enabled) watchWorker(child, queues, this.function);
 
     this.nodes = { role, logGroup, mapping, subscription };
     const outputs = {
@@ -475,31 +475,21 @@ function createMapping(
   );
 }
 
-function createAlarms(
-  { worker, name, fanOut, shared, settings, transform, tags, parent }: Child,
+function watchWorker(
+  { worker, fanOut, shared, settings, ...child }: Child,
   { queue, deadLetterQueue }: Queues,
   lambda: aws.lambda.Function,
 ): void {
-  const { machine, settings: all } = shared;
-  const watched = workerAlarms({
+  const alarms = workerAlarms({
     name: worker,
-    machine,
+    machine: shared.machine,
     queue: queue.name,
     deadLetterQueue: deadLetterQueue.name,
     function: lambda.name,
-    thresholds: all.alarms,
+    thresholds: shared.settings.alarms,
     secondsOfCrash: secondsOfCrash(settings),
   });
-  for (const [what, each] of Object.entries(watched)) {
-    new aws.cloudwatch.MetricAlarm(
-      ...transformed(
-        transform.alarm,
-        `${name}-${what}-alarm`,
-        alarmArgs(each, fanOut.alarmTopic.arn, tags),
-        parent,
-      ),
-    );
-  }
+  createAlarms(alarms, fanOut.alarmTopic.arn, child);
 }
 
 /** Turns `scaling` into arguments of the mapping: one of the two modes, or Lambda's own way. */
