@@ -1,8 +1,8 @@
-import type { AssumptionName, Assumptions } from "./assumptions.ts";
+import type { AssumptionName } from "./assumptions.ts";
 import { sum } from "./format.ts";
 import { maxConcurrency } from "./model/mapping.ts";
-import { type Simulation, simulate } from "./model/simulation.ts";
-import { type Load, type Plan, pollersOf } from "./plan.ts";
+import { simulate } from "./model/simulation.ts";
+import { type Load, pollersOf } from "./plan.ts";
 import {
   generous,
   RAISABLE,
@@ -14,16 +14,10 @@ import {
   type Values,
 } from "./raisable-limits.ts";
 
-export interface Advice {
-  /** Raises that are needed; none where all is well or nothing helps. */
+export interface Advice extends State {
+  /** Raises that are needed; none where all is well or nothing helps: then all that there is is raised. */
   readonly raises: readonly Raise[];
-  /** The run with everything raised; where nothing helps, with all that there is. */
-  readonly simulation: Simulation;
-  readonly plan: Plan;
-  readonly assumed: Assumptions;
 }
-
-const A_DAY = 24 * 3600;
 
 /** Ratio to the minimum at which the search ends. */
 const CLOSE_ENOUGH = 1.02;
@@ -31,53 +25,47 @@ const CLOSE_ENOUGH = 1.02;
 /**
  * Finds what must be raised, and to what, for everything to be done with by `deadline`. All is lifted that can be; then one
  * thing after the other is put back to what it is or, where that is too little, to the minimum that is enough.
- * @param options settingsOnly: takes quotas and buckets for as large as need be, and asks for settings alone;
- *   patience: seconds for which a run is followed that is late whatever is raised, by default a day
+ * @param options settingsOnly: takes quotas and buckets for as large as need be, and asks for settings alone
  */
 export function advise(
-  plan: Plan,
+  before: State,
   load: Load,
-  assumed: Assumptions,
   deadline: number,
-  options: { seed?: number; settingsOnly?: boolean; patience?: number } = {},
+  { seed = 1, settingsOnly = false }: { seed?: number; settingsOnly?: boolean } = {},
 ): Advice {
-  const { seed = 1, settingsOnly = false, patience = A_DAY } = options;
-  const before = { plan, assumed };
-  const run = (state: State, until = deadline) => simulate(state.plan, load, state.assumed, { seed, until });
   const meets = (values: Values) => {
     const state = raised(before, values);
-    return isDeployable(state) && run(state).drained !== undefined;
+    return (
+      isDeployable(state) &&
+      simulate(state, load, state.assumed, { seed, until: deadline }).drained !== undefined
+    );
   };
   const names = (Object.keys(RAISABLE) as RaisableName[]).filter(
     (name) => !settingsOnly || RAISABLE[name].kind === "setting",
   );
   let values: Values = Object.fromEntries(names.map((name) => [name, RAISABLE[name].max]));
-  const best = raised(before, values);
-  if (!meets(values)) return { raises: [], simulation: run(best, patience), ...best };
+  if (!meets(values)) return { raises: [], ...raised(before, values) };
 
   for (const name of names) {
     const { [name]: max = 0, ...kept } = values;
     if (meets(kept)) values = kept;
     else {
-      const enough = search(
-        name in assumed ? Math.max(1, assumed[name as AssumptionName]) : 1,
-        max,
-        (value) => meets({ ...kept, [name]: value }),
-      );
+      const min = name in before.assumed ? Math.max(1, before.assumed[name as AssumptionName]) : 1;
+      const enough = search(min, max, (value) => meets({ ...kept, [name]: value }));
       values = { ...kept, [name]: generous(name, enough) };
     }
   }
   const after = raised(before, values);
-  return { raises: raisesOf(before, after, values), simulation: run(after), ...after };
+  return { raises: raisesOf(before, after, values), ...after };
 }
 
 /**
  * Checks that the account has what is reserved, which AWS insists on, and what pollers may run at once: what they take from
  * a queue and no function takes from them counts as a try.
  */
-function isDeployable({ plan, assumed }: State): boolean {
+function isDeployable({ workers, assumed }: State): boolean {
   const needed = sum(
-    plan.workers,
+    workers,
     (worker) => worker.reservedConcurrency ?? (pollersOf(worker) ? maxConcurrency(worker, assumed) : 0),
   );
   return needed === 0 || needed + assumed.unreservedMin <= assumed.lambdaConcurrency;

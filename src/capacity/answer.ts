@@ -57,7 +57,8 @@ export interface Answer {
 }
 
 /** Changes that would be needed, and what they would come to. */
-export interface Advised extends Omit<Advice, "simulation"> {
+export interface Advised extends Pick<Advice, "raises" | "assumed"> {
+  readonly plan: Plan;
   readonly drained: number | undefined;
   readonly waits: readonly Wait[];
   readonly standing: readonly CostItem[];
@@ -101,7 +102,7 @@ export function answer(question: Question): { answer: Answer; run: Simulation } 
       storage: storageCost(run, plan, assumed, megapixels),
       standing: standingCost(plan, assumed),
       account: accountProblems(plan, assumed),
-      advice: inTime ? undefined : advised(advise(plan, load, assumed, deadline, { seed })),
+      advice: inTime ? undefined : advised(question),
     },
   };
 }
@@ -112,7 +113,12 @@ export function secondOf(series: readonly number[], value: number): number | und
   return second === -1 ? undefined : second + 1;
 }
 
-function advised({ simulation, ...advice }: Advice): Advised {
-  const { drained, waits } = simulation;
-  return { ...advice, drained, waits, standing: standingCost(advice.plan, advice.assumed) };
+/** Seconds for which a run is followed that is late whatever is raised. */
+const A_DAY = 24 * 3600;
+
+function advised({ plan: declared, load, assumed: before, deadline, seed }: Question): Advised {
+  const { raises, workers, assumed } = advise({ ...declared, assumed: before }, load, deadline, { seed });
+  const plan = { ...declared, workers };
+  const { drained, waits } = simulate(plan, load, assumed, { seed, until: Math.max(A_DAY, deadline) });
+  return { raises, plan, assumed, drained, waits, standing: standingCost(plan, assumed) };
 }

@@ -33,10 +33,6 @@ export interface Wait {
   to: number;
 }
 
-export function tightest(bounds: readonly [Bound, ...Bound[]]): Bound {
-  return bounds.reduce((lowest, bound) => (bound.max < lowest.max ? bound : lowest));
-}
-
 /** Tells a limit, with its value and with the workers that met it. */
 export function limitInWords(
   waits: readonly Wait[],

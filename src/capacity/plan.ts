@@ -22,8 +22,8 @@ export interface WorkerPlan {
   readonly scaling?: StandardScaling | ProvisionedScaling | undefined;
   /** Tries of a message before it goes to the dead-letter queue. */
   readonly maxReceiveCount: number;
-  /** Seconds that the queue keeps a message. */
-  readonly retention: number;
+  /** Seconds that the queue keeps a message. @default 14 days, which is the maximum */
+  readonly retention?: number;
   /** Whether a filter of bucket or topic leaves images out, nobody knows how many. @default false */
   readonly isFiltered?: boolean;
   /** Whether SNS looks into the body of each message for it. @default false */

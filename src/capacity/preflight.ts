@@ -1,4 +1,3 @@
-import { RETENTION_SECONDS } from "../delivery/queue.ts";
 import type { ObjectiveSettings } from "../topology/setting-types.ts";
 import { SCALING } from "../topology/worker-settings.ts";
 import { advise } from "./advice.ts";
@@ -23,20 +22,8 @@ const PATIENCE = 10;
  * const warning = preflight(workers, { images: 2_000_000, minutes: 5 });
  * if (warning) pulumi.log.warn(warning);
  */
-export function preflight(
-  workers: readonly Omit<WorkerPlan, "retention">[],
-  objective: ObjectiveSettings,
-): string | undefined {
+export function preflight(workers: readonly WorkerPlan[], objective: ObjectiveSettings): string | undefined {
   const { images, minutes, megapixels = 12, within = minutes + 1 } = objective;
-  const settings = workers.map((worker) => ({ ...worker, retention: RETENTION_SECONDS }));
-  const plan = {
-    region: "",
-    workers: settings,
-    alarms: 0,
-    dashboards: 0,
-    keys: 0,
-    noncurrentDays: 0,
-  };
   const assumed = assumptionsFor("", {
     lambdaConcurrency: Number.MAX_SAFE_INTEGER,
     snsPublishesPerSecond: Number.MAX_SAFE_INTEGER,
@@ -49,10 +36,10 @@ export function preflight(
     ...durations(megapixels),
   };
   const deadline = Math.floor(within * 60);
-  if (simulate(plan, load, assumed, { until: deadline }).drained !== undefined) return undefined;
+  if (simulate({ workers }, load, assumed, { until: deadline }).drained !== undefined) return undefined;
 
-  const { drained } = simulate(plan, load, assumed, { until: PATIENCE * deadline });
-  const { raises } = advise(plan, load, assumed, deadline, { settingsOnly: true, patience: deadline });
+  const { drained } = simulate({ workers }, load, assumed, { until: PATIENCE * deadline });
+  const { raises } = advise({ workers, assumed }, load, deadline, { settingsOnly: true });
   const taken = drained === undefined ? `more than ${about(PATIENCE * deadline)}` : `about ${about(drained)}`;
   const missed = `${count(images)} images of ${megapixels} megapixels in ${minutes} minutes are to be processed within ${about(deadline)}, but with these settings that takes ${taken}, even if every quota is raised.`;
   if (raises.length === 0) return `${missed} No pollers and no reserved concurrency change that.`;

@@ -3,7 +3,7 @@ import { imagesFor, secondsFor } from "../delivery/share.ts";
 import { BATCHES_PER_POLLER, SCALING, WORKER } from "../topology/worker-settings.ts";
 import type { AssumptionName, Assumptions } from "./assumptions.ts";
 import { list } from "./format.ts";
-import { type Plan, pollersOf, type WorkerPlan } from "./plan.ts";
+import { pollersOf, type WorkerPlan } from "./plan.ts";
 
 /** Something to be raised, and to what. */
 export interface Raise {
@@ -16,8 +16,9 @@ export interface Raise {
   readonly to: number;
 }
 
+/** What can be raised as a whole. */
 export interface State {
-  readonly plan: Plan;
+  readonly workers: readonly WorkerPlan[];
   readonly assumed: Assumptions;
 }
 
@@ -28,12 +29,14 @@ export const QUOTAS = {
 } as const;
 
 /** One thing that can be raised, for all workers alike. */
-interface RaisableLimit {
-  readonly kind: Raise["kind"];
-  readonly what: string;
-  readonly quota?: Raise["quota"];
-  readonly max: number;
-}
+type RaisableLimit =
+  | (Omit<Raise, "from" | "to"> & { readonly max: number })
+  | {
+      readonly kind: "setting";
+      /** The setting, with those that follow from it, as a worker has them. */
+      readonly settings: Readonly<Record<string, (worker: WorkerPlan) => number | string>>;
+      readonly max: number;
+    };
 
 /** Upper bound for quotas, for which AWS has none in writing. */
 const PLENTY = 10_000_000;
@@ -57,12 +60,15 @@ export const RAISABLE = {
   sqsInFlight: { kind: "quota", what: "SQS messages in flight per queue", max: PLENTY },
   minimumPollers: {
     kind: "setting",
-    what: "scaling.minimumPollers",
+    settings: { "scaling.minimumPollers": (worker) => pollersOf(worker)?.minimumPollers ?? "standard mode" },
     max: SCALING.minimumPollers.maximum,
   },
   maximumPollers: {
     kind: "setting",
-    what: "scaling.maximumPollers",
+    settings: {
+      "scaling.maximumPollers": (worker) => pollersOf(worker)?.maximumPollers ?? "standard mode",
+      reservedConcurrency: ({ reservedConcurrency = "none" }) => reservedConcurrency,
+    },
     max: SCALING.maximumPollers.maximum,
   },
   lambdaConcurrency: {
@@ -71,7 +77,11 @@ export const RAISABLE = {
     quota: QUOTAS.lambdaConcurrency,
     max: PLENTY,
   },
-  batchSize: { kind: "setting", what: "batchSize", max: 10 },
+  batchSize: {
+    kind: "setting",
+    settings: { batchSize: ({ batchSize }) => batchSize, timeout: ({ timeout }) => timeout },
+    max: 10,
+  },
 } as const satisfies Record<string, RaisableLimit>;
 
 export type RaisableName = keyof typeof RAISABLE;
@@ -91,15 +101,17 @@ export function generous(name: RaisableName, value: number): number {
   return Math.min(max, Math.ceil(more / unit) * unit);
 }
 
-/** The plan and the numbers with some values raised. What was higher stays. */
-export function raised({ plan, assumed }: State, values: Values): State {
+/** The workers and the numbers with some values raised. What was higher stays. */
+export function raised({ workers, assumed }: State, values: Values): State {
   const numbers = Object.entries(values).filter(([name]) => name in assumed);
-  const workers = plan.workers.map((worker) => ({
-    ...worker,
-    ...withPollers(worker, values),
-    ...withBatch(worker, values),
-  }));
-  return { plan: { ...plan, workers }, assumed: { ...assumed, ...Object.fromEntries(numbers) } };
+  return {
+    workers: workers.map((worker) => ({
+      ...worker,
+      ...withPollers(worker, values),
+      ...withBatch(worker, values),
+    })),
+    assumed: { ...assumed, ...Object.fromEntries(numbers) },
+  };
 }
 
 /** Raises pollers, and what is reserved for the function with them, as that is its maximum. */
@@ -121,42 +133,18 @@ function withBatch({ batchSize, timeout, memorySize }: WorkerPlan, values: Value
   return { batchSize: size, timeout: Math.max(timeout, secondsFor(work, size)) };
 }
 
-/** Lists what was raised from one state to another. */
+/** Lists what was raised from one state to another, in which these values are. */
 export function raisesOf(before: State, after: State, values: Values): Raise[] {
-  const setting = (what: string, of: (worker: WorkerPlan) => number | string | undefined): Raise[] => {
-    const changed = before.plan.workers.filter(
-      (worker, at) => of(worker) !== of(after.plan.workers[at] ?? worker),
-    );
-    const [first] = changed;
-    if (!first) return [];
-    const to = Math.max(...after.plan.workers.map((worker) => Number(of(worker) ?? 0)));
-    return [
-      {
-        kind: "setting",
-        what: `${what} of ${list(changed.map(({ name }) => name))}`,
-        from: of(first) ?? "none",
-        to,
-      },
-    ];
-  };
-  return (Object.keys(RAISABLE) as RaisableName[]).flatMap((name): Raise[] => {
+  return (Object.entries(values) as [RaisableName, number][]).flatMap(([name, to]): Raise[] => {
     const { max: _, ...limit } = RAISABLE[name];
-    const to = values[name];
-    if (to === undefined) return [];
-    if (name in before.assumed) return [{ ...limit, from: before.assumed[name as AssumptionName], to }];
-    if (name === "batchSize") {
-      return [
-        ...setting(name, (worker) => worker.batchSize),
-        ...setting("timeout", ({ timeout }) => timeout),
-      ];
-    }
-    const pollers = (worker: WorkerPlan) =>
-      pollersOf(worker)?.[name as keyof typeof FEWEST] ?? "standard mode";
-    return [
-      ...setting(limit.what, pollers),
-      ...(name === "maximumPollers"
-        ? setting("reservedConcurrency", (worker) => worker.reservedConcurrency)
-        : []),
-    ];
+    if (!("settings" in limit)) return [{ ...limit, from: before.assumed[name as AssumptionName], to }];
+    return Object.entries<(worker: WorkerPlan) => number | string>(limit.settings).flatMap(([what, of]) => {
+      const raised = after.workers.map(of);
+      const changed = before.workers.filter((worker, at) => of(worker) !== raised[at]);
+      if (!changed[0]) return [];
+      const names = list(changed.map(({ name }) => name));
+      const to = Math.max(...raised.filter((value) => typeof value === "number"));
+      return [{ kind: "setting", what: `${what} of ${names}`, from: of(changed[0]), to }];
+    });
   });
 }

@@ -5,7 +5,7 @@ import { accountProblems, preflight } from "../../src/capacity/preflight.ts";
 import { planWith, workerPlan } from "./support.ts";
 
 describe("the preflight", () => {
-  const { retention: _, ...settings } = workerPlan({ name: "clockwise" });
+  const settings = workerPlan({ name: "clockwise" });
   const objective = { images: 2_000_000, minutes: 5 };
 
   it("is silent where the settings can do it, whatever quotas are", () => {

@@ -10,7 +10,6 @@ export function workerPlan(changes: Partial<WorkerPlan> = {}): WorkerPlan {
     batchSize: 10,
     maximumBatchingWindowInSeconds: 0,
     maxReceiveCount: 5,
-    retention: 14 * 24 * 3600,
     ...changes,
   };
 }

@@ -69,63 +69,47 @@ export class Environments {
    * has time for: in those that are idle, in new ones, and in those that become free within the second.
    * @param limit environments that may run at once
    */
-  run(second: number, limit: number, begin: Begin): Batches[] {
-    const shift = new Shift(second, begin);
+  run(second: number, limit: number, { messages, batch, duration, coldStart }: Begin): Batches[] {
+    const end = second + 1;
+    const begun: Batches[] = [];
+    const busy: Busy[] = [];
+    let left = messages;
+    /** Has environments work one batch after the other from a moment on. @returns how many had nothing to do */
+    const work = (count: number, from: number, extra = 0): number => {
+      let working = Math.min(count, Math.ceil(left / batch));
+      const unused = count - working;
+      for (let at = from, to = at + extra + duration; working > 0; to = at + duration) {
+        const taken = Math.min(left, working * batch);
+        begun.push({ count: working, messages: taken, from: at, to });
+        left -= taken;
+        at = to;
+        const again = at < end ? Math.min(working, Math.ceil(left / batch)) : 0;
+        if (again < working) busy.push({ count: working - again, until: at });
+        working = again;
+      }
+      return unused;
+    };
+
     const room = Math.max(0, limit - this.busy);
     // Where fewer may run than do, as many rest as soon as they are free.
     let resting = Math.max(0, this.busy - limit);
     const idle = Math.min(room, this.#idle);
-    this.#idle -= idle - shift.work(idle, second, 0);
-    const made = Math.min(room - idle, Math.floor(this.#mayBeMade), Math.ceil(shift.left / begin.batch));
-    shift.work(made, second, begin.coldStart);
+    this.#idle -= idle - work(idle, second);
+    const made = Math.min(room - idle, Math.floor(this.#mayBeMade), Math.ceil(left / batch));
+    work(made, second, coldStart);
     this.#all += made;
     this.#mayBeMade -= made;
-    for (const busy of this.#busy) {
-      if (busy.until >= second + 1) {
-        shift.busy.push(busy);
+    for (const group of this.#busy) {
+      if (group.until >= end) {
+        busy.push(group);
         continue;
       }
-      const rest = Math.min(busy.count, resting);
+      const rest = Math.min(group.count, resting);
       resting -= rest;
-      this.#idle += rest + shift.work(busy.count - rest, busy.until, 0);
+      this.#idle += rest + work(group.count - rest, group.until);
     }
-    this.#busy = merged(shift.busy);
-    return shift.begun;
-  }
-}
-
-/** The work of environments within one second. */
-class Shift {
-  readonly begun: Batches[] = [];
-  /** Environments that are busy at its end. */
-  readonly busy: Busy[] = [];
-  /** Messages that are in no batch yet. */
-  left: number;
-  readonly #end: number;
-  readonly #begin: Begin;
-
-  constructor(second: number, begin: Begin) {
-    this.#end = second + 1;
-    this.#begin = begin;
-    this.left = begin.messages;
-  }
-
-  /** Has environments work one batch after the other from a moment on. @returns how many had nothing to do */
-  work(count: number, from: number, coldStart: number): number {
-    const { batch, duration } = this.#begin;
-    let working = Math.min(count, Math.ceil(this.left / batch));
-    const unused = count - working;
-    for (let at = from, extra = coldStart; working > 0; extra = 0) {
-      const messages = Math.min(this.left, working * batch);
-      const to = at + duration + extra;
-      this.begun.push({ count: working, messages, from: at, to });
-      this.left -= messages;
-      at = to;
-      const again = at < this.#end ? Math.min(working, Math.ceil(this.left / batch)) : 0;
-      if (again < working) this.busy.push({ count: working - again, until: at });
-      working = again;
-    }
-    return unused;
+    this.#busy = merged(busy);
+    return begun;
   }
 }
 

@@ -4,40 +4,20 @@ import { sum } from "../format.ts";
 import type { Bound, Limit, Wait } from "../limits.ts";
 import type { Load, Plan, WorkerPlan } from "../plan.ts";
 import { Bucket } from "./bucket.ts";
+import { Feed } from "./feed.ts";
 import { maxMinFairShare } from "./max-min-fair-share.ts";
 import { rng } from "./rng.ts";
-import type { Usage } from "./work.ts";
-import { WorkerState } from "./worker.ts";
-
-/** Records of one worker, second by second. Counts are of a second's end; all are whole numbers but for `running`. */
-export interface WorkerSeries {
-  readonly plan: WorkerPlan;
-  /** Messages in the queue that no function works on. */
-  readonly backlog: number[];
-  /** Environments at work, on average. */
-  readonly running: number[];
-  /** Batches that the mapping would run at once. */
-  readonly mapping: number[];
-  /** Messages so far that were done with: results, and what went to the dead-letter queue. */
-  readonly finished: number[];
-  readonly results: number;
-  readonly deadLetters: number;
-  /** Messages that were kept too long. */
-  readonly lost: number;
-  /** Messages that the queue got. */
-  readonly messages: number;
-  readonly usage: Usage;
-}
+import { type WorkerSeries, WorkerState } from "./worker.ts";
 
 export interface Simulation {
   /**
    * Images so far that came, that S3 took, that are in all queues, and that all workers are done with, by second; without
    * workers whose images are results.
    */
-  readonly arrived: number[];
-  readonly accepted: number[];
-  readonly queued: number[];
-  readonly finished: number[];
+  readonly arrived: readonly number[];
+  readonly accepted: readonly number[];
+  readonly queued: readonly number[];
+  readonly finished: readonly number[];
   readonly workers: readonly WorkerSeries[];
   /** The worst first. */
   readonly waits: readonly Wait[];
@@ -49,40 +29,25 @@ export interface Simulation {
 const SHARED: ReadonlySet<Limit> = new Set(["sourceReads", "resultWrites", "account"]);
 
 /**
- * Runs a load through a plan, second by second.
+ * Runs a load through the workers of a plan, second by second.
  * @param options the seed of chance, and the second at which to stop at the latest, by default when queues forget
- * @throws Error where in any second an image was neither waiting, nor under way, nor done with: the model is wrong then
+ * @throws Error where in any second a message was neither waiting, nor under way, nor done with: the model is wrong then
  */
 export function simulate(
-  plan: Plan,
+  plan: Pick<Plan, "workers">,
   load: Load,
   assumed: Assumptions,
   { seed = 1, until = RETENTION_SECONDS }: { seed?: number; until?: number } = {},
 ): Simulation {
-  const run = new Run(plan, load, assumed, seed);
+  const run = new Run(plan.workers, load, assumed, seed);
   const end = Math.min(until, RETENTION_SECONDS);
   for (let second = 0; second < end && run.drained === undefined; second++) {
-    const stored = run.upload(second);
-    run.publish(second, stored);
+    run.upload(second);
+    run.publish(second);
     run.process(second);
     run.record(second);
   }
   return run.result();
-}
-
-/** Messages to one queue: of uploads, or of results of other workers. */
-interface Told {
-  /** Workers whose results they are about; undefined where they are about uploads. */
-  readonly after: readonly WorkerState[] | undefined;
-  /** Results of theirs that were noticed, and those of which the event is on its way, by the second in which it is there. */
-  results: number;
-  readonly events: Map<number, number>;
-  onTheWay: number;
-  unpublished: number;
-  /** Messages in the second that runs, and so far; the latter by second, too. */
-  now: number;
-  published: number;
-  readonly queued: number[];
 }
 
 class Run {
@@ -91,94 +56,61 @@ class Run {
   readonly #assumed: Assumptions;
   readonly #source: Bucket;
   readonly #results: Bucket;
+  /** Messages about what is uploaded. */
+  readonly #uploads: Feed;
   readonly #workers: readonly WorkerState[];
-  /** What each worker is told. */
-  readonly #told: readonly Told[];
-  readonly #series: readonly Record<"backlog" | "mapping" | "finished", number[]>[];
+  /** Messages about results, and the workers that write and that get them. */
+  readonly #chains: readonly { feed: Feed; from: readonly WorkerState[]; to: WorkerState }[];
   readonly #waits = new Map<string, Wait>();
   readonly #arrived: number[] = [];
-  readonly #accepted: number[] = [];
-  readonly #queued: number[] = [];
-  /** Events of S3 on their way, by the second in which they are there. */
-  readonly #events = new Map<number, number>();
-  /** Images that came, wait to be uploaded, whose event is on its way, waits to be published, and was published. */
-  readonly #images = { came: 0, uploading: 0, onTheWay: 0, unpublished: 0, published: 0 };
 
-  constructor(plan: Plan, load: Load, assumed: Assumptions, seed: number) {
+  constructor(plans: readonly WorkerPlan[], load: Load, assumed: Assumptions, seed: number) {
     const chance = rng(seed);
     this.#load = load;
     this.#assumed = assumed;
     this.#source = new Bucket(assumed.s3SourcePartitions, assumed.s3SplitSeconds);
     this.#results = new Bucket(assumed.s3ResultsPartitions, assumed.s3SplitSeconds);
-    this.#workers = plan.workers.map((worker) => new WorkerState(worker, load, assumed, chance));
-    this.#series = plan.workers.map(() => ({ backlog: [], mapping: [], finished: [] }));
-    this.#told = plan.workers.map(({ after }) => ({
-      after: after && this.#workers.filter(({ plan: { name } }) => after.includes(name)),
-      ...{ results: 0, onTheWay: 0, unpublished: 0, now: 0, published: 0 },
-      events: new Map<number, number>(),
-      queued: [],
-    }));
+    this.#uploads = new Feed(assumed.s3EventSeconds);
+    this.#workers = plans.map((plan) => {
+      const feed = plan.after ? new Feed(assumed.s3EventSeconds) : this.#uploads;
+      return new WorkerState(plan, feed, load, assumed, chance);
+    });
+    this.#chains = this.#workers.flatMap((to) => {
+      const { after } = to.plan;
+      return after
+        ? [{ feed: to.feed, from: this.#workers.filter(({ plan }) => after.includes(plan.name)), to }]
+        : [];
+    });
   }
 
-  /** Clients upload, and try again what S3 refuses. @returns images that S3 took */
-  upload(second: number): number {
+  /** Clients upload, and try again what S3 refuses. */
+  upload(second: number): void {
     this.#source.tick();
     this.#results.tick();
-    const images = this.#images;
-    const arriving = this.#load.arrivals[second] ?? 0;
-    images.came += arriving;
-    images.uploading += arriving;
-    const stored = Math.min(images.uploading, Math.floor(this.#source.rate(this.#assumed.s3WritesPerSecond)));
-    images.uploading -= stored;
-    if (images.uploading > 0) {
+    const came = (this.#arrived.at(-1) ?? 0) + (this.#load.arrivals[second] ?? 0);
+    const before = this.#uploads.stored.at(-1) ?? 0;
+    const stored = Math.min(came, before + Math.floor(this.#source.rate(this.#assumed.s3WritesPerSecond)));
+    this.#arrived.push(came);
+    this.#uploads.stored.push(stored);
+    if (came > stored) {
       this.#source.refused = true;
-      this.#wait(second, "sourceWrites", images.uploading);
+      this.#wait(second, "sourceWrites", came - stored);
     }
-    return stored;
   }
 
   /** S3 tells the topics, and each topic its queues. What is left of the quota for publishes is for topics of results. */
-  publish(second: number, stored: number): void {
-    const images = this.#images;
-    images.onTheWay += stored;
-    this.#events.set(this.#later(second), stored);
-    const told = this.#events.get(second) ?? 0;
-    this.#events.delete(second);
-    images.onTheWay -= told;
-    images.unpublished += told;
-    const published = Math.min(images.unpublished, Math.floor(this.#assumed.snsPublishesPerSecond));
-    images.unpublished -= published;
-    images.published += published;
-    if (images.unpublished > 0) this.#wait(second, "publishes", images.unpublished);
-    const left = Math.floor(this.#assumed.snsPublishesPerSecond) - published;
-    for (const [index, told] of this.#told.entries()) {
-      told.now = told.after ? this.#publishResults(second, told, left) : published;
-      told.published += told.now;
-      if (told.unpublished > 0)
-        this.#wait(second, "publishes", told.unpublished, this.#workers[index]?.plan.name);
+  publish(second: number): void {
+    const max = Math.floor(this.#assumed.snsPublishesPerSecond);
+    this.#wait(second, "publishes", this.#uploads.publish(second, max));
+    for (const { feed, to } of this.#chains) {
+      this.#wait(second, "publishes", feed.publish(second, max - this.#uploads.now), to.plan.name);
     }
-  }
-
-  /** @returns results of which the topic tells */
-  #publishResults(second: number, told: Told, max: number): number {
-    const here = told.events.get(second) ?? 0;
-    told.events.delete(second);
-    told.onTheWay -= here;
-    const waiting = told.unpublished + here;
-    const published = Math.min(waiting, max);
-    told.unpublished = waiting - published;
-    return published;
-  }
-
-  /** The second in which the event is there of what S3 stores in this one. */
-  #later(second: number): number {
-    return second + 1 + Math.round(this.#assumed.s3EventSeconds);
   }
 
   /** Functions begin what may begin, and end what ends. */
   process(second: number): void {
     const { s3ReadsPerSecond, s3WritesPerSecond } = this.#assumed;
-    for (const [index, worker] of this.#workers.entries()) worker.tick(second, this.#toldTo(index).now);
+    for (const worker of this.#workers) worker.tick(second);
     const slots = concurrency(this.#workers, this.#assumed);
     const rates = [
       requests("sourceReads", this.#source.rate(s3ReadsPerSecond), this.#workers),
@@ -195,65 +127,27 @@ class Run {
       if (left.limit === "resultWrites") this.#results.refused = true;
       this.#wait(second, left.limit, left.messages, SHARED.has(left.limit) ? undefined : worker.plan.name);
     }
-    for (const [index, { work, queue, plan }] of this.#workers.entries()) {
-      work.end(second, queue);
-      const { queued, published } = this.#toldTo(index);
-      const outdated = (queued[second - plan.retention] ?? 0) - (published - queue.visible);
-      if (outdated > 0) queue.expire(outdated);
-    }
-    for (const told of this.#told) {
-      if (!told.after) continue;
-      const results = sum(told.after, ({ work }) => work.done);
-      told.onTheWay += results - told.results;
-      told.events.set(this.#later(second), results - told.results);
-      told.results = results;
-    }
+    for (const worker of this.#workers) worker.end(second);
+    for (const { feed, from } of this.#chains) feed.stored.push(sum(from, ({ work }) => work.done));
   }
 
-  #toldTo(index: number): Told {
-    return this.#told[index] as Told;
-  }
-
-  /** Notes what stands at the end of a second, and counts every image. */
+  /** Notes what stands at the end of a second, and whether that is the end of all. */
   record(second: number): void {
-    const { came, uploading, onTheWay, unpublished, published } = this.#images;
-    const waiting = uploading + onTheWay + unpublished;
-    check("the buckets and the topic", second, came, waiting + published);
-    this.#arrived.push(came);
-    this.#accepted.push(came - uploading);
-    this.#queued.push(published);
-    for (const [index, worker] of this.#workers.entries()) {
-      const told = this.#toldTo(index);
-      told.queued.push(told.published);
-      check(worker.plan.name, second, told.published, worker.open + worker.finished);
-      if (told.after)
-        check(`the topic before ${worker.plan.name}`, second, told.results, pending(told) + told.published);
-      this.#series[index]?.backlog.push(worker.queue.visible + worker.queue.hidden);
-      this.#series[index]?.mapping.push(worker.mapping.concurrency);
-      this.#series[index]?.finished.push(worker.finished);
-    }
-    const allCame =
+    for (const worker of this.#workers) worker.record(second);
+    const isDone =
       second + 1 >= this.#load.arrivals.length &&
-      waiting === 0 &&
-      this.#told.every((told) => pending(told) === 0);
-    if (allCame && this.#workers.every(({ open }) => open === 0)) this.drained = second + 1;
+      this.#arrived.at(-1) === this.#uploads.published.at(-1) &&
+      this.#chains.every(({ feed }) => feed.stored.at(-1) === feed.published.at(-1)) &&
+      this.#workers.every(({ open }) => open === 0);
+    if (isDone) this.drained = second + 1;
   }
 
   result(): Simulation {
-    const workers = this.#workers.map(({ plan, work, queue }, index) => ({
-      plan,
-      ...(this.#series[index] ?? { backlog: [], mapping: [], finished: [] }),
-      running: this.#arrived.map((_, second) => work.running[second] ?? 0),
-      results: work.done,
-      deadLetters: work.rejected + queue.deadLetters,
-      lost: queue.expired,
-      messages: this.#toldTo(index).published,
-      usage: work.usage,
-    }));
+    const workers = this.#workers.map((worker) => worker.result());
     return {
       arrived: this.#arrived,
-      accepted: this.#accepted,
-      queued: this.#queued,
+      accepted: this.#uploads.stored,
+      queued: this.#uploads.published,
       finished: this.#arrived.map((_, second) =>
         Math.min(...workers.filter(({ plan }) => !plan.after).map(({ finished }) => finished[second] ?? 0)),
       ),
@@ -264,6 +158,7 @@ class Run {
   }
 
   #wait(second: number, limit: Limit, images: number, worker?: string): void {
+    if (images === 0) return;
     const name = `${limit} ${worker}`;
     const wait = this.#waits.get(name) ?? { limit, worker, imageSeconds: 0, from: second, to: second };
     wait.imageSeconds += images;
@@ -301,16 +196,4 @@ function requests(limit: Limit, perSecond: number, workers: readonly WorkerState
   }));
   if (sum(shares, ({ wants }) => wants) <= perSecond) return [];
   return maxMinFairShare(perSecond, shares).map((part) => ({ limit, max: Math.max(1, Math.floor(part)) }));
-}
-
-/** Results of which a worker is to be told, and was not. */
-function pending({ onTheWay, unpublished }: Told): number {
-  return onTheWay + unpublished;
-}
-
-function check(where: string, second: number, came: number, accounted: number): void {
-  if (came === accounted) return;
-  throw new Error(
-    `The model lost count: at ${where}, in second ${second}, ${came} came and ${accounted} are accounted for.`,
-  );
 }

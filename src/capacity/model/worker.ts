@@ -1,25 +1,51 @@
+import { RETENTION_SECONDS } from "../../delivery/queue.ts";
 import type { Assumptions } from "../assumptions.ts";
-import { type Bound, type Limit, tightest } from "../limits.ts";
+import type { Bound, Limit } from "../limits.ts";
 import { type Load, pollersOf, type WorkerPlan } from "../plan.ts";
 import { Environments } from "./environments.ts";
+import type { Feed } from "./feed.ts";
 import { Mapping } from "./mapping.ts";
 import { Queue } from "./queue.ts";
 import type { Rng } from "./rng.ts";
-import { Work } from "./work.ts";
+import { type Usage, Work } from "./work.ts";
+
+/** Records of one worker, second by second. Counts are of a second's end; all are whole numbers but for `running`. */
+export interface WorkerSeries {
+  readonly plan: WorkerPlan;
+  /** Messages in the queue that no function works on. */
+  readonly backlog: readonly number[];
+  /** Environments at work, on average. */
+  readonly running: readonly number[];
+  /** Batches that the mapping would run at once. */
+  readonly mapping: readonly number[];
+  /** Messages so far that were done with: results, and what went to the dead-letter queue. */
+  readonly finished: readonly number[];
+  readonly results: number;
+  readonly deadLetters: number;
+  /** Messages that were kept too long. */
+  readonly lost: number;
+  /** Messages that the queue got. */
+  readonly messages: number;
+  readonly usage: Usage;
+}
 
 /** One queue, its mapping and its function, second by second. */
 export class WorkerState {
   readonly plan: WorkerPlan;
+  /** What its queue is told. */
+  readonly feed: Feed;
   readonly queue: Queue;
   readonly mapping: Mapping;
   readonly environments: Environments;
   readonly work: Work;
   readonly #assumed: Assumptions;
+  readonly #series = { backlog: [] as number[], mapping: [] as number[], finished: [] as number[] };
   /** Since when messages wait for a batch to fill. */
   #incompleteSince: number | undefined;
 
-  constructor(plan: WorkerPlan, load: Load, assumed: Assumptions, rng: Rng) {
+  constructor(plan: WorkerPlan, feed: Feed, load: Load, assumed: Assumptions, rng: Rng) {
     this.plan = plan;
+    this.feed = feed;
     this.#assumed = assumed;
     this.queue = new Queue(plan.maxReceiveCount);
     this.mapping = new Mapping(plan, assumed);
@@ -45,9 +71,9 @@ export class WorkerState {
   }
 
   /** Begins a second. */
-  tick(second: number, arrived: number): void {
+  tick(second: number): void {
     this.queue.tick(second);
-    this.queue.add(arrived);
+    this.queue.add(this.feed.now);
     this.environments.tick(second);
     this.#countPollers();
   }
@@ -70,7 +96,10 @@ export class WorkerState {
     const perSecond = Math.max(1, 1 / work.duration(this.plan.batchSize));
     const inFlight = (this.#assumed.sqsInFlight - work.held - queue.hidden) * perSecond;
     const polls = mapping.messagesPerSecond;
-    const rate = tightest([{ limit: "polls", max: polls }, { limit: "inFlight", max: inFlight }, ...rates]);
+    const rate = [{ limit: "inFlight", max: inFlight } as const, ...rates].reduce<Bound>(
+      (tightest, bound) => (bound.max < tightest.max ? bound : tightest),
+      { limit: "polls", max: polls },
+    );
     const max = Math.max(0, Math.floor(Math.min(waiting, rate.max)));
     const { messages, batch, held } = this.#gather(second, max, environments.free(second, concurrency));
     const duration = work.duration(batch);
@@ -85,6 +114,43 @@ export class WorkerState {
     // Functions run, and are paid, without getting on: they try again what S3 refused.
     if (rates.includes(rate)) work.waitInside(second, left, concurrency);
     return { limit: rate.limit === "polls" ? this.#growing("polls") : rate.limit, messages: left };
+  }
+
+  /** Ends what ends in this second, and drops what was kept too long. */
+  end(second: number): void {
+    this.work.end(second, this.queue);
+    const { published } = this.feed;
+    const taken = (published.at(-1) ?? 0) - this.queue.visible;
+    const outdated = (published[second - (this.plan.retention ?? RETENTION_SECONDS)] ?? 0) - taken;
+    if (outdated > 0) this.queue.expire(outdated);
+  }
+
+  /** Notes what stands at the end of a second. @throws Error unless every message is accounted for */
+  record(second: number): void {
+    const came = this.feed.published.at(-1) ?? 0;
+    const accounted = this.open + this.finished;
+    if (came !== accounted) {
+      throw new Error(
+        `The model lost count: at ${this.plan.name}, in second ${second}, ${came} came and ${accounted} are accounted for.`,
+      );
+    }
+    this.#series.backlog.push(this.queue.visible + this.queue.hidden);
+    this.#series.mapping.push(this.mapping.concurrency);
+    this.#series.finished.push(this.finished);
+  }
+
+  result(): WorkerSeries {
+    const { plan, work, queue, feed } = this;
+    return {
+      plan,
+      ...this.#series,
+      running: this.#series.finished.map((_, second) => work.running[second] ?? 0),
+      results: work.done,
+      deadLetters: work.rejected + queue.deadLetters,
+      lost: queue.expired,
+      messages: feed.published.at(-1) ?? 0,
+      usage: work.usage,
+    };
   }
 
   /** Which messages begin in this second, in batches of what size, and which wait for the window. */
