@@ -86,10 +86,8 @@ const TABLE = {
   ],
   priceSnsFilterGb: [
     0.09,
-    "$ per GB of messages that filters of bodies look into",
-    "assumed: https://aws.amazon.com/sns/pricing/ has a price for it, which was not read",
-    0.05,
-    0.2,
+    "$ per GB of messages that filters of bodies look into, passed on or not",
+    SNS_PRICES,
   ],
   priceS3Puts: [5, "$ per million PUTs", S3_PRICES],
   priceS3Gets: [0.4, "$ per million GETs", S3_PRICES],

@@ -61,6 +61,8 @@ export function report(answer: Answer, asked: Asked): string {
 function summary(answer: Answer, { plan, window }: Asked): string[] {
   const { images, accepted, queued, drained, results, deadLetters, lost, latency } = answer;
   const line = (what: string, text: string) => `${what.padEnd(16)}${text}`;
+  // Who works on results has no time of its own that an image is known to have taken.
+  const unless = plan.workers.some(({ after }) => after) ? ", without workers of results" : "";
   const end = `${count(deadLetters)} in dead-letter queues + ${count(lost)} lost`;
   const counted = `${count(images)} × ${plan.workers.length} = ${count(results)} results + ${end}`;
   return [
@@ -73,7 +75,7 @@ function summary(answer: Answer, { plan, window }: Asked): string[] {
       ? [
           line(
             "An image takes",
-            `${about(latency.p50)} or less for half of them, ${about(latency.p99)} for 99 of 100, ${about(latency.max)} for the slowest`,
+            `${about(latency.p50)} or less for half of them, ${about(latency.p99)} for 99 of 100, ${about(latency.max)} for the slowest${unless}`,
           ),
         ]
       : []),

@@ -3,26 +3,29 @@ import { answer } from "../../src/capacity/answer.ts";
 import { assumptionsFor } from "../../src/capacity/assumptions.ts";
 import { arrivals } from "../../src/capacity/model/arrivals.ts";
 import { durations } from "../../src/capacity/model/durations.ts";
-import type { WorkerPlan } from "../../src/capacity/plan.ts";
+import type { Plan, WorkerPlan } from "../../src/capacity/plan.ts";
 import { type Asked, report } from "../../src/capacity/report.ts";
 import { planWith } from "./support.ts";
 
-/** The answer for 20,000 images in a minute, with numbers of one's own. */
+/** What becomes of 20,000 images in a minute, with numbers of one's own? */
+const askedOf = (plan: Plan, overrides: Parameters<typeof assumptionsFor>[1] = {}): Asked => ({
+  plan,
+  load: { arrivals: arrivals("constant", 20_000, 60, 1), ...durations(12) },
+  assumed: assumptionsFor("us-east-1", overrides),
+  known: Object.keys(overrides),
+  megapixels: 12,
+  deadline: 120,
+  seed: 1,
+  stack: "test",
+  profile: "constant",
+  window: 60,
+  durations: "measured",
+});
+
+/** The answer for one worker. */
 function asked(overrides: Parameters<typeof assumptionsFor>[1] = {}, worker: Partial<WorkerPlan> = {}) {
   const plan = planWith({ name: "clockwise", scaling: { maximumConcurrency: 30 }, ...worker });
-  const question: Asked = {
-    plan,
-    load: { arrivals: arrivals("constant", 20_000, 60, 1), ...durations(12) },
-    assumed: assumptionsFor("us-east-1", overrides),
-    known: Object.keys(overrides),
-    megapixels: 12,
-    deadline: 120,
-    seed: 1,
-    stack: "test",
-    profile: "constant",
-    window: 60,
-    durations: "measured",
-  };
+  const question = askedOf(plan, overrides);
   const { answer: answered } = answer(question);
   return { ...answered, text: report(answered, question) };
 }
@@ -45,6 +48,16 @@ describe("the report", () => {
     expect(asked().text).to.match(/ nothing reserved$/m);
     expect(asked({}, { isFiltered: true }).text).to.match(
       /^ {2}clockwise: .* nothing reserved; it is told of some images only, and counted as if of all$/m,
+    );
+  });
+
+  it("says of the time that an image takes that workers of results are not in it", () => {
+    expect(asked().text).to.match(/^An image takes .* for the slowest$/m);
+
+    const question = askedOf(planWith({ name: "first" }, { name: "second", after: ["first"] }));
+
+    expect(report(answer(question).answer, question)).to.match(
+      /^An image takes .* for the slowest, without workers of results$/m,
     );
   });
 
