@@ -4,6 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { ArgumentError } from "./topology/argument-error.ts";
 import { checkTagNames, OWN_TAGS } from "./topology/checks.ts";
 import { checkFanOutSettings, FAN_OUT } from "./topology/fan-out-settings.ts";
+import { isPlain } from "./topology/later.ts";
 import type { FanOutSettings } from "./topology/setting-types.ts";
 
 /**
@@ -37,12 +38,15 @@ export function readSettings(): FanOutSettings {
 }
 
 /** A map with one part more, at any depth; undefined where something on the way to it is no map. */
-function withPart(map: object, [name = "", ...rest]: readonly string[], value: unknown): object | undefined {
+export function withPart(
+  map: unknown,
+  [name = "", ...rest]: readonly string[],
+  value: unknown,
+): object | undefined {
+  if (!isPlain(map)) return undefined;
   if (rest.length === 0) return { ...map, [name]: value };
-  const inner: unknown = Object.hasOwn(map, name) ? (map as Record<string, unknown>)[name] : {};
-  if (typeof inner !== "object" || inner === null || Array.isArray(inner)) return undefined;
-  const placed = withPart(inner, rest, value);
-  return placed && { ...map, [name]: placed };
+  const part = withPart(Object.hasOwn(map, name) ? map[name] : {}, rest, value);
+  return part && { ...map, [name]: part };
 }
 
 /**
@@ -77,7 +81,7 @@ function checkDefaultTags(file: string, names: readonly string[]): void {
 }
 
 /** Configuration is text; all but names is JSON. */
-function parsed(text: string): unknown {
+export function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

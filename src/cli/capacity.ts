@@ -11,16 +11,16 @@ import {
   READ,
 } from "../capacity/assumptions.ts";
 import { chart } from "../capacity/chart.ts";
-import { planOf, Recorder } from "../capacity/graph.ts";
 import { asMeasured, liveAssumptions, liveDurations } from "../capacity/live.ts";
 import { arrivals, arrivalsFromCsv, PROFILES } from "../capacity/model/arrivals.ts";
 import { BENCH, durations as modelled } from "../capacity/model/durations.ts";
 import type { Load, Plan } from "../capacity/plan.ts";
 import { type Asked, circumstances, headline, report } from "../capacity/report.ts";
 import { UsageError } from "../machine/inputs.ts";
-import { runProgram } from "../machine/program.ts";
-import { programIn, readStackConfig, regionOf, type StackConfig } from "../machine/stack-config.ts";
+import { readStackConfig, regionOf, type StackConfig } from "../machine/stack-config.ts";
+import { parsed, withPart } from "../settings.ts";
 import { checkFolder, HELP_OPTION, numberOption, runCommand } from "./arguments.ts";
+import { declaredPlan } from "./prediction.ts";
 import { fromHere, near, PROJECT } from "./words.ts";
 
 const USAGE = `Usage: npm run capacity -- [--images N] [--minutes N] [OPTION]...
@@ -130,11 +130,9 @@ async function question(options: Options): Promise<Asked> {
   const { stack, megapixels, failures, seed } = options;
   const config = await usage(() => configured(readStackConfig(PROJECT, stack), options.config));
   const region = options.region ?? regionOf(config);
-  const recorder = new Recorder(region);
-  const program = () => runProgram(programIn(PROJECT), config, recorder.provision);
+  const program = () => declaredPlan(config, region);
   // Where settings come from the command line, what is wrong with them is wrong usage.
-  await (options.config.length > 0 ? usage(program) : program());
-  const plan = planOf(recorder.resources, region);
+  const plan = await (options.config.length > 0 ? usage(program) : program());
   const overrides = { ...(options.live ? await liveAssumptions(region) : {}), ...options.set };
   const assumed = assumptionsFor(region, overrides);
   const { seconds, durations } = await secondsOf(options, plan, assumed);
@@ -237,28 +235,22 @@ function override(given: string): [string, number] {
 function configured(stack: StackConfig, changes: readonly string[]): StackConfig {
   const config = { ...stack.config };
   for (const change of changes) {
-    const [name = "", value] = change.split("=", 2);
+    const [, name = "", value = ""] = /^([^=]+)=(.*)$/s.exec(change) ?? [];
     const [key = "", ...inner] = name.split(".");
-    if (!key || inner.includes("") || value === undefined) {
+    if (key === "" || inner.includes("")) {
       throw new UsageError(`--config ${change}: write KEY=VALUE, such as workers.memorySize=3008.`);
     }
-    const full = `${stack.project}:${key}`;
-    config[full] =
-      inner.length === 0 ? value : JSON.stringify(withValue(JSON.parse(config[full] ?? "{}"), inner, value));
+    const [own, whole] = [`${stack.project}:${name}`, `${stack.project}:${key}`];
+    // The stack may have it alone, too, as pulumi new writes it.
+    delete config[own];
+    const changed =
+      inner.length > 0
+        ? withPart(parsed(config[whole] ?? "{}"), inner, value === "" ? undefined : parsed(value))
+        : undefined;
+    if (changed) config[whole] = JSON.stringify(changed);
+    else if (value !== "") config[own] = value;
   }
   return { ...stack, config };
-}
-
-/** An object with a value at a path of names, or without what is there where the value is empty. */
-function withValue(object: object, [name = "", ...inner]: readonly string[], value: string): object {
-  const { [name]: old, ...others } = object as Record<string, unknown>;
-  if (inner.length > 0) return { ...others, [name]: withValue({ ...(old as object) }, inner, value) };
-  if (value === "") return others;
-  const isTruth = value === "true" || value === "false";
-  return {
-    ...others,
-    [name]: isTruth ? value === "true" : Number.isNaN(Number(value)) ? value : Number(value),
-  };
 }
 
 /** Takes what is wrong with a file that was asked for by name as wrong usage. */

@@ -8,10 +8,17 @@ import { durations } from "../capacity/model/durations.ts";
 import { simulate } from "../capacity/model/simulation.ts";
 import type { Load, Plan } from "../capacity/plan.ts";
 import { runProgram } from "../machine/program.ts";
-import { programIn, readStackConfig, regionOf } from "../machine/stack-config.ts";
+import { programIn, readStackConfig, regionOf, type StackConfig } from "../machine/stack-config.ts";
 import { PROJECT } from "./words.ts";
 
 const SEED = 1;
+
+/** Finds what the program declares with a stack's configuration. */
+export async function declaredPlan(config: StackConfig, region: string): Promise<Plan> {
+  const recorder = new Recorder(region);
+  await runProgram(programIn(PROJECT), config, recorder.provision);
+  return planOf(recorder.resources, region);
+}
 
 /** Answer of the model of `npm run capacity` about a run that has not begun. */
 export interface Prediction {
@@ -33,9 +40,7 @@ export async function predict(options: {
   const { images, seconds, megapixels } = options;
   const config = readStackConfig(PROJECT, options.stack);
   const region = options.region ?? regionOf(config);
-  const recorder = new Recorder(region);
-  await runProgram(programIn(PROJECT), config, recorder.provision);
-  const plan = planOf(recorder.resources, region);
+  const plan = await declaredPlan(config, region);
   const assumed = assumptionsFor(region);
   const load: Load = {
     arrivals: arrivals("constant", images, Math.max(1, Math.ceil(seconds)), SEED),

@@ -39,6 +39,8 @@ describe("npm run capacity", function () {
       const file = path.join(folder, "chart");
       const settings = [
         ...["workers.scaling=", "workers.scaling.maximumConcurrency=300"],
+        // None of the stack's, be there one or not.
+        "concurrency=",
         ...["lifecycle.source.expireDays=60", "lifecycle.results.intelligentTiering=true"],
       ];
 
