@@ -5,8 +5,9 @@ import { SQSClient } from "@aws-sdk/client-sqs";
 import type { Context, SQSBatchResponse, SQSEvent } from "aws-lambda";
 import type { ImageOperation } from "image-turn";
 import type { Carried } from "./carry.ts";
-import { Delivery, type Worker } from "./delivery.ts";
+import { Delivery } from "./delivery.ts";
 import { pixelLimit } from "./limits.ts";
+import type { Worker } from "./worker.ts";
 
 /** A Lambda handler for messages from SQS. */
 export type Handler = (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>;

@@ -1,6 +1,8 @@
-import { type MessageAttributeValue, SendMessageCommand, type SQSClient } from "@aws-sdk/client-sqs";
-import type { CreatedObject } from "./envelope.ts";
+import { MetricUnit } from "@aws-lambda-powertools/metrics";
+import { type MessageAttributeValue, SendMessageCommand } from "@aws-sdk/client-sqs";
+import type { CreatedObject, UnknownMessage } from "./envelope.ts";
 import { until } from "./send.ts";
+import { named, type Worker } from "./worker.ts";
 
 /** Something that can never be processed, and why. */
 export interface Rejection {
@@ -14,28 +16,39 @@ export interface Rejection {
   readonly body: string;
 }
 
-/** Sends a rejection to the dead-letter queue, what is known about it in the message's attributes. */
-export async function reject(
-  sqs: SQSClient,
-  queueUrl: string,
-  worker: string,
-  rejection: Rejection,
-  abortSignal: AbortSignal,
-): Promise<void> {
-  const { source } = rejection;
+/** Why an image can never be processed. */
+export function rejectionOf(source: CreatedObject, code: string, reason: string): Rejection {
+  return { code, reason, source, body: JSON.stringify({ Records: [source.record] }) };
+}
+
+/** Why a message, or a record of it, is not understood. */
+export function rejectionOfUnknown({ message, record }: UnknownMessage, body: string): Rejection {
+  return {
+    code: "unknown-message",
+    reason: message,
+    source: undefined,
+    body: record === undefined ? body : JSON.stringify({ Records: [record] }),
+  };
+}
+
+/** Sends a rejection to the dead-letter queue, what is known about it in the message's attributes, and says so in log and metrics. */
+export async function reject(worker: Worker, rejection: Rejection, abortSignal: AbortSignal): Promise<void> {
+  const { source, code, reason, body } = rejection;
   const message = new SendMessageCommand({
-    QueueUrl: queueUrl,
-    MessageBody: rejection.body,
+    QueueUrl: worker.deadLetterQueueUrl,
+    MessageBody: body,
     MessageAttributes: {
-      ...attribute("Worker", worker),
-      ...attribute("Code", rejection.code),
-      ...attribute("Reason", rejection.reason),
+      ...attribute("Worker", worker.name),
+      ...attribute("Code", code),
+      ...attribute("Reason", reason),
       ...attribute("Bucket", source?.bucket),
       ...attribute("Key", source?.key),
       ...attribute("VersionId", source?.versionId),
     },
   });
-  await until(abortSignal, sqs.send(message, { abortSignal }));
+  await until(abortSignal, worker.sqs.send(message, { abortSignal }));
+  worker.logger.warn("rejected", { ...named(source), bytesIn: source?.size, code, reason });
+  worker.metrics.addMetric("rejected", MetricUnit.Count, 1);
 }
 
 /** Characters that SQS takes in no message: a key may have them. */

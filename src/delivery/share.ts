@@ -91,9 +91,9 @@ export class Shares {
     return share;
   }
 
-  /** The share of the image whose turn it is begins anew: it waited for others within its first one. */
-  again(): Share {
-    return new Share(this.#remaining, this.#open / (this.#left + 1));
+  /** An image that had its share has another one later, as it cannot be worked on yet. */
+  again(): void {
+    this.#left++;
   }
 
   /** For an image that the batch did not name: all that the images still to come were not promised. */

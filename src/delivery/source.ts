@@ -8,14 +8,9 @@ import {
   S3ServiceException,
   type Tag,
 } from "@aws-sdk/client-s3";
+import { FOUND_AFTER } from "./backoff.ts";
 import { type CreatedObject, versionOf } from "./envelope.ts";
 import { type Signal, until } from "./send.ts";
-
-/**
- * Milliseconds after which S3 finds every new object: 15 minutes after versioning was enabled for the first time
- * (https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketVersioning.html), and some more.
- */
-export const FOUND_AFTER = 20 * 60_000;
 
 /** The source is not what the event told of any more. There is nothing to do: a newer event tells of what is there now. */
 export class SourceGone extends Error {

@@ -8,14 +8,10 @@ import {
 import type { SQSRecord } from "aws-lambda";
 import { expect } from "chai";
 import { type ImageOperation, ImageRejected } from "image-turn";
-import { backoff } from "../../src/delivery/backoff.ts";
-import {
-  backoffOfMissing,
-  Delivery,
-  OutOfTime,
-  Overtaken,
-  type Worker,
-} from "../../src/delivery/delivery.ts";
+import { backoff, backoffOfMissing } from "../../src/delivery/backoff.ts";
+import { Delivery } from "../../src/delivery/delivery.ts";
+import { OutOfTime, Overtaken } from "../../src/delivery/image.ts";
+import type { Worker } from "../../src/delivery/worker.ts";
 import { s3Record, sqsRecord } from "../support/events.ts";
 import { FakeS3, s3Error } from "../support/fake-s3.ts";
 import { VirtualTime } from "../support/virtual-time.ts";
@@ -530,6 +526,20 @@ describe("the delivery of a message", () => {
       expect(((await failure(deliver(message(s3Record("a"))))) as Error).name).to.equal("SlowDown");
     });
 
+    it("comes again where the current version fails that a try before may have written something after", async () => {
+      const { s3, deliver } = standing("v1");
+      let looks = 0;
+      s3.before = (request) => {
+        if (request === "HEAD source/a" && ++looks === 1) throw s3Error("SlowDown", 503);
+        if (request.startsWith("PUT")) s3.put("source", "a", Buffer.from("def"));
+        if (request.startsWith("GET") && s3.versions("source", "a") > 1) throw s3Error("SlowDown", 503);
+      };
+
+      const outcomes = deliver(sqsRecord({ Records: [s3Record("a")] }, 2));
+
+      expect(((await failure(outcomes)) as Error).name).to.equal("SlowDown");
+    });
+
     it("stops, and comes again, where an upload falls into the middle of each of its writes", async () => {
       let uploads = 0;
       const { s3, deliver, attempts } = during(() => {});
@@ -946,7 +956,7 @@ describe("the delivery of a message", () => {
 
       expect(asked).to.equal(1);
       const told = lines.filter(({ outcome }) => outcome === "backoff not set");
-      expect(told.map(({ fields }) => (fields.messageIds as string[]).length)).to.deep.equal([10, 15]);
+      expect(told.map(({ fields }) => (fields.messageIds as string[]).length)).to.deep.equal([10, 10, 5]);
     });
 
     it("is told of in the log where another record of its message failed before", async () => {
@@ -1174,6 +1184,21 @@ describe("the delivery of a message", () => {
 
       // 60 s for two images, of which 1 was used, and 5 to write.
       expect(seconds).to.deep.equal([25, 54]);
+    });
+
+    it("gives a version that supersedes another what the images to come were not promised", async () => {
+      const seconds: number[] = [];
+      const { s3, deliver } = bench(async (source, limits) => {
+        seconds.push(limits.seconds);
+        return reverse(source, limits);
+      }, 62_020);
+      for (const key of ["a", "a", "b"]) s3.put("source", key, Buffer.from(key));
+      s3.put("results", "clockwise/a", Buffer.from("another"), { "source-version": "v0" });
+
+      await deliver(message(s3Record("a")), message(s3Record("b")));
+
+      // 60 s for two images, none of which was used, and 5 to write: a half, all but the other's half, and all.
+      expect(seconds).to.deep.equal([25, 25, 55]);
     });
 
     it("rejects what needs more than it was given, and names what to change", async () => {

@@ -2,7 +2,8 @@ import type { S3Client } from "@aws-sdk/client-s3";
 import type { SQSClient } from "@aws-sdk/client-sqs";
 import { expect } from "chai";
 import fc from "fast-check";
-import { Delivery, type Worker } from "../../src/delivery/delivery.ts";
+import { Delivery } from "../../src/delivery/delivery.ts";
+import type { Worker } from "../../src/delivery/worker.ts";
 import { s3Record, sqsRecord } from "../support/events.ts";
 import { FakeS3, s3Error } from "../support/fake-s3.ts";
 

@@ -4,7 +4,7 @@ import { SendMessageCommand, type SQSClient } from "@aws-sdk/client-sqs";
 import { expect } from "chai";
 import fc from "fast-check";
 import { ImageRejected } from "image-turn";
-import { Delivery, type Worker } from "../../src/delivery/delivery.ts";
+import { Delivery } from "../../src/delivery/delivery.ts";
 import { secondsOfLargest } from "../../src/delivery/limits.ts";
 import {
   imagesFor,
@@ -14,6 +14,7 @@ import {
   Shares,
   secondsFor,
 } from "../../src/delivery/share.ts";
+import type { Worker } from "../../src/delivery/worker.ts";
 import { checkWorkerSettings } from "../../src/topology/worker-settings.ts";
 import { s3Record, sqsRecord } from "../support/events.ts";
 import { timersOf, VirtualTime } from "../support/virtual-time.ts";
