@@ -4,6 +4,7 @@ export type Signal = () => AbortSignal;
 /** Milliseconds: a timer that comes later than that was kept from coming. */
 const LATE = 100;
 
+/** What forgets a deadline. */
 const timers = new WeakMap<AbortSignal, () => void>();
 
 /**
@@ -22,11 +23,6 @@ export function deadline(milliseconds: number, more: number): AbortSignal {
   return controller.signal;
 }
 
-/** Forgets a deadline: a timer keeps what it would end in memory. */
-export function release(signal: AbortSignal): void {
-  timers.get(signal)?.();
-}
-
 /**
  * What a request answers, or the signal's reason as soon as that is given, whatever the client does meanwhile: it does
  * not look at the signal while it waits to try again, or for leave to send a body. A deadline is for one request.
@@ -42,7 +38,8 @@ export async function until<T>(signal: AbortSignal, request: Promise<T>): Promis
     return await Promise.race([request, stopped]);
   } finally {
     signal.removeEventListener("abort", stop);
-    release(signal);
+    // A timer keeps what it would end in memory.
+    timers.get(signal)?.();
     request.catch(() => {});
   }
 }
