@@ -33,10 +33,10 @@ const upright: readonly Turn[] = [
 /**
  * Upright first, then `angle` degrees clockwise.
  *
- * @param orientation EXIF orientation; anything but 1 to 8 counts as 1, as viewers do.
+ * @param orientation EXIF orientation; anything but 1 to 8 counts as 1, as viewers do, and so does none.
  */
-export function turnFrom(orientation: number, angle: number): Turn {
-  const first = upright[orientation - 1] ?? { flop: false, degrees: 0 };
+export function turnFrom(orientation: number | undefined, angle: number): Turn {
+  const first = upright[(orientation ?? 1) - 1] ?? { flop: false, degrees: 0 };
   return { flop: first.flop, degrees: (((first.degrees + (angle % 360)) % 360) + 360) % 360 };
 }
 

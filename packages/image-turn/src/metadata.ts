@@ -1,8 +1,11 @@
-/** Metadata other than Exif that a turn makes wrong: XMP packets and Photoshop's image resources. */
+/** Metadata that agree with a turned image: what is lost of them goes to the notes. */
 import { checkPieces } from "./damage.ts";
+import { type ExifTerms, hasThumbnail, statedOrientation, turnedExif } from "./exif.ts";
+import { withoutClaims } from "./formats/jpeg/companions.ts";
+import { turnJpegThumbnail } from "./formats/jpeg/picture.ts";
 import { type Size, type Turn, unappliedOrientation } from "./geometry.ts";
 import type { Job } from "./pixels.ts";
-import { iptcUnder, type MetadataPolicy } from "./privacy.ts";
+import { exifUnder, iptcUnder, type MetadataPolicy, xmpUnder } from "./privacy.ts";
 
 /** What metadata must agree with. */
 export interface Carried {
@@ -15,6 +18,8 @@ export interface Carried {
    */
   readonly oriented: boolean;
   readonly job: Job;
+  /** What lies behind the picture or beside it, of which XMP may tell: all as it was, a gain map of so many bytes, or nothing. */
+  readonly behind?: "all" | number | undefined;
 }
 
 /** Says that something of the source is not in the result: once, however often it is there. */
@@ -24,11 +29,44 @@ export function noteDropped({ notes }: Job, what: string): void {
   }
 }
 
-/** Says that a packet's thumbnails, which show the image as it was, are blanked. */
-export function noteXmpThumbnails(packet: Buffer, job: Job): void {
-  if (packet.includes("<xmp:Thumbnails")) {
+/** An image's Exif block, or undefined where it cannot be read, or nothing of it goes along. */
+export async function carriedExif(
+  exif: Buffer,
+  { turn, size, job }: Carried,
+  { maxBytes = Number.POSITIVE_INFINITY, orientation = () => 1 }: Partial<ExifTerms> = {},
+): Promise<Buffer | undefined> {
+  const allowed = exifUnder(job.metadata, exif, orientation(statedOrientation(exif) ?? 1) === 1);
+  if (allowed === undefined) {
+    return undefined;
+  }
+  const turnThumbnail = (jpeg: Buffer) => turnJpegThumbnail(jpeg, turn, job);
+  const turned = await turnedExif(allowed, turn, size, turnThumbnail, { maxBytes, orientation });
+  if (turned === undefined) {
+    noteDropped(job, "Exif that cannot be read");
+  } else if (hasThumbnail(allowed) && !hasThumbnail(turned)) {
+    noteDropped(job, "the Exif thumbnail");
+  }
+  return turned;
+}
+
+/** An XMP packet, or undefined where nothing of it goes along. Sizes for whose digits there is no room stay as they were. */
+export function carriedXmp(
+  packet: Buffer,
+  carried: Carried,
+  maxBytes = Number.POSITIVE_INFINITY,
+): Buffer | undefined {
+  const { job, behind, size } = carried;
+  const allowed = xmpUnder(job.metadata, packet, carried.oriented);
+  if (allowed === undefined) {
+    return undefined;
+  }
+  if (allowed.includes("<xmp:Thumbnails")) {
     noteDropped(job, "XMP's thumbnails");
   }
+  const upright = turnedXmp(allowed, behind !== undefined, secondOrientation(carried));
+  const turned = behind === "all" ? upright : withoutClaims(upright, behind);
+  const resized = resizedXmp(turned, size);
+  return resized.length <= maxBytes ? resized : turned;
 }
 
 /** What an orientation becomes that counts only where the one that every viewer follows is not stated. */
@@ -43,11 +81,7 @@ export function secondOrientation({ turn, oriented }: Carried): (stated: number)
  *
  * @param orientation What it says of its orientation afterwards, where that was not applied.
  */
-export function turnedXmp(
-  packet: Buffer,
-  gainMap = false,
-  orientation: (stated: number) => number = () => 1,
-): Buffer {
+function turnedXmp(packet: Buffer, gainMap: boolean, orientation: (stated: number) => number): Buffer {
   const restated = (_: string, before: string, stated: string) => `${before}${orientation(Number(stated))}`;
   const text = packet
     .toString("latin1")
@@ -74,7 +108,7 @@ function blanked(text: string, open: string, close: string): string {
 }
 
 /** An XMP packet with the sizes that it states set right. Its length may change. */
-export function resizedXmp(packet: Buffer, { width, height }: Size): Buffer {
+function resizedXmp(packet: Buffer, { width, height }: Size): Buffer {
   const between = "(\\s{0,9}=\\s{0,9}[\"']|>\\s{0,9})\\d{1,9}";
   const text = packet
     .toString("latin1")

@@ -76,7 +76,7 @@ export function rotate({
     const format = identify(source);
     const deadline = performance.now() + limits.seconds * 1000;
     // What a format cannot move at a quarter turn, its file says.
-    const notes = { exact: isQuarter(turnFrom(1, angle)), repaired: [], dropped: [] };
+    const notes = { exact: isQuarter(turnFrom(undefined, angle)), repaired: [], dropped: [] };
     const job: Job = { angle, background, limits, metadata, deadline, notes };
     try {
       if (format !== "jpeg") await loadDecoder();

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { extname, join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { ImageRejected, type ProcessedImage, type RejectionCode } from "../src/contract.ts";
-import { TiffReader } from "../src/formats/tiff/tiff-directory.ts";
+import { TiffReader } from "../src/directory.ts";
 import { tag } from "../src/formats/tiff/tiff-page.ts";
 import { rotate } from "../src/rotate.ts";
 import { type Decoder, independentDecoder } from "./decoders.ts";

@@ -1,11 +1,12 @@
 import { expect } from "chai";
-import { exifOrientation } from "../src/exif.ts";
+import { statedOrientation } from "../src/exif.ts";
 import { type Container, readContainer } from "../src/formats/avif/heif.ts";
 import { rotate } from "../src/rotate.ts";
 import { exif } from "./corpus/exif.ts";
 import {
   av1,
   box,
+  exifItem,
   grid,
   type Heif,
   heif,
@@ -16,6 +17,7 @@ import {
   ispe,
   phonePhoto,
 } from "./corpus/heif.ts";
+import { jpeg } from "./corpus/jpeg.ts";
 import { difference, picture, quarters } from "./corpus/raster.ts";
 import { decode, limits, rejection, turned, turnedAround } from "./tools.ts";
 
@@ -109,11 +111,34 @@ describe("a HEIC", () => {
   it("has Exif's and XMP's orientation set to 1, and the size in which it is shown", async () => {
     const result = await turned(heif(phonePhoto), 180);
     const block = dataOf(result, 7).subarray(10);
-    expect(exifOrientation(dataOf(heif(phonePhoto), 7).subarray(10))).to.equal(6);
-    expect(exifOrientation(block)).to.equal(1);
+    expect(statedOrientation(dataOf(heif(phonePhoto), 7).subarray(10))).to.equal(6);
+    expect(statedOrientation(block)).to.equal(1);
     // 120 × 64 lies on its side by its old turn.
     expect(block.equals(exif({ orientation: 1, size: [64, 120] }))).to.equal(true);
     expect(dataOf(result, 8).toString()).to.include('tiff:Orientation="1"');
+  });
+
+  it("has its Exif thumbnail turned in its place, and a size of fewer digits in XMP", async () => {
+    const thumbnail = await jpeg(picture(16, 16));
+    const items = {
+      ...phonePhoto.items,
+      7: {
+        ...phonePhoto.items[7],
+        data: exifItem(exif({ orientation: 6, size: [120, 64], thumbnail })),
+      } as Image,
+      8: {
+        ...phonePhoto.items[8],
+        data: Buffer.from('<x exif:PixelXDimension="120" exif:PixelYDimension="64"/>'),
+      } as Image,
+    };
+    const source = heif({ ...phonePhoto, items });
+    const { body, notes } = await rotate({ angle: 180 })(source, limits);
+    const block = dataOf(body, 7);
+    const shown = await decode(block.subarray(block.indexOf(Buffer.from([0xff, 0xd8, 0xff]))));
+    expect(difference(shown, quarters(await decode(thumbnail), 2)).mean).to.be.below(2);
+    expect(block.length).to.equal(dataOf(source, 7).length);
+    expect(dataOf(body, 8).toString()).to.equal('<x exif:PixelXDimension="64" exif:PixelYDimension="120"/>');
+    expect(notes?.dropped).to.deep.equal([]);
   });
 
   it("of several pictures has all turned", async () => {

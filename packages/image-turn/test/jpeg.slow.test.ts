@@ -2,6 +2,7 @@ import { expect } from "chai";
 import decodeJpeg from "jpeg-js";
 import sharp from "sharp";
 import { turnedExif } from "../src/exif.ts";
+import { rotate } from "../src/rotate.ts";
 import { exif, resources, xmp } from "./corpus/exif.ts";
 import {
   cmykJpeg,
@@ -23,7 +24,7 @@ import {
   type Raster,
   similarity,
 } from "./corpus/raster.ts";
-import { decode, rejection, turned } from "./tools.ts";
+import { decode, limits, rejection, turned } from "./tools.ts";
 
 function independently(file: Buffer): Raster {
   const { width, height, data } = decodeJpeg.decode(file, { useTArray: true, maxMemoryUsageInMB: 2048 });
@@ -166,10 +167,26 @@ describe("a JPEG", () => {
     expect(nextDirectory).to.equal(0);
   });
 
+  it("loses Exif that cannot be read, and says so", async () => {
+    const source = withSegments(await jpeg(picture(64, 48)), [
+      exifSegment(Buffer.from("II*\0\xff\xff\0\0", "latin1")),
+    ]);
+    const { body, notes } = await rotate({ angle: 90 })(source, limits);
+    expect(metadataOf(body, "Exif\0\0")).to.equal(undefined);
+    expect(notes?.dropped).to.deep.equal(["Exif that cannot be read"]);
+  });
+
   it("loses an Exif thumbnail for which a segment has no room", async () => {
     const block = exif({ orientation: 1, thumbnail: Buffer.alloc(100) });
     const turn = { flop: false, degrees: 90 };
-    const result = await turnedExif(block, turn, { width: 1, height: 1 }, async () => Buffer.alloc(70_000));
+    const terms = { maxBytes: 65_527, orientation: () => 1 };
+    const result = await turnedExif(
+      block,
+      turn,
+      { width: 1, height: 1 },
+      async () => Buffer.alloc(70_000),
+      terms,
+    );
     expect(result?.readUInt32LE(8 + 2 + 12)).to.equal(0);
     expect(result?.length).to.equal(block.length);
   });

@@ -16,7 +16,7 @@ export async function turnAvif(source: Buffer, job: Job): Promise<Buffer> {
     throw new ImageRejected("unsupported-format", "The file is a HEIC image that says it is an AVIF.");
   }
   const deep = metadata.depth === "ushort";
-  const turn = turnFrom(1, job.angle);
+  const turn = turnFrom(undefined, job.angle);
   checkPixels(job, [metadata], weight(deep ? "avif16" : "avif8", isQuarter(turn)));
   if (isQuarter(turn)) {
     await open(job, source).extract({ left: 0, top: 0, width: 1, height: 1 }).raw().toBuffer();
@@ -29,7 +29,7 @@ export async function turnAvif(source: Buffer, job: Job): Promise<Buffer> {
   job.notes.exact = false;
   const encoded = await encode(source, metadata, turn, job);
   // The encoder takes its metadata over as they are.
-  return turnContainer(encoded, readContainer(encoded), turnFrom(1, 0), job);
+  return turnContainer(encoded, readContainer(encoded), turnFrom(undefined, 0), job);
 }
 
 function encode(source: Buffer, metadata: Metadata, turn: Turn, job: Job): Promise<Buffer> {

@@ -10,7 +10,7 @@ import { boxes, type Extent } from "./isobmff.ts";
  * which there is no decoder here, so that only the structure of images is checked, and their size is not limited.
  */
 export async function turnHeic(source: Buffer, job: Job): Promise<Buffer> {
-  const turn = turnFrom(1, job.angle);
+  const turn = turnFrom(undefined, job.angle);
   if (!isQuarter(turn)) {
     throw unsupported("which is turned by quarter turns only: its pixels cannot be decoded here");
   }
@@ -32,10 +32,7 @@ function unsupported(what: string): ImageRejected {
 
 /** Refuses images whose parts are not there, or whose encoded data do not fill the place that they have. */
 function checkImages(file: Buffer, container: Container): void {
-  const { items, primary } = container;
-  if (find(file, container, primary, "ispe") === undefined) {
-    throw new Damaged("it does not show an image that has a size");
-  }
+  const { items } = container;
   const pieces = new Map(container.extents.map(({ item }) => [item, [] as Extent[]]));
   for (const extent of container.extents) {
     pieces.get(extent.item)?.push(extent);

@@ -1,10 +1,10 @@
 /** Turns the images of a HEIF file, be it HEIC or AVIF, by its own properties (ISO/IEC 23008-12): no pixel is touched. */
 
-import { hasThumbnail, minimalExif, turnedExif } from "../../exif.ts";
+import { Damaged } from "../../damage.ts";
+import { minimalExif } from "../../exif.ts";
 import { type Size, swapsSides, type Turn, turnedSize } from "../../geometry.ts";
-import { noteDropped, noteXmpThumbnails, resizedXmp, turnedXmp } from "../../metadata.ts";
+import { type Carried, carriedExif, carriedXmp } from "../../metadata.ts";
 import type { Job } from "../../pixels.ts";
-import { exifUnder, xmpUnder } from "../../privacy.ts";
 import {
   type Association,
   associationsOf,
@@ -110,13 +110,17 @@ export async function turnContainer(
       file.fill(0, offset, offset + length);
     }
   }
-  for (const extent of texts) {
-    const described = container.from.get(extent.item)?.find(({ type }) => type === "cdsc")?.to;
-    const size = shownSize(file, container, described?.[0] ?? container.primary);
-    const exif = container.items.get(extent.item)?.type === "Exif";
-    const data = file.subarray(extent.offset, extent.offset + extent.length);
-    const now = size && turnedSize(turn, size);
-    exif ? await turnExif(data, turn, now, job) : turnXmp(data, now, job);
+  const whole = shownSize(file, container, container.primary);
+  if (whole === undefined) {
+    throw new Damaged("it does not show an image that has a size");
+  }
+  for (const { item, offset, length } of texts) {
+    const described = container.from.get(item)?.find(({ type }) => type === "cdsc")?.to[0];
+    const shown = described === undefined ? undefined : shownSize(file, container, described);
+    const size = turnedSize(turn, shown ?? whole);
+    const carried = { turn, size, oriented: true, job, behind: "all" } as const;
+    const data = file.subarray(offset, offset + length);
+    container.items.get(item)?.type === "Exif" ? await turnExif(data, carried) : turnXmp(data, carried);
   }
   const growth = properties.length - (iprp.end - iprp.start);
   file.writeUInt32BE(meta.end - meta.start + growth, meta.start);
@@ -340,39 +344,19 @@ function number(value: number, bytes: number): Buffer {
   return buffer;
 }
 
-/** Changes an Exif block where it is. A thumbnail in it is unlinked. */
-async function turnExif(data: Buffer, turn: Turn, size: Size | undefined, job: Job): Promise<void> {
+/** Changes an Exif block where it is, a thumbnail in it too where there is room. What goes leaves an orientation of 1. */
+async function turnExif(data: Buffer, carried: Carried): Promise<void> {
   const start = 4 + data.readUInt32BE(0);
   const named = data.toString("latin1", start, start + 6) === "Exif\0\0";
   const block = data.subarray(named ? start + 6 : start);
-  if (job.metadata !== "keep") {
-    const allowed = exifUnder(job.metadata, block) ?? minimalExif(1);
-    if (allowed.length > block.length) {
-      throw new RangeError("an Exif block that is shorter than any");
-    }
-    block.fill(0).set(allowed);
-  }
-  const unlink = () => Promise.reject(new Error("no thumbnail"));
-  const turned = size && (await turnedExif(block, turn, size, unlink, block.length));
-  if (turned !== undefined) {
-    if (hasThumbnail(block)) {
-      noteDropped(job, "the Exif thumbnail");
-    }
-    block.set(turned);
-  }
+  const turned = (await carriedExif(block, carried, { maxBytes: block.length })) ?? minimalExif(1);
+  block.fill(0).set(turned.subarray(0, block.length));
 }
 
-const emptyXmp = '<x:xmpmeta xmlns:x="adobe:ns:meta/"/>';
+const emptyXmp = Buffer.from('<x:xmpmeta xmlns:x="adobe:ns:meta/"/>', "latin1");
 
-/** Changes an XMP packet where it is: sizes that now take more or fewer digits stay as they were. */
-function turnXmp(data: Buffer, size: Size | undefined, job: Job): void {
-  if (job.metadata !== "keep") {
-    const allowed = xmpUnder(job.metadata, data, true);
-    const fits = allowed !== undefined && allowed.length <= data.length;
-    data.write((fits ? allowed.toString("latin1") : emptyXmp).padEnd(data.length, " "), "latin1");
-  }
-  noteXmpThumbnails(data, job);
-  const turned = turnedXmp(data, true);
-  const resized = size ? resizedXmp(turned, size) : turned;
-  data.set(resized.length === data.length ? resized : turned);
+/** Changes an XMP packet where it is. */
+function turnXmp(data: Buffer, carried: Carried): void {
+  const turned = carriedXmp(data, carried, data.length) ?? emptyXmp;
+  data.fill(" ").set(turned.length <= data.length ? turned : emptyXmp.subarray(0, data.length));
 }

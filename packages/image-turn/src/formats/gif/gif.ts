@@ -1,4 +1,3 @@
-import { carriedXmp } from "../../carried.ts";
 import { checkPieces, Damaged, readable } from "../../damage.ts";
 import { turnFrames } from "../../frames.ts";
 import {
@@ -12,7 +11,7 @@ import {
   turnedSize,
   turnFrom,
 } from "../../geometry.ts";
-import { noteDropped } from "../../metadata.ts";
+import { carriedXmp, noteDropped } from "../../metadata.ts";
 import { checkPixels, type Job, open, secondsLeft } from "../../pixels.ts";
 import { weight } from "../../weights.ts";
 import { decodeLzw, encodeLzw } from "./gif-lzw.ts";
@@ -51,7 +50,7 @@ const interlacing = 0x40;
  * disposals, loops and comments stay what they are. Any other angle composes the frames and finds new palettes.
  */
 export async function turnGif(source: Buffer, job: Job): Promise<Buffer> {
-  const turn = turnFrom(1, job.angle);
+  const turn = turnFrom(undefined, job.angle);
   const gif = parse(source, turn, job);
   if (isQuarter(turn)) {
     return turnIndices(gif, turn, job);

@@ -1,12 +1,7 @@
 /** What may lie behind a JPEG's picture: a gain map, further pictures, a film; and what the metadata says of them. */
 import { readable } from "../../damage.ts";
-import { marker, type Parsed, parse, type Segment } from "./file.ts";
-
-/** A segment that lists the pictures of a file (CIPA DC-007). */
-const multiPicture = Buffer.from("MPF\0", "latin1");
-/** A segment that says that there is a gain map, or in the gain map, how to use it (ISO 21496-1). */
-const isoGainMap = Buffer.from("urn:iso:std:iso:ts:21496:-1\0", "latin1");
-const xmp = Buffer.from("http://ns.adobe.com/xap/1.0/\0", "latin1");
+import { TiffReader } from "../../directory.ts";
+import { contentOf, isA, marker, type Parsed, parse, type Segment } from "./file.ts";
 
 /** Most pictures of a list that are looked at. */
 const MAX_PICTURES = 16;
@@ -18,14 +13,6 @@ export interface Companions {
   readonly others: number;
   /** Whether the metadata says that a film follows. */
   readonly film: boolean;
-}
-
-export function isMultiPicture({ marker: code, data }: Segment): boolean {
-  return code === marker.app2 && data.subarray(0, multiPicture.length).equals(multiPicture);
-}
-
-export function isIsoGainMap({ marker: code, data }: Segment): boolean {
-  return code === marker.app2 && data.subarray(0, isoGainMap.length).equals(isoGainMap);
 }
 
 /** What lies behind a picture. */
@@ -54,49 +41,32 @@ function gainMapAt(source: Buffer, offset: number): Buffer | undefined {
 }
 
 function saysGainMap(segment: Segment): boolean {
-  return isIsoGainMap(segment) || /\bhdrgm:Version\b/.test(xmpOf(segment));
+  return isA(segment, "gainMap") || /\bhdrgm:Version\b/.test(xmpOf(segment));
 }
 
-function xmpOf({ marker: code, data }: Segment): string {
-  return code === marker.app1 && data.subarray(0, xmp.length).equals(xmp) ? data.toString("latin1") : "";
+function xmpOf(segment: Segment): string {
+  return isA(segment, "xmp") ? segment.data.toString("latin1") : "";
 }
 
-/** Where the list of pictures says that others begin. */
+/** Where the list of pictures says that others begin than the first, whose offset is no offset. */
 function listedOffsets(source: Buffer, segments: readonly Segment[]): number[] {
-  const list = segments.find(isMultiPicture);
-  return (list && readable(() => entriesOf(list).map(({ offset }) => offset + placeOf(source, list)))) ?? [];
-}
-
-/** Where a list's structure begins in its file: offsets in it count from there. */
-function placeOf(source: Buffer, { data }: Segment): number {
-  return data.byteOffset - source.byteOffset + multiPicture.length;
-}
-
-/** The pictures of a list but the first, whose offset is no offset. */
-function entriesOf({ data }: Segment): { attributes: number; offset: number }[] {
-  const block = data.subarray(multiPicture.length);
-  const little = block.toString("latin1", 0, 2) === "II";
-  const u16 = (at: number) => (little ? block.readUInt16LE(at) : block.readUInt16BE(at));
-  const u32 = (at: number) => (little ? block.readUInt32LE(at) : block.readUInt32BE(at));
-  const directory = u32(4);
-  for (let at = directory + 2; at < directory + 2 + 12 * u16(directory); at += 12) {
-    if (u16(at) === 0xb002) {
-      const count = Math.min(MAX_PICTURES, u32(at + 4) >> 4);
-      const first = u32(at + 8);
-      return Array.from({ length: count }, (_, index) => ({
-        attributes: u32(first + 16 * index),
-        offset: u32(first + 16 * index + 8),
-      })).slice(1);
-    }
-  }
-  return [];
+  const offsets = readable(() => {
+    const block = new TiffReader(contentOf(segments, "pictures") ?? Buffer.alloc(0));
+    const pictures = block.directoryAt(block.start).directory.get(0xb002)?.value ?? Buffer.alloc(0);
+    // Offsets count from where the list's structure begins.
+    const from = block.file.byteOffset - source.byteOffset;
+    return Array.from(
+      { length: Math.min(MAX_PICTURES, pictures.length >> 4) },
+      (_, index) => from + block.number(pictures.subarray(16 * index + 8, 16 * index + 12)),
+    ).slice(1);
+  });
+  return offsets ?? [];
 }
 
 /** A list of two pictures, an image and its gain map: as long for any numbers. */
 export function listOf(primary: number, gainMap: number, offset: number): Segment {
   const data = Buffer.alloc(90);
-  multiPicture.copy(data);
-  data.write("MM\0*", 4, "latin1");
+  data.write("MPF\0MM\0*", "latin1");
   data.writeUInt32BE(8, 8);
   data.writeUInt16BE(3, 12);
   const fields = [
@@ -120,7 +90,8 @@ export function listOf(primary: number, gainMap: number, offset: number): Segmen
 
 /** The list with the numbers that belong to a file's first segments, of which `place` is the list. */
 export function placedList(before: readonly Segment[], primary: number, gainMap: number): Segment {
-  const place = before.reduce((sum, { data }) => sum + 4 + data.length, 2) + 4 + multiPicture.length;
+  // Marker, length and signature are before the structure from which offsets count.
+  const place = before.reduce((sum, { data }) => sum + 4 + data.length, 2) + 8;
   return listOf(primary, gainMap, primary - place);
 }
 

@@ -58,9 +58,43 @@ export const marker = {
   app0: 0xe0,
   app1: 0xe1,
   app2: 0xe2,
+  app11: 0xeb,
+  app13: 0xed,
   app14: 0xee,
   com: 0xfe,
 } as const;
+
+/** By what a metadata segment holds, its marker and the words that it begins with. */
+const signatures = {
+  jfif: [marker.app0, Buffer.from("JFIF\0", "latin1")],
+  exif: [marker.app1, Buffer.from("Exif\0\0", "latin1")],
+  xmp: [marker.app1, Buffer.from("http://ns.adobe.com/xap/1.0/\0", "latin1")],
+  profile: [marker.app2, Buffer.from("ICC_PROFILE\0", "latin1")],
+  /** A list of the pictures of a file (CIPA DC-007). */
+  pictures: [marker.app2, Buffer.from("MPF\0", "latin1")],
+  /** Says that there is a gain map, or in the gain map, how to use it (ISO 21496-1). */
+  gainMap: [marker.app2, Buffer.from("urn:iso:std:iso:ts:21496:-1\0", "latin1")],
+  photoshop: [marker.app13, Buffer.from("Photoshop 3.0\0", "latin1")],
+} as const;
+
+export type Kind = keyof typeof signatures;
+
+export function isA({ marker: code, data }: Segment, kind: Kind): boolean {
+  const [expected, signature] = signatures[kind];
+  return code === expected && data.subarray(0, signature.length).equals(signature);
+}
+
+/** What a segment holds, and behind which words; undefined where only its maker knows. */
+export function kindOf(segment: Segment): { kind: Kind; signature: Buffer } | undefined {
+  const kind = (Object.keys(signatures) as Kind[]).find((each) => isA(segment, each));
+  return kind && { kind, signature: signatures[kind][1] };
+}
+
+/** What the first segment of a kind holds behind its signature. */
+export function contentOf(segments: readonly Segment[], kind: Kind): Buffer | undefined {
+  const found = segments.find((segment) => isA(segment, kind));
+  return found?.data.subarray(signatures[kind][1].length);
+}
 
 /** Stray bytes between segments that are skipped: more may be a segment whose length is wrong. */
 const MAX_STRAY = 64;

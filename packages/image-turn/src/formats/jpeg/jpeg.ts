@@ -1,54 +1,24 @@
 import { ImageRejected } from "../../contract.ts";
-import { Damaged } from "../../damage.ts";
-import { exifOrientation, hasThumbnail, statedOrientation, turnedExif } from "../../exif.ts";
+import { statedOrientation } from "../../exif.ts";
 import { isQuarter, swapsSides, type Turn, turnFrom } from "../../geometry.ts";
+import { type Carried, carriedExif, carriedResources, carriedXmp, noteDropped } from "../../metadata.ts";
+import type { Job } from "../../pixels.ts";
+import { companionsOf, listOf, placedList } from "./companions.ts";
 import {
-  type Carried,
-  carriedResources,
-  noteDropped,
-  noteXmpThumbnails,
-  resizedXmp,
-  secondOrientation,
-  turnedXmp,
-} from "../../metadata.ts";
-import { checkPixels, type Job, keepSpace, loadDecoder, open, turnPixels } from "../../pixels.ts";
-import { exifUnder, xmpUnder } from "../../privacy.ts";
-import { weight } from "../../weights.ts";
-import {
-  companionsOf,
-  isIsoGainMap,
-  isMultiPicture,
-  listOf,
-  placedList,
-  withoutClaims,
-} from "./companions.ts";
-import {
-  type Frame,
+  contentOf,
   findFrame,
-  isFrame,
+  isA,
   join,
+  kindOf,
   marker,
-  type Parsed,
   parse,
-  quantisationTables,
   type Segment,
   withSoundHeaders,
 } from "./file.ts";
-import { quantisation } from "./jpeg-quality.ts";
-import { isWhole, turnExactly } from "./lossless.ts";
+import { type Turned, turnPicture } from "./picture.ts";
 
-const forDecoder: readonly number[] = [marker.dht, marker.dac, marker.dqt, marker.dri, marker.app14];
-const signature = {
-  jfif: Buffer.from("JFIF\0", "latin1"),
-  exif: Buffer.from("Exif\0\0", "latin1"),
-  xmp: Buffer.from("http://ns.adobe.com/xap/1.0/\0", "latin1"),
-  profile: Buffer.from("ICC_PROFILE\0", "latin1"),
-  photoshop: Buffer.from("Photoshop 3.0\0", "latin1"),
-} as const;
-
-/** What a picture is made of, without its metadata. */
-type Picture = Pick<Parsed, "segments" | "scans">;
-type Source = Pick<Parsed, "segments" | "scans" | "open">;
+/** Maximum bytes of a segment's data, as its length has two bytes and counts them, too. */
+const MAX_DATA = 65_533;
 
 /**
  * Turns a JPEG. At quarter turns its coefficients move, where its sides allow that. Elsewhere only what describes
@@ -58,9 +28,9 @@ type Source = Pick<Parsed, "segments" | "scans" | "open">;
 export async function turnJpeg(source: Buffer, job: Job): Promise<Buffer> {
   const picture = parse(source);
   const { segments, scans, end } = picture;
-  const turn = turnFrom(exifOrientation(findExif(segments)), job.angle);
+  const turn = turnFrom(statedOrientation(contentOf(segments, "exif")), job.angle);
   const companions = companionsOf(source, picture);
-  const result = await turnFrame(picture, turn, job);
+  const result = await turnPicture(picture, turn, job);
   const gainMap = companions.gainMap && (await turnGainMap(companions.gainMap, turn, job));
   job.notes.exact = result.exact && gainMap?.exact !== false;
   job.notes.repaired.push(...picture.repaired);
@@ -83,7 +53,7 @@ export async function turnJpeg(source: Buffer, job: Job): Promise<Buffer> {
   if (gainMap === undefined) {
     return turned;
   }
-  const list = metadata.findIndex(isMultiPicture);
+  const list = metadata.findIndex((segment) => isA(segment, "pictures"));
   if (list >= 0) {
     metadata[list] = placedList(metadata.slice(0, list), turned.length, gainMap.file.length);
   }
@@ -101,9 +71,9 @@ async function turnGainMap(
   }
   try {
     const picture = parse(source);
-    const result = await turnFrame(picture, turn, job);
+    const result = await turnPicture(picture, turn, job);
     const metadata = await turnAllMetadata(picture.segments, turn, result, 0, job);
-    const kept = metadata.filter((segment) => !isMultiPicture(segment));
+    const kept = metadata.filter((segment) => !isA(segment, "pictures"));
     return { file: join([...kept, ...result.segments], result.scans), exact: result.exact };
   } catch (error) {
     if (error instanceof ImageRejected && error.code === "too-slow") {
@@ -117,15 +87,15 @@ async function turnGainMap(
 async function turnAllMetadata(
   segments: readonly Segment[],
   turn: Turn,
-  result: Picture,
+  result: Turned,
   gainMap: number | undefined,
   job: Job,
 ): Promise<Segment[]> {
   const size = findFrame(result.segments);
-  const oriented = statedOrientation(findExif(segments)) !== undefined;
+  const oriented = statedOrientation(contentOf(segments, "exif")) !== undefined;
   const metadata: Segment[] = [];
   for (const segment of segments) {
-    const turned = await turnedMetadata(segment, { turn, size, job, oriented }, gainMap);
+    const turned = await turnedMetadata(segment, { turn, size, job, oriented, behind: gainMap });
     if (turned !== undefined) {
       metadata.push(turned);
     }
@@ -133,177 +103,41 @@ async function turnAllMetadata(
   return metadata;
 }
 
-/** The turned picture, and whether its coefficients are the source's. */
-async function turnFrame(source: Source, turn: Turn, job: Job): Promise<Picture & { exact: boolean }> {
-  const { segments } = source;
-  const frame = findFrame(segments);
-  const scans = withSoundHeaders(frame, source.scans);
-  checkPixels(job, [frame], weight(frame.components.length === 4 ? "jpegCmyk" : "jpeg", isQuarter(turn)));
-  const space = { 1: "b-w", 3: "srgb", 4: "cmyk" }[frame.components.length];
-  if (space === undefined) {
-    throw new ImageRejected(
-      "unsupported-format",
-      `The JPEG has ${frame.components.length} colour components.`,
-    );
-  }
-  const exact = isQuarter(turn) ? await turnExactly({ segments, scans }, frame, turn, job) : undefined;
-  // The decoder does not mind scans that never came, and zeros in place of data.
-  if (exact === undefined && source.open && !(await isWhole({ segments, scans }, frame, job))) {
-    throw new Damaged("it ends before all of its pixels");
-  }
-  if (exact !== undefined) {
-    // Adobe's segment says which colours the components are.
-    const colours = segments.filter((segment) => segment.marker === marker.app14);
-    return { segments: [...colours, ...exact.segments], scans: exact.scans, exact: true };
-  }
-  const bare = join(
-    segments.filter(isForDecoder),
-    scans.map((scan) => ({ ...scan, segments: scan.segments.filter(isForDecoder) })),
-  );
-  await loadDecoder();
-  const turned = turnPixels(keepSpace(open(job, bare), space), turn, false, job.background);
-  const settings = { progressive: frame.progressive, chromaSubsampling: subsampling(frame) };
-  const result = parse(await turned.jpeg({ ...settings, ...quality(segments, frame) }).toBuffer());
-  return {
-    segments: result.segments.filter((segment) => !isJfif(segment)),
-    scans: result.scans,
-    exact: false,
-  };
-}
-
-function isForDecoder(segment: Segment): boolean {
-  return forDecoder.includes(segment.marker) || isFrame(segment);
-}
-
-/** The encoder knows 4:2:0 and 4:4:4; what lies between keeps all its colour. */
-function subsampling({ components: [first, ...others] }: Pick<Frame, "components">): "4:2:0" | "4:4:4" {
-  const halved = others.some(
-    ({ horizontal, vertical }) => (first?.horizontal ?? 1) > horizontal && (first?.vertical ?? 1) > vertical,
-  );
-  return halved ? "4:2:0" : "4:4:4";
-}
-
-/** The quality that quantises like an abbreviated JPEG, which a TIFF keeps its tables in. */
-export function tablesQuality(tables: Buffer): number {
-  const noScan = Buffer.from([0xff, marker.sos, 0, 2, 0xff, marker.eoi]);
-  const { segments } = parse(Buffer.concat([tables.subarray(0, -2), noScan]));
-  const components = [0, 1].map((table) => ({ id: table, horizontal: 1, vertical: 1, table }));
-  return quality(segments, { components, progressive: false }).quality;
-}
-
-/** The encoder's quality settings that quantise like the source. */
-function quality(
-  segments: readonly Segment[],
-  { components, progressive }: Pick<Frame, "components" | "progressive">,
-) {
-  const tables = quantisationTables(segments);
-  const brightness = tables.get(components[0]?.table ?? 0);
-  if (brightness === undefined) {
-    throw new Damaged("it has no quantisation table");
-  }
-  const nearest = quantisation(brightness, tables.get(components[1]?.table ?? -1));
-  // An encoder that has mozjpeg's table also arranges scans as mozjpeg does: without that, results are a tenth larger.
-  return {
-    quality: nearest.quality,
-    quantisationTable: nearest.table,
-    optimiseScans: nearest.table === 3 && progressive,
-  };
-}
-
-function startsWith({ data }: Segment, text: Buffer): boolean {
-  return data.subarray(0, text.length).equals(text);
-}
-
-function isJfif(segment: Segment): boolean {
-  return segment.marker === marker.app0 && startsWith(segment, signature.jfif);
-}
-
-function findExif(segments: readonly Segment[]): Buffer | undefined {
-  const found = segments.find(
-    (segment) => segment.marker === marker.app1 && startsWith(segment, signature.exif),
-  );
-  return found?.data.subarray(signature.exif.length);
-}
-
 /** A metadata segment as it is in the result, or undefined where it does not belong there. */
-async function turnedMetadata(
-  segment: Segment,
-  carried: Carried,
-  gainMap: number | undefined,
-): Promise<Segment | undefined> {
-  const { turn, job } = carried;
+async function turnedMetadata(segment: Segment, carried: Carried): Promise<Segment | undefined> {
+  const { turn, job, behind } = carried;
   const { marker: code, data } = segment;
+  const { kind, signature } = kindOf(segment) ?? { kind: undefined, signature: Buffer.alloc(0) };
+  const content = data.subarray(signature.length);
+  const maxBytes = MAX_DATA - signature.length;
+  const changed = (into: Buffer | undefined) =>
+    into?.length ? { marker: code, data: Buffer.concat([signature, into]) } : undefined;
+  switch (kind) {
+    case "jfif":
+      return data.length >= 14 ? { marker: code, data: turnedJfif(data, turn) } : undefined;
+    case "exif":
+      return changed(await carriedExif(content, carried, { maxBytes }));
+    case "xmp":
+      return changed(carriedXmp(content, carried, maxBytes));
+    case "profile":
+      return segment;
+    // Lists of pictures behind the image, and words on its gain map, come along where the gain map does.
+    case "pictures":
+      return behind === undefined ? undefined : listOf(0, 0, 0);
+    case "gainMap":
+      return behind === undefined ? undefined : segment;
+    case "photoshop":
+      return changed(carriedResources(content, swapsSides(turn), job));
+  }
+  if (code === marker.app11) {
+    noteDropped(job, "content credentials, or others' data in APP11");
+  }
+  if (code === marker.com) {
+    return job.metadata === "none" ? undefined : segment;
+  }
   // What cannot be looked into goes along only with everything else.
-  const all = job.metadata === "keep";
-  const changed = (text: Buffer, rest: Buffer) => ({ marker: code, data: Buffer.concat([text, rest]) });
-  switch (code) {
-    case marker.app0:
-      return isJfif(segment) && data.length >= 14
-        ? { marker: code, data: turnedJfif(data, turn) }
-        : undefined;
-    case marker.app1:
-      return turnedApp1(segment, carried, gainMap);
-    case marker.app2:
-      // Lists of pictures behind the image, and words on its gain map: they come along where the gain map does.
-      if (isMultiPicture(segment)) {
-        return gainMap === undefined ? undefined : listOf(0, 0, 0);
-      }
-      if (isIsoGainMap(segment)) {
-        return gainMap === undefined ? undefined : segment;
-      }
-      return all || startsWith(segment, signature.profile) ? segment : undefined;
-    case 0xed: {
-      if (!startsWith(segment, signature.photoshop)) {
-        return all ? segment : undefined;
-      }
-      const resources = data.subarray(signature.photoshop.length);
-      const turned = carriedResources(resources, swapsSides(turn), job);
-      return turned.length > 0 ? changed(signature.photoshop, turned) : undefined;
-    }
-    case 0xeb:
-      noteDropped(job, "content credentials, or others' data in APP11");
-      return undefined;
-    case marker.app14:
-      return undefined;
-    case marker.com:
-      return job.metadata === "none" ? undefined : segment;
-    default:
-      return all && code >= 0xe3 && code <= 0xef ? segment : undefined;
-  }
-}
-
-/** Exif or XMP as it is in the result; others' data in the same kind of segment go along with everything else. */
-async function turnedApp1(
-  segment: Segment,
-  carried: Carried,
-  gainMap: number | undefined,
-): Promise<Segment | undefined> {
-  const { turn, size, job, oriented } = carried;
-  const { marker: code, data } = segment;
-  const changed = (text: Buffer, rest: Buffer) => ({ marker: code, data: Buffer.concat([text, rest]) });
-  if (startsWith(segment, signature.exif)) {
-    const rest = exifUnder(job.metadata, data.subarray(signature.exif.length));
-    if (rest === undefined) {
-      return undefined;
-    }
-    const exif = await turnedExif(rest, turn, size, (thumbnail) => turnJpegThumbnail(thumbnail, turn, job));
-    if (exif !== undefined && hasThumbnail(rest) && !hasThumbnail(exif)) {
-      noteDropped(job, "the Exif thumbnail");
-    }
-    return exif && changed(signature.exif, exif);
-  }
-  if (startsWith(segment, signature.xmp)) {
-    const xmp = xmpUnder(job.metadata, data.subarray(signature.xmp.length), oriented);
-    if (xmp === undefined) {
-      return undefined;
-    }
-    noteXmpThumbnails(xmp, job);
-    const packet = turnedXmp(xmp, gainMap !== undefined, secondOrientation(carried));
-    const resized = resizedXmp(withoutClaims(packet, gainMap), size);
-    // Longer numbers may find no room in a segment that is full.
-    return changed(signature.xmp, resized.length + signature.xmp.length <= 65_533 ? resized : packet);
-  }
-  return job.metadata === "keep" ? segment : undefined;
+  const isOthers = code >= marker.app1 && code <= 0xef && code !== marker.app11 && code !== marker.app14;
+  return isOthers && job.metadata === "keep" ? segment : undefined;
 }
 
 /** JFIF's header with the densities swapped where the sides were, and without its thumbnail. */
@@ -314,10 +148,4 @@ function turnedJfif(data: Buffer, turn: Turn): Buffer {
     data.copy(jfif, 10, 8, 10);
   }
   return jfif.fill(0, 12, 14);
-}
-
-/** An Exif thumbnail lies as its image does, so that it is turned alike. */
-export async function turnJpegThumbnail(thumbnail: Buffer, turn: Turn, job: Job): Promise<Buffer> {
-  const turned = await turnFrame(parse(thumbnail), turn, job);
-  return join(turned.segments, turned.scans);
 }

@@ -1,5 +1,4 @@
 import { crc32 } from "node:zlib";
-import { carriedExif, carriedXmp } from "../../carried.ts";
 import { ImageRejected } from "../../contract.ts";
 import { checkPieces, Damaged } from "../../damage.ts";
 import { statedOrientation } from "../../exif.ts";
@@ -14,7 +13,7 @@ import {
   turnedSize,
   turnFrom,
 } from "../../geometry.ts";
-import { type Carried, noteDropped, secondOrientation } from "../../metadata.ts";
+import { type Carried, carriedExif, carriedXmp, noteDropped, secondOrientation } from "../../metadata.ts";
 import { checkPixels, type Job, keepSpace, open, secondsLeft, turnPixels } from "../../pixels.ts";
 import { textStays } from "../../privacy.ts";
 import { weight } from "../../weights.ts";
@@ -73,7 +72,7 @@ export async function turnPng(source: Buffer, job: Job): Promise<Buffer> {
 
   const pages = new Array<Size>(Math.max(1, frames)).fill(header);
   const orientation = statedOrientation(chunks.find(({ type }) => type === "eXIf")?.data);
-  const turn = turnFrom(orientation ?? 1, job.angle);
+  const turn = turnFrom(orientation, job.angle);
   checkPixels(job, pages, weight(header.depth === 16 ? "png16" : "png8", isQuarter(turn)));
   if (frames > 0 && !isQuarter(turn)) {
     throw new ImageRejected(
@@ -434,7 +433,7 @@ async function turnedText(chunk: Chunk, carried: Carried): Promise<Chunk | undef
   }
   const profile = type === "iTXt" ? undefined : decodeProfile(type, data);
   if (profile !== undefined) {
-    const exif = await carriedExif(profile.exif, carried, secondOrientation(carried));
+    const exif = await carriedExif(profile.exif, carried, { orientation: secondOrientation(carried) });
     return exif && chunkOf(type, encodeProfile(type, profile, exif));
   }
   return textStays(carried.job.metadata, keywordOf(data)) ? chunk : undefined;

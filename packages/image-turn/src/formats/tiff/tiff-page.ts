@@ -1,5 +1,5 @@
+import { type NewField, type } from "../../directory.ts";
 import type { Size } from "../../geometry.ts";
-import { type NewField, type } from "./tiff-directory.ts";
 
 /** The tags that are known here by name. */
 export const tag = {

@@ -1,5 +1,5 @@
+import type { Directory, TiffReader, TiffWriter } from "../../directory.ts";
 import { type Turn, turnedRaster, turnedSize } from "../../geometry.ts";
-import type { Directory, TiffReader, TiffWriter } from "./tiff-directory.ts";
 import { type Layout, longs, type Stored, structural, tag } from "./tiff-page.ts";
 
 /**

@@ -1,14 +1,13 @@
 import type { TiffOptions } from "sharp";
-import { carriedXmp } from "../../carried.ts";
 import { ImageRejected } from "../../contract.ts";
 import { readable } from "../../damage.ts";
+import { type Directory, type Field, type NewField, TiffReader, TiffWriter, type } from "../../directory.ts";
 import { isQuarter, swapsSides, type Turn, turnFrom } from "../../geometry.ts";
-import { type Carried, carriedResources, noteDropped } from "../../metadata.ts";
+import { type Carried, carriedResources, carriedXmp, noteDropped } from "../../metadata.ts";
 import { checkPixels, inspect, type Job, keepSpace, open, secondsLeft, turnPixels } from "../../pixels.ts";
 import { iptcUnder, type MetadataPolicy } from "../../privacy.ts";
 import { weight } from "../../weights.ts";
-import { tablesQuality } from "../jpeg/jpeg.ts";
-import { type Directory, type Field, type NewField, TiffReader, TiffWriter, type } from "./tiff-directory.ts";
+import { tablesQuality } from "../jpeg/picture.ts";
 import { type Layout, longs, type Stored, structural, tag } from "./tiff-page.ts";
 import { bareSamples, turnSamples } from "./tiff-raster.ts";
 
@@ -60,7 +59,7 @@ export async function turnTiff(source: Buffer, job: Job): Promise<Buffer> {
   for (const [index, page] of pages.entries()) {
     secondsLeft(job);
     const orientation = reader.first(page, tag.orientation);
-    const turn = turnFrom(orientation ?? 1, job.angle);
+    const turn = turnFrom(orientation, job.angle);
     const layout = layouts[index] as Layout;
     const samples = isQuarter(turn) ? bareSamples(reader, page, layout) : undefined;
     const { fields, size } = samples
@@ -123,25 +122,14 @@ class BarePage {
   }
 
   holding(page: Directory): Buffer {
-    const { little, big } = this.#reader;
-    const write = (value: number, at: number, bytes: number) => {
-      const digits = Buffer.alloc(bytes);
-      digits.writeUInt32LE(value, 0);
-      this.#buffer.set(little ? digits : digits.reverse(), at);
-    };
+    const reader = this.#reader;
+    const { offsetSize, countSize } = reader;
     const entries = [...page.values()]
       .filter((field) => structural.includes(field.tag))
       .map(({ entry }) => entry);
-    write(this.#at, big ? 8 : 4, big ? 8 : 4);
-    let at = this.#at;
-    if (big) {
-      write(entries.length, at, 8);
-      at += 8;
-    } else {
-      const count = Buffer.from([entries.length & 255, entries.length >> 8]);
-      this.#buffer.set(little ? count : count.reverse(), at);
-      at += 2;
-    }
+    reader.write(this.#at, this.#buffer.subarray(offsetSize, 2 * offsetSize));
+    let at = this.#at + countSize;
+    reader.write(entries.length, this.#buffer.subarray(this.#at, at));
     for (const entry of entries) {
       this.#buffer.set(entry, at);
       at += entry.length;

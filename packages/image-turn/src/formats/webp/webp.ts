@@ -1,10 +1,9 @@
 import type { Sharp } from "sharp";
-import { carriedExif, carriedXmp } from "../../carried.ts";
 import { checkPieces, Damaged } from "../../damage.ts";
 import { statedOrientation } from "../../exif.ts";
 import { type Frames, turnFrames } from "../../frames.ts";
 import { isQuarter, type Rectangle, type Size, type Turn, turnFrom } from "../../geometry.ts";
-import { type Carried, noteDropped } from "../../metadata.ts";
+import { type Carried, carriedExif, carriedXmp, noteDropped } from "../../metadata.ts";
 import { checkPixels, type Job, open, secondsLeft, turnPixels } from "../../pixels.ts";
 import { weight } from "../../weights.ts";
 import { vp8Quality } from "./webp-quality.ts";
@@ -39,7 +38,7 @@ export async function turnWebp(source: Buffer, job: Job): Promise<Buffer> {
       : { width: extended.readUIntLE(4, 3) + 1, height: extended.readUIntLE(7, 3) + 1 };
 
   const orientation = statedOrientation(exifOf(chunks));
-  const turn = turnFrom(orientation ?? 1, job.angle);
+  const turn = turnFrom(orientation, job.angle);
   const exact = (flags & flag.alpha) !== 0 || chunks.some(({ type }) => type === "VP8L");
   const cost = animated
     ? frameWeight(frames.length, turn)

@@ -1,18 +1,33 @@
-/** TIFF's directories: reading all of them, and writing new ones (TIFF 6.0, section 2; BigTIFF). */
+/**
+ * TIFF's directories, of which Exif and lists of pictures are made, too: reading them, and writing new ones (TIFF 6.0,
+ * section 2; BigTIFF).
+ */
+import { Damaged } from "./damage.ts";
 
-import { Damaged } from "../../damage.ts";
-
-/** A field with its values as the file has them, in the byte order of the file. */
+/** A field with its values in the byte order of the file. What is written to its buffers is written to the file. */
 export interface Field {
   readonly tag: number;
   readonly type: number;
   readonly count: number;
   readonly value: Buffer;
+  /** Whether all its values lie in the file. */
+  readonly whole: boolean;
   /** The field's entry, which a copy of the directory in the same file can use. */
   readonly entry: Buffer;
 }
 
+/** The first field of each tag whose values all lie in the file. */
 export type Directory = ReadonlyMap<number, Field>;
+
+/** A directory where it lies in its file. */
+export interface Place {
+  readonly directory: Directory;
+  readonly fields: readonly Field[];
+  /** All of it but the link. */
+  readonly bytes: Buffer;
+  /** Says where the next directory is; shorter than a number where the file ends before. */
+  readonly link: Buffer;
+}
 
 /** A field to be written, its values in little-endian order. A directory is written as the place where it is. */
 export interface NewField {
@@ -24,8 +39,8 @@ export interface NewField {
 
 export const type = { byte: 1, short: 3, long: 4, rational: 5, undefined: 7, directory: 13 } as const;
 
-/** Bytes of a value by type; 0 for types that are not read. */
-const bytesOf = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8];
+/** Bytes of a value by type; one for types that nobody knows. */
+const bytesOf = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 1, 1, 8, 8, 8];
 /** Bytes that change places between byte orders; a rational is two numbers. */
 const unitOf = [0, 1, 1, 2, 4, 4, 1, 1, 2, 4, 4, 4, 8, 4, 0, 0, 8, 8, 8];
 
@@ -37,55 +52,77 @@ export class TiffReader {
   readonly file: Buffer;
   readonly little: boolean;
   readonly big: boolean;
+  /** Bytes of an offset. */
+  readonly offsetSize: number;
+  /** Bytes of a directory's number of fields. */
+  readonly countSize: number;
   #fields = 0;
   #copied = 0;
 
   constructor(file: Buffer) {
+    const order = file.toString("latin1", 0, 2);
+    if (order !== "II" && order !== "MM") {
+      throw new Damaged("it says no byte order");
+    }
     this.file = file;
-    this.little = file.toString("latin1", 0, 2) === "II";
+    this.little = order === "II";
     this.big = this.number(file.subarray(2, 4)) === 43;
+    [this.offsetSize, this.countSize] = this.big ? [8, 8] : [4, 2];
+  }
+
+  /** Where the first directory is. */
+  get start(): number {
+    return this.#number(this.offsetSize, this.offsetSize);
   }
 
   /** The main directories, in their order. A chain that bites its own tail is an error. */
   directories(): Directory[] {
     const found: Directory[] = [];
     const seen = new Set<number>();
-    let at = this.big ? this.#number(8, 8) : this.#number(4, 4);
-    while (at !== 0) {
+    for (let at = this.start; at !== 0; ) {
       if (seen.has(at)) {
         throw new Damaged("its pages have no end");
       }
       seen.add(at);
-      const { directory, next } = this.directoryAt(at);
+      const { directory, link } = this.directoryAt(at);
       found.push(directory);
-      at = next;
+      if (link.length < this.offsetSize) {
+        throw new Damaged("it ends too early");
+      }
+      at = this.number(link);
     }
     return found;
   }
 
-  directoryAt(at: number): { directory: Directory; next: number } {
-    const [countSize, entrySize, offsetSize] = this.big ? [8, 20, 8] : [2, 12, 4];
+  directoryAt(at: number): Place {
+    const { countSize, offsetSize } = this;
+    const entrySize = 4 + 2 * offsetSize;
     const count = this.#number(at, countSize);
     this.#fields += 1 + count;
     if (this.#fields > maxFields) {
       throw new Damaged("a directory is too long");
     }
     const directory = new Map<number, Field>();
+    const fields: Field[] = [];
     const end = at + countSize + count * entrySize;
     for (let entry = at + countSize; entry < end; entry += entrySize) {
       const tag = this.#number(entry, 2);
       const kind = this.#number(entry + 2, 2);
       const values = this.#number(entry + 4, offsetSize);
-      const length = values * (bytesOf[kind] ?? 0);
+      const length = values * (bytesOf[kind] ?? 1);
       const inline = entry + 4 + offsetSize;
       const start = length <= offsetSize ? inline : this.#number(inline, offsetSize);
       const value = this.file.subarray(start, start + length);
-      if (value.length === length && !directory.has(tag)) {
-        const bytes = this.file.subarray(entry, entry + entrySize);
-        directory.set(tag, { tag, type: kind, count: values, value, entry: bytes });
+      const bytes = this.file.subarray(entry, entry + entrySize);
+      const whole = value.length === length;
+      const field = { tag, type: kind, count: values, value, whole, entry: bytes };
+      fields.push(field);
+      if (whole && !directory.has(tag)) {
+        directory.set(tag, field);
       }
     }
-    return { directory, next: this.#number(end, offsetSize) };
+    const [bytes, link] = [this.file.subarray(at, end), this.file.subarray(end, end + offsetSize)];
+    return { directory, fields, bytes, link };
   }
 
   /** A field's first number, or undefined where there is no such field or it is no whole number. */
@@ -125,6 +162,15 @@ export class TiffReader {
       return Number(this.little ? bytes.readBigUInt64LE(0) : bytes.readBigUInt64BE(0));
     }
     return this.little ? bytes.readUIntLE(0, bytes.length) : bytes.readUIntBE(0, bytes.length);
+  }
+
+  /** Writes a number over bytes, in the byte order of the file. */
+  write(value: number, bytes: Buffer): void {
+    if (bytes.length === 8) {
+      this.little ? bytes.writeBigUInt64LE(BigInt(value)) : bytes.writeBigUInt64BE(BigInt(value));
+    } else {
+      this.little ? bytes.writeUIntLE(value, 0, bytes.length) : bytes.writeUIntBE(value, 0, bytes.length);
+    }
   }
 
   #number(at: number, size: number): number {
