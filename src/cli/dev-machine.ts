@@ -6,6 +6,7 @@ import type { Happening } from "machine-watch";
 import { inWords, passes } from "../image-filter.ts";
 import { Failures } from "../machine/failures.ts";
 import { type Machine, startMachine } from "../machine/machine.ts";
+import { takingUploads } from "../machine/worker.ts";
 import { countMessages } from "../operations/queue.ts";
 import { ROOT } from "../packaging/root.ts";
 import { endWith } from "./arguments.ts";
@@ -46,10 +47,6 @@ try {
   const events = new Events();
   tellWhatHappens(events);
   const faults = seed ? new Faults(chaos(seed, LARGE_IMAGE_SECONDS)) : undefined;
-  // What goes wrong on purpose is not told, failure by failure.
-  const failures = faults
-    ? undefined
-    : new Failures(events, { project: PROJECT, say: (text) => console.error(text), watching: true });
   const machine = await startMachine({
     project: PROJECT,
     stack,
@@ -63,8 +60,10 @@ try {
       if (!faults) console.error(fault instanceof Error ? fault.message : fault);
     },
   });
-  print(machine, failures);
-  failures?.nameWorkers(machine.workers);
+  const say = (text: string) => console.error(text);
+  // What goes wrong on purpose is not told, failure by failure.
+  if (!faults) new Failures(machine, { project: PROJECT, say, watching: true });
+  print(machine);
   const { endpoint, region, administrator } = machine;
   send({ running: { graph: graphOf(machine, stack), endpoint, region, administrator } });
   await Promise.all([stopped(), tellRejections(machine)]);
@@ -100,11 +99,10 @@ function stopped(): Promise<void> {
   });
 }
 
-function print(machine: Machine, failures: Failures | undefined): void {
+function print(machine: Machine): void {
   const { endpoint, administrator, region, workers } = machine;
   const results = new Set(workers.map(({ results }) => results));
-  // What takes results of others has them from there.
-  const sources = new Set(workers.map(({ source }) => source).filter((bucket) => !results.has(bucket)));
+  const sources = new Set(takingUploads(workers).map(({ source }) => source));
   for (const line of machine.notRun) console.log(line);
   const sample = near(path.join(ROOT, "samples/cat.jpg"));
   const introduction = `
@@ -133,8 +131,6 @@ All of it stays, and grows: delete ${near(folder)} while nothing runs, and it be
     );
     const of = untold.length > 0 ? `, not for ${untold.map(({ name }) => name).join(", ")}` : "";
     if (where) console.log(`${where}  ${key}  ${sizeOf(size)}${of}`);
-    const worker = workers.find((each) => each.results === bucket && key.startsWith(`${each.prefix}/`));
-    if (worker) failures?.succeeded(worker.name);
   });
 }
 

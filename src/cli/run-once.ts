@@ -36,14 +36,15 @@ export interface RunOptions {
 
 /** Runs one machine, from its start to its end, whatever happens in between. */
 export async function runOnce(options: RunOptions): Promise<Summary> {
-  const inputs = () => findInputs(options.given);
+  const { out, stack, strict, seed, given } = options;
+  const inputs = () => findInputs(given);
   // What is wrong with them is said before anything is started.
   const images = await count(inputs());
-  if (images === 0) throw new UsageError(`${options.given.join(", ")}: there are no files in it.`);
+  if (images === 0) throw new UsageError(`${given.join(", ")}: there are no files in it.`);
+  await checkFolder("--out", out);
   await using undo = new AsyncDisposableStack();
-  await checkFolder("--out", options.out);
-  const report = options.report === undefined ? undefined : await openReport(options.report);
-  undo.defer(() => report?.close().catch(() => {}));
+  const outcomes = options.report === undefined ? undefined : await openReport(options.report);
+  undo.defer(() => outcomes?.close().catch(() => {}));
   const folder = await temporaryFolder(undo);
   const display = progressDisplay(process.stderr);
   undo.defer(() => display.stop());
@@ -53,26 +54,33 @@ export async function runOnce(options: RunOptions): Promise<Summary> {
   };
   const events = new Events();
   const use = options.permissions ? new PermissionUse(events) : undefined;
-  const { starting, failures, faults } = begin(options, folder, images, events, say);
+  const faults = seed === undefined ? undefined : new Faults(chaos(seed, LARGE_IMAGE_SECONDS));
+  const report = (error: unknown) => say(error instanceof Error ? error.message : JSON.stringify(error));
+  const starting = startMachine({
+    ...{ project: PROJECT, stack, strict, folder, events },
+    // What goes wrong on purpose is told in the end.
+    ...(faults ? { faults } : { report }),
+  });
   undo.defer(() => stop(starting));
   const watched = options.watch ? await watchRun(events, undo) : undefined;
   const endNoMore = endOnInterrupt(interruption, undo, display);
   try {
     const machine = await starting;
-    watched?.begin(machine, options.stack);
+    const keptLog = (worker: string) => near(logIn(out, worker));
+    const failures = faults ? undefined : new Failures(machine, { project: PROJECT, say, images, keptLog });
+    watched?.begin(machine, stack);
     for (const line of machine.notRun) console.log(line);
     // What an earlier run left would contradict this one.
-    for (const { name } of machine.workers) await rm(logIn(options.out, name), { force: true });
-    failures?.nameWorkers(machine.workers);
-    const summary = await run(machine, inputs, options.out, (progress) => display.update(progress, images), {
+    for (const { name } of machine.workers) await rm(logIn(out, name), { force: true });
+    const summary = await run(machine, inputs, out, (progress) => display.update(progress, images), {
       failures,
-      onOutcome: report?.write,
+      onOutcome: outcomes?.write,
     });
     display.stop();
     if (faults) console.log(`went wrong: ${mostFrequentFirst(faults.counts)}`);
     for (const line of use ? permissionLines(use.of(machine.identity)) : []) console.log(line);
     await printSummary(summary, failures?.kinds ?? [], options);
-    await report?.close();
+    await outcomes?.close();
     endNoMore();
     await watched?.over();
     return summary;
@@ -142,30 +150,6 @@ function endOnInterrupt(
   const endNoMore = () => void process.off("SIGINT", interrupt);
   undo.defer(endNoMore);
   return endNoMore;
-}
-
-/** Begins to start a machine, and listens to what goes wrong in it. */
-function begin(
-  { out, stack, strict, seed }: RunOptions,
-  folder: string,
-  images: number,
-  events: Events,
-  say: (text: string) => void,
-): { starting: Promise<Machine>; failures: Failures | undefined; faults: Faults | undefined } {
-  const shared = { project: PROJECT, stack, strict, folder, events };
-  if (seed !== undefined) {
-    // What goes wrong on purpose is told in the end.
-    const faults = new Faults(chaos(seed, LARGE_IMAGE_SECONDS));
-    return { starting: startMachine({ ...shared, faults }), failures: undefined, faults };
-  }
-  const failures = new Failures(events, {
-    project: PROJECT,
-    say,
-    images,
-    keptLog: (worker) => near(logIn(out, worker)),
-  });
-  const report = (error: unknown) => say(error instanceof Error ? error.message : JSON.stringify(error));
-  return { starting: startMachine({ ...shared, report }), failures, faults: undefined };
 }
 
 async function stop(starting: Promise<Machine>): Promise<void> {

@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import type { BatchInvocation, Events, FailureKind, InvocationError } from "local-aws";
+import type { BatchInvocation, FailureKind, InvocationError } from "local-aws";
 import { createdObjects } from "../delivery/envelope.ts";
-import type { Worker } from "./machine.ts";
+import type { Machine } from "./machine.ts";
+import { resultIn, takingUploads, type Worker } from "./worker.ts";
 
 /** One way in which a worker fails, and how often it has. */
 export interface Failure {
@@ -24,13 +25,6 @@ interface Occurrence extends Omit<Failure, "worker" | "times"> {
   readonly sentence: string;
   /** Seconds until it is tried again, where that is known. */
   readonly seconds?: number | undefined;
-}
-
-interface WorkerState {
-  /** Results and rejections have come of it. */
-  works: boolean;
-  /** The kind of all failures since the last that was of another kind, and the images that failed in this way. */
-  streak: { failure: Failure; keys: Set<string> } | undefined;
 }
 
 export interface FailuresOptions {
@@ -56,8 +50,8 @@ const ENOUGH_TIMEOUTS = 2;
 /** How many keys are named where any of several images can be the cause. */
 const NAMED = 3;
 
-/** Messages whose images are remembered: more than any batch has. */
-const REMEMBERED = 20_000;
+/** Invocations that are remembered: a line of their logs may be read after they have ended. */
+const REMEMBERED = 100;
 
 const SLOW_AFTER_MS = 15_000;
 
@@ -66,59 +60,48 @@ const SLOW_AFTER_MS = 15_000;
  * further one by number.
  */
 export class Failures {
+  readonly #workers: readonly Worker[];
   readonly #options: FailuresOptions;
   readonly #kinds = new Map<string, Failure>();
-  readonly #workers = new Map<string, WorkerState>();
-  /** Bodies of messages by their identifiers, of the last ones that were given to functions. */
-  readonly #messages = new Map<string, string>();
-  /** The last invocation of each function. */
-  readonly #invocations = new Map<string, BatchInvocation>();
-  /** Timers of invocations, by their request IDs. */
-  readonly #slow = new Map<string, NodeJS.Timeout>();
-  #names: ReadonlyMap<string, string> | undefined;
-  /** What came before the workers' names were known. */
-  readonly #early: Occurrence[] = [];
+  /** Names of the workers that have made a result or rejected an image. */
+  readonly #working = new Set<string>();
+  /** The kind of all failures of a worker since the last that was of another kind, and the images that failed in this way. */
+  readonly #streaks = new Map<string, { readonly failure: Failure; readonly keys: Set<string> }>();
+  /** The last invocations by their request IDs, and what tells that one takes long. */
+  readonly #invocations = new Map<string, { readonly invocation: BatchInvocation; slow?: NodeJS.Timeout }>();
 
-  constructor(events: Events, options: FailuresOptions) {
+  constructor({ events, workers }: Pick<Machine, "events" | "workers">, options: FailuresOptions) {
+    this.#workers = workers;
     this.#options = options;
     events.on("begun", (invocation) => this.#begun(invocation));
-    // Nothing more is said of a message that its function is done with.
-    events.on("deleted", ({ messageId }) => this.#messages.delete(messageId));
+    events.on("put", (object) => this.#works(resultIn(workers, object)?.worker));
+    events.on("sent", ({ queueArn }) => {
+      const queue = `/${queueArn.split(":").at(-1)}`;
+      this.#works(workers.find(({ deadLetterQueue }) => deadLetterQueue.endsWith(queue)));
+    });
     events.on("ended", (invocation) => {
-      this.#ended(invocation);
+      clearTimeout(this.#invocations.get(invocation.requestId)?.slow);
       if (invocation.error) this.#occurred(batchFailure(invocation, invocation.error));
     });
-    events.on("logged", ({ functionName, line }) => {
+    events.on("logged", ({ requestId, line }) => {
+      const { invocation } = this.#invocations.get(requestId) ?? {};
       const record = loggedError(line);
-      const occurrence = record && this.#messageFailure(functionName, record);
+      const occurrence = invocation && record && messageFailure(invocation, record);
       if (occurrence) this.#occurred(occurrence);
     });
   }
 
-  /** From here on it can be told which worker a function is. */
-  nameWorkers(workers: readonly Worker[]): void {
-    this.#names = new Map(workers.map((worker) => [worker.function, worker.name]));
-    for (const occurrence of this.#early.splice(0)) this.#occurred(occurrence);
-  }
-
-  /** Takes note that a worker has made a result or rejected an image. */
-  succeeded(worker: string): void {
-    const state = this.#state(worker);
-    state.works = true;
-    state.streak = undefined;
-  }
-
-  /**
-   * How a worker fails that cannot be expected to succeed with any image.
-   * @param images that come to it in all
-   */
-  hopeless(worker: string, images = this.#options.images): Failure | undefined {
-    const { works, streak } = this.#state(worker);
-    if (works || !streak) return undefined;
+  /** How a worker fails that cannot be expected to succeed with any image. */
+  hopeless(worker: string): Failure | undefined {
+    const streak = this.#working.has(worker) ? undefined : this.#streaks.get(worker);
+    if (!streak) return undefined;
     const { failure, keys } = streak;
     if (failure.kind === "init") return failure;
     const enough = failure.kind === "timeout" ? ENOUGH_TIMEOUTS : ENOUGH;
-    return keys.size >= Math.min(enough, images ?? enough) ? failure : undefined;
+    // Of others' results nobody knows how many there are in all.
+    const isCounted = takingUploads(this.#workers).some(({ name }) => name === worker);
+    const images = isCounted ? (this.#options.images ?? enough) : enough;
+    return keys.size >= Math.min(enough, images) ? failure : undefined;
   }
 
   /** All kinds so far, in the order in which they were met. */
@@ -126,70 +109,34 @@ export class Failures {
     return [...this.#kinds.values()];
   }
 
-  #state(worker: string): WorkerState {
-    let state = this.#workers.get(worker);
-    if (!state) {
-      state = { works: false, streak: undefined };
-      this.#workers.set(worker, state);
-    }
-    return state;
+  #works(worker: Worker | undefined): void {
+    if (worker) this.#working.add(worker.name);
   }
 
   #begun(invocation: BatchInvocation): void {
     const { requestId, functionName, timeout, messages } = invocation;
-    this.#invocations.set(functionName, invocation);
-    for (const { messageId, body } of messages) {
-      // The last ones are the last to be forgotten, also where they were here before.
-      this.#messages.delete(messageId);
-      this.#messages.set(messageId, body);
-    }
-    for (const messageId of this.#messages.keys()) {
-      if (this.#messages.size <= REMEMBERED) break;
-      this.#messages.delete(messageId);
-    }
     const slowAfter = this.#options.slowAfter ?? SLOW_AFTER_MS;
-    if (slowAfter >= timeout * 1000) return;
     const tell = () => {
-      const worker = this.#names?.get(functionName);
-      if (worker === undefined || this.#state(worker).works || this.hopeless(worker)) return;
+      const worker = this.#nameOf(functionName);
+      if (this.#working.has(worker) || this.hopeless(worker)) return;
       const at = `${worker} has been at ${images(keysOf(messages))} for ${slowAfter / 1000} s`;
       this.#options.say(`${at}; it is ended after ${timeout} s, its timeout.`);
     };
-    this.#slow.set(requestId, setTimeout(tell, slowAfter).unref());
+    const isLong = slowAfter < timeout * 1000;
+    this.#invocations.set(requestId, {
+      invocation,
+      ...(isLong && { slow: setTimeout(tell, slowAfter).unref() }),
+    });
+    const [oldest = ""] = this.#invocations.keys();
+    if (this.#invocations.size > REMEMBERED) this.#invocations.delete(oldest);
   }
 
-  #ended({ requestId }: BatchInvocation): void {
-    clearTimeout(this.#slow.get(requestId));
-    this.#slow.delete(requestId);
+  #nameOf(functionName: string): string {
+    return this.#workers.find((worker) => worker.function === functionName)?.name ?? functionName;
   }
 
-  /** What delivery logs of a message that must come again. */
-  #messageFailure(functionName: string, record: Readonly<Record<string, unknown>>): Occurrence | undefined {
-    const { messageId, key, error, seconds } = record;
-    const invocation = this.#invocations.get(functionName);
-    if (typeof messageId !== "string" || !isObject(error) || !invocation) return undefined;
-    const body = this.#messages.get(messageId);
-    const keys = typeof key === "string" ? [key] : body === undefined ? [] : keysOf([{ body }]);
-    const what = firstLine(`${error.name ?? "Error"}: ${error.message ?? ""}`);
-    return {
-      functionName,
-      kind: "thrown",
-      what,
-      place: placeIn(lines(error.stack), invocation.taskRoot),
-      logFile: invocation.logFile,
-      keys,
-      sentence: `failed with ${images(keys)}: ${what}`,
-      seconds: typeof seconds === "number" ? seconds : undefined,
-    };
-  }
-
-  #occurred(occurrence: Occurrence): void {
-    if (!this.#names) {
-      this.#early.push(occurrence);
-      return;
-    }
-    const { functionName, keys, sentence, seconds, ...rest } = occurrence;
-    const worker = this.#names.get(functionName) ?? functionName;
+  #occurred({ functionName, keys, sentence, seconds, ...rest }: Occurrence): void {
+    const worker = this.#nameOf(functionName);
     const { kind, what, place } = rest;
     // In one place an error can have many messages, a key in each perhaps.
     const id = JSON.stringify([worker, kind, place ? [place, what.split(":")[0]] : what]);
@@ -197,18 +144,20 @@ export class Failures {
     if (failure) {
       failure.times++;
       if (isPowerOfTen(failure.times)) {
-        this.#options.say(
-          `${worker} has failed in this way ${failure.times} times: ${what}${place ? ` (${place})` : ""}`,
-        );
+        const where = place ? ` (${place})` : "";
+        this.#options.say(`${worker} has failed in this way ${failure.times} times: ${what}${where}`);
       }
     } else {
       failure = { worker, ...rest, times: 1 };
       this.#kinds.set(id, failure);
       this.#options.say(this.#told(failure, sentence, seconds));
     }
-    const state = this.#state(worker);
-    if (state.streak?.failure !== failure) state.streak = { failure, keys: new Set() };
-    for (const key of keys) if (state.streak.keys.size < ENOUGH) state.streak.keys.add(key);
+    let streak = this.#streaks.get(worker);
+    if (streak?.failure !== failure) {
+      streak = { failure, keys: new Set() };
+      this.#streaks.set(worker, streak);
+    }
+    for (const key of keys) if (streak.keys.size < ENOUGH) streak.keys.add(key);
   }
 
   /** How the first failure of a kind is told. */
@@ -223,6 +172,23 @@ export class Failures {
       `    Tried again ${when}${watching ? ", or as soon as a source is saved" : ""}; repeats are counted. Its log: ${keptLog ? `${keptLog(worker)}, when this is over` : logFile}`,
     ].join("\n");
   }
+}
+
+/** What delivery logs of a message that must come again. */
+function messageFailure(
+  { functionName, messages, taskRoot, logFile }: BatchInvocation,
+  { messageId, key, error, seconds }: Readonly<Record<string, unknown>>,
+): Occurrence | undefined {
+  if (typeof messageId !== "string" || !isObject(error)) return undefined;
+  const keys =
+    typeof key === "string" ? [key] : keysOf(messages.filter((message) => message.messageId === messageId));
+  const what = firstLine(`${error.name ?? "Error"}: ${error.message ?? ""}`);
+  return {
+    ...{ functionName, kind: "thrown", what, logFile, keys },
+    place: placeIn(lines(error.stack), taskRoot),
+    sentence: `failed with ${images(keys)}: ${what}`,
+    seconds: typeof seconds === "number" ? seconds : undefined,
+  };
 }
 
 /** What a function logs as an error, where it does so as JSON, as Powertools and Lambda's own JSON format do. */

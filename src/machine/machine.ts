@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { type LocalAws, type LocalAwsOptions, startLocalAws } from "local-aws";
-import type { StackOutputs, WorkerOutputs } from "../stack-outputs.ts";
+import type { StackOutputs } from "../stack-outputs.ts";
 import { type DeclaredResource, runProgram } from "./program.ts";
 import { ProgramError } from "./program-error.ts";
 import { Omitted, type Services } from "./provision/provider.ts";
@@ -9,6 +9,7 @@ import { provision } from "./provision/provision.ts";
 import { NOTIFICATION } from "./provision/s3.ts";
 import { sweep } from "./provision/sweep.ts";
 import { DEFAULT_STACK, programIn, readStackConfig, regionOf } from "./stack-config.ts";
+import { isWorker, type Worker, withOwnNames } from "./worker.ts";
 
 export interface MachineOptions extends Omit<LocalAwsOptions, "region"> {
   /** The folder with Pulumi.yaml and the program. */
@@ -21,17 +22,6 @@ export interface MachineOptions extends Omit<LocalAwsOptions, "region"> {
   readonly strict?: boolean;
   /** Called when a resource stands, before those that need it are begun: something may happen to the machine meanwhile. */
   readonly provisioned?: (resource: DeclaredResource, store: LocalAws["store"]) => Promise<void>;
-}
-
-/** A worker of any of the program's fan-outs: what its component registers. */
-export interface Worker extends WorkerOutputs {
-  /** Its own, after its fan-out's and a slash where there are several: each may have a worker of that name. */
-  readonly name: string;
-  readonly fanOut: string;
-  /** The bucket whose images it is told of. */
-  readonly source: string;
-  /** The bucket that its results are in. */
-  readonly results: string;
 }
 
 /**
@@ -87,9 +77,10 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     const isHere = ({ source }: Worker) => !elsewhere.some((fanOut) => fanOut.source === source);
     await sweep(services, declared);
     const added = await addNotifications(services, fanOuts);
-    aws.start();
     // As `pulumi stack output --json` prints them, for whoever operates the machine from another process.
     await writeFile(path.join(folder, "outputs.json"), `${JSON.stringify(outputs, null, 2)}\n`);
+    // Last of all: whoever waits for the machine has it before a function can have begun with anything.
+    aws.start();
     return {
       ...aws,
       outputs: outputs as unknown as StackOutputs,
@@ -102,18 +93,6 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     await aws.close();
     throw error;
   }
-}
-
-function withOwnNames(workers: readonly Worker[]): Worker[] {
-  const several = new Set(workers.map(({ fanOut }) => fanOut)).size > 1;
-  return workers.map((worker) => (several ? { ...worker, name: `${worker.fanOut}/${worker.name}` } : worker));
-}
-
-/** Tells a worker from other components. */
-function isWorker(outputs: object): outputs is Worker {
-  return ["name", "fanOut", "source", "results", "queue", "deadLetterQueue", "function", "prefix"].every(
-    (name) => name in outputs,
-  );
 }
 
 /** A fan-out, by the outputs that its component registers. */

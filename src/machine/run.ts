@@ -9,8 +9,9 @@ import { createdObjects, isFolderMarker } from "../delivery/envelope.ts";
 import { type ImageFilter, passes } from "../image-filter.ts";
 import type { Failure } from "./failures.ts";
 import { cannotWrite, type Input } from "./inputs.ts";
-import type { Machine, Worker } from "./machine.ts";
+import type { Machine } from "./machine.ts";
 import { FAILED_TOO_OFTEN, type Progress, type Rejection, Tally, type TallyOptions } from "./tally.ts";
+import { resultIn, type Worker } from "./worker.ts";
 
 export interface Summary {
   readonly images: number;
@@ -43,10 +44,13 @@ const NO_WAIT = AbortSignal.abort();
 const MAX_WAITING = 1000;
 
 /** Uploads from one look at the queues to the next. */
-const LOOK_EVERY = 100;
+const LOOK_EVERY_UPLOADS = 100;
 
-/** How long, in milliseconds, everything must have been quiet before what is missing counts as lost. */
-const QUIET_MS = 3000;
+/** Milliseconds from one look at the machine to the next. */
+const LOOK_EVERY_MS = 50;
+
+/** Looks in a row that must find nothing under way before what is missing counts as lost: three seconds. */
+const QUIET_LOOKS = 60;
 
 /**
  * Puts files through a machine: uploads them to the source bucket of every fan-out, waits until every worker has made a
@@ -60,82 +64,30 @@ export async function run(
   options: TallyOptions = {},
 ): Promise<Summary> {
   const started = performance.now();
-  const [first, later] = inOrder(machine);
-  const tally = new Tally(first, options);
+  const tally = new Tally(machine, options);
   const tell = () => onProgress(tally.progress);
   const allMade = Promise.withResolvers<void>();
-  const stopWatching = watchResults(first, tally, () => {
+  const stopWatching = machine.events.on("put", (object) => {
+    const result = resultIn(machine.workers, object);
+    if (result) tally.created(result.worker.name, result.key);
     tell();
     if (tally.isUploaded && tally.unfinished.length === 0) allMade.resolve();
   });
-  const tallyLater = new Tally(later, { failures: patient(options.failures) });
-  const stopWatchingLater = watchResults(later, tallyLater, () => {});
   try {
-    await pMap(inputs(), (input) => upload(first, tally, input, tell), { concurrency: CONCURRENCY });
+    await pMap(inputs(), (input) => upload(machine, tally, input, tell), { concurrency: CONCURRENCY });
     tally.isUploaded = true;
-    await outcomes(first, tally, tell, allMade.promise);
-    await quiet(later, tallyLater);
+    await outcomes(machine, tally, tell, allMade.promise);
   } finally {
     stopWatching();
-    stopWatchingLater();
   }
   const seconds = (performance.now() - started) / 1000;
 
   const results: Record<string, number> = {};
   for (const worker of machine.workers) results[worker.name] = await download(machine, worker, out);
   const { done, perImage, filtered } = tally.progress;
-  const missing = done + filtered < tally.images * perImage ? await findMissing(first, inputs(), tally) : [];
-  const all = account(first, tally, missing);
-  const { rejections, givenUp } = account(later, tallyLater, []);
-  return {
-    ...{ images: tally.images, results, seconds, ...all },
-    rejections: [...all.rejections, ...rejections],
-    givenUp: [...all.givenUp, ...givenUp],
-  };
-}
-
-/** The machine as far as its workers take what is uploaded, and as far as they take results of others. */
-function inOrder(machine: Machine): [first: Machine, later: Machine] {
-  const { workers } = machine;
-  const takesResults = ({ source }: Worker) => workers.some(({ results }) => results === source);
-  return [
-    { ...machine, workers: workers.filter((worker) => !takesResults(worker)) },
-    { ...machine, workers: workers.filter(takesResults) },
-  ];
-}
-
-/** The same, where nobody knows how many images there are in all. */
-function patient(failures: TallyOptions["failures"]): TallyOptions["failures"] {
-  return (
-    failures && {
-      succeeded: (worker) => failures.succeeded(worker),
-      hopeless: (worker) => failures.hopeless(worker, Number.POSITIVE_INFINITY),
-    }
-  );
-}
-
-/** Waits until workers that take results of others are given up, or have nothing under way: nobody counts what they get. */
-async function quiet(machine: Machine, tally: Tally): Promise<void> {
-  while (!tally.giveUp()) {
-    const workers = machine.workers.filter(({ name }) => !tally.givenUp.has(name));
-    for (const worker of workers) {
-      for (const rejection of await takeRejections(machine, worker)) tally.rejected(rejection);
-    }
-    // Twice: what one worker was just done with may not have reached the next while they were looked at.
-    if ((await isQuiet(machine, workers)) && (await isQuiet(machine, workers))) return;
-    await setTimeout(50);
-  }
-}
-
-/** Counts results as they are created. @returns what ends it */
-function watchResults(machine: Machine, tally: Tally, tell: () => void): () => void {
-  return machine.events.on("put", ({ bucket, key }) => {
-    const worker = machine.workers.find(
-      ({ results, prefix }) => bucket === results && key.startsWith(`${prefix}/`),
-    );
-    if (worker) tally.created(worker.name, key.slice(worker.prefix.length + 1));
-    tell();
-  });
+  const missing =
+    done + filtered < tally.images * perImage ? await findMissing(machine, inputs(), tally) : [];
+  return { images: tally.images, results, seconds, ...account(tally, missing) };
 }
 
 /** Puts a file into the source bucket of every fan-out, unless no worker is left to take it. */
@@ -145,11 +97,11 @@ async function upload(machine: Machine, tally: Tally, { file, key }: Input, tell
   const isImage = !isFolderMarker({ key, size });
   if (isImage) {
     tally.images++;
-    if (tally.images % LOOK_EVERY === 0) await room(machine, tally);
+    if (tally.images % LOOK_EVERY_UPLOADS === 0) await room(machine, tally);
     if (tally.giveUp()) return;
     tally.begin(key, size);
   }
-  for (const bucket of new Set(machine.workers.map(({ source }) => source))) {
+  for (const bucket of new Set(tally.first.map(({ source }) => source))) {
     const body = size <= READ_BYTES ? [await readFile(file)] : createReadStream(file);
     await machine.direct.put(bucket, key, body);
   }
@@ -159,59 +111,59 @@ async function upload(machine: Machine, tally: Tally, { file, key }: Input, tell
 
 /** Waits until no queue is full any more, or nothing is taken from the one that is. */
 async function room(machine: Machine, tally: Tally): Promise<void> {
-  let changed = performance.now();
-  for (let last = 0; ; ) {
+  for (let [last, looks] = [0, 0]; looks < QUIET_LOOKS; looks++) {
     tally.giveUp();
-    const working = machine.workers.filter(({ name }) => !tally.givenUp.has(name));
-    const waiting = await Promise.all(
-      working.map(async ({ queue }) =>
-        Number((await attributes(machine, queue)).ApproximateNumberOfMessages),
-      ),
-    );
-    const longest = Math.max(0, ...waiting);
-    if (longest !== last) changed = performance.now();
-    last = longest;
-    if (longest <= MAX_WAITING || performance.now() - changed > QUIET_MS) return;
-    await setTimeout(50);
+    const waiting = await Promise.all(tally.left.map(({ queue }) => count(machine, queue)));
+    const longest = Math.max(0, ...waiting.map(({ visible }) => visible));
+    if (longest <= MAX_WAITING) return;
+    if (longest !== last) [last, looks] = [longest, 0];
+    await setTimeout(LOOK_EVERY_MS);
   }
 }
 
-async function attributes({ direct }: Machine, QueueUrl: string): Promise<Readonly<Record<string, string>>> {
+/** Counts the messages of a queue: those that wait, and all of them. */
+async function count({ direct }: Machine, QueueUrl: string): Promise<{ visible: number; all: number }> {
   const asked = { QueueUrl, AttributeNames: ["All"] };
-  const { Attributes = {} } = await direct.sqs<{ Attributes?: Record<string, string> }>(
+  const { Attributes: found = {} } = await direct.sqs<{ Attributes?: Record<string, string> }>(
     "GetQueueAttributes",
     asked,
   );
-  return Attributes;
+  const visible = Number(found.ApproximateNumberOfMessages);
+  const hidden = Number(found.ApproximateNumberOfMessagesNotVisible);
+  return { visible, all: visible + hidden + Number(found.ApproximateNumberOfMessagesDelayed) };
 }
 
-/** Waits until every worker has made or rejected every image, is given up, or has nothing more under way. */
+/**
+ * Waits until every worker has made or rejected every image, is given up, or has nothing more under way. How much comes to workers
+ * that take results of others nobody knows.
+ */
 async function outcomes(
   machine: Machine,
   tally: Tally,
   tell: () => void,
   allMade: Promise<void>,
 ): Promise<void> {
-  let quietSince = performance.now();
   let last = -1;
-  while (tally.unfinished.length > 0) {
+  for (let quietLooks = 0; ; ) {
     for (const worker of machine.workers) {
       for (const rejection of await takeRejections(machine, worker)) tally.rejected(rejection);
     }
     tally.giveUp();
     tell();
+    const { unfinished, left, first } = tally;
+    const waitedFor = [...unfinished, ...left.filter((worker) => !first.includes(worker))];
+    if (waitedFor.length === 0) return;
     const { done } = tally.progress;
-    if (done !== last || !(await isQuiet(machine, tally.unfinished))) {
-      last = done;
-      quietSince = performance.now();
-    } else if (performance.now() - quietSince > QUIET_MS) return;
-    await Promise.race([allMade, setTimeout(50)]);
+    quietLooks = done === last && (await isQuiet(machine, waitedFor)) ? quietLooks + 1 : 0;
+    last = done;
+    // What one worker was just done with may not have reached the next while they were looked at.
+    if (quietLooks >= (unfinished.length > 0 ? QUIET_LOOKS : 2)) return;
+    await Promise.race([setTimeout(LOOK_EVERY_MS), ...(unfinished.length > 0 ? [allMade] : [])]);
   }
 }
 
 /** Tells what became of images that a worker left nothing of: lost, or not done, as the worker was given up. */
 function account(
-  { workers }: Machine,
   tally: Tally,
   missing: Missing[],
 ): Pick<Summary, "rejections" | "lost" | "givenUp" | "filtered"> {
@@ -223,7 +175,7 @@ function account(
   return {
     rejections: [...tally.rejections.values()],
     lost: missing.filter(({ worker }) => !tally.givenUp.has(worker)),
-    filtered: workers.flatMap(({ name: worker, filter }) => {
+    filtered: tally.first.flatMap(({ name: worker, filter }) => {
       const images = tally.filtered.get(worker) ?? 0;
       return filter && images > 0 ? [{ worker, filter, images }] : [];
     }),
@@ -259,14 +211,7 @@ function rejectionsOf(worker: string, { Body = "", MessageAttributes = {} }: Rec
 async function isQuiet(machine: Machine, workers: readonly Worker[]): Promise<boolean> {
   if (!machine.store.idle()) return false;
   for (const { queue, deadLetterQueue } of workers) {
-    for (const QueueUrl of [queue, deadLetterQueue]) {
-      const found = await attributes(machine, QueueUrl);
-      const messages =
-        Number(found.ApproximateNumberOfMessages) +
-        Number(found.ApproximateNumberOfMessagesNotVisible) +
-        Number(found.ApproximateNumberOfMessagesDelayed);
-      if (messages > 0) return false;
-    }
+    for (const url of [queue, deadLetterQueue]) if ((await count(machine, url)).all > 0) return false;
   }
   return true;
 }
@@ -301,13 +246,13 @@ interface Missing {
 async function findMissing(
   machine: Machine,
   inputs: AsyncIterable<Input>,
-  { rejections }: Tally,
+  { first, rejections }: Tally,
 ): Promise<Missing[]> {
   const missing: Missing[] = [];
   for await (const { file, key } of inputs) {
     const { size } = await stat(file);
     if (isFolderMarker({ key, size })) continue;
-    for (const { name: worker, prefix, results, filter } of machine.workers) {
+    for (const { name: worker, prefix, results, filter } of first) {
       if (rejections.has(`${worker}/${key}`) || !passes(filter, { key, size })) continue;
       if (!machine.direct.has(results, `${prefix}/${key}`)) missing.push({ worker, key });
     }

@@ -1,6 +1,7 @@
 import { inWords, passes } from "../image-filter.ts";
 import type { Failure, Failures } from "./failures.ts";
 import type { Machine } from "./machine.ts";
+import { takingUploads, type Worker } from "./worker.ts";
 
 /** Something a worker did not make a result of, and why. */
 export interface Rejection {
@@ -43,8 +44,8 @@ export interface Progress {
 
 export interface TallyOptions {
   /** Knows which workers are to be given up. @default none is */
-  readonly failures?: Pick<Failures, "hopeless" | "succeeded"> | undefined;
-  /** Is told what becomes of each image at each worker. */
+  readonly failures?: Pick<Failures, "hopeless"> | undefined;
+  /** Is told what becomes of each image that is uploaded at each worker that takes it. */
   readonly onOutcome?: ((outcome: Outcome) => void) | undefined;
 }
 
@@ -55,6 +56,8 @@ export class Tally {
   uploaded = 0;
   /** True once there is no image any more to upload. */
   isUploaded = false;
+  /** Workers that take what is uploaded. Others take results of these, and nobody knows how many. */
+  readonly first: readonly Worker[];
   /** Rejections by `WORKER/KEY`. */
   readonly rejections = new Map<string, Rejection>();
   /** Workers that failed with every image in the same way. */
@@ -63,7 +66,7 @@ export class Tally {
   readonly filtered: Map<string, number>;
   readonly #machine: Pick<Machine, "workers" | "lambda">;
   readonly #options: TallyOptions;
-  /** Results and rejections by worker. */
+  /** Results and rejections by worker, of those that take what is uploaded. */
   readonly #done: Map<string, number>;
   /** Images under way: since when, how large, and how many workers are still to be done with each. */
   readonly #underWay = new Map<string, { since: number; bytes: number; left: number }>();
@@ -71,32 +74,36 @@ export class Tally {
   constructor(machine: Pick<Machine, "workers" | "lambda">, options: TallyOptions) {
     this.#machine = machine;
     this.#options = options;
-    this.#done = new Map(machine.workers.map(({ name }) => [name, 0]));
+    this.first = takingUploads(machine.workers);
+    this.#done = new Map(this.first.map(({ name }) => [name, 0]));
     this.filtered = new Map(this.#done);
   }
 
   get progress(): Progress {
     const sum = (counts: Map<string, number>) => [...counts.values()].reduce((all, count) => all + count, 0);
-    const perImage = this.#machine.workers.length;
+    const perImage = this.first.length;
     return { uploaded: this.uploaded, done: sum(this.#done), perImage, filtered: sum(this.filtered) };
   }
 
-  /** Workers that have not made or rejected every uploaded image, and are not given up. */
-  get unfinished(): Machine["workers"] {
-    return this.#machine.workers.filter(
-      ({ name }) =>
-        !this.givenUp.has(name) &&
-        (this.#done.get(name) ?? 0) + (this.filtered.get(name) ?? 0) < this.uploaded,
-    );
+  /** Workers that are not given up. */
+  get left(): readonly Worker[] {
+    return this.#machine.workers.filter(({ name }) => !this.givenUp.has(name));
+  }
+
+  /** Those of them that have not made or rejected every uploaded image. */
+  get unfinished(): readonly Worker[] {
+    return this.left.filter(({ name }) => {
+      const done = this.#done.get(name);
+      return done !== undefined && done + (this.filtered.get(name) ?? 0) < this.uploaded;
+    });
   }
 
   /** Takes note that an image's upload begins, and of the workers that are not told of it. */
   begin(key: string, bytes: number): void {
-    const { workers } = this.#machine;
     if (this.#options.onOutcome) {
-      this.#underWay.set(key, { since: performance.now(), bytes, left: workers.length });
+      this.#underWay.set(key, { since: performance.now(), bytes, left: this.first.length });
     }
-    for (const { name, filter } of workers) {
+    for (const { name, filter } of this.first) {
       if (!filter || passes(filter, { key, size: bytes })) continue;
       this.filtered.set(name, (this.filtered.get(name) ?? 0) + 1);
       this.became(key, name, "not-told", `It is told only of ${inWords(filter)}.`);
@@ -104,9 +111,7 @@ export class Tally {
   }
 
   created(worker: string, key: string): void {
-    this.#finish(worker);
-    this.#options.failures?.succeeded(worker);
-    this.became(key, worker, "created", null);
+    this.#finished(worker, key, "created", null);
   }
 
   /** Takes a rejection, of which an image has one however often it is delivered. */
@@ -114,21 +119,18 @@ export class Tally {
     const { worker, key, code, reason } = rejection;
     if (this.rejections.has(`${worker}/${key}`)) return;
     this.rejections.set(`${worker}/${key}`, rejection);
-    this.#finish(worker);
-    if (code !== FAILED_TOO_OFTEN.code) this.#options.failures?.succeeded(worker);
-    this.became(key, worker, code, reason);
+    this.#finished(worker, key, code, reason);
   }
 
-  /** Gives up the workers that are hopeless. @returns whether none is left */
+  /** Gives up the workers that are hopeless. @returns whether none is left to take what is uploaded */
   giveUp(): boolean {
-    const { workers, lambda } = this.#machine;
-    for (const { name, function: functionName } of workers) {
-      const failure = this.givenUp.has(name) ? undefined : this.#options.failures?.hopeless(name);
+    for (const { name, function: functionName } of this.left) {
+      const failure = this.#options.failures?.hopeless(name);
       if (!failure) continue;
       this.givenUp.set(name, failure);
-      lambda.abandon(functionName);
+      this.#machine.lambda.abandon(functionName);
     }
-    return this.givenUp.size === workers.length;
+    return this.first.every(({ name }) => this.givenUp.has(name));
   }
 
   /** Tells what became of an image at a worker. */
@@ -139,7 +141,10 @@ export class Tally {
     this.#options.onOutcome?.({ key, worker, code, reason, milliseconds, bytes: image?.bytes ?? null });
   }
 
-  #finish(worker: string): void {
-    this.#done.set(worker, (this.#done.get(worker) ?? 0) + 1);
+  #finished(worker: string, key: string, code: string, reason: string | null): void {
+    const done = this.#done.get(worker);
+    if (done === undefined) return;
+    this.#done.set(worker, done + 1);
+    this.became(key, worker, code, reason);
   }
 }

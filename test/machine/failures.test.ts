@@ -14,10 +14,10 @@ const WORKERS = [
       function: "grey-function-1",
       prefix: "grey",
       queue: "",
-      deadLetterQueue: "",
+      deadLetterQueue: "http://127.0.0.1/1/dead",
       logGroup: "",
     },
-    ...{ source: "", results: "" },
+    ...{ source: "source", results: "results" },
   },
 ];
 
@@ -46,20 +46,16 @@ const logged = (messageId: string, message = "it broke", place = "handlers/grey.
 });
 
 /** The line that a function logs. */
-const line = (record: object) => ({
-  functionName: "grey-function-1",
-  requestId: "",
+const line = ({ requestId, functionName }: BatchInvocation, record: object) => ({
+  ...{ requestId, functionName },
   line: JSON.stringify(record),
 });
 
 function watched(options: { images?: number; watching?: boolean } = {}) {
   const events = new Events();
   const said: string[] = [];
-  const failures = new Failures(events, {
-    project: "/nowhere",
-    say: (text) => said.push(text),
-    ...options,
-  });
+  const say = (text: string) => void said.push(text);
+  const failures = new Failures({ events, workers: WORKERS }, { project: "/nowhere", say, ...options });
   const fails = (kind: FailureKind, message: string, ...keys: string[]) => {
     const invocation = batch(...keys);
     events.emit("begun", () => invocation);
@@ -67,8 +63,9 @@ function watched(options: { images?: number; watching?: boolean } = {}) {
     events.emit("ended", () => ({ ...invocation, failedMessages: keys, error }));
   };
   const logs = (key: string, ...rest: string[]) => {
-    events.emit("begun", () => batch(key));
-    events.emit("logged", () => line(logged(key, ...rest)));
+    const invocation = batch(key);
+    events.emit("begun", () => invocation);
+    events.emit("logged", () => line(invocation, logged(key, ...rest)));
   };
   return { events, said, failures, fails, logs };
 }
@@ -76,7 +73,6 @@ function watched(options: { images?: number; watching?: boolean } = {}) {
 describe("what is said of functions that fail", () => {
   it("is worker, image, message and place, once for each kind, whatever the message", () => {
     const { said, failures, logs } = watched();
-    failures.nameWorkers(WORKERS);
 
     for (const key of ["a b.png", "b.png", "c.png"]) logs(key, `it broke ${key}`);
     logs("d.png", "it broke", "handlers/grey.ts:7:1");
@@ -113,8 +109,7 @@ describe("what is said of functions that fail", () => {
   ];
   for (const [kind, message, sentence] of sentences) {
     it(`is a sentence of its own for "${kind}"`, () => {
-      const { said, failures, fails } = watched();
-      failures.nameWorkers(WORKERS);
+      const { said, fails } = watched();
 
       fails(kind, message, "a", "b", "c", "d");
 
@@ -123,8 +118,7 @@ describe("what is said of functions that fail", () => {
   }
 
   it("says how often it has been at ten, a hundred and so on", () => {
-    const { said, failures, logs } = watched();
-    failures.nameWorkers(WORKERS);
+    const { said, logs } = watched();
 
     for (let image = 0; image < 150; image++) logs(String(image));
 
@@ -134,12 +128,10 @@ describe("what is said of functions that fail", () => {
     ]);
   });
 
-  it("waits until it is known which worker it is of", () => {
-    const { said, failures, logs } = watched({ watching: true });
-    logs("a.png");
-    expect(said).to.deep.equal([]);
+  it("is, while sources are watched, that it is tried again when one is saved", () => {
+    const { said, logs } = watched({ watching: true });
 
-    failures.nameWorkers(WORKERS);
+    logs("a.png");
 
     expect(said.join()).to.match(/^grey failed with a\.png.*or as soon as a source is saved;/s);
   });
@@ -147,36 +139,32 @@ describe("what is said of functions that fail", () => {
   it("tells what a worker is still at that has not made anything yet", async () => {
     const events = new Events();
     const said = await new Promise<string>((say) => {
-      new Failures(events, { project: "/nowhere", say, slowAfter: 1 }).nameWorkers(WORKERS);
+      new Failures({ events, workers: WORKERS }, { project: "/nowhere", say, slowAfter: 1 });
       events.emit("begun", () => batch("a.png"));
     });
 
     expect(said).to.equal("grey has been at a.png for 0.001 s; it is ended after 120 s, its timeout.");
   });
 
-  it("keeps no message that its function is done with", () => {
-    const { events, said, failures } = watched();
-    failures.nameWorkers(WORKERS);
-    events.emit("begun", () => batch("first.png", "second.png"));
-    events.emit("deleted", () => ({ queueArn: "", messageId: "first.png" }));
+  it("is of the invocation that a line is of, also where that has ended and another has begun", () => {
+    const { events, said } = watched();
+    const [first, second] = [batch("first.png"), batch("second.png")];
+    events.emit("begun", () => first);
+    events.emit("ended", () => ({ ...first, failedMessages: [], error: undefined }));
+    events.emit("begun", () => second);
 
-    for (const key of ["first.png", "second.png"]) {
-      events.emit("logged", () =>
-        line(logged(key, `it broke with ${key}`, key === "first.png" ? "a.ts:1:1" : "b.ts:2:2")),
-      );
-    }
+    events.emit("logged", () => line(first, logged("first.png")));
 
-    expect(said[0]).to.match(/^grey failed with (?!first\.png)/);
-    expect(said[1]).to.match(/^grey failed with second\.png/);
+    expect(said.join()).to.match(/^grey failed with first\.png/);
   });
 
   it("finds a key in the line where it is there", () => {
-    const { events, said, failures } = watched();
-    failures.nameWorkers(WORKERS);
-    events.emit("begun", () => batch("first.png"));
+    const { events, said } = watched();
+    const invocation = batch("first.png");
+    events.emit("begun", () => invocation);
 
     const key = "second of its message.png";
-    events.emit("logged", () => line({ ...logged("first.png"), key }));
+    events.emit("logged", () => line(invocation, { ...logged("first.png"), key }));
 
     expect(said[0]).to.match(/^grey failed with second of its message\.png:/);
   });
@@ -185,7 +173,6 @@ describe("what is said of functions that fail", () => {
 describe("a worker is hopeless", () => {
   const hopeless = (act: (of: ReturnType<typeof watched>) => void, images = 100) => {
     const all = watched({ images });
-    all.failures.nameWorkers(WORKERS);
     act(all);
     return all.failures.hopeless("grey") !== undefined;
   };
@@ -218,12 +205,22 @@ describe("a worker is hopeless", () => {
     expect(hopeless(act)).to.equal(false);
   });
 
-  it("not when it has ever succeeded", () => {
-    expect(
-      hopeless(({ failures, logs }) => {
-        failures.succeeded("grey");
+  const put = { eventName: "", requestId: "", versionId: "null", size: 1, etag: "" };
+  const message = { messageId: "1", body: "" };
+  for (const [what, act] of [
+    ["a result", (events) => events.emit("put", () => ({ ...put, bucket: "results", key: "grey/a.png" }))],
+    [
+      "a rejection",
+      (events) => events.emit("sent", () => ({ ...message, queueArn: "arn:aws:sqs:x:1:dead" })),
+    ],
+  ] as [string, (events: Events) => void][]) {
+    it(`not when there has ever been ${what} of it`, () => {
+      const succeeded = ({ events, logs }: ReturnType<typeof watched>) => {
+        act(events);
         for (const key of five) logs(key);
-      }),
-    ).to.equal(false);
-  });
+      };
+
+      expect(hopeless(succeeded)).to.equal(false);
+    });
+  }
 });

@@ -12,7 +12,7 @@ import { withFolder } from "../support/machine.ts";
 const failure: Failure = {
   ...{ worker: "grey", kind: "thrown", what: "Error: no", place: undefined, logFile: "", times: 5 },
 };
-const failures = { succeeded() {}, hopeless: () => failure };
+const failures = { hopeless: () => failure };
 
 /** Runs one image through a machine whose only worker is given up; `has` tells whether there is a result. */
 function runOne(
@@ -26,7 +26,7 @@ function runOne(
     workers: [grey, ...others],
     events: { on: () => () => {} },
     lambda: { abandon() {} },
-    direct: { keys: () => [], has, ...direct },
+    direct: { keys: () => [], has, queue: () => ({ receive: async () => [] }), ...direct },
   } as unknown as Machine;
   return withFolder(async (folder) => {
     const file = path.join(folder, "a.jpg");
@@ -114,7 +114,7 @@ describe("a run with many images", () => {
 
       const hopeless = () => (looks > 2 ? failure : undefined);
       const summary = await run(machine as unknown as Machine, inputs, folder, () => {}, {
-        failures: { succeeded() {}, hopeless },
+        failures: { hopeless },
       });
 
       expect(summary.givenUp.map(({ worker: name }) => name)).to.deep.equal(["grey"]);
