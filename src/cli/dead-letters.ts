@@ -18,12 +18,15 @@ Shows what the workers could not process, by reason. Looking changes nothing, bu
 hides the letters from others meanwhile.
 
   --redrive           sends them to their worker's queue again, after confirmation
-  --drop              deletes them for good, after confirmation
+  --drop              deletes them for good, after confirmation; reconcile calls their
+                      images missing from then on, until they are deleted, too
   --reason CODE       only those with this reason, for example corrupt
   --yes               does not ask
 ${STACK_USAGE}
 ${WORKER_USAGE}
-  --help              prints this`;
+  --help              prints this
+
+Exit code: 0 done, or nothing to do; 1 none has the reason that was given; 2 wrong usage.`;
 
 const OPTIONS = {
   ...STACK_OPTIONS,
@@ -45,13 +48,19 @@ await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
   using operator = await openOperator(values);
   const { stack, workers, sqs } = operator;
   process.once("SIGINT", () => interruption.abort(new Interrupted("Interrupted: the other letters stay.")));
+  const codes = new Set<string>();
+  let isFound = reason === undefined;
   for (const worker of workers) {
     const { queue = "", deadLetterQueue = "" } = stack.workers[worker] ?? {};
     const done = await dealWithDeadLetters(
       {
         sqs,
         queueUrl: deadLetterQueue,
-        only: ({ code }) => reason === undefined || code === reason,
+        only: ({ code }) => {
+          codes.add(code);
+          isFound ||= code === reason;
+          return reason === undefined || code === reason;
+        },
         action: redrive ? { redriveTo: queue } : drop ? "drop" : undefined,
         signal: interruption.signal,
       },
@@ -67,7 +76,10 @@ await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
     );
     if (done > 0) console.log(`${worker}: ${done} ${redrive ? "sent again" : "deleted"}`);
   }
-  return 0;
+  if (isFound) return 0;
+  const there = codes.size > 0 ? `the reasons are ${[...codes].sort().join(", ")}` : "there are none at all";
+  console.error(`No dead letter has the reason ${reason}: ${there}.`);
+  return 1;
 });
 
 function described({ code, count, examples }: Group): string {

@@ -34,6 +34,9 @@ Exit code: 0 all accounted for or sent, 1 something is missing or stale, 2 wrong
 /** The time that S3, SNS, SQS and Lambda may take with an image on AWS. */
 const GRACE_MINUTES = 15;
 
+const MISSING =
+  "an image whose dead letter was dropped, or is older than 14 days, is missing, too: delete it, or try it again with --repair.";
+
 /** Milliseconds between two lines of progress. */
 const LINE_EVERY_MS = 2000;
 
@@ -112,6 +115,7 @@ async function reconcile(
     if (unseenDeadLetters > 0) {
       console.error(`${worker}: ${notShown(unseenDeadLetters)} What they are about counts as missing.`);
     }
+    if (reconciliation.tally.missing > 0 && !repair) console.error(`${worker}: ${MISSING}`);
     return reconciliation.tally.missing + reconciliation.tally.stale - repairs.sent;
   } catch (error) {
     if (last !== undefined) console.error(goOn());
