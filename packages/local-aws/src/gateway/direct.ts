@@ -99,7 +99,7 @@ export class Direct {
   /** Puts an object into a bucket. @throws {S3Error} */
   async put(bucket: string, key: string, body: Body): Promise<void> {
     this.#judge("s3:PutObject", bucket, key);
-    await this.#options.store.put(bucket, key, body);
+    await this.#options.store.put(bucket, key, body, { checksum: "CRC32" }); // as the SDK has it
   }
 
   /** Tells whether there is an object. @throws {S3Error} where it cannot be told */

@@ -13,8 +13,9 @@ import {
 import { chmod, copyFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Readable, Writable } from "node:stream";
-import { sendFile } from "../rest/sending.ts";
 import type { DigestAlgorithm, Digests } from "./digests.ts";
+import { S3Error } from "./errors.ts";
+import { sendFile } from "./sending.ts";
 import { type Body, writeBody } from "./writing.ts";
 
 const READ_SIZE = 512 * 1024;
@@ -55,8 +56,15 @@ export class Blobs {
     return join(this.#data, blob);
   }
 
-  /** Writes a body to the disk, durably, digesting it on the way. */
-  async write(body: Body, algorithms: readonly DigestAlgorithm[]): Promise<WrittenBlob> {
+  /**
+   * Writes a body to the disk, durably, digesting it on the way, and has it used. Where that is refused nothing is left of it;
+   * after a fault of the disk nobody knows what the catalog holds, and the next start sweeps up.
+   */
+  async write<T>(
+    body: Body,
+    algorithms: readonly DigestAlgorithm[],
+    use: (written: WrittenBlob) => Promise<T>,
+  ): Promise<T> {
     const name = randomUUID();
     let blob = "";
     const path = () => {
@@ -65,7 +73,12 @@ export class Blobs {
     };
     const temporary = join(this.#incoming, name);
     const written = await writeBody(body, temporary, path, { algorithms, durable: this.#durable });
-    return { blob, ...written };
+    try {
+      return await use({ blob, ...written });
+    } catch (error) {
+      if (error instanceof S3Error) this.remove(blob);
+      throw error;
+    }
   }
 
   /** The file is open when this returns, so that removing the blob does not disturb the reader. */
@@ -80,7 +93,7 @@ export class Blobs {
     await chmod(file, 0o666 & ~process.umask());
   }
 
-  /** Sends all bytes of a file of this size, or a range of them, and ends the stream. */
+  /** Sends a range of bytes, and ends the stream. */
   async send(blob: string, { start, end }: ByteRange, to: Writable): Promise<void> {
     await sendFile(this.path(blob), start, end - start + 1, to);
   }

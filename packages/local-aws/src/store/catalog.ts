@@ -1,5 +1,5 @@
 import { closeSync, fdatasync, openSync } from "node:fs";
-import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
+import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from "node:sqlite";
 import { promisify } from "node:util";
 import type {
   Bucket,
@@ -42,7 +42,6 @@ const SCHEMA = `
     id TEXT PRIMARY KEY, bucket TEXT NOT NULL, key TEXT NOT NULL, initiated INTEGER NOT NULL, details TEXT NOT NULL
   ) WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS keys_of_uploads ON uploads (bucket, key);
-  CREATE TABLE IF NOT EXISTS overtaken (upload TEXT PRIMARY KEY) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS completed (
     upload TEXT PRIMARY KEY, bucket TEXT NOT NULL, key TEXT NOT NULL, since INTEGER NOT NULL, answer TEXT NOT NULL
   ) WITHOUT ROWID;
@@ -83,11 +82,10 @@ export interface Notification {
  */
 export class Catalog {
   readonly database: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
+  /** By the template that each is prepared from. */
+  readonly #statements = new Map<TemplateStringsArray, StatementSync>();
   readonly #log: number;
   readonly #durable: boolean;
-  /** Buckets that were asked for since one was last changed. */
-  readonly #buckets = new Map<string, Bucket>();
 
   /** @param durable whether `sync` is to make what was committed survive a power cut */
   constructor(file: string, durable = true) {
@@ -119,285 +117,221 @@ export class Catalog {
   // ── buckets ──
 
   bucket(name: string): Bucket | undefined {
-    const known = this.#buckets.get(name);
-    if (known) return known;
-    const row = this.#sql("SELECT * FROM buckets WHERE name = ?").get(name);
-    const bucket = row && toBucket(row);
-    // What a transaction has changed may be undone yet.
-    if (bucket && !this.database.isTransaction) this.#buckets.set(name, bucket);
-    return bucket;
+    const row = this.#get`SELECT * FROM buckets WHERE name = ${name}`;
+    return row && toBucket(row);
   }
 
   buckets(): Bucket[] {
-    return this.#sql("SELECT * FROM buckets ORDER BY name").all().map(toBucket);
+    return this.#all`SELECT * FROM buckets ORDER BY name`.map(toBucket);
   }
 
   addBucket(name: string, created: Date): void {
-    this.#buckets.clear();
-    this.#sql("INSERT INTO buckets VALUES (?, ?, NULL, ?)").run(
-      name,
-      +created,
-      JSON.stringify({ topics: [] }),
-    );
+    const notification = JSON.stringify({ topics: [] });
+    this.#run`INSERT INTO buckets VALUES (${name}, ${+created}, NULL, ${notification})`;
   }
 
   removeBucket(name: string): void {
-    this.#buckets.clear();
-    this.#sql("DELETE FROM buckets WHERE name = ?").run(name);
-    this.#sql("DELETE FROM completed WHERE bucket = ?").run(name);
+    this.#run`DELETE FROM buckets WHERE name = ${name}`;
+    this.#run`DELETE FROM completed WHERE bucket = ${name}`;
   }
 
   setVersioning(name: string, versioning: Versioning): void {
-    this.#buckets.clear();
-    this.#sql("UPDATE buckets SET versioning = ? WHERE name = ?").run(versioning, name);
+    this.#run`UPDATE buckets SET versioning = ${versioning} WHERE name = ${name}`;
   }
 
   setNotification(name: string, configuration: NotificationConfiguration): void {
-    this.#buckets.clear();
-    this.#sql("UPDATE buckets SET notification = ? WHERE name = ?").run(JSON.stringify(configuration), name);
+    this.#run`UPDATE buckets SET notification = ${JSON.stringify(configuration)} WHERE name = ${name}`;
   }
 
   // ── versions ──
 
   lastSequence(): number {
-    return Number(this.#sql("SELECT max(seq) AS last FROM sqlite_sequence").get()?.last ?? 0);
+    return Number(this.#get`SELECT max(seq) AS last FROM sqlite_sequence`?.last ?? 0);
   }
 
   newestBlob(): string | undefined {
-    const row = this.#sql("SELECT blob FROM versions WHERE marker = 0 ORDER BY sequence DESC LIMIT 1").get();
+    const row = this.#get`SELECT blob FROM versions WHERE marker = 0 ORDER BY sequence DESC LIMIT 1`;
     return row && String(row.blob);
   }
 
   /** The files from this name on that versions and parts have their bytes in. */
   blobsFrom(first: string): Set<string> {
-    const rows = this.#sql(
-      "SELECT blob FROM versions WHERE blob >= ?1 UNION ALL SELECT blob FROM parts WHERE blob >= ?1",
-    );
-    return new Set(rows.all(first).map((row) => String(row.blob)));
+    const rows = this.#all`SELECT blob FROM versions WHERE blob >= ${first}
+      UNION ALL SELECT blob FROM parts WHERE blob >= ${first}`;
+    return new Set(rows.map((row) => String(row.blob)));
   }
 
   /** The newest version or delete marker of a key. */
   latest(bucket: string, key: string): ObjectVersion | undefined {
-    const row = this.#sql(
-      "SELECT * FROM versions WHERE bucket = ? AND key = ? ORDER BY sequence DESC LIMIT 1",
-    ).get(bucket, key);
+    const row = this.#get`SELECT * FROM versions WHERE bucket = ${bucket} AND key = ${key}
+      ORDER BY sequence DESC LIMIT 1`;
     return row && toVersion(row);
   }
 
   version(bucket: string, key: string, versionId: string): ObjectVersion | undefined {
-    const row = this.#sql("SELECT * FROM versions WHERE bucket = ? AND key = ? AND version = ?").get(
-      bucket,
-      key,
-      versionId,
-    );
+    const row = this.#get`SELECT * FROM versions
+      WHERE bucket = ${bucket} AND key = ${key} AND version = ${versionId}`;
     return row && toVersion(row);
   }
 
   hasVersions(bucket: string): boolean {
-    return this.#sql("SELECT 1 FROM versions WHERE bucket = ? LIMIT 1").get(bucket) !== undefined;
+    return this.#get`SELECT 1 FROM versions WHERE bucket = ${bucket} LIMIT 1` !== undefined;
   }
 
   addVersion(version: ObjectVersion): void {
-    const { headers, metadata, tags, checksum, parts } = version;
-    this.#sql("INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)").run(
-      version.sequence,
-      version.bucket,
-      version.key,
-      version.versionId,
-      Number(version.isCurrent),
-      Number(version.isDeleteMarker),
-      version.size,
-      version.etag,
-      +version.modified,
-      version.blob,
-      version.place,
-      JSON.stringify({ headers, metadata, tags, checksum, parts } satisfies Details),
-    );
+    const { sequence, bucket, key, versionId, isCurrent, isDeleteMarker, size, etag, modified } = version;
+    const { blob, place, headers, metadata, tags, checksum, parts } = version;
+    const details = JSON.stringify({ headers, metadata, tags, checksum, parts } satisfies Details);
+    this.#run`INSERT INTO versions VALUES (${sequence}, ${bucket}, ${key}, ${versionId}, ${Number(isCurrent)},
+      ${Number(isDeleteMarker)}, ${size}, ${etag}, ${+modified}, ${blob}, ${place}, ${details})`;
   }
 
   removeVersion(sequence: number): void {
-    this.#sql("DELETE FROM versions WHERE sequence = ?").run(sequence);
+    this.#run`DELETE FROM versions WHERE sequence = ${sequence}`;
   }
 
   setCurrent(sequence: number, current: boolean): void {
-    this.#sql("UPDATE versions SET current = ? WHERE sequence = ?").run(Number(current), sequence);
+    this.#run`UPDATE versions SET current = ${Number(current)} WHERE sequence = ${sequence}`;
   }
 
   setPlace(sequence: number, place: string): void {
-    this.#sql("UPDATE versions SET place = ? WHERE sequence = ?").run(place, sequence);
+    this.#run`UPDATE versions SET place = ${place} WHERE sequence = ${sequence}`;
   }
 
   /** The current versions from `key` on, in S3's order. */
   *currentFrom(bucket: string, key: string): Iterable<ObjectVersion> {
-    const rows = this.#sql(
-      "SELECT * FROM versions WHERE bucket = ? AND key >= ? AND current = 1 ORDER BY key",
-    );
-    for (const row of rows.iterate(bucket, key)) yield toVersion(row);
+    const rows = this.#iterate`SELECT * FROM versions
+      WHERE bucket = ${bucket} AND key >= ${key} AND current = 1 ORDER BY key`;
+    for (const row of rows) yield toVersion(row);
   }
 
   /** All versions and delete markers from `key` on, newest first for each key; of `key` itself, those before `before`. */
   *historyFrom(bucket: string, key: string, before = Number.MAX_SAFE_INTEGER): Iterable<ObjectVersion> {
-    const rows = this.#sql(
-      "SELECT * FROM versions WHERE bucket = ?1 AND key >= ?2 AND NOT (key = ?2 AND sequence >= ?3) ORDER BY key, sequence DESC",
-    );
-    for (const row of rows.iterate(bucket, key, before)) yield toVersion(row);
+    const rows = this.#iterate`SELECT * FROM versions
+      WHERE bucket = ${bucket} AND key >= ${key} AND NOT (key = ${key} AND sequence >= ${before})
+      ORDER BY key, sequence DESC`;
+    for (const row of rows) yield toVersion(row);
   }
 
   // ── multipart uploads ──
 
   upload(id: string): Upload | undefined {
-    const row = this.#sql("SELECT * FROM uploads WHERE id = ?").get(id);
+    const row = this.#get`SELECT * FROM uploads WHERE id = ${id}`;
     return row && toUpload(row);
   }
 
   uploads(bucket: string): Upload[] {
-    return this.#sql("SELECT * FROM uploads WHERE bucket = ? ORDER BY key, initiated, id")
-      .all(bucket)
-      .map(toUpload);
+    const rows = this.#all`SELECT * FROM uploads WHERE bucket = ${bucket} ORDER BY key, initiated, id`;
+    return rows.map(toUpload);
   }
 
-  addUpload(upload: Upload): void {
-    const { id, bucket, key, initiated, ...details } = upload;
-    this.#sql("INSERT INTO uploads VALUES (?, ?, ?, ?, ?)").run(
-      id,
-      bucket,
-      key,
-      +initiated,
-      JSON.stringify(details),
-    );
+  addUpload({ id, bucket, key, initiated, ...details }: Upload): void {
+    this.#run`INSERT INTO uploads VALUES
+      (${id}, ${bucket}, ${key}, ${+initiated}, ${JSON.stringify(details)})`;
   }
 
   /** Removes the upload and its parts; the parts' files are a chore. */
   removeUpload(id: string): void {
-    this.#sql("DELETE FROM uploads WHERE id = ?").run(id);
-    this.#sql("DELETE FROM parts WHERE upload = ?").run(id);
-    this.#sql("DELETE FROM overtaken WHERE upload = ?").run(id);
-  }
-
-  /** Notes that a key changed while it was being uploaded. */
-  overtakeUploads(bucket: string, key: string): void {
-    this.#sql("INSERT OR IGNORE INTO overtaken SELECT id FROM uploads WHERE bucket = ? AND key = ?").run(
-      bucket,
-      key,
-    );
-  }
-
-  isOvertaken(upload: string): boolean {
-    return this.#sql("SELECT 1 FROM overtaken WHERE upload = ?").get(upload) !== undefined;
+    this.#run`DELETE FROM uploads WHERE id = ${id}`;
+    this.#run`DELETE FROM parts WHERE upload = ${id}`;
   }
 
   /** Returns the answer to a completed upload. */
   completed(bucket: string, key: string, upload: string): Completed | undefined {
-    const row = this.#sql("SELECT answer FROM completed WHERE upload = ? AND bucket = ? AND key = ?").get(
-      upload,
-      bucket,
-      key,
-    );
+    const row = this.#get`SELECT answer FROM completed
+      WHERE upload = ${upload} AND bucket = ${bucket} AND key = ${key}`;
     return row && (JSON.parse(String(row.answer)) as Completed);
   }
 
-  addCompleted({ id, bucket, key }: Upload, answer: Completed, since: Date): void {
-    const { versionId, etag, checksum } = answer;
-    this.#sql("INSERT INTO completed VALUES (?, ?, ?, ?, ?)").run(
-      id,
-      bucket,
-      key,
-      +since,
-      JSON.stringify({ versionId, etag, checksum } satisfies Completed),
-    );
+  addCompleted({ id, bucket, key }: Upload, { versionId, etag, checksum }: Completed, since: Date): void {
+    const answer = JSON.stringify({ versionId, etag, checksum } satisfies Completed);
+    this.#run`INSERT INTO completed VALUES (${id}, ${bucket}, ${key}, ${+since}, ${answer})`;
   }
 
   forgetCompleted(before: Date): void {
-    this.#sql("DELETE FROM completed WHERE since < ?").run(+before);
+    this.#run`DELETE FROM completed WHERE since < ${+before}`;
   }
 
   parts(upload: string): UploadedPart[] {
-    return this.#sql("SELECT * FROM parts WHERE upload = ? ORDER BY number").all(upload).map(toPart);
+    return this.#all`SELECT * FROM parts WHERE upload = ${upload} ORDER BY number`.map(toPart);
   }
 
   part(upload: string, number: number): UploadedPart | undefined {
-    const row = this.#sql("SELECT * FROM parts WHERE upload = ? AND number = ?").get(upload, number);
+    const row = this.#get`SELECT * FROM parts WHERE upload = ${upload} AND number = ${number}`;
     return row && toPart(row);
   }
 
-  putPart(upload: string, part: UploadedPart): void {
-    this.#sql("INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?, ?, ?, ?)").run(
-      upload,
-      part.number,
-      part.size,
-      part.etag,
-      +part.modified,
-      part.blob,
-      part.checksum ?? null,
-    );
+  putPart(upload: string, { number, size, etag, modified, blob, checksum }: UploadedPart): void {
+    this.#run`INSERT OR REPLACE INTO parts VALUES
+      (${upload}, ${number}, ${size}, ${etag}, ${+modified}, ${blob}, ${checksum ?? null})`;
   }
 
   // ── outbox ──
 
   addNotification(topicArn: string, message: string): number {
-    return Number(
-      this.#sql("INSERT INTO outbox (topic, message) VALUES (?, ?)").run(topicArn, message).lastInsertRowid,
-    );
+    const added = this.#run`INSERT INTO outbox (topic, message) VALUES (${topicArn}, ${message})`;
+    return Number(added.lastInsertRowid);
   }
 
   notification(id: number): Notification | undefined {
-    const row = this.#sql("SELECT * FROM outbox WHERE id = ?").get(id);
+    const row = this.#get`SELECT * FROM outbox WHERE id = ${id}`;
     return row && { id, topicArn: String(row.topic), message: String(row.message) };
   }
 
   notifications(): number[] {
-    return this.#sql("SELECT id FROM outbox ORDER BY id")
-      .all()
-      .map((row) => Number(row.id));
+    return this.#all`SELECT id FROM outbox ORDER BY id`.map((row) => Number(row.id));
   }
 
   removeNotification(id: number): void {
-    this.#sql("DELETE FROM outbox WHERE id = ?").run(id);
+    this.#run`DELETE FROM outbox WHERE id = ${id}`;
   }
 
   // ── chores ──
 
   addChore(chore: Chore, since: Date): void {
-    const {
-      blob = null,
-      bucket = null,
-      key = null,
-      place = null,
-    } = chore as Partial<Place & { blob: string }>;
-    this.#sql("INSERT INTO chores (since, blob, bucket, key, place) VALUES (?, ?, ?, ?, ?)").run(
-      +since,
-      blob,
-      bucket,
-      key,
-      place,
-    );
+    const { blob, bucket, key, place } = { blob: null, bucket: null, key: null, place: null, ...chore };
+    this.#run`INSERT INTO chores (since, blob, bucket, key, place)
+      VALUES (${+since}, ${blob}, ${bucket}, ${key}, ${place})`;
   }
 
   chores(): Chore[] {
-    return this.#sql("SELECT blob, bucket, key, place FROM chores ORDER BY id")
-      .all()
-      .map((row) =>
-        row.blob === null
-          ? { bucket: String(row.bucket), key: String(row.key), place: String(row.place) }
-          : { blob: String(row.blob) },
-      );
+    return this.#all`SELECT blob, bucket, key, place FROM chores ORDER BY id`.map((row) =>
+      row.blob === null
+        ? { bucket: String(row.bucket), key: String(row.key), place: String(row.place) }
+        : { blob: String(row.blob) },
+    );
   }
 
   /** The place belongs to another key after all. */
   forgetPlace(bucket: string, key: string, place: string): void {
-    this.#sql("DELETE FROM chores WHERE bucket = ? AND key = ? AND place = ?").run(bucket, key, place);
+    this.#run`DELETE FROM chores WHERE bucket = ${bucket} AND key = ${key} AND place = ${place}`;
   }
 
   forgetChores(before: Date): void {
-    this.#sql("DELETE FROM chores WHERE since < ?").run(+before);
+    this.#run`DELETE FROM chores WHERE since < ${+before}`;
   }
 
-  #sql(text: string): StatementSync {
-    let statement = this.#statements.get(text);
-    if (!statement) {
-      statement = this.database.prepare(text);
-      this.#statements.set(text, statement);
-    }
+  // ── SQL, with its values in place ──
+
+  #get(sql: TemplateStringsArray, ...values: SQLInputValue[]): Row | undefined {
+    return this.#prepared(sql).get(...values);
+  }
+
+  #all(sql: TemplateStringsArray, ...values: SQLInputValue[]): Row[] {
+    return this.#prepared(sql).all(...values);
+  }
+
+  #iterate(sql: TemplateStringsArray, ...values: SQLInputValue[]): Iterable<Row> {
+    return this.#prepared(sql).iterate(...values);
+  }
+
+  #run(sql: TemplateStringsArray, ...values: SQLInputValue[]) {
+    return this.#prepared(sql).run(...values);
+  }
+
+  #prepared(sql: TemplateStringsArray): StatementSync {
+    const statement = this.#statements.get(sql) ?? this.database.prepare(sql.join("?"));
+    this.#statements.set(sql, statement);
     return statement;
   }
 }
@@ -430,7 +364,8 @@ function toVersion(row: Row): ObjectVersion {
 
 function toUpload(row: Row): Upload {
   return {
-    ...(JSON.parse(String(row.details)) as Description & Pick<Upload, "checksumAlgorithm" | "checksumType">),
+    ...(JSON.parse(String(row.details)) as Description &
+      Pick<Upload, "checksumAlgorithm" | "checksumType" | "seen">),
     id: String(row.id),
     bucket: String(row.bucket),
     key: String(row.key),

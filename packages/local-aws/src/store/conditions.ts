@@ -1,4 +1,4 @@
-import { S3Error } from "./errors.ts";
+import { noSuchKey, S3Error } from "./errors.ts";
 import type { ObjectVersion } from "./model.ts";
 
 /** Conditions of a write on the current version. */
@@ -17,12 +17,27 @@ export interface ReadCondition {
   readonly ifUnmodifiedSince?: Date | undefined;
 }
 
-/** @throws 412 where the condition does not hold, 404 where If-Match finds nothing. */
-export function checkWrite(condition: WriteCondition, key: string, current: ObjectVersion | undefined): void {
-  if (condition.ifNoneMatch && current) throw preconditionFailed("If-None-Match");
-  if (condition.ifMatch === undefined) return;
-  if (!current) throw new S3Error(404, "NoSuchKey", "The specified key does not exist.", { Key: key });
-  if (!names(condition.ifMatch, current.etag)) throw preconditionFailed("If-Match");
+/**
+ * @param changed whether the key was written or deleted since the write began
+ * @throws 412 where the condition does not hold, 409 where the key changed meanwhile, 404 where If-Match finds nothing
+ */
+export function checkWrite(
+  { ifMatch, ifNoneMatch }: WriteCondition,
+  key: string,
+  current: ObjectVersion | undefined,
+  changed = false,
+): void {
+  if (ifNoneMatch && current) throw preconditionFailed("If-None-Match");
+  if (ifMatch !== undefined && current && !names(ifMatch, current.etag)) throw preconditionFailed("If-Match");
+  if (changed && (ifMatch ?? ifNoneMatch) !== undefined) {
+    throw new S3Error(
+      409,
+      "ConditionalRequestConflict",
+      "The conditional request cannot succeed due to a conflicting operation against this resource.",
+      { Condition: ifMatch === undefined ? "If-None-Match" : "If-Match", Key: key },
+    );
+  }
+  if (ifMatch !== undefined && !current) throw noSuchKey(key);
 }
 
 /**
@@ -63,45 +78,4 @@ export function preconditionFailed(condition: string): S3Error {
     "At least one of the pre-conditions you specified did not hold",
     { Condition: condition },
   );
-}
-
-/** @throws 409 where there is a condition: what it is about changed while the write was under way. */
-export function checkConflict(condition: WriteCondition, key: string): void {
-  const name = condition.ifMatch ? "If-Match" : condition.ifNoneMatch && "If-None-Match";
-  if (!name) return;
-  throw new S3Error(
-    409,
-    "ConditionalRequestConflict",
-    "The conditional request cannot succeed due to a conflicting operation against this resource.",
-    { Condition: name, Key: key },
-  );
-}
-
-/**
- * Conditional writes under way. A delete that overtakes one decides its condition differently before and after:
- * S3 answers such a write with 409, and the client reads again.
- */
-export class Contention {
-  readonly #writes = new Map<string, Set<{ overtaken: boolean }>>();
-
-  /** Begins a write; `check` throws where it is conditional and was overtaken. Call `end` in any case. */
-  begin(bucket: string, key: string): { check: (condition: WriteCondition) => void; end: () => void } {
-    const name = `${bucket}/${key}`;
-    const writes = this.#writes.get(name) ?? new Set();
-    const write = { overtaken: false };
-    this.#writes.set(name, writes.add(write));
-    return {
-      check: (condition) => {
-        if (write.overtaken) checkConflict(condition, key);
-      },
-      end: () => {
-        writes.delete(write);
-        if (writes.size === 0) this.#writes.delete(name);
-      },
-    };
-  }
-
-  deleted(bucket: string, key: string): void {
-    for (const write of this.#writes.get(`${bucket}/${key}`) ?? []) write.overtaken = true;
-  }
 }

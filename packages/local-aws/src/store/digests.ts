@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { createRequire } from "node:module";
 import { crc32 } from "node:zlib";
-import { Crc64Nvme } from "./crc64.ts";
 
 /** The checksums that a client may ask S3 to verify and keep. */
 export const CHECKSUMS = ["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"] as const;
@@ -65,17 +64,14 @@ function begin(algorithm: DigestAlgorithm): Digest {
         },
       };
     }
-    case "CRC32C": {
-      const { Crc32c } = loadCrc();
-      const crc = new Crc32c();
+    case "CRC32C":
+    case "CRC64NVME": {
+      const { Crc32c, Crc64Nvme } = loadCrc();
+      const crc = algorithm === "CRC32C" ? new Crc32c() : new Crc64Nvme();
       return {
         update: (chunk) => crc.update(chunk),
         finish: async () => Buffer.from(await crc.digest()),
       };
-    }
-    case "CRC64NVME": {
-      const crc = new Crc64Nvme();
-      return { update: (chunk) => crc.update(chunk), finish: async () => crc.digest() };
     }
     default: {
       const hash = createHash(algorithm.toLowerCase());

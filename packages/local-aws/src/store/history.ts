@@ -20,6 +20,8 @@ export interface Accepted extends Details {
   /** For example `ObjectCreated:Put`. */
   readonly event: string;
   readonly origin: Origin | undefined;
+  /** Sequence of the newest version of the key when the write began. */
+  readonly seen: number | undefined;
 }
 
 export interface Deleted {
@@ -56,7 +58,7 @@ export class History {
 
   /** Makes a version the current one, where the condition holds. */
   add(
-    { event: eventName, origin: asked, ...accepted }: Accepted,
+    { event: eventName, origin: asked, seen, ...accepted }: Accepted,
     condition: WriteCondition,
     afterwards: Afterwards,
   ): ObjectVersion {
@@ -65,7 +67,7 @@ export class History {
     const { key } = accepted;
     const latest = catalog.latest(bucket.name, key);
     const replaced = latest?.isCurrent ? latest : undefined;
-    checkWrite(condition, key, replaced);
+    checkWrite(condition, key, replaced, latest?.sequence !== seen);
     const sequence = this.#nextSequence();
     const version: ObjectVersion = {
       ...accepted,
@@ -183,7 +185,7 @@ export class History {
     return catalog.latest(bucket, key);
   }
 
-  /** Tells those whom a change of a key concerns: uploads of the key under way, and the bucket's topics. */
+  /** Tells the bucket's topics. */
   #announce(
     { name, notification }: Bucket,
     event: Omit<ObjectEvent, "bucket">,
@@ -191,7 +193,6 @@ export class History {
     afterwards: Afterwards,
   ): void {
     const { catalog, outbox, region, accountId } = this.#store;
-    catalog.overtakeUploads(name, event.key);
     const told = {
       ...event,
       bucket: name,

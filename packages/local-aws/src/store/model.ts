@@ -86,6 +86,8 @@ export interface Upload extends Description {
   readonly initiated: Date;
   readonly checksumAlgorithm?: ChecksumAlgorithm | undefined;
   readonly checksumType?: Checksum["type"] | undefined;
+  /** Sequence of the newest version of the key when the upload began. */
+  readonly seen?: number | undefined;
 }
 
 /** The answer to a completed upload. */

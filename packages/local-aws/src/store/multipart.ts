@@ -3,7 +3,7 @@ import type { Blobs } from "./blobs.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Chores } from "./chores.ts";
 import type { Afterwards, GroupCommit } from "./commits.ts";
-import { checkConflict, checkWrite, type WriteCondition } from "./conditions.ts";
+import type { WriteCondition } from "./conditions.ts";
 import {
   type ChecksumAlgorithm,
   DEFAULT_CHECKSUM,
@@ -63,6 +63,8 @@ interface Store {
 /** Uploads in parts. Each part is a file of its own until they are put together. */
 export class MultipartUploads {
   readonly #store: Store;
+  /** Uploads whose parts are being put together. */
+  readonly #completing = new Map<string, Promise<Completed>>();
 
   constructor(store: Store) {
     this.#store = store;
@@ -74,7 +76,8 @@ export class MultipartUploads {
     validateDescription({ headers, metadata });
     const id = randomBytes(48).toString("base64url").replaceAll("-", ".");
     const initiated = this.#store.now();
-    const described = { headers, metadata, tags, checksumAlgorithm, checksumType };
+    const seen = this.#store.catalog.latest(bucket, key)?.sequence;
+    const described = { headers, metadata, tags, checksumAlgorithm, checksumType, seen };
     const upload: Upload = { id, bucket, key, initiated, ...described };
     await this.#store.commits.run(() => {
       if (!this.#store.catalog.bucket(bucket)) throw noSuchBucket(bucket);
@@ -103,12 +106,11 @@ export class MultipartUploads {
     const { catalog, commits, blobs, chores, now } = this.#store;
     const { checksumAlgorithm: algorithm } = this.find(bucket, key, id);
     const algorithms: DigestAlgorithm[] = ["MD5", ...(algorithm ? [algorithm] : []), ...digests];
-    const { blob, size, digests: results } = await blobs.write(body, algorithms);
-    try {
+    return blobs.write(body, algorithms, ({ blob, size, digests: results }) => {
       verify?.(results, size);
       const etag = results.get("MD5")?.toString("hex") as string;
       const checksum = algorithm && results.get(algorithm)?.toString("base64");
-      return await commits.run((afterwards) => {
+      return commits.run((afterwards) => {
         this.find(bucket, key, id);
         const replaced = catalog.part(id, number);
         if (replaced) chores.add({ blob: replaced.blob }, afterwards);
@@ -116,10 +118,7 @@ export class MultipartUploads {
         catalog.putPart(id, part);
         return part;
       });
-    } catch (error) {
-      if (error instanceof S3Error) blobs.remove(blob);
-      throw error;
-    }
+    });
   }
 
   /**
@@ -131,55 +130,45 @@ export class MultipartUploads {
     key: string,
     id: string,
     claims: readonly PartClaim[],
-    { condition = {}, checksum: claimed, checksumType, size: claimedSize, origin }: CompleteOptions = {},
+    options: CompleteOptions = {},
   ): Promise<Completed> {
-    const { catalog, commits, blobs, chores, history, now } = this.#store;
+    // A twin of this request goes first, and leaves its answer.
+    while (this.#completing.has(id)) await this.#completing.get(id)?.catch(() => {});
     const before = this.#completed(bucket, key, id, claims);
     if (before) return before;
-    const upload = this.find(bucket, key, id);
+    const completing = this.#complete(this.find(bucket, key, id), claims, options);
+    this.#completing.set(id, completing);
+    return completing.finally(() => this.#completing.delete(id));
+  }
+
+  async #complete(
+    upload: Upload,
+    claims: readonly PartClaim[],
+    { condition = {}, checksum: claimed, checksumType, size: claimedSize, origin }: CompleteOptions,
+  ): Promise<Completed> {
+    const { catalog, commits, blobs, history, now } = this.#store;
+    const { id, bucket, key, headers, metadata, tags, seen } = upload;
     if (checksumType !== undefined && checksumType !== upload.checksumType) throw otherType(upload);
     const parts = this.#select(id, claims);
-    const written = await blobs
-      .write(this.#join(parts), upload.checksumType === "COMPOSITE" ? [] : [checksumAlgorithmOf(upload)])
-      .catch((error: unknown) => {
-        // Were the parts removed meanwhile, by a twin of this request or by an abort?
-        const twin = this.#completed(bucket, key, id, claims);
-        if (twin) return twin;
-        this.find(bucket, key, id);
-        throw error;
-      });
-    if (!("blob" in written)) return written;
-    const { blob, size, digests } = written;
-    try {
+    const algorithms = upload.checksumType === "COMPOSITE" ? [] : [checksumAlgorithmOf(upload)];
+    return blobs.write(this.#join(parts), algorithms, async ({ blob, size, digests }) => {
       const checksum = await checksumOf(upload, parts, digests);
       checkClaims(checksum, claimed, size, claimedSize);
-      const { headers, metadata, tags } = upload;
       const accepted: Accepted = {
-        ...{ bucket, key, blob, size, headers, metadata, tags, checksum, origin },
+        ...{ bucket, key, blob, size, headers, metadata, tags, checksum, origin, seen },
         etag: etagOf(parts),
         parts: parts.map((part) => ({ number: part.number, size: part.size, checksum: part.checksum })),
         event: "ObjectCreated:CompleteMultipartUpload",
       };
-      return await commits.run((afterwards) => {
-        const twin = this.#completed(bucket, key, id, claims);
-        if (twin) {
-          chores.add({ blob }, afterwards);
-          return twin;
-        }
+      return commits.run((afterwards) => {
         this.find(bucket, key, id);
-        const latest = catalog.latest(bucket, key);
-        checkWrite(condition, key, latest?.isCurrent ? latest : undefined);
-        if (catalog.isOvertaken(id)) checkConflict(condition, key);
         const version = history.add(accepted, condition, afterwards);
         this.#end(id, afterwards);
         catalog.forgetCompleted(new Date(+now() - MEMORY_MS));
         catalog.addCompleted(upload, version, now());
         return version;
       });
-    } catch (error) {
-      if (error instanceof S3Error) blobs.remove(blob);
-      throw error;
-    }
+    });
   }
 
   async abort(bucket: string, key: string, id: string): Promise<void> {

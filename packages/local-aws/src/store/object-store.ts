@@ -7,7 +7,7 @@ import { Blobs, type ByteRange } from "./blobs.ts";
 import { Catalog } from "./catalog.ts";
 import { Chores } from "./chores.ts";
 import { GroupCommit } from "./commits.ts";
-import { Contention, checkWrite, type WriteCondition } from "./conditions.ts";
+import { checkWrite, type WriteCondition } from "./conditions.ts";
 import { type ChecksumAlgorithm, DEFAULT_CHECKSUM, type DigestAlgorithm, type Digests } from "./digests.ts";
 import { invalidVersionId, noSuchBucket, noSuchKey, noSuchVersion, S3Error } from "./errors.ts";
 import { type Origin, objectsOf, testMessage } from "./events.ts";
@@ -86,7 +86,6 @@ export class ObjectStore {
   readonly #folder: Folder;
   readonly #outbox: Outbox;
   readonly #history: History;
-  readonly #contention = new Contention();
 
   static async open(options: StoreOptions): Promise<ObjectStore> {
     const hidden = join(options.root, ".store");
@@ -117,17 +116,8 @@ export class ObjectStore {
     this.#outbox = outbox;
     const chores = new Chores({ catalog, commits, blobs, folder, now, report });
     const { sequencer } = options;
-    const history = new History({
-      region,
-      accountId,
-      catalog,
-      chores,
-      folder,
-      outbox,
-      now,
-      sequencer,
-      events,
-    });
+    const shared = { region, accountId, catalog, chores, folder, outbox, now, sequencer, events };
+    const history = new History(shared);
     this.#history = history;
     this.multipart = new MultipartUploads({ catalog, commits, blobs, chores, history, now });
   }
@@ -238,42 +228,23 @@ export class ObjectStore {
     validateKey(key);
     validateDescription({ headers, metadata });
     this.bucket(bucket);
-    const contender = this.#contention.begin(bucket, key);
-    try {
-      const algorithms: DigestAlgorithm[] = ["MD5", checksum, ...digests];
-      const { blob, size, digests: results } = await this.#blobs.write(body, algorithms);
-      try {
-        verify?.(results, size);
-        const etag = results.get("MD5")?.toString("hex") as string;
-        const accepted: Accepted = {
-          bucket,
-          key,
-          blob,
-          size,
-          etag,
-          headers,
-          metadata,
-          tags,
-          checksum: {
-            algorithm: checksum,
-            type: "FULL_OBJECT",
-            value: results.get(checksum)?.toString("base64") as string,
-          },
-          event: `ObjectCreated:${event}`,
-          origin: options.origin,
-        };
-        return await this.#commits.run((afterwards) => {
-          contender.check(condition);
-          return this.#history.add(accepted, condition, afterwards);
-        });
-      } catch (error) {
-        // After a fault of the disk nobody knows what the catalog holds: the next start sweeps up.
-        if (error instanceof S3Error) this.#blobs.remove(blob);
-        throw error;
-      }
-    } finally {
-      contender.end();
-    }
+    const seen = this.#catalog.latest(bucket, key)?.sequence;
+    const algorithms: DigestAlgorithm[] = ["MD5", checksum, ...digests];
+    return this.#blobs.write(body, algorithms, ({ blob, size, digests: results }) => {
+      verify?.(results, size);
+      const accepted: Accepted = {
+        ...{ bucket, key, blob, size, headers, metadata, tags, seen },
+        etag: results.get("MD5")?.toString("hex") as string,
+        checksum: {
+          algorithm: checksum,
+          type: "FULL_OBJECT",
+          value: results.get(checksum)?.toString("base64") as string,
+        },
+        event: `ObjectCreated:${event}`,
+        origin: options.origin,
+      };
+      return this.#commits.run((afterwards) => this.#history.add(accepted, condition, afterwards));
+    });
   }
 
   /**
@@ -293,8 +264,7 @@ export class ObjectStore {
     if (!found) throw noSuchKey(key);
     if (!found.isDeleteMarker) return found;
     const headers = { "x-amz-delete-marker": "true", "x-amz-version-id": found.versionId };
-    if (!versionId)
-      throw new S3Error(404, "NoSuchKey", "The specified key does not exist.", { Key: key }, headers);
+    if (!versionId) throw noSuchKey(key, headers);
     throw new S3Error(
       405,
       "MethodNotAllowed",
@@ -335,7 +305,6 @@ export class ObjectStore {
       if (options.ifMatch !== undefined) {
         checkWrite({ ifMatch: options.ifMatch }, key, latest?.isCurrent ? latest : undefined);
       }
-      this.#contention.deleted(bucket, key);
       return options.versionId
         ? this.#history.remove(owner, key, options.versionId, options.origin, afterwards)
         : this.#history.hide(owner, key, latest, options.origin, afterwards);

@@ -2,6 +2,7 @@ import { closeSync, fdatasync, openSync, renameSync, rmSync, writeSync } from "n
 import { open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
+import { shared } from "./commits.ts";
 import { type DigestAlgorithm, Digester, type Digests } from "./digests.ts";
 
 /** What may be streamed into the store. */
@@ -48,20 +49,13 @@ async function makeDurable(file: number, directory: string): Promise<void> {
   await Promise.all([syncData(file), syncNames(directory)]);
 }
 
-const directories = new Map<string, { running: Promise<void>; next: Promise<void> | undefined }>();
+const directories = new Map<string, () => Promise<void>>();
 
-/** Makes the names in a directory durable. Callers that come during a sync share the next. */
+/** Makes the names in a directory durable. */
 function syncNames(directory: string): Promise<void> {
-  const state = directories.get(directory) ?? { running: Promise.resolve(), next: undefined };
-  directories.set(directory, state);
-  state.next ??= state.running
-    .catch(() => {})
-    .then(() => {
-      state.next = undefined;
-      state.running = syncDirectory(directory);
-      return state.running;
-    });
-  return state.next;
+  const sync = directories.get(directory) ?? shared(() => syncDirectory(directory));
+  directories.set(directory, sync);
+  return sync();
 }
 
 async function syncDirectory(directory: string): Promise<void> {

@@ -22,7 +22,7 @@ const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const run = spawn(
   process.execPath,
   [
-    ...[mocha, "--no-config", "--timeout", "20000", "--require", here("../support/cleanup.ts")],
+    ...[mocha, "--no-config", "--timeout", "20000", "--require", here("../../../../test/support/cleanup.ts")],
     ...(values.grep ? ["--grep", values.grep] : []),
     ...values.service.map((service) => here(`./${service}-*.test.ts`)),
   ],
