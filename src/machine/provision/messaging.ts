@@ -23,7 +23,7 @@ const SUBSCRIPTION_ATTRIBUTES: Record<string, readonly [string, string]> = {
 };
 
 /** Lets everybody use a key that the program does not make: only AWS knows its policy. */
-function takeExistingKey({ arns, identity, omitted }: Services, keyId: unknown): void {
+export function takeExistingKey({ arns, identity, omitted }: Services, keyId: unknown): void {
   const key = `aws:kms/key:Key ${keyId}`;
   if (typeof keyId !== "string" || !keyId.startsWith("arn:") || arns.has(key)) return;
   arns.set(key, keyId);

@@ -1,3 +1,4 @@
+import { takeExistingKey } from "./messaging.ts";
 import { nothingToDo, policyText, type ResourceType, type Services } from "./provider.ts";
 
 interface TopicNotification {
@@ -6,6 +7,10 @@ interface TopicNotification {
   events: string[];
   filterPrefix?: string;
   filterSuffix?: string;
+}
+
+interface EncryptionRule {
+  readonly applyServerSideEncryptionByDefault?: { readonly kmsMasterKeyId?: string };
 }
 
 const LIFECYCLE = nothingToDo([
@@ -87,7 +92,8 @@ export const s3: Record<string, ResourceType> = {
     },
   },
 
-  // Everybody who may use this machine is on this computer, and its disk is what the person encrypts or does not.
+  // Everybody who may use this machine is on this computer, and its disk is what the person encrypts or does not: what is
+  // judged is who may use a key.
   "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": nothingToDo([
     "bucket",
     "blockPublicAcls",
@@ -96,12 +102,22 @@ export const s3: Record<string, ResourceType> = {
     "restrictPublicBuckets",
   ]),
   "aws:s3/bucketOwnershipControls:BucketOwnershipControls": nothingToDo(["bucket", "rule.objectOwnership"]),
-  "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": nothingToDo([
-    "bucket",
-    "rules.applyServerSideEncryptionByDefault.sseAlgorithm",
-    "rules.applyServerSideEncryptionByDefault.kmsMasterKeyId",
-    "rules.bucketKeyEnabled",
-  ]),
+  "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": {
+    inputs: [
+      "bucket",
+      "rules.applyServerSideEncryptionByDefault.sseAlgorithm",
+      "rules.applyServerSideEncryptionByDefault.kmsMasterKeyId",
+      "rules.bucketKeyEnabled",
+    ],
+    inert: ["*"],
+    provision({ inputs }, services) {
+      const [rule] = inputs.rules as [EncryptionRule?];
+      const key = rule?.applyServerSideEncryptionByDefault?.kmsMasterKeyId ?? "";
+      takeExistingKey(services, key);
+      services.store.setEncryptionKey(String(inputs.bucket), key);
+      return { id: String(inputs.bucket), state: inputs };
+    },
+  },
   "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": {
     ...LIFECYCLE,
     provision(resource, services) {

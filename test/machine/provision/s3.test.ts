@@ -51,7 +51,28 @@ describe("a bucket on this computer", () => {
     expect(asked).to.deep.equal([]);
   });
 
-  it("takes encryption, lifecycle and public access for nothing to do, with what is known of them", async () => {
+  it("has the key that is declared, or none, and lets everybody use one that exists already", async () => {
+    const { make, asked, services } = fakeServices();
+    const encrypt = (bucket: string, applyServerSideEncryptionByDefault: object) =>
+      make("aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration", {
+        ...{ bucket, rules: [{ applyServerSideEncryptionByDefault, bucketKeyEnabled: true }] },
+      });
+    const key = "arn:aws:kms:eu-west-1:000000000000:key/ours";
+    services.arns.set(`aws:kms/key:Key ${key}`, key);
+
+    await encrypt("b", { sseAlgorithm: "aws:kms", kmsMasterKeyId: key });
+    await encrypt("c", { sseAlgorithm: "AES256" });
+    await encrypt("d", { sseAlgorithm: "aws:kms", kmsMasterKeyId: `${key}-of-others` });
+
+    expect(asked.filter(([what]) => what === "setEncryptionKey")).to.deep.equal([
+      ["setEncryptionKey", "b", key],
+      ["setEncryptionKey", "c", ""],
+      ["setEncryptionKey", "d", `${key}-of-others`],
+    ]);
+    expect(asked.find(([what]) => what === "setResourcePolicy")?.[1]).to.equal(`${key}-of-others`);
+  });
+
+  it("takes lifecycle and public access for nothing to do, with what is known of them", async () => {
     const { make, services } = fakeServices();
 
     await make("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", {

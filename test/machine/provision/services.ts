@@ -12,7 +12,7 @@ export function fakeServices({
   isThere?: boolean;
   refusal?: string;
 } = {}) {
-  const asked: unknown[] = [];
+  const asked: unknown[][] = [];
   const noted =
     (name: string, answer?: unknown) =>
     (...args: unknown[]) => {
@@ -46,6 +46,7 @@ export function fakeServices({
       createBucket: noted("createBucket"),
       setVersioning: noted("setVersioning"),
       setNotification: noted("setNotification"),
+      setEncryptionKey: noted("setEncryptionKey"),
     },
     identity: {
       createRole: noted("createRole", "arn:role"),

@@ -1,10 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { s3Arn } from "../iam/actions.ts";
-import type { Principal } from "../iam/decision.ts";
+import { s3Arn, usesOfKey } from "../iam/actions.ts";
 import type { Identity } from "../iam/identity.ts";
 import { SignatureError } from "../iam/refusals.ts";
-import { type ChunkVerifier, chunkVerifier, type Verified, verifySignature } from "../iam/signature.ts";
-import { createS3Handler } from "../rest/http.ts";
+import { chunkVerifier, verifySignature } from "../iam/signature.ts";
+import { type AccessRequest, createS3Handler } from "../rest/http.ts";
 import { S3Error } from "../store/errors.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 
@@ -18,48 +17,37 @@ export function s3Service(
   region: string,
   report: (error: unknown) => void,
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
-  const callers = new WeakMap<IncomingMessage, Verified<Principal>>();
-  const chunks = new WeakMap<IncomingMessage, ChunkVerifier>();
-
-  const callerOf = (request: IncomingMessage): Verified<Principal> => {
-    const known = callers.get(request);
-    if (known) return known;
-    const { method = "GET", url = "/", headers } = request;
-    const lookup = (key: string) => identity.lookup(key);
-    const caller = s3Errors(() =>
-      verifySignature({ method, url, headers }, { service: "s3", region, now: new Date(), lookup }),
-    );
-    callers.set(request, caller);
-    return caller;
-  };
-
+  const lookup = (key: string) => identity.lookup(key);
   return createS3Handler(store, {
-    authorize(access) {
-      const { principal } = callerOf(access.http);
-      const decision = identity.judge(
-        principal,
-        access.action,
-        access.bucket === undefined ? "*" : s3Arn(access.bucket, access.key),
-        {
-          "s3:prefix": access.prefix,
-          "s3:delimiter": access.delimiter,
-          "s3:VersionId": access.versionId,
-        },
-        access.requestId,
+    authenticate({ method = "GET", url = "/", headers }) {
+      const verified = s3Errors(() =>
+        verifySignature({ method, url, headers }, { service: "s3", region, now: new Date(), lookup }),
       );
-      if (!decision.allowed) throw new S3Error(403, "AccessDenied", decision.message);
+      const { principal } = verified;
+      const chunks = chunkVerifier(verified);
+      return {
+        principalId: `AWS:${"id" in principal ? principal.id : store.accountId}`,
+        authorize(access) {
+          for (const { action, resource, context } of permissions(access, store)) {
+            const decision = identity.judge(principal, action, resource, context, access.requestId);
+            if (!decision.allowed) throw new S3Error(403, "AccessDenied", decision.message);
+          }
+        },
+        verifyChunk: ({ kind, sha256, signature = "" }) => s3Errors(() => chunks[kind](sha256, signature)),
+      };
     },
-    verifyChunk(request, piece) {
-      const verifier = chunks.get(request) ?? chunkVerifier(callerOf(request));
-      chunks.set(request, verifier);
-      s3Errors(() => verifier[piece.kind](piece.sha256, piece.signature ?? ""));
-    },
-    principalId(request) {
-      const { principal } = callerOf(request);
-      return "id" in principal ? `AWS:${principal.id}` : `AWS:${store.accountId}`;
-    },
-    failed: (_request, error) => report(error),
+    failed: report,
   });
+}
+
+function permissions(
+  { action, bucket, key, prefix, delimiter, versionId, encryptionKey }: AccessRequest,
+  { region, accountId }: ObjectStore,
+) {
+  if (encryptionKey !== undefined)
+    return usesOfKey("s3", encryptionKey, { region, account: accountId }, action);
+  const context = { "s3:prefix": prefix, "s3:delimiter": delimiter, "s3:VersionId": versionId };
+  return [{ action, resource: bucket === undefined ? "*" : s3Arn(bucket, key), context }];
 }
 
 /** Says what is wrong with a signature in S3's terms. */

@@ -15,7 +15,7 @@ export interface Permission {
   /** An ARN, or `*` where the action has no resource. */
   readonly resource: string;
   /** Condition keys that come from the request itself. */
-  readonly context?: Readonly<Partial<Record<GivenKey, string>>>;
+  readonly context?: Readonly<Partial<Record<GivenKey, string | undefined>>>;
 }
 
 /** Resolves the names in requests to ARNs. */
@@ -77,6 +77,19 @@ export function s3Arn(bucket: string, key?: string): string {
   return `arn:aws:s3:::${bucket}${key === undefined ? "" : `/${key}`}`;
 }
 
+/** The permissions that it takes to use a key by way of a service, whose own key everybody may use who may use the service. */
+export function usesOfKey(
+  service: "s3" | "sqs",
+  key: string,
+  { region, account }: Pick<Names, "region" | "account">,
+  ...uses: readonly string[]
+): readonly Permission[] {
+  if (key.endsWith(`alias/aws/${service}`)) return [];
+  const resource = keyArn(key, `arn:aws:kms:${region}:${account}`);
+  const context = { "kms:ViaService": `${service}.${region}.amazonaws.com` };
+  return uses.map((action) => ({ action, resource, context }));
+}
+
 type Input = Readonly<Record<string, unknown>>;
 
 interface Call {
@@ -122,11 +135,7 @@ function withKey(read: Read, ...uses: string[]): Read {
   return (call) => {
     const resource = queueOf(call);
     const key = call.names.queueKey(resource);
-    // The policy of SQS's own key lets everybody use it who may use the queue.
-    const isOwn = key === undefined || /\balias\/aws\/sqs$/.test(key);
-    const context = { "kms:ViaService": `sqs.${call.names.region}.amazonaws.com` };
-    const ofKey = isOwn ? [] : uses.map((action) => ({ action, resource: keyArn(key, resource), context }));
-    return [...read(call), ...ofKey];
+    return [...read(call), ...(key === undefined ? [] : usesOfKey("sqs", key, call.names, ...uses))];
   };
 }
 

@@ -17,10 +17,9 @@ export interface StatementUse {
 /** Services whose requests are judged here. Of the others, why nobody asks for them on this computer. */
 const UNASKED: Readonly<Record<string, string>> = {
   logs: "Lambda writes logs here without asking",
-  kms: "nothing is encrypted here",
   xray: "nobody collects traces here",
 };
-const ASKED = ["s3", "sns", "sqs"];
+const ASKED = ["kms", "s3", "sns", "sqs"];
 
 /** Counts what policies of roles allow. It is to be made before that which is to be counted begins. */
 export class PermissionUse {

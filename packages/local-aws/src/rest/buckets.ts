@@ -6,7 +6,7 @@ import { children, malformedXml, type Parsed, parseXml, text } from "./xml.ts";
 
 export async function createBucket(exchange: Exchange): Promise<void> {
   const { store, request, bucket } = exchange;
-  await exchange.authorize("s3:CreateBucket");
+  exchange.authorize("s3:CreateBucket");
   const body = request.header("content-length") === undefined ? "" : await readText(exchange);
   const location = body && text(parseXml(body, "CreateBucketConfiguration"), "LocationConstraint");
   if (location && location !== store.region) {
@@ -21,31 +21,31 @@ export async function createBucket(exchange: Exchange): Promise<void> {
 }
 
 export async function deleteBucket(exchange: Exchange): Promise<void> {
-  await exchange.authorize("s3:DeleteBucket");
+  exchange.authorize("s3:DeleteBucket");
   await exchange.store.deleteBucket(exchange.bucket);
   exchange.empty(204);
 }
 
 export async function headBucket(exchange: Exchange): Promise<void> {
-  await exchange.authorize("s3:ListBucket");
+  exchange.authorize("s3:ListBucket");
   exchange.store.bucket(exchange.bucket);
   exchange.set({ "x-amz-bucket-region": exchange.store.region }).empty();
 }
 
 export async function getBucketLocation(exchange: Exchange): Promise<void> {
-  await exchange.authorize("s3:GetBucketLocation");
+  exchange.authorize("s3:GetBucketLocation");
   exchange.store.bucket(exchange.bucket);
   const { region } = exchange.store;
   exchange.xml("LocationConstraint", region === "us-east-1" ? {} : { "#text": region });
 }
 
 export async function getBucketVersioning(exchange: Exchange): Promise<void> {
-  await exchange.authorize("s3:GetBucketVersioning");
+  exchange.authorize("s3:GetBucketVersioning");
   exchange.xml("VersioningConfiguration", { Status: exchange.store.bucket(exchange.bucket).versioning });
 }
 
 export async function putBucketVersioning(exchange: Exchange): Promise<void> {
-  await exchange.authorize("s3:PutBucketVersioning");
+  exchange.authorize("s3:PutBucketVersioning");
   const status = text(parseXml(await readText(exchange), "VersioningConfiguration"), "Status");
   if (status !== "Enabled" && status !== "Suspended") throw malformedXml();
   await exchange.store.setVersioning(exchange.bucket, status);
@@ -53,7 +53,7 @@ export async function putBucketVersioning(exchange: Exchange): Promise<void> {
 }
 
 export async function getBucketNotification(exchange: Exchange): Promise<void> {
-  await exchange.authorize("s3:GetBucketNotification");
+  exchange.authorize("s3:GetBucketNotification");
   const { topics } = exchange.store.bucket(exchange.bucket).notification;
   exchange.xml("NotificationConfiguration", {
     TopicConfiguration: topics.map(({ id, topicArn, events, filterPrefix, filterSuffix }) => {
@@ -68,7 +68,7 @@ export async function getBucketNotification(exchange: Exchange): Promise<void> {
 }
 
 export async function putBucketNotification(exchange: Exchange): Promise<void> {
-  await exchange.authorize("s3:PutBucketNotification");
+  exchange.authorize("s3:PutBucketNotification");
   const parsed = parseXml(await readText(exchange), "NotificationConfiguration");
   const other = Object.keys(parsed).find(
     (name) => /Configuration$/.test(name) && name !== "TopicConfiguration",

@@ -25,8 +25,8 @@ export async function copyObject(exchange: Exchange): Promise<void> {
   const condition = readWriteCondition(request.header);
   const replace = readDirective("metadata", request.header("x-amz-metadata-directive"));
   const retag = readDirective("tagging", request.header("x-amz-tagging-directive"));
-  await authorizeWrite(exchange);
-  const source = await findSource(exchange);
+  authorizeWrite(exchange);
+  const source = findSource(exchange);
   const inPlace = source.bucket === bucket && source.key === key && source.isCurrent;
   const changes = replace || retag || CHANGES.some((name) => request.header(name) !== undefined);
   if (inPlace && !changes) {
@@ -38,7 +38,7 @@ export async function copyObject(exchange: Exchange): Promise<void> {
   const given = readDescription(headers);
   const { headers: kept, metadata } = replace ? given : source;
   const { tags } = retag ? given : source;
-  if (tags && !retag) await authorizeTags(exchange, source);
+  if (tags && !retag) authorizeTags(exchange, source);
   const version = await store.put(bucket, key, store.read(source), {
     headers: kept,
     metadata,
@@ -62,7 +62,7 @@ export async function copyObject(exchange: Exchange): Promise<void> {
  * The version in `x-amz-copy-source`, which the caller must be allowed to read, and for which the conditions in
  * `x-amz-copy-source-if-…` must hold.
  */
-export async function findSource(exchange: Exchange): Promise<ObjectVersion> {
+export function findSource(exchange: Exchange): ObjectVersion {
   const header = exchange.request.header("x-amz-copy-source") ?? "";
   const [path = "", versionId] = header.split("?versionId=");
   const [, bucket, key] = /^\/?([^/]+)\/(.+)$/s.exec(decodePath(path)) ?? [];
@@ -73,7 +73,8 @@ export async function findSource(exchange: Exchange): Promise<ObjectVersion> {
       header,
     );
   }
-  const source = await findForReading(exchange, bucket, key, versionId);
+  const source = findForReading(exchange, bucket, key, versionId);
+  exchange.useKey(source.encryptionKey, "kms:Decrypt");
   const { request, store } = exchange;
   const prefix = "x-amz-copy-source-";
   const unmet = checkRead(readReadCondition(request.header, store.now(), prefix), source, prefix);
@@ -96,13 +97,13 @@ export function readAlgorithm(header: string | undefined): ChecksumAlgorithm | u
 }
 
 /** Tags are copied by whoever may read and write them. */
-async function authorizeTags(exchange: Exchange, { bucket, key, versionId }: ObjectVersion): Promise<void> {
+function authorizeTags(exchange: Exchange, { bucket, key, versionId }: ObjectVersion): void {
   const named = exchange.request.header("x-amz-copy-source")?.includes("?versionId=");
-  await exchange.authorize(
+  exchange.authorize(
     named ? "s3:GetObjectVersionTagging" : "s3:GetObjectTagging",
     named ? { bucket, key, versionId } : { bucket, key },
   );
-  await exchange.authorize("s3:PutObjectTagging");
+  exchange.authorize("s3:PutObjectTagging");
 }
 
 /** Tells whether the copy gets the description, or the tags, in the request instead of the source's. */

@@ -34,9 +34,9 @@ async function deleteOne(exchange: Exchange, object: Parsed): Promise<{ deleted?
   const versionId = text(object, "VersionId");
   try {
     const action = versionId ? "s3:DeleteObjectVersion" : "s3:DeleteObject";
-    await exchange.authorize(action, { key, versionId });
+    exchange.authorize(action, { key, versionId });
     const ifMatch = text(object, "ETag");
-    if (ifMatch !== undefined && ifMatch !== "*") await exchange.authorize("s3:GetObject", { key });
+    if (ifMatch !== undefined && ifMatch !== "*") exchange.authorize("s3:GetObject", { key });
     const deleted = await exchange.store.delete(exchange.bucket, key, {
       versionId,
       ifMatch,

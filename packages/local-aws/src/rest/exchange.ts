@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import type { Origin } from "../store/events.ts";
 import type { ObjectStore } from "../store/object-store.ts";
-import type { AccessRequest, S3Hooks } from "./access.ts";
+import type { AccessRequest, Caller } from "./access.ts";
 import type { S3Request } from "./request.ts";
 import { toXml, type Xml } from "./xml.ts";
 
@@ -10,15 +10,13 @@ export class Exchange {
   readonly store: ObjectStore;
   readonly request: S3Request;
   readonly response: ServerResponse;
-  readonly hooks: S3Hooks;
+  readonly caller: Caller;
 
-  constructor(store: ObjectStore, request: S3Request, response: ServerResponse, hooks: S3Hooks) {
+  constructor(store: ObjectStore, request: S3Request, response: ServerResponse, caller: Caller) {
     this.store = store;
     this.request = request;
     this.response = response;
-    this.hooks = hooks;
-    response.setHeader("x-amz-request-id", request.requestId);
-    response.setHeader("x-amz-id-2", request.hostId);
+    this.caller = caller;
   }
 
   /** The router sends only requests with a bucket to operations that ask for one. */
@@ -38,7 +36,7 @@ export class Exchange {
   get origin(): Origin {
     const { http, requestId, hostId } = this.request;
     return {
-      principalId: this.hooks.principalId?.(http) ?? `AWS:${this.store.accountId}`,
+      principalId: this.caller.principalId,
       sourceIp: (http.socket.remoteAddress ?? "127.0.0.1").replace(/^::ffff:/, ""),
       requestId,
       hostId,
@@ -46,9 +44,14 @@ export class Exchange {
   }
 
   /** Asks for a permission on this bucket and key, unless told otherwise. */
-  async authorize(action: AccessRequest["action"], about: Partial<AccessRequest> = {}): Promise<void> {
-    const { http, bucket, key, requestId } = this.request;
-    await this.hooks.authorize?.({ action, bucket, key, requestId, http, ...about });
+  authorize(action: AccessRequest["action"], about: Partial<AccessRequest> = {}): void {
+    const { bucket, key, requestId } = this.request;
+    this.caller.authorize({ action, bucket, key, requestId, ...about });
+  }
+
+  /** Asks for the use of the key that something is encrypted with, if it is. */
+  useKey(encryptionKey: string | undefined, ...uses: ("kms:Decrypt" | "kms:GenerateDataKey")[]): void {
+    if (encryptionKey !== undefined) for (const use of uses) this.authorize(use, { encryptionKey });
   }
 
   set(headers: Readonly<Record<string, string | number | undefined>>): this {

@@ -105,6 +105,10 @@ export function descriptionHeaders(version: ObjectVersion, query: URLSearchParam
     "last-modified": version.modified.toUTCString(),
     "accept-ranges": "bytes",
   };
+  if (version.encryptionKey !== undefined) {
+    described["x-amz-server-side-encryption"] = "aws:kms";
+    described["x-amz-server-side-encryption-aws-kms-key-id"] = version.encryptionKey;
+  }
   for (const [name, value] of Object.entries(version.headers)) described[name] = utf8Header(value);
   for (const [name, value] of Object.entries(version.metadata))
     described[`x-amz-meta-${name}`] = encodeHeader(value);

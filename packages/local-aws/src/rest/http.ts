@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { S3Error } from "../store/errors.ts";
 import type { ObjectStore } from "../store/object-store.ts";
-import type { S3Hooks } from "./access.ts";
+import type { Caller } from "./access.ts";
 import {
   createBucket,
   deleteBucket,
@@ -34,7 +34,7 @@ import { deleteObject, getObject, getObjectTagging, putObject } from "./objects.
 import { readRequest, type S3Request } from "./request.ts";
 import { errorXml } from "./xml.ts";
 
-export type { AccessRequest, S3Hooks } from "./access.ts";
+export type { AccessRequest, Caller } from "./access.ts";
 export type { SignedPiece } from "./chunked.ts";
 
 type Operation = (exchange: Exchange) => Promise<void>;
@@ -72,17 +72,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
 };
 
 /** The query parameters that make a request another operation, of those that are done here. */
-const FACETS = [
-  "list-type",
-  "versions",
-  "uploads",
-  "uploadId",
-  "location",
-  "versioning",
-  "notification",
-  "delete",
-  "tagging",
-];
+const FACETS = new Set(Object.keys(OPERATIONS).flatMap((name) => name.split(" ").slice(2)));
 
 /** The query parameters that only say more about an operation. Any other makes it one that is not done here. */
 const DETAILS = new Set([
@@ -93,23 +83,37 @@ const DETAILS = new Set([
   ...["AWSAccessKeyId", "Signature", "Expires"],
 ]);
 
-/**
- * S3's REST protocol, path-style and virtual-hosted, over an object store. Who the caller is and what the caller
- * may do is for the hooks; signatures of headers and URLs are checked before this is called.
- */
+export interface S3Hooks {
+  /** Finds out who sent a request; throws an S3Error to refuse it. @default everybody may do everything */
+  readonly authenticate?: ((http: IncomingMessage) => Caller) | undefined;
+  /** Told of faults of the store itself, which the caller sees as 500 InternalError. */
+  readonly failed?: ((error: unknown) => void) | undefined;
+}
+
+/** S3's REST protocol, path-style and virtual-hosted, over an object store. */
 export function createS3Handler(
   store: ObjectStore,
-  hooks: S3Hooks = {},
+  { authenticate, failed }: S3Hooks = {},
 ): (http: IncomingMessage, response: ServerResponse) => Promise<void> {
+  const anybody: Caller = {
+    principalId: `AWS:${store.accountId}`,
+    authorize: () => {},
+    verifyChunk: () => {},
+  };
   return async (http, response) => {
     let request: S3Request | undefined;
     try {
       request = readRequest(http);
-      const exchange = new Exchange(store, request, response, hooks);
+      response.setHeader("x-amz-request-id", request.requestId);
+      response.setHeader("x-amz-id-2", request.hostId);
       refuseOtherOwner(request, store);
-      await route(request)(exchange);
+      const operation = route(request);
+      await operation(new Exchange(store, request, response, authenticate?.(http) ?? anybody));
     } catch (error) {
-      answerError(error, http, response, request, hooks);
+      if (response.destroyed || (http.destroyed && !http.complete)) return void response.destroy(); // the client went away
+      if (!(error instanceof S3Error)) failed?.(error);
+      if (response.headersSent) return void response.destroy();
+      answerError(error, response, request, http.method);
     }
   };
 }
@@ -127,7 +131,7 @@ function route(request: S3Request): Operation {
   const { method, bucket, key, query } = request;
   const level = key !== undefined ? "object" : bucket !== undefined ? "bucket" : "service";
   const facet =
-    FACETS.find((name) => query.has(name)) ??
+    [...FACETS].find((name) => query.has(name)) ??
     [...query.keys()].find((name) => !DETAILS.has(name) && !/^(x-amz|response)-/i.test(name));
   const copies = level === "object" && method === "PUT" && request.header("x-amz-copy-source") !== undefined;
   const name = [method, level, facet, copies ? "x-amz-copy-source" : undefined].filter(Boolean).join(" ");
@@ -149,14 +153,10 @@ function notImplemented(method: string, level: string, facet = ""): S3Error {
 
 function answerError(
   error: unknown,
-  http: IncomingMessage,
   response: ServerResponse,
-  request: S3Request | undefined,
-  hooks: S3Hooks,
+  { requestId: RequestId, hostId: HostId }: Partial<S3Request> = {},
+  method = "GET",
 ): void {
-  if (http.destroyed && !http.complete) return void response.destroy(); // the client went away
-  if (!(error instanceof S3Error)) hooks.failed?.(http, error);
-  if (response.headersSent) return void response.destroy();
   const { status, code, message, details, headers } =
     error instanceof S3Error
       ? error
@@ -164,10 +164,8 @@ function answerError(
   for (const name of ["content-length", "content-range", "etag", "last-modified"])
     response.removeHeader(name);
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
-  const { requestId: RequestId, hostId: HostId } = request ?? {};
-  const body = errorXml({ Code: code, Message: message, ...details, RequestId, HostId });
   response.statusCode = status;
   response.setHeader("content-type", "application/xml");
-  if (http.method === "HEAD") response.end();
-  else response.end(body);
+  const body = errorXml({ Code: code, Message: message, ...details, RequestId, HostId });
+  response.end(method === "HEAD" ? "" : body);
 }

@@ -5,7 +5,7 @@ import { keyWriter, limitOf, objectElements, owner, time } from "./elements.ts";
 import type { Exchange } from "./exchange.ts";
 
 export async function listBuckets(exchange: Exchange): Promise<void> {
-  await exchange.authorize("s3:ListAllMyBuckets");
+  exchange.authorize("s3:ListAllMyBuckets");
   const { store } = exchange;
   const prefix = exchange.parameter("prefix");
   const region = exchange.parameter("bucket-region");
@@ -36,7 +36,7 @@ export async function listObjectsV2(exchange: Exchange): Promise<void> {
   const { store, bucket } = exchange;
   const prefix = exchange.parameter("prefix");
   const delimiter = exchange.parameter("delimiter");
-  await exchange.authorize("s3:ListBucket", { prefix, delimiter });
+  exchange.authorize("s3:ListBucket", { prefix, delimiter });
   const token = exchange.parameter("continuation-token");
   const startAfter = exchange.parameter("start-after");
   const limit = limitOf(exchange, "max-keys");
@@ -65,7 +65,7 @@ export async function listObjects(exchange: Exchange): Promise<void> {
   const { store, bucket } = exchange;
   const prefix = exchange.parameter("prefix");
   const delimiter = exchange.parameter("delimiter");
-  await exchange.authorize("s3:ListBucket", { prefix, delimiter });
+  exchange.authorize("s3:ListBucket", { prefix, delimiter });
   const marker = exchange.parameter("marker");
   const limit = limitOf(exchange, "max-keys");
   const name = keyWriter(exchange);
@@ -89,7 +89,7 @@ export async function listObjectVersions(exchange: Exchange): Promise<void> {
   const { store, bucket } = exchange;
   const prefix = exchange.parameter("prefix");
   const delimiter = exchange.parameter("delimiter");
-  await exchange.authorize("s3:ListBucketVersions", {
+  exchange.authorize("s3:ListBucketVersions", {
     prefix,
     delimiter,
   });
@@ -144,7 +144,7 @@ export async function listObjectVersions(exchange: Exchange): Promise<void> {
 
 export async function listMultipartUploads(exchange: Exchange): Promise<void> {
   const { store, bucket } = exchange;
-  await exchange.authorize("s3:ListBucketMultipartUploads");
+  exchange.authorize("s3:ListBucketMultipartUploads");
   const prefix = exchange.parameter("prefix");
   const delimiter = exchange.parameter("delimiter");
   const keyMarker = exchange.parameter("key-marker");
@@ -180,7 +180,7 @@ export async function listMultipartUploads(exchange: Exchange): Promise<void> {
 
 export async function listParts(exchange: Exchange): Promise<void> {
   const { store, bucket, key } = exchange;
-  await exchange.authorize("s3:ListMultipartUploadParts");
+  exchange.authorize("s3:ListMultipartUploadParts");
   const id = exchange.parameter("uploadId") ?? "";
   const marker = Number(exchange.parameter("part-number-marker") ?? 0);
   const limit = limitOf(exchange, "max-parts");

@@ -17,7 +17,7 @@ const MAX_PARTS = 10_000;
 export async function createMultipartUpload(exchange: Exchange): Promise<void> {
   const { store, request, bucket, key } = exchange;
   refuseUnsupported(request.http.headers);
-  await authorizeWrite(exchange);
+  authorizePart(exchange);
   const checksumAlgorithm = readAlgorithm(request.header("x-amz-checksum-algorithm"));
   const checksumType = readType(request.header("x-amz-checksum-type"), checksumAlgorithm);
   const description = readDescription(request.http.headers);
@@ -33,7 +33,7 @@ export async function createMultipartUpload(exchange: Exchange): Promise<void> {
 
 export async function uploadPart(exchange: Exchange): Promise<void> {
   const { store, bucket, key } = exchange;
-  await exchange.authorize("s3:PutObject");
+  authorizePart(exchange);
   const { id, number } = readPartAddress(exchange);
   const { checksumAlgorithm } = store.multipart.find(bucket, key, id);
   const payload = readPayload(exchange);
@@ -50,10 +50,10 @@ export async function uploadPart(exchange: Exchange): Promise<void> {
 
 export async function uploadPartCopy(exchange: Exchange): Promise<void> {
   const { store, request, bucket, key } = exchange;
-  await exchange.authorize("s3:PutObject");
+  authorizePart(exchange);
   const { id, number } = readPartAddress(exchange);
   const { checksumAlgorithm } = store.multipart.find(bucket, key, id);
-  const source = await findSource(exchange);
+  const source = findSource(exchange);
   const header = request.header("x-amz-copy-source-range");
   const range = header === undefined ? undefined : parseCopyRange(header, source.size);
   const part = await store.multipart.put(bucket, key, id, number, store.read(source, range));
@@ -67,7 +67,7 @@ export async function uploadPartCopy(exchange: Exchange): Promise<void> {
 export async function completeMultipartUpload(exchange: Exchange): Promise<void> {
   const { store, request, bucket, key, origin } = exchange;
   const condition = readWriteCondition(request.header);
-  await authorizeWrite(exchange);
+  authorizePart(exchange);
   const id = exchange.parameter("uploadId") ?? "";
   // The checksum headers here are about the object, not about this body, which is a list of its parts.
   const claims = readClaims(parseXml(await readText(exchange, "other"), "CompleteMultipartUpload"));
@@ -91,9 +91,15 @@ export async function completeMultipartUpload(exchange: Exchange): Promise<void>
 }
 
 export async function abortMultipartUpload(exchange: Exchange): Promise<void> {
-  await exchange.authorize("s3:AbortMultipartUpload");
+  exchange.authorize("s3:AbortMultipartUpload");
   await exchange.store.multipart.abort(exchange.bucket, exchange.key, exchange.parameter("uploadId") ?? "");
   exchange.empty(204);
+}
+
+/** Parts that were encrypted are put together: https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions */
+function authorizePart(exchange: Exchange): void {
+  authorizeWrite(exchange);
+  exchange.useKey(exchange.store.encryptionKey(exchange.bucket), "kms:Decrypt");
 }
 
 function readPartAddress(exchange: Exchange): { id: string; number: number } {

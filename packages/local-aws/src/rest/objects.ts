@@ -20,7 +20,7 @@ export async function putObject(exchange: Exchange): Promise<void> {
   const { headers } = request.http;
   refuseUnsupported(headers);
   const condition = readWriteCondition(request.header);
-  await authorizeWrite(exchange);
+  authorizeWrite(exchange);
   const payload = readPayload(exchange);
   const version = await store.put(bucket, key, payload.data, {
     ...readDescription(headers),
@@ -38,18 +38,22 @@ export async function putObject(exchange: Exchange): Promise<void> {
 
 /**
  * A write with If-Match tells its caller about the object, and so needs the right to read it; one with tags needs the
- * right to tag it.
+ * right to tag it. What the bucket encrypts with a key takes a data key of it.
  */
-export async function authorizeWrite(exchange: Exchange): Promise<void> {
-  await exchange.authorize("s3:PutObject");
-  if (exchange.request.header("x-amz-tagging")) await exchange.authorize("s3:PutObjectTagging");
-  if (exchange.request.header("if-match") !== undefined) await exchange.authorize("s3:GetObject");
+export function authorizeWrite(exchange: Exchange): void {
+  exchange.authorize("s3:PutObject");
+  exchange.useKey(exchange.store.encryptionKey(exchange.bucket), "kms:GenerateDataKey");
+  if (exchange.request.header("x-amz-tagging")) exchange.authorize("s3:PutObjectTagging");
+  if (exchange.request.header("if-match") !== undefined) exchange.authorize("s3:GetObject");
 }
 
 /** GET and HEAD. */
 export async function getObject(exchange: Exchange): Promise<void> {
   const { store, request, response, bucket, key } = exchange;
-  const version = await findForReading(exchange, bucket, key, exchange.parameter("versionId"));
+  const version = findForReading(exchange, bucket, key, exchange.parameter("versionId"));
+  const withChecksum = request.header("x-amz-checksum-mode") === "ENABLED";
+  // A HEAD decrypts nothing but the checksum: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
+  if (request.method === "GET" || withChecksum) exchange.useKey(version.encryptionKey, "kms:Decrypt");
   exchange.set(identityHeaders(version, isVersioned(exchange)));
   if (checkRead(readReadCondition(request.header, store.now()), version)) {
     exchange.set({ "last-modified": version.modified.toUTCString() }).empty(304);
@@ -58,9 +62,7 @@ export async function getObject(exchange: Exchange): Promise<void> {
   const range = selectRange(request.header("range"), exchange.parameter("partNumber"), version);
   exchange
     .set(descriptionHeaders(version, request.query))
-    .set(
-      request.header("x-amz-checksum-mode") === "ENABLED" ? checksumHeaders(checksumOf(version, range)) : {},
-    )
+    .set(withChecksum ? checksumHeaders(checksumOf(version, range)) : {})
     .set({
       "content-length": range ? range.end - range.start + 1 : version.size,
       "content-range": range && `bytes ${range.start}-${range.end}/${version.size}`,
@@ -77,19 +79,19 @@ export async function getObject(exchange: Exchange): Promise<void> {
  * The version that a read is about. That it is missing is told only to those who may list the bucket; to others
  * it is a 403, as on AWS.
  */
-export async function findForReading(
+export function findForReading(
   exchange: Exchange,
   bucket: string,
   key: string,
   versionId: string | undefined,
-): Promise<ObjectVersion> {
-  await exchange.authorize(versionId ? "s3:GetObjectVersion" : "s3:GetObject", { bucket, key, versionId });
+): ObjectVersion {
+  exchange.authorize(versionId ? "s3:GetObjectVersion" : "s3:GetObject", { bucket, key, versionId });
   try {
     return exchange.store.head(bucket, key, versionId);
   } catch (error) {
     if (error instanceof S3Error && (error.code === "NoSuchKey" || error.code === "NoSuchVersion")) {
       const action = versionId ? "s3:ListBucketVersions" : "s3:ListBucket";
-      await exchange.authorize(action, { bucket, key: undefined, missingKey: key });
+      exchange.authorize(action, { bucket, key: undefined });
     }
     throw error;
   }
@@ -99,7 +101,7 @@ export async function findForReading(
 export async function getObjectTagging(exchange: Exchange): Promise<void> {
   const { store, bucket, key } = exchange;
   const versionId = exchange.parameter("versionId");
-  await exchange.authorize(versionId ? "s3:GetObjectVersionTagging" : "s3:GetObjectTagging", { versionId });
+  exchange.authorize(versionId ? "s3:GetObjectVersionTagging" : "s3:GetObjectTagging", { versionId });
   const version = store.head(bucket, key, versionId);
   exchange.set({ "x-amz-version-id": isVersioned(exchange) ? version.versionId : undefined }).xml("Tagging", {
     TagSet: { Tag: Object.entries(version.tags ?? {}).map(([Key, Value]) => ({ Key, Value })) },
@@ -110,9 +112,9 @@ export async function deleteObject(exchange: Exchange): Promise<void> {
   const { store, request, bucket, key, origin } = exchange;
   const versionId = exchange.parameter("versionId");
   refuseUnsupported(request.http.headers);
-  await exchange.authorize(versionId ? "s3:DeleteObjectVersion" : "s3:DeleteObject", { versionId });
+  exchange.authorize(versionId ? "s3:DeleteObjectVersion" : "s3:DeleteObject", { versionId });
   const ifMatch = request.header("if-match");
-  if (ifMatch !== undefined && ifMatch !== "*") await exchange.authorize("s3:GetObject");
+  if (ifMatch !== undefined && ifMatch !== "*") exchange.authorize("s3:GetObject");
   if (versionId && !isVersionId(versionId) && !store.version(bucket, key, versionId)) {
     throw invalidVersionId("versionId", versionId);
   }

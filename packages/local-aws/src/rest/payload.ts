@@ -31,7 +31,7 @@ export interface Payload {
 /**
  * @param about what the checksum headers are about: this body, or something that the operation knows
  */
-export function readPayload({ request, hooks }: Exchange, about: "body" | "other" = "body"): Payload {
+export function readPayload({ request, caller }: Exchange, about: "body" | "other" = "body"): Payload {
   const { http, header } = request;
   const sha256 = header("x-amz-content-sha256");
   const chunked = sha256?.startsWith("STREAMING-") || header("content-encoding")?.includes("aws-chunked");
@@ -43,10 +43,9 @@ export function readPayload({ request, hooks }: Exchange, about: "body" | "other
 
   // The connection outlives a body that is refused half-way: the error must still reach the client.
   const source: AsyncIterable<Uint8Array> = http.iterator({ destroyOnReturn: false });
-  const verifyChunk = hooks.verifyChunk;
-  const signed = sha256?.startsWith("STREAMING-AWS4-") && verifyChunk;
+  const signed = sha256?.startsWith("STREAMING-AWS4-");
   const body: ChunkedBody = chunked
-    ? decodeChunked(source, length, signed ? (piece) => verifyChunk(http, piece) : undefined)
+    ? decodeChunked(source, length, signed ? (piece) => caller.verifyChunk(piece) : undefined)
     : { data: source, trailers: new Map() };
 
   const md5 = contentMd5(header("content-md5"));

@@ -180,8 +180,15 @@ export class Catalog {
 
   addVersion(version: ObjectVersion): void {
     const { sequence, bucket, key, versionId, isCurrent, isDeleteMarker, size, etag, modified } = version;
-    const { blob, place, headers, metadata, tags, checksum, parts } = version;
-    const details = JSON.stringify({ headers, metadata, tags, checksum, parts } satisfies Details);
+    const { blob, place, headers, metadata, tags, checksum, parts, encryptionKey } = version;
+    const details = JSON.stringify({
+      headers,
+      metadata,
+      tags,
+      checksum,
+      parts,
+      encryptionKey,
+    } satisfies Details);
     this.#run`INSERT INTO versions VALUES (${sequence}, ${bucket}, ${key}, ${versionId}, ${Number(isCurrent)},
       ${Number(isDeleteMarker)}, ${size}, ${etag}, ${+modified}, ${blob}, ${place}, ${details})`;
   }

@@ -38,6 +38,7 @@ interface Store {
   readonly chores: Chores;
   readonly folder: Folder;
   readonly outbox: Outbox;
+  readonly encryptionKeys: ReadonlyMap<string, string>;
   readonly now: () => Date;
   readonly sequencer: Sequencer | undefined;
   readonly events: Events;
@@ -75,6 +76,7 @@ export class History {
       sequence,
       isCurrent: true,
       isDeleteMarker: false,
+      encryptionKey: this.#store.encryptionKeys.get(bucket.name),
       modified: now(),
       place: replaced?.place ?? folder.placeFor(bucket.name, key),
     };

@@ -53,6 +53,8 @@ export interface Description {
 
 /** Details of an object besides the columns that queries need. */
 export interface Details extends Description {
+  /** KMS key that it is encrypted with on AWS. */
+  readonly encryptionKey?: string | undefined;
   readonly checksum?: Checksum | undefined;
   /** Present where the object was uploaded in parts. */
   readonly parts?: readonly Part[] | undefined;

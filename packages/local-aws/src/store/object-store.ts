@@ -86,6 +86,7 @@ export class ObjectStore {
   readonly #folder: Folder;
   readonly #outbox: Outbox;
   readonly #history: History;
+  readonly #encryptionKeys = new Map<string, string>();
 
   static async open(options: StoreOptions): Promise<ObjectStore> {
     const hidden = join(options.root, ".store");
@@ -116,7 +117,19 @@ export class ObjectStore {
     this.#outbox = outbox;
     const chores = new Chores({ catalog, commits, blobs, folder, now, report });
     const { sequencer } = options;
-    const shared = { region, accountId, catalog, chores, folder, outbox, now, sequencer, events };
+    const encryptionKeys = this.#encryptionKeys;
+    const shared = {
+      region,
+      accountId,
+      catalog,
+      chores,
+      folder,
+      outbox,
+      encryptionKeys,
+      now,
+      sequencer,
+      events,
+    };
     const history = new History(shared);
     this.#history = history;
     this.multipart = new MultipartUploads({ catalog, commits, blobs, chores, history, now });
@@ -185,6 +198,17 @@ export class ObjectStore {
       this.bucket(name);
       this.#catalog.setVersioning(name, versioning);
     });
+  }
+
+  /** The KMS key that a bucket encrypts what is put from now on with, where it has one of its own. */
+  encryptionKey(bucket: string): string | undefined {
+    return this.#encryptionKeys.get(bucket);
+  }
+
+  /** Nothing is encrypted, but each version keeps its key. The bucket's own is to be set anew at each start; none where it is empty. */
+  setEncryptionKey(bucket: string, key: string): void {
+    if (key) this.#encryptionKeys.set(bucket, key);
+    else this.#encryptionKeys.delete(bucket);
   }
 
   /** Tells each topic that is new to the bucket so with an `s3:TestEvent`; a topic that refuses it is an error. */

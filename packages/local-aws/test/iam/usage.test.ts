@@ -62,11 +62,13 @@ describe("the use of permissions", () => {
 
   it("says of what nobody asks for here why that is so, and takes it for no permission too many", () => {
     const uses = usesOf(
-      [document(allow(["kms:Decrypt", "dynamodb:Query"], { Sid: "Other" }), allow("s3:*"))],
+      [document(allow(["logs:PutLogEvents", "dynamodb:Query"], { Sid: "Other" }), allow("s3:*"))],
       [],
     );
 
-    expect(uses[0]?.unasked).to.equal("nothing is encrypted here; dynamodb is not on this computer");
+    expect(uses[0]?.unasked).to.equal(
+      "Lambda writes logs here without asking; dynamodb is not on this computer",
+    );
     expect(neverNeeded(uses)).to.deep.equal([{ role: "role", sid: "#2", action: "s3:*" }]);
   });
 });

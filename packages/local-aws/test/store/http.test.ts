@@ -5,8 +5,8 @@ import { S3Error } from "../../src/store/errors.ts";
 import { bytes, openStore, serve } from "./support.ts";
 
 /** What was asked for, as text: the action and what it is about. */
-function describeAccess({ action, bucket, key, versionId, prefix, missingKey }: AccessRequest): string {
-  const about = { bucket, key, versionId, prefix, missingKey };
+function describeAccess({ action, bucket, key, versionId, prefix, encryptionKey }: AccessRequest): string {
+  const about = { bucket, key, versionId, prefix, encryptionKey };
   const told = Object.entries(about).filter(([, value]) => value !== undefined);
   return [action, ...told.map(([name, value]) => `${name}=${value}`)].join(" ");
 }
@@ -168,10 +168,27 @@ describe("the S3 protocol", () => {
     expect(headers["x-amz-meta-size"]).to.equal(`=?UTF-8?B?${Buffer.from("Größe").toString("base64")}?=`);
   });
 
+  it("reports nothing where a client goes away before it has the whole answer", async () => {
+    const failures: unknown[] = [];
+    const store = await openStore();
+    await store.put("bucket", "k", [Buffer.alloc(3_000_000)]);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    store.send = async (_version, _range, response) => {
+      response.destroy();
+      resolve();
+      throw new Error("the receiver went away");
+    };
+    const ask = await serve(store, { failed: (error) => failures.push(error) });
+    await ask("/bucket/k").catch(() => {});
+    await promise;
+    await new Promise(setImmediate);
+    expect(failures).to.deep.equal([]);
+  });
+
   it("answers a fault of the store with 500 and reports it", async () => {
     const store = await openStore();
     const failures: unknown[] = [];
-    const ask = await serve(store, { failed: (_http, error) => failures.push(error) });
+    const ask = await serve(store, { failed: (error) => failures.push(error) });
     store.head = () => {
       throw new Error("a fault");
     };
@@ -183,10 +200,10 @@ describe("the S3 protocol", () => {
 });
 
 describe("the permissions that a request needs", () => {
-  const needed = async (path: string, ask: object = {}, prepare = async () => {}) => {
+  const needed = async (path: string, ask: object = {}, key = "") => {
     const store = await openStore();
+    store.setEncryptionKey("bucket", key);
     await store.put("bucket", "k", bytes("x"));
-    await prepare();
     const asked: string[] = [];
     const send = await serve(store, { authorize: (request) => void asked.push(describeAccess(request)) });
     await send(path, ask);
@@ -206,7 +223,7 @@ describe("the permissions that a request needs", () => {
       "a GET of nothing",
       "/bucket/nothing",
       {},
-      ["s3:GetObject bucket=bucket key=nothing", "s3:ListBucket bucket=bucket missingKey=nothing"],
+      ["s3:GetObject bucket=bucket key=nothing", "s3:ListBucket bucket=bucket"],
     ],
     ["a PUT", "/bucket/k", { method: "PUT" }, ["s3:PutObject bucket=bucket key=k"]],
     [
@@ -266,6 +283,52 @@ describe("the permissions that a request needs", () => {
       expect(await needed(path, ask)).to.deep.equal(actions);
     });
   }
+
+  const checksum = { "x-amz-checksum-mode": "ENABLED" };
+  const ofKey: [what: string, path: string, ask: object, uses: string[]][] = [
+    ["a GET", "/bucket/k", {}, ["Decrypt"]],
+    ["a HEAD", "/bucket/k", { method: "HEAD" }, []],
+    ["a HEAD for the checksum", "/bucket/k", { method: "HEAD", headers: checksum }, ["Decrypt"]],
+    ["a PUT", "/bucket/k", { method: "PUT" }, ["GenerateDataKey"]],
+    [
+      "a copy",
+      "/bucket/copy",
+      { method: "PUT", headers: { "x-amz-copy-source": "/bucket/k" } },
+      ["GenerateDataKey", "Decrypt"],
+    ],
+    ["an upload in parts", "/bucket/k?uploads", { method: "POST" }, ["GenerateDataKey", "Decrypt"]],
+    ["a part", "/bucket/k?uploadId=x&partNumber=1", { method: "PUT" }, ["GenerateDataKey", "Decrypt"]],
+    ["a DELETE", "/bucket/k", { method: "DELETE" }, []],
+    ["a listing", "/bucket?list-type=2", {}, []],
+  ];
+  for (const [what, path, ask, uses] of ofKey) {
+    it(`of ${what} on the bucket's key: ${uses.join(" and ") || "none"}`, async () => {
+      const asked = await needed(path, ask, "ours");
+      const keys = asked.filter((each) => each.startsWith("kms:")).map((each) => each.split(" "));
+      expect(keys.map(([action]) => action)).to.deep.equal(uses.map((use) => `kms:${use}`));
+      for (const key of keys) expect(key.at(-1)).to.equal("encryptionKey=ours");
+    });
+  }
+
+  it("of a key are those of the key that the version was put with", async () => {
+    const store = await openStore();
+    await store.put("bucket", "plain", bytes("x"));
+    store.setEncryptionKey("bucket", "ours");
+    await store.put("bucket", "k", bytes("x"));
+    store.setEncryptionKey("bucket", "");
+    const asked: string[] = [];
+    const ask = await serve(store, { authorize: (request) => void asked.push(describeAccess(request)) });
+    const plain = await ask("/bucket/plain");
+    const { headers } = await ask("/bucket/k");
+    expect(asked.filter((each) => each.startsWith("kms:"))).to.deep.equal([
+      "kms:Decrypt bucket=bucket key=k encryptionKey=ours",
+    ]);
+    expect(plain.headers).to.not.have.property("x-amz-server-side-encryption");
+    expect(headers).to.include({
+      "x-amz-server-side-encryption": "aws:kms",
+      "x-amz-server-side-encryption-aws-kms-key-id": "ours",
+    });
+  });
 
   const denying = (...actions: string[]) => ({
     authorize: ({ action }: AccessRequest) => {
@@ -331,7 +394,7 @@ describe("a body in signed chunks", () => {
 
   it("has each piece checked, in order", async () => {
     const pieces: SignedPiece[] = [];
-    const ask = await serve(await openStore(), { verifyChunk: (_http, piece) => void pieces.push(piece) });
+    const ask = await serve(await openStore(), { verifyChunk: (piece) => void pieces.push(piece) });
     await ask("/bucket/k", { method: "PUT", headers, body });
     expect(pieces).to.deep.equal([
       { kind: "chunk", signature: signature("a"), sha256: sha256("hello") },
@@ -343,7 +406,7 @@ describe("a body in signed chunks", () => {
   it("is refused as a whole where one signature is wrong", async () => {
     const store = await openStore();
     const ask = await serve(store, {
-      verifyChunk: (_http, { kind }) => {
+      verifyChunk: ({ kind }) => {
         if (kind === "trailer") throw new S3Error(403, "SignatureDoesNotMatch", "not yours");
       },
     });
