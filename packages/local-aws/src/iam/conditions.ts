@@ -6,7 +6,7 @@
  */
 
 import { type Facts, type KeyType, keyType } from "./keys.ts";
-import { fits, type Mode, readPattern } from "./patterns.ts";
+import { type Mode, type Pattern, readPattern } from "./patterns.ts";
 
 /** One operator on one key, with all the values it allows. */
 export interface Condition {
@@ -16,9 +16,8 @@ export interface Condition {
   holds(facts: Facts): boolean;
 }
 
-type Test = (actual: string, facts: Facts) => boolean;
 /** Reads a value of the policy once, and throws where it makes no sense. */
-type Reader = (value: string) => Test;
+type Reader = (value: string) => Pattern;
 
 interface Operator {
   /** The type of key on which it makes sense. @default any */
@@ -85,21 +84,18 @@ function readNull(key: string, values: readonly string[]): Condition {
 }
 
 function textReader(mode: Mode, ignoreCase = false): Reader {
-  return (value) => {
-    const pattern = readPattern(value);
-    return (actual, facts) => fits(pattern, actual, mode, facts, ignoreCase);
-  };
+  return (value) => readPattern(value, mode, ignoreCase);
 }
 
 /** ArnEquals and ArnLike are the same: both know wildcards, and compare part by part. */
-function arnReader(value: string): Test {
-  const pattern = readPattern(value);
+function arnReader(value: string): Pattern {
+  const pattern = readPattern(value, "arn");
   const colons = value.replaceAll(/\$\{[^}]*\}/g, "").split(":").length - 1;
   if (colons < 5 && !value.startsWith("${")) throw new Error(`${value} has fewer than an ARN's six parts`);
-  return (actual, facts) => fits(pattern, actual, "arn", facts);
+  return pattern;
 }
 
-function readBool(value: string): Test {
+function readBool(value: string): Pattern {
   const wanted = value.toLowerCase();
   if (wanted !== "true" && wanted !== "false") throw new Error(`${value} is neither true nor false`);
   return (actual) => actual.toLowerCase() === wanted;

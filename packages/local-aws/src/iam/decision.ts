@@ -5,7 +5,6 @@
  */
 
 import type { Facts, GivenKey } from "./keys.ts";
-import { fits, type Mode } from "./patterns.ts";
 import type { Choice, Policy, Statement, StatementName } from "./policy.ts";
 
 /** The caller of a request. */
@@ -56,10 +55,8 @@ export function evaluate(request: AccessRequest, policies: readonly Policy[]): D
   const relevant = policies.filter(({ kind }) => kind !== "identity" || hasIdentity);
   const candidates = relevant
     .flatMap(({ statements }) => statements)
-    .filter(
-      (statement) => concerns(statement, principal) && covers(statement.actions, action, "like", facts),
-    );
-  const covering = candidates.filter(({ resources }) => covers(resources, resource, "resource", facts));
+    .filter((statement) => concerns(statement, principal) && covers(statement.actions, action, facts));
+  const covering = candidates.filter(({ resources }) => covers(resources, resource, facts));
   const applying = covering.filter(({ conditions }) => conditions.every(({ holds }) => holds(facts)));
   const who = describe(principal);
   const what = `${action} on ${resource}`;
@@ -97,29 +94,16 @@ function concerns({ principals, effect }: Statement, principal: Principal): bool
   }
 }
 
-/** Actions are `like` their patterns, and the one thing here that is not case-sensitive. */
-function covers({ negated, patterns }: Choice, text: string, mode: Mode, facts: Facts): boolean {
-  return patterns.some((pattern) => fits(pattern, text, mode, facts, mode === "like")) !== negated;
+function covers({ negated, patterns }: Choice, text: string, facts: Facts): boolean {
+  return patterns.some((fits) => fits(text, facts)) !== negated;
 }
 
 /** The service that was asked gives what it knows; the rest follows from who asks. */
 function factsOf({ principal, context = {} }: AccessRequest): Facts {
   const facts = new Map<string, string>();
-  for (const [key, value] of Object.entries(context)) {
+  for (const [key, value] of Object.entries({ ...context, ...principalFacts(principal) })) {
     if (value !== undefined) facts.set(key.toLowerCase(), value);
   }
-  for (const [key, value] of principalFactsOf(principal)) facts.set(key, value);
-  return facts;
-}
-
-/** Those of principals that have asked before. */
-const known = new WeakMap<Principal, readonly (readonly [string, string])[]>();
-
-function principalFactsOf(principal: Principal): readonly (readonly [string, string])[] {
-  const facts =
-    known.get(principal) ??
-    Object.entries(principalFacts(principal)).map(([key, value]) => [key.toLowerCase(), value] as const);
-  known.set(principal, facts);
   return facts;
 }
 

@@ -12,8 +12,8 @@ type Part =
   | { readonly wildcard: "*" | "?" }
   | { readonly variable: string; readonly fallback: string | undefined };
 
-/** A text of a policy, cut into what stands for itself and what does not. */
-export type Pattern = readonly Part[];
+/** Tells whether a text matches. A pattern with a variable that has no value fits nothing. */
+export type Pattern = (text: string, facts: Facts) => boolean;
 
 /**
  * Wildcards of a pattern:
@@ -30,7 +30,20 @@ export type Mode = "exact" | "like" | "arn" | "resource";
  *
  * @throws {Error} where a variable is malformed, or is no key that a request here carries
  */
-export function readPattern(text: string): Pattern {
+export function readPattern(pattern: string, mode: Mode, ignoreCase = false): Pattern {
+  const parts = partsOf(pattern);
+  const expressionFor = (facts: Facts) => {
+    const source = sourceOf(parts, mode, facts);
+    return source === undefined ? undefined : new RegExp(`^${source}$`, ignoreCase ? "isu" : "su");
+  };
+  if (parts.some((part) => "variable" in part)) {
+    return (text, facts) => expressionFor(facts)?.test(text) ?? false;
+  }
+  const expression = expressionFor(new Map());
+  return (text) => expression?.test(text) ?? false;
+}
+
+function partsOf(text: string): Part[] {
   return text
     .split(/(\$\{[^}]*\}?|[*?])/)
     .filter((piece) => piece !== "")
@@ -47,26 +60,8 @@ export function readPattern(text: string): Pattern {
     });
 }
 
-/** Tells whether a text matches a pattern. One with a variable that has no value fits nothing. */
-export function fits(pattern: Pattern, text: string, mode: Mode, facts: Facts, ignoreCase = false): boolean {
-  const kind = `${mode} ${ignoreCase}`;
-  const known = expressions.get(pattern)?.get(kind);
-  if (known) return known.test(text);
-  const source = sourceOf(pattern, mode, facts);
-  if (source === undefined) return false;
-  const expression = new RegExp(`^${source}$`, ignoreCase ? "isu" : "su");
-  if (!pattern.some((part) => "variable" in part)) {
-    const ofPattern = expressions.get(pattern) ?? new Map<string, RegExp>();
-    expressions.set(pattern, ofPattern.set(kind, expression));
-  }
-  return expression.test(text);
-}
-
-/** Those of patterns without variables, which are the same for all requests, by their mode and case. */
-const expressions = new WeakMap<Pattern, Map<string, RegExp>>();
-
 /** The source of a regular expression; undefined where a variable has no value. */
-function sourceOf(pattern: Pattern, mode: Mode, facts: Facts): string | undefined {
+function sourceOf(pattern: readonly Part[], mode: Mode, facts: Facts): string | undefined {
   let source = "";
   let colons = 0;
   for (const [index, part] of pattern.entries()) {

@@ -106,42 +106,41 @@ function readStatement(statement: unknown, index: number, { kind, source }: Wher
     name: { policy: source, sid: sid || number },
     effect,
     principals: kind === "identity" ? undefined : readPrincipals(principal, say),
-    actions: readChoice(statement, "Action", checkAction, say),
+    actions: readChoice(statement, "Action", say),
     // Whoever asks to assume a role asks for the role that the trust policy belongs to.
-    resources: kind === "trust" ? ANY : readChoice(statement, "Resource", checkResource, say),
+    resources: kind === "trust" ? ANY : readChoice(statement, "Resource", say),
     conditions: readConditions(conditions, say),
   };
 }
 
 type Say = (problem: string) => PolicyError;
 
-const ANY: Choice = { negated: false, texts: ["*"], patterns: [readPattern("*")] };
+const ANY: Choice = { negated: false, texts: ["*"], patterns: [() => true] };
 
-function readChoice(statement: object, element: string, check: (text: string) => void, say: Say): Choice {
+function readChoice(statement: object, element: "Action" | "Resource", say: Say): Choice {
   const [plain, opposite] = [element, `Not${element}`].map((name) => (statement as Plain)[name]);
   if (plain !== undefined && opposite !== undefined) throw say(`there are both ${element} and Not${element}`);
   const texts = readTexts(plain ?? opposite, element, say);
-  const patterns = texts.map((text) =>
-    attempt(() => {
-      check(text);
-      return readPattern(text);
-    }, say),
-  );
+  const read = element === "Action" ? readAction : readResource;
+  const patterns = texts.map((text) => attempt(() => read(text), say));
   return { negated: plain === undefined, texts, patterns };
 }
 
-function checkAction(text: string): void {
+/** Actions are the one thing here that is not case-sensitive. */
+function readAction(text: string): Pattern {
   if (!/^(\*|[a-z0-9-]+:[a-z0-9*?]+)$/i.test(text)) throw new Error(`${text} is no action of a service`);
+  return readPattern(text, "like", true);
 }
 
-function checkResource(text: string): void {
-  if (text === "*") return;
+function readResource(text: string): Pattern {
+  if (text === "*") return () => true;
   const [scheme, partition = "", service = "", ...rest] = text.split(":");
   if (scheme !== "arn" || rest.length === 0 || (rest.length < 3 && !text.endsWith("*"))) {
     throw new Error(`${text} is neither an ARN nor *`);
   }
   if (!/^(aws[a-z-]*|\*)$/.test(partition)) throw new Error(`${text} is in no partition of AWS`);
   if (!/^[a-z0-9-]+$/.test(service)) throw new Error(`${text} does not name its service`);
+  return readPattern(text, "resource");
 }
 
 function readPrincipals(value: unknown, say: Say): ReadonlySet<string> {

@@ -273,21 +273,10 @@ function sha256(data: string | Uint8Array): string {
   return hash("sha256", data, "hex");
 }
 
-/** As objects: of a key of bytes Node.js finds out each time, by an error, that it is none. */
-const signingKeys = new Map<string, KeyObject>();
-const MAX_SIGNING_KEYS = 100;
-
-/** The key of a day, region and service, which takes as long to make as all else that is verified: it is kept. */
+/** As an object: of a key of bytes Node.js finds out each time, by an error, that it is none. */
 function signingKeyFor(secretAccessKey: string, scope: string): KeyObject {
-  const name = `${secretAccessKey}/${scope}`;
-  const known = signingKeys.get(name);
-  if (known) return known;
-  let bytes: Buffer = Buffer.from(`AWS4${secretAccessKey}`);
-  for (const text of scope.split("/")) bytes = hmac(createSecretKey(bytes), text);
-  const made = createSecretKey(bytes);
-  if (signingKeys.size === MAX_SIGNING_KEYS) signingKeys.clear();
-  signingKeys.set(name, made);
-  return made;
+  const secret = createSecretKey(Buffer.from(`AWS4${secretAccessKey}`));
+  return scope.split("/").reduce((key, text) => createSecretKey(hmac(key, text)), secret);
 }
 
 function hmac(key: KeyObject, text: string): Buffer {

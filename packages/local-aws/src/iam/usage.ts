@@ -1,6 +1,5 @@
 import type { Events } from "../events.ts";
 import type { Identity } from "./identity.ts";
-import { fits } from "./patterns.ts";
 import type { Statement } from "./policy.ts";
 
 /** A statement of a role's policies, and how often it allowed something. */
@@ -49,10 +48,7 @@ export class PermissionUse {
     const counts = [...(this.#allowed.get(`${name.policy} ${name.sid}`) ?? [])];
     const times = (index: number) =>
       counts
-        .filter(
-          ([action]) =>
-            fits(actions.patterns[index] ?? [], action, "like", new Map(), true) !== actions.negated,
-        )
+        .filter(([action]) => actions.patterns[index]?.(action, new Map()) !== actions.negated)
         .reduce((sum, [, count]) => sum + count, 0);
     const prefix = actions.negated ? "all but " : "";
     const unasked = actions.negated ? undefined : unaskedBecause(actions.texts);

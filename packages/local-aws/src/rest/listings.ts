@@ -1,8 +1,11 @@
 import { invalidArgument, invalidVersionId } from "../store/errors.ts";
 import { commonPrefixOf, keyBehind, type PageRequest, type Position } from "../store/listing.ts";
+import type { ObjectVersion } from "../store/model.ts";
 import { sequenceOf } from "../store/version-ids.ts";
+import type { AccessRequest } from "./access.ts";
 import { keyWriter, limitOf, objectElements, owner, time } from "./elements.ts";
 import type { Exchange } from "./exchange.ts";
+import type { Xml } from "./xml.ts";
 
 export async function listBuckets(exchange: Exchange): Promise<void> {
   exchange.authorize("s3:ListAllMyBuckets");
@@ -33,66 +36,45 @@ export async function listBuckets(exchange: Exchange): Promise<void> {
 }
 
 export async function listObjectsV2(exchange: Exchange): Promise<void> {
-  const { store, bucket } = exchange;
-  const prefix = exchange.parameter("prefix");
-  const delimiter = exchange.parameter("delimiter");
-  exchange.authorize("s3:ListBucket", { prefix, delimiter });
+  const { request, name, said } = readList(exchange, "s3:ListBucket", "max-keys");
   const token = exchange.parameter("continuation-token");
   const startAfter = exchange.parameter("start-after");
-  const limit = limitOf(exchange, "max-keys");
-  const name = keyWriter(exchange);
   const from = token ? readToken(token) : startAfter === undefined ? "" : `${startAfter}\0`;
-  const { rows, commonPrefixes, next } = store.list(bucket, from, { prefix, delimiter, limit });
+  const { rows, commonPrefixes, next } = exchange.store.list(exchange.bucket, from, request);
   const withOwner = exchange.parameter("fetch-owner") === "true" ? { Owner: owner(exchange) } : {};
   exchange.xml("ListBucketResult", {
-    Name: bucket,
-    Prefix: name(prefix ?? ""),
-    Delimiter: delimiter && name(delimiter),
+    ...said(commonPrefixes),
+    Name: exchange.bucket,
+    MaxKeys: request.limit,
     StartAfter: startAfter && name(startAfter),
     ContinuationToken: token,
     NextContinuationToken: next && writeToken(next),
     KeyCount: rows.length + commonPrefixes.length,
-    MaxKeys: limit,
-    EncodingType: exchange.parameter("encoding-type"),
     IsTruncated: next !== undefined,
     Contents: rows.map((version) => ({ ...objectElements(version, name), ...withOwner })),
-    CommonPrefixes: commonPrefixes.map((entry) => ({ Prefix: name(entry) })),
   });
 }
 
 /** The first edition of ListObjectsV2, which older clients send. */
 export async function listObjects(exchange: Exchange): Promise<void> {
-  const { store, bucket } = exchange;
-  const prefix = exchange.parameter("prefix");
-  const delimiter = exchange.parameter("delimiter");
-  exchange.authorize("s3:ListBucket", { prefix, delimiter });
+  const { request, name, said } = readList(exchange, "s3:ListBucket", "max-keys");
   const marker = exchange.parameter("marker");
-  const limit = limitOf(exchange, "max-keys");
-  const name = keyWriter(exchange);
-  const { key: from } = behind(marker, { prefix, delimiter });
-  const { rows, commonPrefixes, last } = store.list(bucket, from, { prefix, delimiter, limit });
+  const { key: from } = behind(marker, request);
+  const { rows, commonPrefixes, last } = exchange.store.list(exchange.bucket, from, request);
   exchange.xml("ListBucketResult", {
-    Name: bucket,
-    Prefix: name(prefix ?? ""),
+    ...said(commonPrefixes),
+    Name: exchange.bucket,
+    MaxKeys: request.limit,
     Marker: name(marker ?? ""),
-    NextMarker: delimiter && last && name("key" in last ? last.key : last.commonPrefix),
-    Delimiter: delimiter && name(delimiter),
-    MaxKeys: limit,
-    EncodingType: exchange.parameter("encoding-type"),
+    NextMarker: request.delimiter && last && name("key" in last ? last.key : last.commonPrefix),
     IsTruncated: last !== undefined,
     Contents: rows.map((version) => ({ ...objectElements(version, name), Owner: owner(exchange) })),
-    CommonPrefixes: commonPrefixes.map((entry) => ({ Prefix: name(entry) })),
   });
 }
 
 export async function listObjectVersions(exchange: Exchange): Promise<void> {
   const { store, bucket } = exchange;
-  const prefix = exchange.parameter("prefix");
-  const delimiter = exchange.parameter("delimiter");
-  exchange.authorize("s3:ListBucketVersions", {
-    prefix,
-    delimiter,
-  });
+  const { request, name, said } = readList(exchange, "s3:ListBucketVersions", "max-keys");
   const keyMarker = exchange.parameter("key-marker");
   const versionMarker = exchange.parameter("version-id-marker");
   if (versionMarker && !keyMarker) {
@@ -102,67 +84,53 @@ export async function listObjectVersions(exchange: Exchange): Promise<void> {
       versionMarker,
     );
   }
-  const limit = limitOf(exchange, "max-keys");
-  const name = keyWriter(exchange);
   const version =
     keyMarker && versionMarker
       ? { key: keyMarker, before: sequenceBehind(exchange, keyMarker, versionMarker) }
       : undefined;
-  const from = behind(keyMarker, { prefix, delimiter }, version);
-  const { rows, commonPrefixes, last } = store.listVersions(bucket, from, { prefix, delimiter, limit });
-  const entry = (version: (typeof rows)[number]) => ({
-    ...objectElements(version, name),
-    VersionId: version.versionId,
-    IsLatest: store.latest(bucket, version.key)?.sequence === version.sequence,
-    Owner: owner(exchange),
-  });
+  const { rows, commonPrefixes, last } = store.listVersions(
+    bucket,
+    behind(keyMarker, request, version),
+    request,
+  );
+  const entry = (version: ObjectVersion) => {
+    const { Key, LastModified, ...ofObject } = objectElements(version, name);
+    return {
+      ...{ Key, LastModified, ...(version.isDeleteMarker ? {} : ofObject) },
+      VersionId: version.versionId,
+      IsLatest: store.latest(bucket, version.key)?.sequence === version.sequence,
+      Owner: owner(exchange),
+    };
+  };
   exchange.xml("ListVersionsResult", {
+    ...said(commonPrefixes),
     Name: bucket,
-    Prefix: name(prefix ?? ""),
-    Delimiter: delimiter && name(delimiter),
+    MaxKeys: request.limit,
     KeyMarker: name(keyMarker ?? ""),
     VersionIdMarker: versionMarker ?? "",
     NextKeyMarker: last && name("key" in last ? last.key : last.commonPrefix),
     NextVersionIdMarker: last && "key" in last ? last.versionId : undefined,
-    MaxKeys: limit,
-    EncodingType: exchange.parameter("encoding-type"),
     IsTruncated: last !== undefined,
     Version: rows.filter((version) => !version.isDeleteMarker).map(entry),
-    DeleteMarker: rows
-      .filter((version) => version.isDeleteMarker)
-      .map(entry)
-      .map(({ Key, LastModified, VersionId, IsLatest, Owner }) => ({
-        Key,
-        LastModified,
-        VersionId,
-        IsLatest,
-        Owner,
-      })),
-    CommonPrefixes: commonPrefixes.map((entry) => ({ Prefix: name(entry) })),
+    DeleteMarker: rows.filter((version) => version.isDeleteMarker).map(entry),
   });
 }
 
 export async function listMultipartUploads(exchange: Exchange): Promise<void> {
   const { store, bucket } = exchange;
-  exchange.authorize("s3:ListBucketMultipartUploads");
-  const prefix = exchange.parameter("prefix");
-  const delimiter = exchange.parameter("delimiter");
+  const { request, name, said } = readList(exchange, "s3:ListBucketMultipartUploads", "max-uploads");
   const keyMarker = exchange.parameter("key-marker");
   const id = keyMarker && exchange.parameter("upload-id-marker");
-  const limit = limitOf(exchange, "max-uploads");
-  const name = keyWriter(exchange);
-  const from = behind(keyMarker, { prefix, delimiter }, id ? { key: keyMarker, id } : undefined);
-  const { rows, commonPrefixes, last } = store.multipart.list(bucket, from, { prefix, delimiter, limit });
+  const from = behind(keyMarker, request, id ? { key: keyMarker, id } : undefined);
+  const { rows, commonPrefixes, last } = store.multipart.list(bucket, from, request);
   exchange.xml("ListMultipartUploadsResult", {
+    ...said(commonPrefixes),
     Bucket: bucket,
+    MaxUploads: request.limit,
     KeyMarker: name(keyMarker ?? ""),
     UploadIdMarker: id ?? "",
     NextKeyMarker: last && name("key" in last ? last.key : last.commonPrefix),
     NextUploadIdMarker: last && "key" in last ? last.id : undefined,
-    Delimiter: delimiter && name(delimiter),
-    Prefix: name(prefix ?? ""),
-    MaxUploads: limit,
-    EncodingType: exchange.parameter("encoding-type"),
     IsTruncated: last !== undefined,
     Upload: rows.map((upload) => ({
       Key: name(upload.key),
@@ -174,8 +142,33 @@ export async function listMultipartUploads(exchange: Exchange): Promise<void> {
       ChecksumAlgorithm: upload.checksumAlgorithm,
       ChecksumType: upload.checksumType,
     })),
-    CommonPrefixes: commonPrefixes.map((entry) => ({ Prefix: name(entry) })),
   });
+}
+
+/** Reads the page that a listing is to be, where the caller may have it; `said` is how the answer tells of it. */
+function readList(
+  exchange: Exchange,
+  action: AccessRequest["action"],
+  max: "max-keys" | "max-uploads",
+): {
+  request: PageRequest;
+  name: (key: string) => string;
+  said: (commonPrefixes: readonly string[]) => { [name: string]: Xml };
+} {
+  const prefix = exchange.parameter("prefix");
+  const delimiter = exchange.parameter("delimiter");
+  exchange.authorize(action, { prefix, delimiter });
+  const name = keyWriter(exchange);
+  return {
+    request: { prefix, delimiter, limit: limitOf(exchange, max) },
+    name,
+    said: (commonPrefixes) => ({
+      Prefix: name(prefix ?? ""),
+      Delimiter: delimiter && name(delimiter),
+      EncodingType: exchange.parameter("encoding-type"),
+      CommonPrefixes: commonPrefixes.map((entry) => ({ Prefix: name(entry) })),
+    }),
+  };
 }
 
 export async function listParts(exchange: Exchange): Promise<void> {
