@@ -2,7 +2,7 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import type { Tags } from "./later.ts";
 import { alarmTopicPolicy } from "./policies.ts";
-import { type Transform, transformed } from "./transform.ts";
+import { childOf, type Transform } from "./transform.ts";
 
 export interface AlarmTopicArgs {
   /** Address that gets a mail from each alarm, once its owner has confirmed the first. @default none */
@@ -34,31 +34,19 @@ export class AlarmTopic extends pulumi.ComponentResource {
 
   constructor(name: string, args: AlarmTopicArgs, opts?: pulumi.ComponentResourceOptions) {
     super("image-machine:index:AlarmTopic", name, {}, opts);
-    const parent = { parent: this };
-    const { email, keyArn, tags, transform = {} } = args;
+    const { email, keyArn, tags, transform } = args;
+    const own = childOf({ parent: this }, transform);
 
     const topic = new aws.sns.Topic(
-      ...transformed(transform.alarmTopic, name, { tags, ...(keyArn && { kmsMasterKeyId: keyArn }) }, parent),
+      ...own("alarmTopic", name, { tags, ...(keyArn && { kmsMasterKeyId: keyArn }) }),
     );
     this.arn = topic.arn;
-    new aws.sns.TopicPolicy(
-      ...transformed<aws.sns.TopicPolicyArgs>(
-        transform.alarmTopicPolicy,
-        `${name}-policy`,
-        { arn: topic.arn, policy: topic.arn.apply(alarmTopicPolicy) },
-        parent,
-      ),
-    );
+    const policy = topic.arn.apply(alarmTopicPolicy);
+    new aws.sns.TopicPolicy(...own("alarmTopicPolicy", `${name}-policy`, { arn: topic.arn, policy }));
     if (email !== undefined) {
-      new aws.sns.TopicSubscription(
-        ...transformed(
-          transform.alarmEmail,
-          `${name}-email`,
-          { topic: topic.arn, protocol: "email", endpoint: email },
-          // Another address is another subscription.
-          { ...parent, protect: false },
-        ),
-      );
+      const args = { topic: topic.arn, protocol: "email", endpoint: email };
+      // Another address is another subscription.
+      new aws.sns.TopicSubscription(...own("alarmEmail", `${name}-email`, args, { protect: false }));
     }
 
     this.registerOutputs({ arn: this.arn });

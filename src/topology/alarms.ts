@@ -3,7 +3,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import { MAX_IN_FLIGHT } from "../delivery/queue.ts";
 import type { Thresholds } from "./fan-out-settings.ts";
 import { from, type Later, type Tags } from "./later.ts";
-import { type Transforms, transformed } from "./transform.ts";
+import type { Child, Transform } from "./transform.ts";
 
 type AlarmArgs = aws.cloudwatch.MetricAlarmArgs;
 
@@ -182,17 +182,11 @@ function visibleOrNot(queue: pulumi.Input<string>): AlarmArgs["metricQueries"] {
 export function createAlarms(
   alarms: Alarms,
   topic: pulumi.Input<string>,
-  child: {
-    readonly name: string;
-    readonly tags: Tags;
-    readonly transform: { readonly alarm?: Transforms<AlarmArgs> };
-    readonly parent: pulumi.CustomResourceOptions;
-  },
+  { name, tags, own }: { name: string; tags: Tags; own: Child<{ alarm?: Transform<AlarmArgs> }> },
 ): void {
   for (const [what, alarm] of Object.entries(alarms)) {
     if (!alarm) continue;
-    const args = { ...alarm, alarmActions: [topic], okActions: [topic], tags: child.tags };
-    const { name, transform, parent } = child;
-    new aws.cloudwatch.MetricAlarm(...transformed(transform.alarm, `${name}-${what}-alarm`, args, parent));
+    const args = { ...alarm, alarmActions: [topic], okActions: [topic], tags };
+    new aws.cloudwatch.MetricAlarm(...own("alarm", `${name}-${what}-alarm`, args));
   }
 }

@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 
 /**
  * A mistake in what a component is given, in a sentence that is all its author needs: Pulumi prints it without a stack, as it does
- * with its own {@link pulumi.RunError}.
+ * with its own {@link pulumi.RunError}. Programs catch it, and components of workers throw it.
  */
 export class ArgumentError extends pulumi.RunError {
   override readonly name = "ArgumentError";

@@ -1,7 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import type { DeclaredOutputs } from "../stack-outputs.ts";
 import { ArgumentError } from "./argument-error.ts";
-import { refuseOverlap } from "./prefixes.ts";
 import { BATCHES_PER_POLLER, type CheckedWorkerSettings, SCALING } from "./worker-settings.ts";
 
 /** The workers of a fan-out, which are complete when the turn of the program is over that made it. */
@@ -9,8 +8,6 @@ export class Attached {
   readonly outputs: Record<string, DeclaredOutputs> = {};
   /** Settings of each worker, with all defaults. */
   readonly settings: Record<string, CheckedWorkerSettings> = {};
-  /** How keys of each worker's results begin. */
-  readonly #prefixes: Record<string, string> = {};
   /** Resolves when that turn is over: later workers are refused. */
   readonly complete: Promise<void>;
   /** Batches that all may run at once. @default each has its own maximum */
@@ -24,41 +21,27 @@ export class Attached {
     });
   }
 
-  /** @throws ArgumentError where a worker of this name and prefix cannot be attached */
-  check(worker: string, prefix: string): void {
+  /**
+   * @param component class and name of the worker, for messages
+   * @throws ArgumentError where it comes too late, or too little of the fan-out's concurrency would be left to a worker
+   */
+  add(component: string, worker: string, settings: CheckedWorkerSettings): void {
     if (this.#isComplete) {
       throw new ArgumentError(
-        `ImageWorker "${worker}": it comes too late for the fan-out's dashboard and objective, after an await. Create the fan-out and all its workers without an await in between: what has to be waited for comes before them.`,
+        `${component}: it comes too late for the fan-out's dashboard and objective, after an await. Create the fan-out and all its workers without an await in between: what has to be waited for comes before them.`,
       );
     }
-    if (Object.hasOwn(this.settings, worker)) {
-      throw new ArgumentError(
-        `ImageWorker "${worker}": the fan-out has a worker of that name already, whose results are under "${this.#prefixes[worker]}/". Give one of them another name.`,
-      );
-    }
-    refuseOverlap(worker, prefix, this.#prefixes);
+    this.settings[worker] = settings;
+    const { minimum } = SCALING.maximumConcurrency;
+    if (this.#share() >= minimum) return;
+    throw new ArgumentError(
+      `${component}: concurrency of the fan-out is ${this.#concurrency}, but with this worker ${this.#taken()} batches at once are taken, and ${this.#sharing().length} workers share the rest, each of which needs ${minimum}. Raise concurrency, or give workers less.`,
+    );
   }
 
-  /**
-   * @returns a function that records outputs of the worker, beside those that are known of it
-   * @throws ArgumentError where too little of the fan-out's concurrency would be left to a worker
-   */
-  add(
-    worker: string,
-    prefix: string,
-    settings: CheckedWorkerSettings,
-  ): (outputs: Partial<DeclaredOutputs>) => void {
-    this.settings[worker] = settings;
-    this.#prefixes[worker] = prefix;
-    const { minimum } = SCALING.maximumConcurrency;
-    if (this.#share() < minimum) {
-      throw new ArgumentError(
-        `ImageWorker "${worker}": concurrency of the fan-out is ${this.#concurrency}, but with this worker ${this.#taken()} batches at once are taken, and ${this.#sharing().length} workers share the rest, each of which needs ${minimum}. Raise concurrency, or give workers less.`,
-      );
-    }
-    return (outputs) => {
-      this.outputs[worker] = { ...this.outputs[worker], ...outputs } as DeclaredOutputs;
-    };
+  /** Records outputs of a worker, beside those that are known of it. */
+  record(worker: string, outputs: Partial<DeclaredOutputs>): void {
+    this.outputs[worker] = { ...this.outputs[worker], ...outputs } as DeclaredOutputs;
   }
 
   /** Returns how a worker's queue is emptied, its share of the fan-out's concurrency included. All workers must be known. */
@@ -71,8 +54,9 @@ export class Attached {
   /** Batches at once for each worker that has no maximum of its own; as many as they like where the fan-out has none. */
   #share(): number {
     const left = (this.#concurrency ?? Number.POSITIVE_INFINITY) - this.#taken();
-    // Whoever has a maximum of its own must fit in as well.
-    return left < 0 ? left : Math.floor(left / this.#sharing().length);
+    const { length } = this.#sharing();
+    // Whoever has a maximum of its own must fit in, even where nobody shares what is left.
+    return left >= 0 && length === 0 ? Number.POSITIVE_INFINITY : Math.floor(left / length);
   }
 
   #sharing(): CheckedWorkerSettings[] {

@@ -256,12 +256,15 @@ export function checkName(component: string, name: string): void {
 /** What Lambda and IAM allow, less the longest suffix of what is named so, and Pulumi's hyphen and seven digits. */
 const MAXIMUM_FULL_NAME = 64 - "-function".length - 8;
 
-/** @throws ArgumentError where a worker's name and its fan-out's are too long together for the names of its resources */
-export function checkFullName(fanOut: string, worker: string): void {
+/**
+ * @param component class and name of the worker
+ * @throws ArgumentError where a worker's name and its fan-out's are too long together for the names of its resources
+ */
+export function checkFullName(component: string, fanOut: string, worker: string): void {
   const { length } = `${fanOut}-${worker}`;
   if (length <= MAXIMUM_FULL_NAME) return;
   throw new ArgumentError(
-    `ImageWorker "${worker}": the names of its resources begin with "${fanOut}-${worker}", which is ${length} characters, but the maximum is ${MAXIMUM_FULL_NAME}, as AWS allows 64 for functions and roles. Shorten the worker's name or the fan-out's.`,
+    `${component}: the names of its resources begin with "${fanOut}-${worker}", which is ${length} characters, but the maximum is ${MAXIMUM_FULL_NAME}, as AWS allows 64 for functions and roles. Shorten the worker's name or the fan-out's.`,
   );
 }
 

@@ -2,7 +2,7 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import type { Tags } from "./later.ts";
 import { keyPolicy } from "./policies.ts";
-import { checkTransform, type Transform, transformed } from "./transform.ts";
+import { childOf, type Known, type Transform } from "./transform.ts";
 
 export interface EncryptionKeyArgs {
   /** What people find the key by, without `alias/`. No other key of account and region has it. */
@@ -23,12 +23,7 @@ export interface EncryptionKeyTransform {
   readonly policy?: Transform<aws.kms.KeyPolicyArgs>;
 }
 
-/** Every transform that there is, for checks. */
-const TRANSFORMS: Record<keyof EncryptionKeyTransform, true> = {
-  key: true,
-  alias: true,
-  policy: true,
-};
+export const KEY_TRANSFORMS: Known<EncryptionKeyTransform> = { key: true, alias: true, policy: true };
 
 /**
  * A KMS key for all that a machine stores, which its owner can rotate, watch and take away.
@@ -40,44 +35,29 @@ export class EncryptionKey extends pulumi.ComponentResource {
   readonly arn: pulumi.Output<string>;
 
   constructor(name: string, args: EncryptionKeyArgs, opts?: pulumi.ComponentResourceOptions) {
-    checkTransform(`EncryptionKey "${name}": transform.`, args.transform ?? {}, TRANSFORMS);
     super("image-machine:index:EncryptionKey", name, {}, opts);
-    const options = { parent: this, retainOnDelete: opts?.retainOnDelete ?? false };
-    const { alias, logGroups, tags, transform = {} } = args;
+    const own = childOf({ parent: this, retainOnDelete: opts?.retainOnDelete ?? false }, args.transform);
+    const { alias, logGroups, tags } = args;
 
     const key = new aws.kms.Key(
-      ...transformed(
-        transform.key,
-        name,
-        {
-          description: `Images and messages of ${pulumi.getProject()}, stack ${pulumi.getStack()}`,
-          enableKeyRotation: true,
-          tags,
-        },
-        options,
-      ),
+      ...own("key", name, {
+        description: `Images and messages of ${pulumi.getProject()}, stack ${pulumi.getStack()}`,
+        enableKeyRotation: true,
+        tags,
+      }),
     );
     const policy = new aws.kms.KeyPolicy(
-      ...transformed(
-        transform.policy,
-        `${name}-policy`,
-        {
-          // By its ARN, the provider would find another id at every up, and change the policy:
-          // https://github.com/hashicorp/terraform-provider-aws/issues/46432
-          keyId: key.id,
-          policy: pulumi.jsonStringify(key.arn.apply((keyArn) => keyPolicy(keyArn, logGroups))),
-        },
-        options,
-      ),
+      ...own("policy", `${name}-policy`, {
+        // By its ARN, the provider would find another id at every up, and change the policy:
+        // https://github.com/hashicorp/terraform-provider-aws/issues/46432
+        keyId: key.id,
+        policy: pulumi.jsonStringify(key.arn.apply((keyArn) => keyPolicy(keyArn, logGroups))),
+      }),
     );
     // A name, and nothing that is lost with it: where it stayed behind with the key, the next stack could not have it.
+    const passing = { protect: false, retainOnDelete: false };
     new aws.kms.Alias(
-      ...transformed(
-        transform.alias,
-        `${name}-alias`,
-        { name: `alias/${alias}`, targetKeyId: key.id },
-        { ...options, protect: false, retainOnDelete: false },
-      ),
+      ...own("alias", `${name}-alias`, { name: `alias/${alias}`, targetKeyId: key.id }, passing),
     );
     // A topic or queue that gets the key before S3 and SNS may use it loses what they refuse to encrypt.
     this.arn = pulumi.all([key.arn, policy.id]).apply(([arn]) => arn);

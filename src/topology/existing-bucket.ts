@@ -47,37 +47,6 @@ export function checkVersions(
   );
 }
 
-/** Whose notifications the buckets of a program have, by resource and by name, for each engine that programs run in. */
-const notified = new WeakMap<object, Map<unknown, string>>();
-
-/**
- * Notes whose the notifications of a bucket become: it has one configuration, which a second one would take the place of.
- * @param existing of the program's settings, where the bucket has its name from there
- * @throws ArgumentError where they are another fan-out's already; the bucket's `apply` does where its name is only known later
- */
-export function claimNotifications(
-  fanOut: string,
-  bucket: aws.s3.Bucket,
-  existing: Later<string> | aws.s3.Bucket | undefined,
-): void {
-  const monitor = pulumi.runtime.getMonitor() as object;
-  const owners = notified.get(monitor) ?? new Map<unknown, string>();
-  notified.set(monitor, owners);
-  const taken = (by: unknown): string | undefined => {
-    const owner = owners.get(by) ?? fanOut;
-    owners.set(by, owner);
-    return owner === fanOut ? undefined : owner;
-  };
-  const sentence = (owner: string) =>
-    `ImageFanOut "${fanOut}": source.existing is a bucket of which ImageFanOut "${owner}" has the notifications, and a bucket has one configuration of them, so that one of the two would be told of nothing. Let one fan-out have all workers, or, where no key fits prefix and suffix of both, say notification: false and add what notificationToAdd says: S3 refuses two that the same image would set off.`;
-  const owner = taken(existing ?? bucket) ?? taken(bucket);
-  if (owner !== undefined) throw new ArgumentError(sentence(owner));
-  bucket.bucket.apply((name) => {
-    const other = taken(name);
-    if (other !== undefined) throw new ArgumentError(sentence(other));
-  });
-}
-
 /** What the owner of a bucket adds to its notifications, so that a topic is told. */
 export function notificationToAdd(
   id: string,

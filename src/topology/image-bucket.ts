@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { CheckedStorageSettings } from "./fan-out-settings.ts";
 import type { Tags } from "./later.ts";
 import { bucketPolicy } from "./policies.ts";
-import { checkTransform, type Transform, transformed } from "./transform.ts";
+import { type Child, childOf, type Known, type Transform } from "./transform.ts";
 
 export interface ImageBucketArgs {
   /** Whether `pulumi destroy` deletes a bucket that still holds objects. */
@@ -34,8 +34,7 @@ export interface ImageBucketTransform {
   readonly lifecycle?: Transform<aws.s3.BucketLifecycleConfigurationArgs>;
 }
 
-/** Every transform that there is, for checks. */
-const TRANSFORMS: Record<keyof ImageBucketTransform, true> = {
+export const BUCKET_TRANSFORMS: Known<ImageBucketTransform> = {
   bucket: true,
   versioning: true,
   publicAccess: true,
@@ -61,73 +60,59 @@ export class ImageBucket extends pulumi.ComponentResource {
   readonly versioning: aws.s3.BucketVersioning;
 
   constructor(name: string, args: ImageBucketArgs, opts?: pulumi.ComponentResourceOptions) {
-    checkTransform(`ImageBucket "${name}": transform.`, args.transform ?? {}, TRANSFORMS);
     super("image-machine:index:ImageBucket", name, {}, opts);
-    const parent = { parent: this, retainOnDelete: opts?.retainOnDelete ?? false };
-    const { forceDestroy, tags, transform = {} } = args;
+    const own = childOf({ parent: this, retainOnDelete: opts?.retainOnDelete ?? false }, args.transform);
+    const { forceDestroy, noncurrentVersionDays, storage, keyArn, tags } = args;
 
-    this.bucket = new aws.s3.Bucket(...transformed(transform.bucket, name, { forceDestroy, tags }, parent));
-    const child: Child = { name, bucket: this.bucket, args, transform, parent };
-    this.versioning = keepVersions(child);
-    const publicAccess = closeToThePublic(child);
-    forgetAccessLists(child);
-    encrypt(child);
-    refuseWithoutTls(child, publicAccess);
-    forgetWhatNobodyAsksFor(child, this.versioning);
+    this.bucket = new aws.s3.Bucket(...own("bucket", name, { forceDestroy, tags }));
+    const at: Place = { name, bucket: this.bucket.bucket, own };
+    this.versioning = keepVersions(at);
+    const publicAccess = closeToThePublic(at);
+    forgetAccessLists(at);
+    encrypt(at, keyArn);
+    refuseWithoutTls(at, this.bucket.arn, publicAccess);
+    forgetWhatNobodyAsksFor(at, { noncurrentVersionDays, storage }, this.versioning);
 
     this.registerOutputs({ bucket: this.bucket.bucket });
   }
 }
 
-/** The bucket and what its constructor was given, for each step. */
-interface Child {
+/** The bucket, for each step. */
+interface Place {
   readonly name: string;
-  readonly bucket: aws.s3.Bucket;
-  readonly args: ImageBucketArgs;
-  readonly transform: ImageBucketTransform;
-  readonly parent: pulumi.CustomResourceOptions;
+  /** The bucket's own name. */
+  readonly bucket: pulumi.Output<string>;
+  readonly own: Child<ImageBucketTransform>;
 }
 
-function keepVersions({ name, bucket, transform, parent }: Child): aws.s3.BucketVersioning {
+function keepVersions({ name, bucket, own }: Place): aws.s3.BucketVersioning {
   return new aws.s3.BucketVersioning(
-    ...transformed(
-      transform.versioning,
-      `${name}-versioning`,
-      { bucket: bucket.bucket, versioningConfiguration: { status: "Enabled" } },
-      parent,
-    ),
+    ...own("versioning", `${name}-versioning`, {
+      bucket,
+      versioningConfiguration: { status: "Enabled" },
+    }),
   );
 }
 
-function closeToThePublic({ name, bucket, transform, parent }: Child): aws.s3.BucketPublicAccessBlock {
+function closeToThePublic({ name, bucket, own }: Place): aws.s3.BucketPublicAccessBlock {
   return new aws.s3.BucketPublicAccessBlock(
-    ...transformed(
-      transform.publicAccess,
-      `${name}-public-access`,
-      {
-        bucket: bucket.bucket,
-        blockPublicAcls: true,
-        blockPublicPolicy: true,
-        ignorePublicAcls: true,
-        restrictPublicBuckets: true,
-      },
-      parent,
-    ),
+    ...own("publicAccess", `${name}-public-access`, {
+      bucket,
+      blockPublicAcls: true,
+      blockPublicPolicy: true,
+      ignorePublicAcls: true,
+      restrictPublicBuckets: true,
+    }),
   );
 }
 
-function forgetAccessLists({ name, bucket, transform, parent }: Child): void {
+function forgetAccessLists({ name, bucket, own }: Place): void {
   new aws.s3.BucketOwnershipControls(
-    ...transformed(
-      transform.ownership,
-      `${name}-ownership`,
-      { bucket: bucket.bucket, rule: { objectOwnership: "BucketOwnerEnforced" } },
-      parent,
-    ),
+    ...own("ownership", `${name}-ownership`, { bucket, rule: { objectOwnership: "BucketOwnerEnforced" } }),
   );
 }
 
-function encrypt({ name, bucket, args: { keyArn }, transform, parent }: Child): void {
+function encrypt({ name, bucket, own }: Place, keyArn: ImageBucketArgs["keyArn"]): void {
   const rule =
     keyArn === undefined
       ? { applyServerSideEncryptionByDefault: { sseAlgorithm: "AES256" } }
@@ -137,76 +122,64 @@ function encrypt({ name, bucket, args: { keyArn }, transform, parent }: Child): 
           bucketKeyEnabled: true,
         };
   new aws.s3.BucketServerSideEncryptionConfiguration(
-    ...transformed(
-      transform.encryption,
-      `${name}-encryption`,
-      { bucket: bucket.bucket, rules: [rule] },
-      parent,
-    ),
+    ...own("encryption", `${name}-encryption`, { bucket, rules: [rule] }),
   );
 }
 
 /** @param publicAccess also changes the bucket's policy status: S3 answers a conflict when the two race */
 function refuseWithoutTls(
-  { name, bucket, transform, parent }: Child,
+  { name, bucket, own }: Place,
+  arn: pulumi.Output<string>,
   publicAccess: aws.s3.BucketPublicAccessBlock,
 ): void {
+  const policy = arn.apply(bucketPolicy);
   new aws.s3.BucketPolicy(
-    ...transformed<aws.s3.BucketPolicyArgs>(
-      transform.policy,
-      `${name}-policy`,
-      { bucket: bucket.bucket, policy: bucket.arn.apply(bucketPolicy) },
-      { ...parent, dependsOn: publicAccess },
-    ),
+    ...own("policy", `${name}-policy`, { bucket, policy }, { dependsOn: publicAccess }),
   );
 }
 
 /** @param versioning comes first: a rule about noncurrent versions means nothing before there are versions */
 function forgetWhatNobodyAsksFor(
-  { name, bucket, args: { noncurrentVersionDays, storage }, transform, parent }: Child,
+  { name, bucket, own }: Place,
+  { noncurrentVersionDays, storage }: Pick<ImageBucketArgs, "noncurrentVersionDays" | "storage">,
   versioning: aws.s3.BucketVersioning,
 ): void {
+  const rules = [
+    {
+      ...rule("abandoned-uploads"),
+      abortIncompleteMultipartUpload: { daysAfterInitiation: ABANDONED_UPLOAD_DAYS },
+    },
+    {
+      ...rule("old-versions"),
+      noncurrentVersionExpiration: { noncurrentDays: noncurrentVersionDays },
+      expiration: { expiredObjectDeleteMarker: true },
+    },
+    ...storageRules(storage),
+  ];
   new aws.s3.BucketLifecycleConfiguration(
-    ...transformed(
-      transform.lifecycle,
-      `${name}-lifecycle`,
-      {
-        bucket: bucket.bucket,
-        rules: [
-          {
-            id: "abandoned-uploads",
-            status: "Enabled",
-            filter: {},
-            abortIncompleteMultipartUpload: { daysAfterInitiation: ABANDONED_UPLOAD_DAYS },
-          },
-          {
-            id: "old-versions",
-            status: "Enabled",
-            filter: {},
-            noncurrentVersionExpiration: { noncurrentDays: noncurrentVersionDays },
-            expiration: { expiredObjectDeleteMarker: true },
-          },
-          ...storageRules(storage),
-        ],
-      },
-      { ...parent, dependsOn: versioning },
-    ),
+    ...own("lifecycle", `${name}-lifecycle`, { bucket, rules }, { dependsOn: versioning }),
   );
 }
 
+type Rule = aws.types.input.s3.BucketLifecycleConfigurationRule;
+
+/** A rule about all objects of a bucket. */
+function rule(id: string): Rule {
+  return { id, status: "Enabled", filter: {} };
+}
+
 /** Returns rules about current objects. S3 moves none by itself that is below 128 KB, and would cost more elsewhere. */
-function storageRules(
-  storage: CheckedStorageSettings | undefined,
-): aws.types.input.s3.BucketLifecycleConfigurationRule[] {
-  if (!storage) return [];
-  const { expireDays: days, infrequentAccessDays, intelligentTiering } = storage;
-  const rule = (id: string) => ({ id, status: "Enabled", filter: {} });
+function storageRules({
+  expireDays,
+  infrequentAccessDays,
+  intelligentTiering,
+}: Partial<CheckedStorageSettings> = {}): Rule[] {
   const moving = (id: string, days: pulumi.Input<number>, storageClass: string) => ({
     ...rule(id),
     transitions: [{ days, storageClass }],
   });
   return [
-    ...(days === undefined ? [] : [{ ...rule("expiry"), expiration: { days } }]),
+    ...(expireDays === undefined ? [] : [{ ...rule("expiry"), expiration: { days: expireDays } }]),
     ...(infrequentAccessDays === undefined
       ? []
       : [moving("infrequent-access", infrequentAccessDays, "STANDARD_IA")]),

@@ -8,19 +8,19 @@ import type { DeclaredOutputs } from "../stack-outputs.ts";
 import { createAlarms, workerAlarms } from "./alarms.ts";
 import { ArgumentError } from "./argument-error.ts";
 import { checkName } from "./checks.ts";
-import type { CheckedFanOutSettings } from "./fan-out-settings.ts";
 import { filterOf, subscriptionFilter } from "./filters.ts";
 import { type Granted, grant } from "./grants.ts";
 import type { Attachment, ImageFanOut } from "./image-fan-out.ts";
 import { guarded, kept } from "./kept.ts";
-import { from, isLater, merged, type Tags } from "./later.ts";
+import { from, merged, type Tags } from "./later.ts";
 import { claimPolicy } from "./listeners.ts";
+import { logGroupsOf } from "./names.ts";
 import { checkPermissions } from "./permissions.ts";
 import { lambdaTrustPolicy, queuePolicy, redrivePolicy, workerPolicy } from "./policies.ts";
 import type { WorkerSettings } from "./setting-types.ts";
-import { checkTransform, transformed, transformedFunction, withVariables } from "./transform.ts";
-import { type CheckedWorkerSettings, secondsOfCrash, visibilityTimeout } from "./worker-settings.ts";
-import { type ImageWorkerTransform, WORKER_TRANSFORMS, type WorkerTransforms } from "./worker-transform.ts";
+import { type Child, checkTransforms, childOf, variablesOf, withVariables } from "./transform.ts";
+import { secondsOfCrash, visibilityTimeout } from "./worker-settings.ts";
+import { type ImageWorkerTransform, WORKER_TRANSFORMS } from "./worker-transform.ts";
 
 export interface ImageWorkerArgs extends WorkerSettings {
   /** The fan-out that the worker is attached to: it gets a message for every image dropped there. */
@@ -77,18 +77,20 @@ export class ImageWorker extends pulumi.ComponentResource {
   readonly nodes: ImageWorkerNodes;
   /** Type token, of which a class for one kind of worker has its own. */
   protected static readonly type: string = "image-machine:index:ImageWorker";
-  readonly #attachment: Attachment;
+  readonly #worker: Worker;
   readonly #granted = new Set<string>();
 
   constructor(name: string, args: ImageWorkerArgs, opts?: pulumi.ComponentResourceOptions) {
-    checkName("ImageWorker", name);
+    const type = String(new.target.type.split(":").at(-1));
+    checkName(type, name);
+    const subject = `${type} "${name}"`;
     const { fanOut, handler, prefix, environment = {}, permissions = [], transform = {}, ...given } = args;
-    checkTransform(`ImageWorker "${name}": transform.`, transform, WORKER_TRANSFORMS);
-    const attachment = fanOut.attach(name, given, prefix);
-    checkHandler(name, handler);
-    const others = checkPermissions(`ImageWorker "${name}": `, permissions);
+    checkTransforms(`${subject}: transform.`, transform, WORKER_TRANSFORMS);
+    const attachment = fanOut.attach(name, given, prefix, type);
+    checkHandler(subject, handler);
+    const others = checkPermissions(`${subject}: `, permissions);
     const { fanOut: shared, settings } = attachment;
-    const filter = filterOf(`ImageWorker "${name}": `, shared.settings, settings.only);
+    const filter = filterOf(`${subject}: `, shared.settings, settings.only);
     // A worker that gets a class of its own stays the same worker, and keeps its queues and what is in them.
     const own: pulumi.ComponentResourceOptions = { parent: fanOut, aliases: [{ type: ImageWorker.type }] };
     super(
@@ -97,33 +99,38 @@ export class ImageWorker extends pulumi.ComponentResource {
       { ...settings, prefix: attachment.prefix },
       pulumi.mergeOptions(own, opts),
     );
-    this.#attachment = attachment;
-    const child: Child = {
+    const transforms = [shared.transform.workers, transform];
+    const worker: Worker = {
+      ...attachment,
       worker: name,
-      name: attachment.name,
-      prefix: attachment.prefix,
-      fanOut,
-      shared,
-      settings,
-      transform: attachment.transforms(transform),
+      subject,
+      source: fanOut.source,
+      results: fanOut.results,
+      topic: fanOut.topic,
       tags: merged(shared.settings.tags, { Worker: name }),
-      parent: { parent: this },
+      own: childOf({ parent: this }, ...transforms),
+      guarded: childOf({ parent: this, ...guarded(shared.settings) }, ...transforms),
+      kept: childOf({ parent: this, ...kept(shared.settings) }, ...transforms),
     };
+    this.#worker = worker;
 
-    this.deadLetterQueue = createDeadLetterQueue(child);
-    this.queue = createQueue(child, this.deadLetterQueue);
+    this.deadLetterQueue = createDeadLetterQueue(worker);
+    this.queue = createQueue(worker, this.deadLetterQueue);
     const queues = { queue: this.queue, deadLetterQueue: this.deadLetterQueue };
-    allowRedrive(child, queues);
-    const queuePolicies = letTopicSend(child, queues);
-    const subscription = subscribe(child, queues, queuePolicies);
+    allowRedrive(worker, queues);
+    const queuePolicies = letTopicSend(worker, queues);
+    const subscription = subscribe(worker, queues, queuePolicies);
 
-    const logGroup = createLogGroup(child);
-    const role = createRole(child);
-    const rolePolicy = createRolePolicy(child, role, { ...queues, logGroup }, others);
-    const code = { handler, environment };
-    this.function = createFunction(child, code, { ...queues, logGroup, role, rolePolicy });
-    const mapping = createMapping(child, attachment.share, this.queue, this.function, rolePolicy);
-    if (shared.settings.alarms.enabled) watchWorker(child, queues, this.function);
+    const logGroup = createLogGroup(worker);
+    const role = createRole(worker);
+    const rolePolicy = createRolePolicy(worker, { ...queues, logGroup, role }, others);
+    this.function = createFunction(
+      worker,
+      { handler, environment },
+      { ...queues, logGroup, role, rolePolicy },
+    );
+    const mapping = createMapping(worker, this.queue, this.function, rolePolicy);
+    if (shared.settings.alarms.enabled) watchWorker(worker, queues, this.function, fanOut.alarmTopic);
 
     this.nodes = { role, logGroup, mapping, subscription };
     const outputs = {
@@ -147,32 +154,25 @@ export class ImageWorker extends pulumi.ComponentResource {
    * @throws ArgumentError where it is none, or may do so already
    */
   grantRedrive(role: Granted): aws.iam.RolePolicy {
-    const { fanOut, worker, name } = this.#attachment;
+    const { fanOut, subject, name } = this.#worker;
     const arns = pulumi.output({
       queueArn: this.queue.arn,
       deadLetterArn: this.deadLetterQueue.arn,
       keyArn: fanOut.keyArn,
     });
-    const of = {
-      component: `ImageWorker "${worker}"`,
-      method: "grantRedrive",
-      prefix: `${name}-redrive`,
-      policy: arns.apply(redrivePolicy),
-    };
+    const policy = arns.apply(redrivePolicy);
+    const of = { component: subject, method: "grantRedrive", prefix: `${name}-redrive`, policy };
     return grant(role, of, this.#granted, this);
   }
 
   /** Adds to what the stack's outputs tell of the worker. */
   protected tell(outputs: Partial<DeclaredOutputs>): void {
-    this.#attachment.record(outputs);
+    this.#worker.record(outputs);
   }
 }
 
 /** Tells in a worker's outputs after how many days sources and results expire, where they do. */
-function expiry({
-  source,
-  results,
-}: CheckedFanOutSettings["lifecycle"]): Pick<DeclaredOutputs, "expireDays"> {
+function expiry({ source, results }: Worker["fanOut"]["settings"]["lifecycle"]): Partial<DeclaredOutputs> {
   const days = {
     ...(source.expireDays !== undefined && { source: source.expireDays }),
     ...(results.expireDays !== undefined && { results: results.expireDays }),
@@ -180,21 +180,17 @@ function expiry({
   return Object.keys(days).length > 0 ? { expireDays: from(days, (known) => known) } : {};
 }
 
-/** Name, fan-out and settings of the worker, for each step. */
-interface Child {
+/** Names and settings of the worker, for each step. */
+interface Worker extends Attachment, Pick<ImageFanOut, "source" | "results" | "topic"> {
   /** The worker's own name. */
   readonly worker: string;
-  /** How the names of its resources begin: the fan-out's name, and the worker's. */
-  readonly name: string;
-  /** How keys of its results begin, up to a slash. */
-  readonly prefix: string;
-  readonly fanOut: ImageFanOut;
-  /** Names, settings, layer and keys that the fan-out hands to its workers alone. */
-  readonly shared: Attachment["fanOut"];
-  readonly settings: CheckedWorkerSettings;
-  readonly transform: WorkerTransforms;
+  /** Class and name, to begin a sentence with. */
+  readonly subject: string;
   readonly tags: Tags;
-  readonly parent: pulumi.CustomResourceOptions;
+  /** Makes children out of their arguments: such as come and go, such as images wait in, and such as are lost with what is in them. */
+  readonly own: Child<ImageWorkerTransform>;
+  readonly guarded: Child<ImageWorkerTransform>;
+  readonly kept: Child<ImageWorkerTransform>;
 }
 
 interface Queues {
@@ -203,15 +199,15 @@ interface Queues {
 }
 
 /** @throws ArgumentError where there is no such file */
-function checkHandler(name: string, handler: ImageWorkerArgs["handler"]): void {
+function checkHandler(subject: string, handler: ImageWorkerArgs["handler"]): void {
   if (typeof handler !== "string" || existsSync(path.resolve(handler))) return;
   throw new ArgumentError(
-    `ImageWorker "${name}": handler is ${JSON.stringify(handler)}, but there is no such file in ${process.cwd()}.`,
+    `${subject}: handler is ${JSON.stringify(handler)}, but there is no such file in ${process.cwd()}.`,
   );
 }
 
 /** Arguments that both queues have. */
-function queueArgs({ shared: { encryptionKeyArn }, tags }: Child): aws.sqs.QueueArgs {
+function queueArgs({ fanOut: { encryptionKeyArn }, tags }: Worker): aws.sqs.QueueArgs {
   return {
     messageRetentionSeconds: RETENTION_SECONDS,
     ...(encryptionKeyArn ? { kmsMasterKeyId: encryptionKeyArn } : { sqsManagedSseEnabled: true }),
@@ -219,172 +215,84 @@ function queueArgs({ shared: { encryptionKeyArn }, tags }: Child): aws.sqs.Queue
   };
 }
 
-function createDeadLetterQueue(child: Child): aws.sqs.Queue {
-  const { name, shared, transform, parent } = child;
-  return new aws.sqs.Queue(
-    ...transformed(
-      transform.deadLetterQueue,
-      `${name}-dead-letters`,
-      queueArgs(child),
-      kept(shared.settings, parent),
-    ),
-  );
+function createDeadLetterQueue(worker: Worker): aws.sqs.Queue {
+  const args = queueArgs(worker);
+  return new aws.sqs.Queue(...worker.kept("deadLetterQueue", `${worker.name}-dead-letters`, args));
 }
 
-function createQueue(child: Child, deadLetterQueue: aws.sqs.Queue): aws.sqs.Queue {
-  const { name, shared, settings, transform, parent } = child;
+function createQueue(worker: Worker, deadLetterQueue: aws.sqs.Queue): aws.sqs.Queue {
+  const { name, settings, guarded } = worker;
   const { maxReceiveCount } = settings;
   return new aws.sqs.Queue(
-    ...transformed(
-      transform.queue,
-      `${name}-queue`,
-      {
-        ...queueArgs(child),
-        visibilityTimeoutSeconds: visibilityTimeout(settings),
-        redrivePolicy: pulumi.jsonStringify({ deadLetterTargetArn: deadLetterQueue.arn, maxReceiveCount }),
-      },
-      guarded(shared.settings, parent),
-    ),
+    ...guarded("queue", `${name}-queue`, {
+      ...queueArgs(worker),
+      visibilityTimeoutSeconds: visibilityTimeout(settings),
+      redrivePolicy: pulumi.jsonStringify({ deadLetterTargetArn: deadLetterQueue.arn, maxReceiveCount }),
+    }),
   );
 }
 
-function allowRedrive({ name, shared, transform, parent }: Child, { queue, deadLetterQueue }: Queues): void {
+function allowRedrive({ name, kept }: Worker, { queue, deadLetterQueue }: Queues): void {
+  const allowed = { redrivePermission: "byQueue", sourceQueueArns: [queue.arn] };
   new aws.sqs.RedriveAllowPolicy(
-    ...transformed(
-      transform.redriveAllow,
-      `${name}-redrive-allow`,
-      {
-        queueUrl: deadLetterQueue.url,
-        redriveAllowPolicy: pulumi.jsonStringify({
-          redrivePermission: "byQueue",
-          sourceQueueArns: [queue.arn],
-        }),
-      },
-      kept(shared.settings, parent),
-    ),
+    ...kept("redriveAllow", `${name}-redrive-allow`, {
+      queueUrl: deadLetterQueue.url,
+      redriveAllowPolicy: pulumi.jsonStringify(allowed),
+    }),
   );
 }
 
 /** Lets the topic send images to the queue, and to the dead-letter queue what it could not deliver. */
 function letTopicSend(
-  { worker, name, fanOut, shared, transform, parent }: Child,
+  { subject, name, topic, guarded, kept }: Worker,
   { queue, deadLetterQueue }: Queues,
 ): aws.sqs.QueuePolicy[] {
-  for (const own of [queue, deadLetterQueue]) claimPolicy(`ImageWorker "${worker}"`, own);
-  const policyOf = ({ url, arn }: aws.sqs.Queue): aws.sqs.QueuePolicyArgs => ({
-    queueUrl: url,
-    policy: pulumi.output({ queueArn: arn, topicArn: fanOut.topic.arn }).apply(queuePolicy),
-  });
+  const policyOf = (own: aws.sqs.Queue): aws.sqs.QueuePolicyArgs => {
+    claimPolicy(subject, own);
+    const arns = pulumi.output({ queueArn: own.arn, topicArn: topic.arn });
+    return { queueUrl: own.url, policy: arns.apply(queuePolicy) };
+  };
   return [
+    new aws.sqs.QueuePolicy(...guarded("queuePolicy", `${name}-queue-policy`, policyOf(queue))),
     new aws.sqs.QueuePolicy(
-      ...transformed(
-        transform.queuePolicy,
-        `${name}-queue-policy`,
-        policyOf(queue),
-        guarded(shared.settings, parent),
-      ),
-    ),
-    new aws.sqs.QueuePolicy(
-      ...transformed(
-        transform.deadLetterPolicy,
-        `${name}-dead-letters-policy`,
-        policyOf(deadLetterQueue),
-        kept(shared.settings, parent),
-      ),
+      ...kept("deadLetterPolicy", `${name}-dead-letters-policy`, policyOf(deadLetterQueue)),
     ),
   ];
 }
 
 /** @param policies come first: a message that a queue's policy refuses is a client error, which SNS does not try again */
 function subscribe(
-  { name, fanOut, shared, settings, transform, parent }: Child,
+  { name, topic, settings, guarded }: Worker,
   { queue, deadLetterQueue }: Queues,
   policies: aws.sqs.QueuePolicy[],
 ): aws.sns.TopicSubscription {
+  const args = {
+    topic: topic.arn,
+    protocol: "sqs",
+    endpoint: queue.arn,
+    rawMessageDelivery: true,
+    redrivePolicy: pulumi.jsonStringify({ deadLetterTargetArn: deadLetterQueue.arn }),
+    ...subscriptionFilter(settings.only),
+  };
   return new aws.sns.TopicSubscription(
-    ...transformed<aws.sns.TopicSubscriptionArgs>(
-      transform.subscription,
-      `${name}-subscription`,
-      {
-        topic: fanOut.topic.arn,
-        protocol: "sqs",
-        endpoint: queue.arn,
-        rawMessageDelivery: true,
-        redrivePolicy: pulumi.jsonStringify({ deadLetterTargetArn: deadLetterQueue.arn }),
-        ...subscriptionFilter(settings.only),
-      },
-      { ...guarded(shared.settings, parent), dependsOn: policies },
-    ),
+    ...guarded("subscription", `${name}-subscription`, args, { dependsOn: policies }),
   );
 }
 
-function createLogGroup({
-  worker,
-  name,
-  shared,
-  settings,
-  transform,
-  tags,
-  parent,
-}: Child): aws.cloudwatch.LogGroup {
-  const { logGroups, encryptionKeyArn } = shared;
+function createLogGroup({ worker, name, fanOut, settings, tags, own }: Worker): aws.cloudwatch.LogGroup {
+  const { machine, encryptionKeyArn } = fanOut;
   return new aws.cloudwatch.LogGroup(
-    ...transformed(
-      transform.logGroup,
-      `${name}-log`,
-      {
-        namePrefix: `${logGroups}${worker}-`,
-        retentionInDays: settings.logRetentionInDays,
-        ...(encryptionKeyArn && { kmsKeyId: encryptionKeyArn }),
-        tags,
-      },
-      parent,
-    ),
+    ...own("logGroup", `${name}-log`, {
+      namePrefix: `${logGroupsOf(machine)}${worker}-`,
+      retentionInDays: settings.logRetentionInDays,
+      ...(encryptionKeyArn && { kmsKeyId: encryptionKeyArn }),
+      tags,
+    }),
   );
 }
 
-function createRole({ name, transform, tags, parent }: Child): aws.iam.Role {
-  return new aws.iam.Role(
-    ...transformed<aws.iam.RoleArgs>(
-      transform.role,
-      `${name}-role`,
-      { assumeRolePolicy: lambdaTrustPolicy(), tags },
-      parent,
-    ),
-  );
-}
-
-function createRolePolicy(
-  { name, prefix, fanOut, shared, settings, transform, parent }: Child,
-  role: aws.iam.Role,
-  { queue, deadLetterQueue, logGroup }: Queues & { logGroup: aws.cloudwatch.LogGroup },
-  others: pulumi.Output<aws.iam.PolicyStatement[]>,
-): aws.iam.RolePolicy {
-  const { tracing } = shared.settings;
-  const tags = settings.carry.includes("tags");
-  const arns = pulumi.output({
-    sourceArn: fanOut.source.arn,
-    resultsArn: fanOut.results.arn,
-    prefix,
-    queueArn: queue.arn,
-    deadLetterArn: deadLetterQueue.arn,
-    logGroupArn: logGroup.arn,
-    keyArn: shared.keyArn,
-    sourceKeyArn: shared.sourceKeyArn,
-  });
-  return new aws.iam.RolePolicy(
-    ...transformed<aws.iam.RolePolicyArgs>(
-      transform.rolePolicy,
-      `${name}-role-policy`,
-      {
-        role: role.name,
-        policy: pulumi
-          .all([arns, others])
-          .apply(([known, permissions]) => workerPolicy(known, { tracing, tags, permissions })),
-      },
-      parent,
-    ),
-  );
+function createRole({ name, tags, own }: Worker): aws.iam.Role {
+  return new aws.iam.Role(...own("role", `${name}-role`, { assumeRolePolicy: lambdaTrustPolicy(), tags }));
 }
 
 /** Resources that the function refers to, or waits for. */
@@ -395,20 +303,43 @@ interface Surroundings extends Queues {
   readonly rolePolicy: aws.iam.RolePolicy;
 }
 
+function createRolePolicy(
+  { name, prefix, source, results, fanOut, settings, own }: Worker,
+  { queue, deadLetterQueue, logGroup, role }: Omit<Surroundings, "rolePolicy">,
+  permissions: pulumi.Output<aws.iam.PolicyStatement[]>,
+): aws.iam.RolePolicy {
+  const known = pulumi.output({
+    sourceArn: source.arn,
+    resultsArn: results.arn,
+    prefix,
+    queueArn: queue.arn,
+    deadLetterArn: deadLetterQueue.arn,
+    logGroupArn: logGroup.arn,
+    keyArn: fanOut.keyArn,
+    sourceKeyArn: fanOut.sourceKeyArn,
+    tracing: fanOut.settings.tracing,
+    tags: settings.carry.includes("tags"),
+    permissions,
+  });
+  return new aws.iam.RolePolicy(
+    ...own("rolePolicy", `${name}-role-policy`, { role: role.name, policy: known.apply(workerPolicy) }),
+  );
+}
+
 function createFunction(
-  { worker, name, prefix, fanOut, shared, settings, transform, tags, parent }: Child,
+  { worker, subject, name, prefix, results, fanOut, settings, tags, own }: Worker,
   { handler, environment }: Pick<Required<ImageWorkerArgs>, "handler" | "environment">,
   { queue, deadLetterQueue, logGroup, role, rolePolicy }: Surroundings,
 ): aws.lambda.Function {
   const { memorySize, timeout, reservedConcurrency } = settings;
-  const own = {
+  const needed = {
     WORKER: worker,
     DAMAGED: settings.damaged,
     METADATA: settings.metadata,
     PIPELINE_DEPTH: from(settings.pipelineDepth, String),
     ...(settings.carry.length > 0 && { CARRY: settings.carry.join(",") }),
-    MACHINE: shared.machine,
-    RESULTS_BUCKET: fanOut.results.bucket,
+    MACHINE: fanOut.machine,
+    RESULTS_BUCKET: results.bucket,
     ...(prefix !== worker && { RESULTS_PREFIX: prefix }),
     QUEUE_URL: queue.url,
     DEAD_LETTER_QUEUE_URL: deadLetterQueue.url,
@@ -417,83 +348,77 @@ function createFunction(
     // Stack traces name lines of the TypeScript.
     NODE_OPTIONS: "--enable-source-maps",
   };
-  const withOwn = (given: Record<string, pulumi.Input<string>>) =>
-    withVariables(`ImageWorker "${worker}": environment`, given, own);
-  const variables = isLater(environment) ? pulumi.output(environment).apply(withOwn) : withOwn(environment);
-  return new aws.lambda.Function(
-    ...transformedFunction(
-      `ImageWorker "${worker}"`,
-      transform.function,
-      `${name}-function`,
-      {
-        runtime: "nodejs24.x",
-        architectures: ["arm64"],
-        handler: "index.handler",
-        code: typeof handler === "string" ? bundleHandler(handler) : handler,
-        layers: [shared.layer.arn],
-        role: role.arn,
-        memorySize,
-        timeout,
-        ...(reservedConcurrency && { reservedConcurrentExecutions: reservedConcurrency }),
-        // Left out, it would stay what it was.
-        tracingConfig: { mode: shared.settings.tracing ? "Active" : "PassThrough" },
-        loggingConfig: { logFormat: "Text", logGroup: logGroup.name },
-        environment: { variables },
-        ...(shared.encryptionKeyArn && { kmsKeyArn: shared.encryptionKeyArn }),
-        tags,
-      },
-      // Before its log group is there Lambda would make one.
-      { ...parent, dependsOn: [rolePolicy, logGroup] },
-    ),
+  const [resource, args, opts] = own(
+    "function",
+    `${name}-function`,
+    {
+      runtime: "nodejs24.x",
+      architectures: ["arm64"],
+      handler: "index.handler",
+      code: typeof handler === "string" ? bundleHandler(handler) : handler,
+      layers: [fanOut.layer.arn],
+      role: role.arn,
+      memorySize,
+      timeout,
+      ...(reservedConcurrency && { reservedConcurrentExecutions: reservedConcurrency }),
+      // Left out, it would stay what it was.
+      tracingConfig: { mode: fanOut.settings.tracing ? "Active" : "PassThrough" },
+      loggingConfig: { logFormat: "Text", logGroup: logGroup.name },
+      environment: { variables: withVariables(`${subject}: environment`, environment, needed) },
+      ...(fanOut.encryptionKeyArn && { kmsKeyArn: fanOut.encryptionKeyArn }),
+      tags,
+    },
+    // Before its log group is there Lambda would make one.
+    { dependsOn: [rolePolicy, logGroup] },
   );
+  const changed = `${subject}: transform.function.environment.variables`;
+  const variables = withVariables(changed, variablesOf(args.environment), needed);
+  return new aws.lambda.Function(resource, { ...args, environment: { variables } }, opts);
 }
 
 /** @param rolePolicy comes first: Lambda checks that the role may receive from the queue when the mapping is made */
 function createMapping(
-  { name, settings, transform, tags, parent }: Child,
-  share: Attachment["share"],
+  { name, settings, scaling, tags, own }: Worker,
   queue: aws.sqs.Queue,
   lambda: aws.lambda.Function,
   rolePolicy: aws.iam.RolePolicy,
 ): aws.lambda.EventSourceMapping {
+  const args = {
+    eventSourceArn: queue.arn,
+    functionName: lambda.arn,
+    functionResponseTypes: ["ReportBatchItemFailures"],
+    batchSize: settings.batchSize,
+    maximumBatchingWindowInSeconds: settings.maximumBatchingWindowInSeconds,
+    ...scalingArgs(scaling),
+    metricsConfig: { metrics: ["EventCount"] },
+    tags,
+  };
   return new aws.lambda.EventSourceMapping(
-    ...transformed<aws.lambda.EventSourceMappingArgs>(
-      transform.mapping,
-      `${name}-mapping`,
-      {
-        eventSourceArn: queue.arn,
-        functionName: lambda.arn,
-        functionResponseTypes: ["ReportBatchItemFailures"],
-        batchSize: settings.batchSize,
-        maximumBatchingWindowInSeconds: settings.maximumBatchingWindowInSeconds,
-        ...(share ? { scalingConfig: share } : scalingArgs(settings.scaling)),
-        metricsConfig: { metrics: ["EventCount"] },
-        tags,
-      },
-      { ...parent, dependsOn: rolePolicy },
-    ),
+    ...own("mapping", `${name}-mapping`, args, { dependsOn: rolePolicy }),
   );
 }
 
+/** Turns `scaling` into arguments of the mapping: one of the two modes, or Lambda's own way. */
+function scalingArgs(scaling: Worker["scaling"]): Partial<aws.lambda.EventSourceMappingArgs> {
+  if (scaling === undefined) return {};
+  const isStandard = pulumi.Output.isInstance(scaling) || "maximumConcurrency" in scaling;
+  return isStandard ? { scalingConfig: scaling } : { provisionedPollerConfig: scaling };
+}
+
 function watchWorker(
-  { worker, fanOut, shared, settings, ...child }: Child,
+  { worker, fanOut, settings, ...child }: Worker,
   { queue, deadLetterQueue }: Queues,
   lambda: aws.lambda.Function,
+  alarmTopic: ImageFanOut["alarmTopic"],
 ): void {
   const alarms = workerAlarms({
     name: worker,
-    machine: shared.machine,
+    machine: fanOut.machine,
     queue: queue.name,
     deadLetterQueue: deadLetterQueue.name,
     function: lambda.name,
-    thresholds: shared.settings.alarms,
+    thresholds: fanOut.settings.alarms,
     secondsOfCrash: secondsOfCrash(settings),
   });
-  createAlarms(alarms, fanOut.alarmTopic.arn, child);
-}
-
-/** Turns `scaling` into arguments of the mapping: one of the two modes, or Lambda's own way. */
-function scalingArgs(scaling: CheckedWorkerSettings["scaling"]): Partial<aws.lambda.EventSourceMappingArgs> {
-  if (scaling === undefined) return {};
-  return "maximumConcurrency" in scaling ? { scalingConfig: scaling } : { provisionedPollerConfig: scaling };
+  createAlarms(alarms, alarmTopic.arn, child);
 }

@@ -49,16 +49,16 @@ export function from<Values, Result>(
 export type Tags = pulumi.Input<Record<string, pulumi.Input<string>>>;
 
 /**
- * Merges tags; the second replace those of the same name.
- * @param check looks at their names, once they are known
+ * Merges maps such as tags; the second's values replace those of the same name.
+ * @param check looks at both, once they are known
  */
 export function merged(
   own: Tags,
   others: Tags = {},
-  check: (own: string[], others: string[]) => void = () => {},
+  check: (own: Record<string, unknown>, others: Record<string, unknown>) => void = () => {},
 ): Tags {
   const both = <Value>(own: Record<string, Value>, others: Record<string, Value>) => {
-    check(Object.keys(own), Object.keys(others));
+    check(own, others);
     return { ...own, ...others };
   };
   if (isPlain(own) && isPlain(others)) return both<pulumi.Input<string>>(own as never, others as never);

@@ -19,6 +19,11 @@ export function machineName(project: string, stack: string, fanOut: string): str
   return `${stack}${fanOut}`.includes("-") ? `${name}-${digitsOf([project, stack, fanOut].join("/"))}` : name;
 }
 
+/** Returns how the names of the log groups of a machine's workers begin. */
+export function logGroupsOf(machine: string): string {
+  return `/aws/lambda/${machine}-`;
+}
+
 /**
  * Makes a name for what Pulumi cannot name, as AWS takes it: letters, digits, "-" and "_". Where dots of a project's or a stack's
  * name have to go, or it is too long, digits of a hash tell it from others.

@@ -77,9 +77,7 @@ function checkStatement(subject: string, statement: unknown, sids: Set<string>):
 function ownSids(): string[] {
   const arn = "arn:aws:sqs:eu-west-1:123456789012:any";
   const arns = { sourceArn: arn, resultsArn: arn, queueArn: arn, deadLetterArn: arn, logGroupArn: arn };
-  const { Statement } = workerPolicy(
-    { ...arns, prefix: "any", keyArn: arn, sourceKeyArn: arn },
-    { tracing: true, tags: true, permissions: [] },
-  );
-  return (Statement as iam.PolicyStatement[]).map(({ Sid }) => String(Sid));
+  const keys = { keyArn: arn, sourceKeyArn: arn };
+  const access = { ...arns, ...keys, prefix: "any", tracing: true, tags: true, permissions: [] };
+  return (workerPolicy(access).Statement as iam.PolicyStatement[]).map(({ Sid }) => String(Sid));
 }

@@ -11,8 +11,9 @@ type Condition = PolicyStatement["Condition"];
  * (docs/architecture.md has the table); nothing is reachable without TLS.
  */
 
-function document(...statements: PolicyStatement[]): PolicyDocument {
-  return { Version: "2012-10-17", Statement: statements };
+/** A policy of those statements that there are. */
+function document(...statements: (PolicyStatement | false | undefined | "")[]): PolicyDocument {
+  return { Version: "2012-10-17", Statement: statements.filter((statement) => !!statement) };
 }
 
 /** Allows whoever has the policy to do something. */
@@ -115,28 +116,17 @@ export function topicPolicy({
   bucketArn: string;
   of: "Source" | "Results";
 }): PolicyDocument {
-  return document(
-    allowService(
-      `${of}BucketPublishes`,
-      "s3.amazonaws.com",
-      "sns:Publish",
-      topicArn,
-      onBehalfOf(bucketArn, placeOf(topicArn).account),
-    ),
-    denyWithoutTls("sns:Publish", [topicArn]),
-  );
+  return publishedBy(topicArn, `${of}BucketPublishes`, "s3.amazonaws.com", bucketArn);
 }
 
 /** A topic to which only the account's alarms publish. */
 export function alarmTopicPolicy(topicArn: string): PolicyDocument {
+  return publishedBy(topicArn, "AlarmsPublish", "cloudwatch.amazonaws.com", alarmsBeside(topicArn));
+}
+
+function publishedBy(topicArn: string, Sid: string, service: string, sourceArn: string): PolicyDocument {
   return document(
-    allowService(
-      "AlarmsPublish",
-      "cloudwatch.amazonaws.com",
-      "sns:Publish",
-      topicArn,
-      onBehalfOf(alarmsBeside(topicArn), placeOf(topicArn).account),
-    ),
+    allowService(Sid, service, "sns:Publish", topicArn, onBehalfOf(sourceArn, placeOf(topicArn).account)),
     denyWithoutTls("sns:Publish", [topicArn]),
   );
 }
@@ -227,8 +217,8 @@ export function lambdaTrustPolicy(): PolicyDocument {
   });
 }
 
-/** Resources that a worker's function works with. */
-export interface WorkerArns {
+/** Resources that a worker's function works with, and what it may do only where it is asked for. */
+export interface WorkerAccess {
   readonly sourceArn: string;
   readonly resultsArn: string;
   /** How the keys of its results begin, up to a slash. */
@@ -240,7 +230,15 @@ export interface WorkerArns {
   readonly keyArn?: string | undefined;
   /** Of the key that sources are encrypted with, where they are results of another fan-out, which has one. */
   readonly sourceKeyArn?: string | undefined;
+  readonly tracing: boolean;
+  /** Whether tags go along from sources to results. */
+  readonly tags: boolean;
+  /** What its own handler needs. */
+  readonly permissions: readonly PolicyStatement[];
 }
+
+/** The part of it that somebody else's role has. */
+type Access<Of extends keyof WorkerAccess> = Pick<WorkerAccess, Of | "keyArn">;
 
 const TAKE_MESSAGES = [
   "sqs:ReceiveMessage",
@@ -249,52 +247,32 @@ const TAKE_MESSAGES = [
   "sqs:GetQueueAttributes",
 ];
 
-/** What a worker's function may do only where it is asked for. */
-export interface WorkerPermissions {
-  readonly tracing: boolean;
-  /** Whether tags go along from sources to results. */
-  readonly tags: boolean;
-  /** What its own handler needs. */
-  readonly permissions: readonly PolicyStatement[];
-}
-
 /** Actions on a key by a principal whose data are encrypted with it. */
 const READ_AND_WRITE = ["kms:Decrypt", "kms:GenerateDataKey"];
 
-/** Actions that read a source's tags, of its current version and of the one that an event names. */
-const READ_TAGS = ["s3:GetObjectTagging", "s3:GetObjectVersionTagging"];
-
 /** Allows a worker's function what it does, and nothing else. */
-export function workerPolicy(
-  arns: WorkerArns,
-  { tracing, tags, permissions }: WorkerPermissions,
-): PolicyDocument {
-  const { sourceArn, resultsArn, prefix, queueArn, deadLetterArn, logGroupArn, keyArn, sourceKeyArn } = arns;
+export function workerPolicy(access: WorkerAccess): PolicyDocument {
+  const { queueArn, deadLetterArn, logGroupArn, keyArn, sourceKeyArn, tracing, tags, permissions } = access;
+  const [sources, results] = [`${access.sourceArn}/*`, `${access.resultsArn}/${access.prefix}/*`];
   return document(
     allow("TakeMessages", TAKE_MESSAGES, queueArn),
     allow("RejectMessages", "sqs:SendMessage", deadLetterArn),
-    allow("ReadSources", ["s3:GetObject", "s3:GetObjectVersion"], `${sourceArn}/*`),
-    allow("ReadAndWriteOwnResults", ["s3:GetObject", "s3:PutObject"], `${resultsArn}/${prefix}/*`),
-    ...(tags
-      ? [
-          allow("ReadSourceTags", READ_TAGS, `${sourceArn}/*`),
-          allow("TagOwnResults", "s3:PutObjectTagging", `${resultsArn}/${prefix}/*`),
-        ]
-      : []),
+    allow("ReadSources", ["s3:GetObject", "s3:GetObjectVersion"], sources),
+    allow("ReadAndWriteOwnResults", ["s3:GetObject", "s3:PutObject"], results),
+    // Of the current version, and of the one that an event names.
+    tags && allow("ReadSourceTags", ["s3:GetObjectTagging", "s3:GetObjectVersionTagging"], sources),
+    tags && allow("TagOwnResults", "s3:PutObjectTagging", results),
     // Without them S3 answers 403 for a source or a version that is gone, as if it were one that may not be read.
-    allow("TellMissingSources", ["s3:ListBucket", "s3:ListBucketVersions"], sourceArn),
+    allow("TellMissingSources", ["s3:ListBucket", "s3:ListBucketVersions"], access.sourceArn),
     allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], `${logGroupArn}:*`),
     // Lambda decrypts the environment as the role that runs.
-    ...(keyArn === undefined ? [] : [allowKey("UseKey", READ_AND_WRITE, keyArn, "s3", "sqs", "lambda")]),
-    ...(sourceKeyArn === undefined ? [] : [allowKey("UseSourceKey", "kms:Decrypt", sourceKeyArn, "s3")]),
+    keyArn && allowKey("UseKey", READ_AND_WRITE, keyArn, "s3", "sqs", "lambda"),
+    sourceKeyArn && allowKey("UseSourceKey", "kms:Decrypt", sourceKeyArn, "s3"),
     // X-Ray knows no single resources here.
-    ...(tracing ? [allow("WriteTraces", ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*")] : []),
+    tracing && allow("WriteTraces", ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*"),
     ...permissions,
   );
 }
-
-/** Uploads, also of many parts; whoever gives up on one of those takes its parts away. */
-const UPLOAD = ["s3:PutObject", "s3:AbortMultipartUpload"];
 
 /**
  * Allows to drop images into the source bucket, and not to read them.
@@ -302,33 +280,21 @@ const UPLOAD = ["s3:PutObject", "s3:AbortMultipartUpload"];
  *   (https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html)
  * @param tags whether uploads may have tags
  */
-export function uploadPolicy({
-  sourceArn,
-  keyArn,
-  tags,
-}: {
-  sourceArn: string;
-  keyArn?: string | undefined;
-  tags: boolean;
-}): PolicyDocument {
+export function uploadPolicy({ sourceArn, keyArn, tags }: Access<"sourceArn" | "tags">): PolicyDocument {
+  // Also of many parts; whoever gives up on one of those takes its parts away.
+  const actions = ["s3:PutObject", "s3:AbortMultipartUpload", ...(tags ? ["s3:PutObjectTagging"] : [])];
   return document(
-    allow("UploadImages", [...UPLOAD, ...(tags ? ["s3:PutObjectTagging"] : [])], `${sourceArn}/*`),
-    ...(keyArn === undefined ? [] : [allowKey("UseKey", READ_AND_WRITE, keyArn, "s3")]),
+    allow("UploadImages", actions, `${sourceArn}/*`),
+    keyArn && allowKey("UseKey", READ_AND_WRITE, keyArn, "s3"),
   );
 }
 
 /** Allows to read the results of all workers. Without leave to list them, one that is not there yet is a 403. */
-export function readPolicy({
-  resultsArn,
-  keyArn,
-}: {
-  resultsArn: string;
-  keyArn?: string | undefined;
-}): PolicyDocument {
+export function readPolicy({ resultsArn, keyArn }: Access<"resultsArn">): PolicyDocument {
   return document(
     allow("ReadResults", "s3:GetObject", `${resultsArn}/*`),
     allow("ListResults", "s3:ListBucket", resultsArn),
-    ...(keyArn === undefined ? [] : [allowKey("UseKey", "kms:Decrypt", keyArn, "s3")]),
+    keyArn && allowKey("UseKey", "kms:Decrypt", keyArn, "s3"),
   );
 }
 
@@ -341,18 +307,11 @@ const TAKE_DEAD_LETTERS = [
 ];
 
 /** Allows to look at a worker's dead letters, and to delete them or send them again. */
-export function redrivePolicy({
-  queueArn,
-  deadLetterArn,
-  keyArn,
-}: {
-  queueArn: string;
-  deadLetterArn: string;
-  keyArn?: string | undefined;
-}): PolicyDocument {
+export function redrivePolicy(arns: Access<"queueArn" | "deadLetterArn">): PolicyDocument {
+  const { queueArn, deadLetterArn, keyArn } = arns;
   return document(
     allow("TakeDeadLetters", TAKE_DEAD_LETTERS, deadLetterArn),
     allow("SendAgain", "sqs:SendMessage", queueArn),
-    ...(keyArn === undefined ? [] : [allowKey("UseKey", READ_AND_WRITE, keyArn, "sqs")]),
+    keyArn && allowKey("UseKey", READ_AND_WRITE, keyArn, "sqs"),
   );
 }

@@ -13,122 +13,118 @@ export type Transform<Args> =
   | Partial<Args>
   | ((args: Args, opts: pulumi.CustomResourceOptions, name: string) => void);
 
-/** One after the other, where there are several. */
-export type Transforms<Args> = Transform<Args> | undefined | readonly (Transform<Args> | undefined)[];
+/** Arguments of the resource that a transform is of. */
+type ArgsOf<Of> = Of extends (args: infer Args, opts: pulumi.CustomResourceOptions, name: string) => void
+  ? Args
+  : never;
+
+interface Names {
+  readonly [kind: string]: true | Names;
+}
+
+/** Names of all transforms that there are; of a component's resources with the names of theirs. */
+export type Known<Transforms> = Record<keyof Transforms, true | Names>;
 
 /**
  * Checks that transforms are of resources that there are.
  * @param prefix whose they are, up to the name: `ImageWorker "grey": transform.`
- * @param known names of all resources that have one
  * @throws ArgumentError where one is of none, and would do nothing
  */
-export function checkTransform(prefix: string, given: object, known: Record<string, true>): void {
+export function checkTransforms(prefix: string, given: object, known: Names): void {
   checkNames(prefix, given, Object.keys(known));
+  for (const [kind, transforms] of Object.entries(given)) {
+    const within = known[kind];
+    if (typeof within === "object") checkTransforms(`${prefix}${kind}.`, transforms, within);
+  }
 }
 
-/** A resource's name, and its arguments and options after their transforms, to be spread into its constructor. */
-export function transformed<Args extends object>(
-  transforms: Transforms<Args>,
+/** Returns a child's name, and its arguments and options after their transforms, to be spread into its constructor. */
+export type Child<Transforms> = <Kind extends keyof Transforms>(
+  kind: Kind,
   name: string,
-  args: Args,
-  opts: pulumi.CustomResourceOptions,
-): [string, Args, pulumi.CustomResourceOptions] {
-  return listed(transforms).reduce<[string, Args, pulumi.CustomResourceOptions]>(
-    ([, before, options], transform) => changed(transform, name, before, options),
-    [name, args, opts],
-  );
+  args: ArgsOf<Transforms[Kind]>,
+  opts?: pulumi.CustomResourceOptions,
+) => [string, ArgsOf<Transforms[Kind]>, pulumi.CustomResourceOptions];
+
+/**
+ * @param options of all children
+ * @param transforms of each kind of child, one after the other where there are several
+ */
+export function childOf<Transforms>(
+  options: pulumi.CustomResourceOptions,
+  ...transforms: (Transforms | undefined)[]
+): Child<Transforms> {
+  return (kind, name, args, opts) => {
+    let [after, optionsAfter] = [args as object, { ...options, ...opts }];
+    for (const each of transforms) {
+      [after, optionsAfter] = changed(
+        each?.[kind] as Transform<object> | undefined,
+        name,
+        after,
+        optionsAfter,
+      );
+    }
+    return [name, after as typeof args, optionsAfter];
+  };
 }
 
-function listed<Args>(transforms: Transforms<Args>): readonly (Transform<Args> | undefined)[] {
-  return Array.isArray(transforms) ? transforms : [transforms as Transform<Args> | undefined];
+/** Properties that a transform adds to. */
+interface Added {
+  tags?: Tags;
+  environment?: aws.lambda.FunctionArgs["environment"];
 }
 
-function changed<Args extends object>(
-  transform: Transform<Args> | undefined,
+function changed(
+  transform: Transform<object> | undefined,
   name: string,
-  args: Args,
+  args: object,
   opts: pulumi.CustomResourceOptions,
-): [string, Args, pulumi.CustomResourceOptions] {
-  const { tags: own } = args as { tags?: Tags };
+): [object, pulumi.CustomResourceOptions] {
+  const { tags: own, environment }: Added = args;
   const tags = isPlain(own) ? { ...own } : own;
-  const given: Args & { tags?: Tags } = { ...args, ...(tags && { tags }) };
+  const variables = environment && variablesOf(environment);
+  const given: Added = {
+    ...args,
+    ...(tags && { tags }),
+    ...(variables && { environment: { variables: isPlain(variables) ? { ...variables } : variables } }),
+  };
   const options = { ...opts };
   if (typeof transform === "function") transform(given, options, name);
   else Object.assign(given, transform);
   // Not the component's own, edited in place, but others.
   if (tags && given.tags !== tags) {
     given.tags = merged(tags, given.tags, (own, others) =>
-      checkTagNames("The transform's tag ", own, others),
+      checkTagNames("The transform's tag ", Object.keys(own), Object.keys(others)),
     );
   }
-  return [name, given, options];
+  if (variables) given.environment = { variables: merged(variables, variablesOf(given.environment)) };
+  return [given, options];
 }
 
-type Variables = Readonly<Record<string, pulumi.Input<string>>>;
-type Environment = aws.types.input.lambda.FunctionEnvironment;
+/** A function's environment variables. */
+export type Variables = pulumi.Input<Record<string, pulumi.Input<string>>>;
 
-/**
- * Like {@link transformed}, for a function that could not do its work without the variables that the component gives it.
- * @param component the class and name, for messages
- * @throws ArgumentError where a transform replaces one of them; where it gives an output, its `apply` does
- */
-export function transformedFunction(
-  component: string,
-  transforms: Transforms<aws.lambda.FunctionArgs>,
-  name: string,
-  args: aws.lambda.FunctionArgs & { environment: { variables: pulumi.Input<Variables> } },
-  opts: pulumi.CustomResourceOptions,
-): [string, aws.lambda.FunctionArgs, pulumi.CustomResourceOptions] {
-  const own = args.environment.variables;
-  const subject = `${component}: transform.function.environment.variables`;
-  const joined = (
-    before: Environment = {},
-    after: Environment = {},
-    variables: Variables = own as Variables,
-  ): Environment => {
-    const given = withVariables(subject, after.variables as Variables | undefined, variables);
-    return { ...after, variables: { ...(before.variables as Variables), ...given } };
-  };
-  return listed(transforms).reduce<[string, aws.lambda.FunctionArgs, pulumi.CustomResourceOptions]>(
-    ([, { environment: before, ...others }, options], transform) => {
-      const environment = isKnown(before) ? { variables: { ...before.variables } } : before;
-      const result = changed<aws.lambda.FunctionArgs>(
-        transform,
-        name,
-        { ...others, ...(environment && { environment }) },
-        options,
-      );
-      const after = result[1].environment;
-      result[1].environment =
-        isKnown(before) && (after === undefined || isKnown(after))
-          ? joined(before, after)
-          : pulumi.output({ before, after, own }).apply((all) => joined(all.before, all.after, all.own));
-      return result;
-    },
-    [name, args, opts],
-  );
-}
-
-function isKnown(environment: unknown): environment is { variables?: Variables } {
-  return isPlain(environment) && (environment.variables === undefined || isPlain(environment.variables));
+export function variablesOf(environment: Added["environment"]): Variables {
+  if (environment === undefined || isPlain(environment)) return (environment?.variables ?? {}) as Variables;
+  return pulumi.output(environment).apply((known) => known?.variables ?? {});
 }
 
 /** Variables of the component's own that the runtime reads, not the handler: they may be replaced. */
 const TUNING = ["MALLOC_ARENA_MAX", "NODE_OPTIONS"];
 
 /**
- * Merges variables that are given into a component's own.
+ * Merges variables that are given into a component's own, without which its function could not do its work.
  * @param subject whose they are, for messages
- * @throws ArgumentError where one of its own is given another value
+ * @throws ArgumentError where one of its own is given another value; its `apply` does where that is only known later
  */
-export function withVariables(subject: string, given: Variables | undefined, own: Variables) {
-  const replaced = Object.entries(given ?? {}).find(
-    ([name, value]) => name in own && own[name] !== value && !TUNING.includes(name),
-  );
-  if (replaced) {
-    throw new ArgumentError(
-      `${subject}.${replaced[0]} cannot be set: the machine sets it, and its function needs it as it is.`,
+export function withVariables(subject: string, given: Variables, own: Variables): Variables {
+  return merged(own, given, (own, others) => {
+    const replaced = Object.keys(others).find(
+      (name) => name in own && own[name] !== others[name] && !TUNING.includes(name),
     );
-  }
-  return { ...own, ...given };
+    if (replaced === undefined) return;
+    throw new ArgumentError(
+      `${subject}.${replaced} cannot be set: the machine sets it, and its function needs it as it is.`,
+    );
+  });
 }

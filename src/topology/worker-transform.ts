@@ -1,5 +1,5 @@
 import type * as aws from "@pulumi/aws";
-import type { Transform } from "./transform.ts";
+import type { Known, Transform } from "./transform.ts";
 
 /** Changes to single resources of a worker. */
 export interface ImageWorkerTransform {
@@ -17,8 +17,7 @@ export interface ImageWorkerTransform {
   readonly alarm?: Transform<aws.cloudwatch.MetricAlarmArgs>;
 }
 
-/** Every transform that there is, for checks. */
-export const WORKER_TRANSFORMS: Record<keyof ImageWorkerTransform, true> = {
+export const WORKER_TRANSFORMS: Known<ImageWorkerTransform> = {
   deadLetterQueue: true,
   queue: true,
   redriveAllow: true,
@@ -32,15 +31,3 @@ export const WORKER_TRANSFORMS: Record<keyof ImageWorkerTransform, true> = {
   mapping: true,
   alarm: true,
 };
-
-/** Transforms of each kind of resource: the fan-out's for all workers, and then the worker's own. */
-export type WorkerTransforms = {
-  readonly [Kind in keyof ImageWorkerTransform]-?: readonly ImageWorkerTransform[Kind][];
-};
-
-export function transformsOf(...transforms: ImageWorkerTransform[]): WorkerTransforms {
-  const kinds = Object.keys(WORKER_TRANSFORMS) as (keyof ImageWorkerTransform)[];
-  return Object.fromEntries(
-    kinds.map((kind) => [kind, transforms.map((each) => each[kind])]),
-  ) as unknown as WorkerTransforms;
-}

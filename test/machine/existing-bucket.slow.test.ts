@@ -115,9 +115,15 @@ describe("a machine with buckets of somebody else's, in Pulumi's runtime", funct
       /^ImageFanOut "images": source\.existing is "without-versions", which keeps no versions.*Status=Enabled$/,
     ],
     [
-      "a second fan-out's notification",
-      `${program(true)}new ImageFanOut("more", { source: { existing: "my-photos", notification: true } });\n`,
-      /^ImageFanOut "more": source\.existing is a bucket of which ImageFanOut "images" has the notifications.*what notificationToAdd says: .*set off\.$/,
+      "images that are another fan-out's results in another region",
+      `import * as aws from ${JSON.stringify(import.meta.resolve("@pulumi/aws"))};
+${program(true)}
+const of = (name, region) => ({ provider: new aws.Provider(name, { region }) });
+const after = new ImageFanOut("turned", {}, of("first", "eu-west-1"));
+new ImageFanOut("same", { after }, of("second", "eu-west-1"));
+new ImageFanOut("other", { after }, of("third", "eu-north-1"));
+`,
+      /^ImageFanOut "other": its provider is of eu-north-1, but its images are results of ImageFanOut "turned" in eu-west-1, .* give both a provider of one region\.$/,
     ],
   ] as const) {
     it(`refuses ${what} in preview, in a sentence and without a stack`, async () => {

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { expect } from "chai";
-import { type FanOutOutputs, ImageFanOut, type ImageFanOutArgs } from "../../src/topology/image-fan-out.ts";
+import { ImageFanOut, type ImageFanOutArgs } from "../../src/topology/image-fan-out.ts";
+import type { FanOutOutputs } from "../../src/topology/origin.ts";
 import { RotationWorker } from "../../src/topology/rotation-worker.ts";
 import { find, registered } from "../support/mocks.ts";
 
@@ -113,7 +114,7 @@ describe("a worker on another stack's fan-out", () => {
   it("has no results among those of a worker there, whose outputs say where they are", async () => {
     const under = (prefix?: string) => ({ ...OUTPUTS, workers: { clockwise: prefix ? { prefix } : {} } });
     const sentence = (worker: string, theirs: string) =>
-      `ImageWorker "${worker}": its results would be under "${worker}/", and those of worker "clockwise" of the fan-out's own stack are under "${theirs}/". Give one of them another name or prefix.`;
+      `RotationWorker "${worker}": its results would be under "${worker}/", and those of worker "clockwise" of the fan-out's own stack are under "${theirs}/". Give one of them another name or prefix.`;
 
     expect(await refusal(() => beside({}, under(), "clockwise"))).to.equal(
       sentence("clockwise", "clockwise"),

@@ -73,7 +73,7 @@ describe("the concurrency of a fan-out", () => {
 
       expect(refusal).to.be.instanceOf(ArgumentError).with.property("message").that.contains(sentence);
       expect((refusal as Error).message).to.match(
-        new RegExp(`^ImageWorker "${last}": concurrency of the fan-out is ${concurrency}, `),
+        new RegExp(`^RotationWorker "${last}": concurrency of the fan-out is ${concurrency}, `),
       );
     });
   }

@@ -82,7 +82,8 @@ describe("a bucket that exists already", () => {
 
   it("is told of by one fan-out, as a second notification would take the place of the first", async () => {
     const told = (existing: string | aws.s3.Bucket) => ({ source: { existing, notification: true } });
-    const refusal = /^ImageFanOut "second": source\.existing is a bucket of which ImageFanOut "first" has /;
+    const refusal =
+      /^ImageFanOut "second": source\.existing is a bucket of which ImageFanOut "first" has the notifications.*what notificationToAdd says: .*set off\.$/;
     await registered(() => {
       new ImageFanOut("first", told("my-photos"));
       expect(() => new ImageFanOut("second", told("my-photos"))).to.throw(ArgumentError, refusal);

@@ -436,7 +436,7 @@ describe("a worker that comes after an await", () => {
       await setImmediate();
       expect(() => new RotationWorker("late", { fanOut, angle: 90 })).to.throw(
         ArgumentError,
-        'ImageWorker "late": it comes too late for the fan-out\'s dashboard and objective, after an await. Create the fan-out and all its workers without an await in between: what has to be waited for comes before them.',
+        'RotationWorker "late": it comes too late for the fan-out\'s dashboard and objective, after an await. Create the fan-out and all its workers without an await in between: what has to be waited for comes before them.',
       );
     });
 

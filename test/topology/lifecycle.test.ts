@@ -2,12 +2,9 @@ import * as pulumi from "@pulumi/pulumi";
 import { expect } from "chai";
 import { ArgumentError } from "../../src/topology/argument-error.ts";
 import type { EncryptionKeyTransform } from "../../src/topology/encryption-key.ts";
+import type { ImageFanOutTransform } from "../../src/topology/fan-out-transform.ts";
 import type { ImageBucketTransform } from "../../src/topology/image-bucket.ts";
-import {
-  ImageFanOut,
-  type ImageFanOutArgs,
-  type ImageFanOutTransform,
-} from "../../src/topology/image-fan-out.ts";
+import { ImageFanOut, type ImageFanOutArgs } from "../../src/topology/image-fan-out.ts";
 import { ImageWorker } from "../../src/topology/image-worker.ts";
 import { RotationWorker } from "../../src/topology/rotation-worker.ts";
 import type { ImageWorkerTransform } from "../../src/topology/worker-transform.ts";
@@ -147,7 +144,7 @@ describe("transform", () => {
 
   const unknown: [string, () => void][] = [
     [
-      'ImageWorker "grey": transform.fnction is not known, only deadLetterQueue, queue, ',
+      'RotationWorker "grey": transform.fnction is not known, only deadLetterQueue, queue, ',
       () => {
         const transform = { fnction: { memorySize: 512 } } as ImageWorkerTransform;
         new RotationWorker("grey", { fanOut: new ImageFanOut("images"), angle: 90, transform });
@@ -162,11 +159,11 @@ describe("transform", () => {
       () => new ImageFanOut("images", { transform: { workers: { lambda: {} } as ImageWorkerTransform } }),
     ],
     [
-      'ImageBucket "images-source": transform.tags is not known, only bucket, ',
+      'ImageFanOut "images": transform.source.tags is not known, only bucket, ',
       () => new ImageFanOut("images", { transform: { source: { tags: {} } as ImageBucketTransform } }),
     ],
     [
-      'EncryptionKey "images-key": transform.name is not known, only key, alias, policy.',
+      'ImageFanOut "images": transform.key.name is not known, only key, alias, policy.',
       () =>
         new ImageFanOut("images", {
           key: "create",
@@ -390,15 +387,23 @@ describe("two of one name", () => {
       (error: Error) => error.message,
     );
 
-  it("are refused by a fan-out, whatever kinds of worker they are", async () => {
-    const twice = await said((fanOut) => {
-      new RotationWorker("one", { fanOut, angle: 90 });
-      new ImageWorker("one", { fanOut, handler: "handlers/rotate.ts" });
-    });
+  it("are refused by a fan-out, whatever kinds of worker they are, in a sentence about the kind that is too many", async () => {
+    const rotation = (fanOut: ImageFanOut) => new RotationWorker("one", { fanOut, angle: 90 });
+    const own = (fanOut: ImageFanOut) => new ImageWorker("one", { fanOut, handler: "handlers/rotate.ts" });
+    const sentence =
+      '"one": the fan-out has a worker of that name already, whose results are under "one/". Give one of them another name.';
 
-    expect(twice).to.equal(
-      'ImageWorker "one": the fan-out has a worker of that name already, whose results are under "one/". Give one of them another name.',
-    );
+    for (const [first, second, kind] of [
+      [rotation, own, "ImageWorker"],
+      [own, rotation, "RotationWorker"],
+      [rotation, rotation, "RotationWorker"],
+    ] as const) {
+      const twice = await said((fanOut) => {
+        first(fanOut);
+        second(fanOut);
+      });
+      expect(twice).to.equal(`${kind} ${sentence}`);
+    }
   });
 
   it("are refused under mocks as by Pulumi's engine", async () => {

@@ -268,7 +268,9 @@ describe("a listener of somebody else", () => {
     expect(twice).to.contain(
       'ImageFanOut "images": subscribe "two".queue has its policy from ImageFanOut "images": subscribe "one", and a queue has one',
     );
-    expect(workers).to.contain('subscribe "one".deadLetterQueue has its policy from ImageWorker "clockwise"');
+    expect(workers).to.contain(
+      'subscribe "one".deadLetterQueue has its policy from RotationWorker "clockwise"',
+    );
     expect(own).to.equal("not refused");
   });
 

@@ -59,7 +59,7 @@ describe("the prefix of a worker's results", () => {
     it(`is refused where it is among another's: ${JSON.stringify(prefixes)}`, async () => {
       const { one = "one", two = "two" } = prefixes;
       expect(await refusal(prefixes)).to.equal(
-        `ArgumentError: ImageWorker "two": its results would be under "${two}/", and those of worker "one" are under "${one}/". Give one of them another name or prefix.`,
+        `ArgumentError: RotationWorker "two": its results would be under "${two}/", and those of worker "one" are under "${one}/". Give one of them another name or prefix.`,
       );
     });
   }
@@ -84,7 +84,7 @@ describe("the prefix of a worker's results", () => {
   ]) {
     it(`is no key's beginning: ${JSON.stringify(prefix)}`, async () => {
       expect(await refusal({ one: prefix })).to.equal(
-        `ArgumentError: ImageWorker "one": prefix is ${JSON.stringify(prefix)}, but must be 1 to 128 letters, digits, "_", "." and "-", in parts that are set off by single "/", without one at either end.`,
+        `ArgumentError: RotationWorker "one": prefix is ${JSON.stringify(prefix)}, but must be 1 to 128 letters, digits, "_", "." and "-", in parts that are set off by single "/", without one at either end.`,
       );
     });
   }

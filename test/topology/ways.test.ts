@@ -39,7 +39,11 @@ describe("results that would come back as images", () => {
     await registered(() => {
       const bucket = new aws.s3.Bucket("any");
       const way = (name: string, from: unknown, to: unknown) =>
-        new Way(name, new aws.s3.Bucket(`${name}-a`), new aws.s3.Bucket(`${name}-b`), { from, to });
+        new Way(
+          name,
+          { bucket: new aws.s3.Bucket(`${name}-a`), given: from },
+          { bucket: new aws.s3.Bucket(`${name}-b`), given: to },
+        );
       way("one", "a", "b");
       way("two", "b", bucket);
       way("chain", bucket, "e");
@@ -58,7 +62,7 @@ describe("results of two fan-outs in one bucket", () => {
     await refuses(() => {
       machine("one", to("bucket-b"));
       return machine("two", to("bucket-b"));
-    }, 'ImageWorker "clockwise": its results would be under "clockwise/", and those of worker "clockwise" of ImageFanOut "one" are under "clockwise/".');
+    }, 'RotationWorker "clockwise": its results would be under "clockwise/", and those of worker "clockwise" of ImageFanOut "one" are under "clockwise/".');
   });
 });
 
