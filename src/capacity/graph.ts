@@ -54,36 +54,55 @@ const NEVER = 1000;
  */
 export function planOf(resources: readonly Declared[], region: string): Plan {
   const of = (type: string) => resources.filter((resource) => resource.type === type);
-  const lifecycles = of("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration");
-  const sources = of("aws:s3/bucketNotification:BucketNotification")
-    .filter(tellsOfImages)
-    .map(({ inputs }) => inputs.bucket);
-  const workers = inChains(
-    withOwnNames(
-      of("aws:lambda/eventSourceMapping:EventSourceMapping").map((mapping) => workerOf(mapping, resources)),
-    ),
-    resources,
+  const listed = (type: string, key: string) =>
+    of(type).flatMap(({ inputs: { bucket, [key]: list } }) =>
+      ((list ?? []) as object[]).map((each) => ({ ...each, bucket })),
+    );
+  const told = listed("aws:s3/bucketNotification:BucketNotification", "topics") as Told[];
+  const rules = listed("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration", "rules") as Rule[];
+  const found = of("aws:lambda/eventSourceMapping:EventSourceMapping").map((mapping) =>
+    workerOf(mapping, resources),
   );
-  if (workers.length === 0) throw new Error("The program declares no queue that a function works on.");
+  if (found.length === 0) throw new Error("The program declares no queue that a function works on.");
+  const machines = new Set(found.map(({ plan }) => plan.dimensions?.machine));
+  // What a results bucket tells is of no new images.
+  const sources = told.filter(({ id }) => id !== "completed").map(({ bucket }) => bucket);
+  const stay = (isSource: boolean) =>
+    stayOf(rules.filter(({ bucket }) => sources.includes(bucket) === isSource));
   return {
     region,
-    workers,
+    workers: inChains(machines.size > 1 ? found.map(withMachine) : found, told),
     alarms: sum(of("aws:cloudwatch/metricAlarm:MetricAlarm"), ({ inputs }) =>
       metricsOf(inputs.metricQueries),
     ),
     dashboards: of("aws:cloudwatch/dashboard:Dashboard").length,
     keys: of("aws:kms/key:Key").length,
-    noncurrentDays: Math.max(0, ...lifecycles.map(noncurrentDays)),
-    stay: {
-      sources: stayOf(lifecycles.find(({ inputs }) => sources.includes(inputs.bucket))),
-      results: stayOf(lifecycles.find(({ inputs }) => !sources.includes(inputs.bucket))),
-    },
+    noncurrentDays: Math.max(
+      0,
+      ...rules.map((rule) => rule.noncurrentVersionExpiration?.noncurrentDays ?? 0),
+    ),
+    stay: { sources: stay(true), results: stay(false) },
   };
 }
 
-/** Whether a bucket's notification is of new images, not of results. */
-function tellsOfImages({ inputs }: Declared): boolean {
-  return ((inputs.topics ?? []) as { id?: string }[]).some(({ id }) => id !== "completed");
+/** What a bucket tells a topic. */
+interface Told {
+  readonly bucket: unknown;
+  readonly id?: string;
+  readonly topicArn?: unknown;
+  readonly filterPrefix?: string;
+  readonly filterSuffix?: string;
+}
+
+/** A rule of a bucket's lifecycle. */
+interface Rule {
+  readonly bucket: unknown;
+  readonly expiration?: { readonly days?: number };
+  readonly transitions?: readonly {
+    readonly days?: number;
+    readonly storageClass: NonNullable<Stay["moved"]>["to"];
+  }[];
+  readonly noncurrentVersionExpiration?: { readonly noncurrentDays?: number };
 }
 
 /** Counts the metrics that an alarm watches, each of which is paid for: one, or those of its expression. */
@@ -92,17 +111,8 @@ function metricsOf(queries: unknown): number {
   return queries.filter((query: { metric?: unknown }) => query.metric !== undefined).length;
 }
 
-interface StorageRule {
-  readonly expiration?: { readonly days?: number };
-  readonly transitions?: readonly {
-    readonly days?: number;
-    readonly storageClass: NonNullable<Stay["moved"]>["to"];
-  }[];
-}
-
-/** What a bucket's lifecycle says of current objects. */
-function stayOf(lifecycle: Declared | undefined): Stay {
-  const rules = (lifecycle?.inputs.rules ?? []) as StorageRule[];
+/** What rules say of current objects. */
+function stayOf(rules: readonly Rule[]): Stay {
   const [transition] = rules.flatMap(({ transitions = [] }) => transitions);
   return {
     days: rules.map(({ expiration }) => expiration?.days).find((days) => days !== undefined),
@@ -110,23 +120,13 @@ function stayOf(lifecycle: Declared | undefined): Stay {
   };
 }
 
-/** Days for which a bucket's lifecycle keeps versions that are not current any more. */
-function noncurrentDays({ inputs }: Declared): number {
-  const rules = (inputs.rules ?? []) as { noncurrentVersionExpiration?: { noncurrentDays?: number } }[];
-  return Math.max(0, ...rules.map((rule) => rule.noncurrentVersionExpiration?.noncurrentDays ?? 0));
-}
-
-function variablesOf(lambda: Declared | undefined): Record<string, string> {
-  return (lambda?.inputs.environment as { variables?: Record<string, string> } | undefined)?.variables ?? {};
-}
-
-/** A worker, where its results go, and the topic by which it is told. */
+/** A worker, where its results go, and the subscription by which it is told. */
 interface Found {
   readonly plan: WorkerPlan;
   readonly resultsBucket: string | undefined;
   /** How keys of its results begin. */
   readonly prefix: string;
-  readonly subscription: Declared["inputs"] | undefined;
+  readonly subscription: Declared["inputs"];
 }
 
 function workerOf({ name, inputs }: Declared, resources: readonly Declared[]): Found {
@@ -134,66 +134,65 @@ function workerOf({ name, inputs }: Declared, resources: readonly Declared[]): F
   const queue = referred(resources, "aws:sqs/queue:Queue", inputs.eventSourceArn, name);
   const reserved = lambda.inputs.reservedConcurrentExecutions;
   const redrive = queue.inputs.redrivePolicy;
-  const variables = variablesOf(lambda);
+  const { variables = {} } = (lambda.inputs.environment ?? {}) as { variables?: Record<string, string> };
   const { WORKER: service, MACHINE: machine, CARRY: carry = "", PIPELINE_DEPTH: depth = "1" } = variables;
   const subscription = resources.find(
     ({ type, inputs }) =>
       /:TopicSubscription$/.test(type) && String(inputs.endpoint).split(":").at(-1) === queue.name,
-  )?.inputs;
-  const plan: WorkerPlan = {
-    name: service ?? lambda.name,
-    dimensions: service && machine ? { service, machine } : undefined,
-    memorySize: Number(lambda.inputs.memorySize ?? DEFAULTS.memorySize),
-    timeout: Number(lambda.inputs.timeout ?? DEFAULTS.timeout),
-    // -1 is Pulumi's way to say that nothing is reserved.
-    reservedConcurrency: reserved === undefined || reserved === -1 ? undefined : Number(reserved),
-    batchSize: Number(inputs.batchSize ?? DEFAULTS.batchSize),
-    pipelineDepth: Number(depth),
-    maximumBatchingWindowInSeconds: Number(inputs.maximumBatchingWindowInSeconds ?? 0),
-    scaling: scalingOf(inputs),
-    maxReceiveCount: redrive === undefined ? NEVER : Number(JSON.parse(String(redrive)).maxReceiveCount),
-    retention: Number(queue.inputs.messageRetentionSeconds ?? DEFAULTS.retention),
-    isFiltered:
-      subscription?.filterPolicy !== undefined ||
-      topicsOf(resources).some(
-        ({ topicArn, filterPrefix, filterSuffix }) =>
-          topicArn === subscription?.topic && (filterPrefix ?? filterSuffix) !== undefined,
-      ),
-    filtersBodies: subscription?.filterPolicyScope === "MessageBody",
-    readsTags: carry.split(",").includes("tags"),
-  };
+  );
   return {
-    plan,
+    plan: {
+      name: service ?? lambda.name,
+      dimensions: service && machine ? { service, machine } : undefined,
+      memorySize: Number(lambda.inputs.memorySize ?? DEFAULTS.memorySize),
+      timeout: Number(lambda.inputs.timeout ?? DEFAULTS.timeout),
+      // -1 is Pulumi's way to say that nothing is reserved.
+      reservedConcurrency: reserved === undefined || reserved === -1 ? undefined : Number(reserved),
+      batchSize: Number(inputs.batchSize ?? DEFAULTS.batchSize),
+      pipelineDepth: Number(depth),
+      maximumBatchingWindowInSeconds: Number(inputs.maximumBatchingWindowInSeconds ?? 0),
+      scaling: scalingOf(inputs),
+      maxReceiveCount: redrive === undefined ? NEVER : Number(JSON.parse(String(redrive)).maxReceiveCount),
+      retention: Number(queue.inputs.messageRetentionSeconds ?? DEFAULTS.retention),
+      filtersBodies: subscription?.inputs.filterPolicyScope === "MessageBody",
+      readsTags: carry.split(",").includes("tags"),
+    },
     resultsBucket: variables.RESULTS_BUCKET,
     prefix: variables.RESULTS_PREFIX ?? service ?? "",
-    subscription,
+    subscription: subscription?.inputs ?? {},
   };
 }
 
-/** What all buckets tell, and which tells it. */
-function topicsOf(resources: readonly Declared[]): Record<string, unknown>[] {
-  return resources
-    .filter(({ type }) => /:BucketNotification$/.test(type))
-    .flatMap(({ inputs: { topics, bucket } }) =>
-      ((topics ?? []) as Record<string, unknown>[]).map((topic) => ({ ...topic, bucket })),
-    );
+/** Says the machine with a worker's name, as each of several may have a worker of that name. */
+function withMachine(found: Found): Found {
+  const { name, dimensions } = found.plan;
+  return dimensions ? { ...found, plan: { ...found.plan, name: `${dimensions.machine}/${name}` } } : found;
 }
 
-/** Says of each worker whether its images are results of others, and of which, and whether anybody is told of its own. */
-function inChains(found: readonly Found[], resources: readonly Declared[]): WorkerPlan[] {
-  const topics = topicsOf(resources);
-  return found.map(({ plan, resultsBucket, subscription }) => {
-    const from = topics.find(({ topicArn }) => topicArn === subscription?.topic)?.bucket;
-    const before = found.filter((each) => from !== undefined && each.resultsBucket === from);
-    const chained = before.length > 0 && {
-      after: before
-        .filter(({ prefix }) => selection(subscription?.filterPolicy, prefix) !== "none")
-        .map((each) => each.plan.name),
-      isFiltered: before.some(({ prefix }) => selection(subscription?.filterPolicy, prefix) === "some"),
+/**
+ * Says of each worker whether it is told of all images, whether these are results of others, and of which, and whether anybody is
+ * told of its own.
+ */
+function inChains(found: readonly Found[], told: readonly Told[]): WorkerPlan[] {
+  return found.map(({ plan, resultsBucket, subscription: { topic, filterPolicy } }) => {
+    const from = told.filter(({ topicArn }) => topic !== undefined && topicArn === topic);
+    const before = found.filter(({ resultsBucket }) =>
+      from.some(({ bucket }) => bucket !== undefined && bucket === resultsBucket),
+    );
+    const selections = before.map(({ prefix }) => selection(filterPolicy, prefix));
+    return {
+      ...plan,
+      tellsOfResults: told.some(({ bucket }) => bucket === resultsBucket),
+      isFiltered:
+        before.length > 0
+          ? selections.includes("some")
+          : filterPolicy !== undefined ||
+            from.some(({ filterPrefix, filterSuffix }) => (filterPrefix ?? filterSuffix) !== undefined),
+      after:
+        before.length > 0
+          ? before.filter((_, index) => selections[index] !== "none").map((each) => each.plan.name)
+          : undefined,
     };
-    const tellsOfResults =
-      resultsBucket !== undefined && topics.some(({ bucket }) => bucket === resultsBucket);
-    return { ...plan, ...(tellsOfResults && { tellsOfResults }), ...chained };
   });
 }
 
@@ -205,16 +204,6 @@ function selection(filterPolicy: unknown, prefix: string): "all" | "some" | "non
   if (Object.keys(others).length > 0 || begins.includes(undefined)) return "some";
   if (begins.some((text = "") => `${prefix}/`.startsWith(text))) return "all";
   return begins.some((text = "") => text.startsWith(`${prefix}/`)) ? "some" : "none";
-}
-
-/** Says the machine with a worker's name where there are several: each may have a worker of that name. */
-function withOwnNames(workers: readonly Found[]): Found[] {
-  const machines = new Set(workers.map(({ plan }) => plan.dimensions?.machine));
-  return workers.map((worker) => {
-    const { name, dimensions } = worker.plan;
-    if (machines.size === 1 || !dimensions) return worker;
-    return { ...worker, plan: { ...worker.plan, name: `${dimensions.machine}/${name}` } };
-  });
 }
 
 function scalingOf({ provisionedPollerConfig, scalingConfig }: Declared["inputs"]): WorkerPlan["scaling"] {
