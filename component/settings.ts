@@ -159,7 +159,7 @@ export interface WorkerSettings {
 
   /**
    * How fast the queue is emptied: up to a maximum and free of charge, or by pollers that are paid by the
-   * hour. Range: . Default: Lambda's own scaling, up to 1,250 batches at once.
+   * hour. Default: Lambda's own scaling, up to 1,250 batches at once.
    */
   scaling?: Scaling;
 

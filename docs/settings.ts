@@ -53,7 +53,7 @@ const table = (rows: readonly string[]) =>
 function rows(name: string, setting: Setting): string[] {
   const within = settingsIn(setting);
   if (within.length > 0) return within.flatMap(([inner, each]) => rows(`${name}.${inner}`, each));
-  const key = setting.type.includes("threshold") ? `${name}.threshold` : name;
+  const key = setting.flat === "AlarmThreshold" ? `${name}.threshold` : name;
   return [`| \`${key}\` | ${setting.standard} | ${setting.range} | ${setting.says} |`];
 }
 
@@ -67,17 +67,7 @@ export function settingTypes(): string {
     "// Written by `npm run docs` from the tables that settings are checked with: change those.",
     'import type * as aws from "@pulumi/aws";',
     'import type * as pulumi from "@pulumi/pulumi";',
-    ...[...interfacesIn(STACK)].map(([name, { about, settings }]) =>
-      [
-        "",
-        comment("", about),
-        `export interface ${name} {`,
-        Object.entries(settings)
-          .map(([key, setting]) => member(key, setting))
-          .join("\n\n"),
-        "}",
-      ].join("\n"),
-    ),
+    ...[...interfacesIn(STACK)].map(([name, { about, settings }]) => typeOf(name, about, settings, member)),
     "",
   ].join("\n");
 }
@@ -90,7 +80,20 @@ function interfacesIn({ interfaces = {} }: Setting): Map<string, Declared> {
   return new Map([...Object.entries(interfaces), ...inner]);
 }
 
-function member(name: string, { says, type, range, standard, isRequired }: Setting): string {
+/** What is written down of a setting. */
+type Row = Omit<Setting, "check">;
+
+function typeOf(
+  name: string,
+  about: string,
+  rows: Readonly<Record<string, Row>>,
+  member: (name: string, row: Row) => string,
+): string {
+  const members = Object.entries(rows).map(([key, row]) => member(key, row));
+  return `\n${comment("", about)}\nexport interface ${name} {\n${members.join("\n\n")}\n}`;
+}
+
+function member(name: string, { says, type, range, standard, isRequired }: Row): string {
   const inWords = /\b(?:number|string)\b/.test(type) ? ` Range: ${range}.` : "";
   const otherwise = isRequired ? "" : ` @default ${standard}`;
   return `${comment("  ", `${says}${inWords}${otherwise}`)}\n  readonly ${name}${isRequired ? "" : "?"}: ${type};`;
@@ -111,74 +114,50 @@ function comment(indent: string, text: string): string {
   return [`${indent}/**`, ...lines.map((line) => `${indent} *${line}`), `${indent} */`].join("\n");
 }
 
+/** Interfaces of which one is given in place of the other. */
+const SCALINGS: readonly string[] = ["StandardScaling", "ProvisionedScaling"];
+
+/** An alarm's `false` or threshold. */
+const ALARM_THRESHOLD = {
+  enabled: { says: "Whether there is this kind.", type: "boolean", range: "", standard: "true" },
+  threshold: {
+    says: "Beyond how much it rings.",
+    type: "pulumi.Input<number>",
+    range: "",
+    standard: "as said of the kind",
+  },
+};
+
 /** What settings are for programs in other languages, which have neither unions nor lists that cannot be changed. */
 export function componentTypes(): string {
   const all = [...interfacesIn(STACK)];
-  const scaling = all.filter(([name]) => SCALINGS.includes(name));
-  const merged: Declared = {
-    about: `How fast the queue is emptied. ${scaling.map(([, { about }]) => about).join(" ")}`,
-    settings: Object.fromEntries(
-      scaling.flatMap(([, { settings }]) =>
-        Object.entries(settings).map(([key, setting]) => [
-          key,
-          { ...setting, isRequired: false, standard: "none, as it is of the other mode" },
-        ]),
-      ),
-    ),
-  };
+  const scaling = all.flatMap(([name, declared]) => (SCALINGS.includes(name) ? [declared] : []));
+  const ofEither = scaling
+    .flatMap(({ settings }) => Object.entries(settings))
+    .map(([key, setting]) => {
+      return [key, { ...setting, isRequired: false, standard: "none, as it is of the other mode" }];
+    });
   return [
     "// Written by `npm run docs` from the tables that settings are checked with: change those.",
     'import type * as pulumi from "@pulumi/pulumi";',
-    "",
-    comment("", "When a kind of alarm rings."),
-    "export interface AlarmThreshold {",
-    `${comment("  ", "Whether there is this kind. Default: true.")}\n  enabled?: boolean;\n`,
-    `${comment("  ", "Beyond how much it rings. Default: as said of the kind.")}\n  threshold?: pulumi.Input<number>;`,
-    "}",
-    ...[...all.filter(([name]) => !SCALINGS.includes(name)), ["Scaling", merged] as const].map(
-      ([name, { about, settings }]) =>
-        [
-          "",
-          comment("", about),
-          `export interface ${name} {`,
-          Object.entries(settings)
-            .map(([key, setting]) => flatMember(key, setting))
-            .join("\n\n"),
-          "}",
-        ].join("\n"),
+    typeOf("AlarmThreshold", "When a kind of alarm rings.", ALARM_THRESHOLD, flatMember),
+    ...all
+      .filter(([name]) => !SCALINGS.includes(name))
+      .map(([name, { about, settings }]) => typeOf(name, about, settings, flatMember)),
+    typeOf(
+      "Scaling",
+      `How fast the queue is emptied. ${scaling.map(({ about }) => about).join(" ")}`,
+      Object.fromEntries(ofEither),
+      flatMember,
     ),
     "",
   ].join("\n");
 }
 
-/** Interfaces of which one is given in place of the other. */
-const SCALINGS: readonly string[] = ["StandardScaling", "ProvisionedScaling"];
-
-function flatMember(name: string, { says, type, range, standard, isRequired }: Setting): string {
-  const inWords = type === "boolean" || /^[A-Z]\w+$/.test(type) ? "" : ` Range: ${range}.`;
+function flatMember(name: string, { says, type, flat = type, range, standard, isRequired }: Row): string {
+  const inWords = range === "" || flat === "boolean" ? "" : ` Range: ${range}.`;
   const otherwise = isRequired ? "" : ` Default: ${standard}.`;
-  return `${comment("  ", `${says}${inWords}${otherwise}`)}\n  ${name}${isRequired ? "" : "?"}: ${flatType(name, type)};`;
-}
-
-/** The type that stands for another where there are no unions. */
-function flatType(name: string, type: string): string {
-  const known: [RegExp, string][] = [
-    [/\{ readonly threshold: /, "AlarmThreshold"],
-    [/Scaling\b/, "Scaling"],
-    [/^pulumi\.Input<string> \| aws\./, "pulumi.Input<string>"],
-    [/^"[^|]*"( \| "[^|]*")+ \| pulumi\.Input</, "pulumi.Input<string>"],
-    [/^("[^|]*"( \| |$))+$/, "string"],
-    [/^readonly \(("[^|]*"( \| |\)\[\]$))+/, "string[]"],
-    [/^string \| readonly string\[\]$/, "string[]"],
-    [/^(boolean|number|string|[A-Z]\w+|pulumi\.Input<(boolean|number|string)>)$/, type],
-    [/^pulumi\.Input<Record<string, pulumi\.Input<string>>>$/, type],
-  ];
-  const found = known.find(([pattern]) => pattern.test(type));
-  if (!found)
-    throw new Error(
-      `docs/settings.ts: ${name} is ${type}, which not every language has: say what it is there.`,
-    );
-  return found[1];
+  return `${comment("  ", `${says}${inWords}${otherwise}`)}\n  ${name}${isRequired ? "" : "?"}: ${flat};`;
 }
 
 if (import.meta.main) {

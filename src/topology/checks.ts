@@ -15,6 +15,8 @@ export interface Setting<Value = unknown> {
   readonly says: string;
   /** Type in TypeScript. */
   readonly type: string;
+  /** Type for other languages, which have neither unions nor lists that cannot be changed. @default `type` */
+  readonly flat?: string;
   /** Range in words; empty for a group of settings. */
   readonly range: string;
   /** Default in words. */
@@ -99,7 +101,9 @@ export function choice<const Value extends string | boolean>(
   const words = isSwitch ? ["true", "false"] : values;
   return {
     says,
-    type: isSwitch ? "boolean" : words.map((word) => JSON.stringify(word)).join(" | "),
+    ...(isSwitch
+      ? { type: "boolean" }
+      : { type: words.map((word) => JSON.stringify(word)).join(" | "), flat: "string" }),
     range: words.join(", "),
     standard: String(standard),
     check: (subject, given) => {
@@ -119,22 +123,23 @@ interface Written {
   readonly range: string;
   readonly standard?: string;
   readonly type?: string;
+  readonly flat?: string;
   readonly isRequired?: true;
 }
 
 /** What has a check of its own. None is made where it is not given, unless it must be. */
 export function other<Value>(
   says: string,
-  { range, standard = "none", type = "pulumi.Input<string>", isRequired }: Written,
+  { standard = "none", type = "pulumi.Input<string>", ...written }: Written,
   check: (subject: string, given: unknown) => Value,
 ): Setting<Value | undefined> {
   return {
     says,
     type,
-    range,
     standard,
-    ...(isRequired && { isRequired }),
-    check: (subject, given) => (given === undefined && !isRequired ? undefined : check(subject, given)),
+    ...written,
+    check: (subject, given) =>
+      given === undefined && !written.isRequired ? undefined : check(subject, given),
   };
 }
 
@@ -193,6 +198,18 @@ export function checkAll<Known extends Settings>(
   return Object.fromEntries(values);
 }
 
+/** What says now what settings of these names once said. */
+const FORMER = new Map(
+  Object.entries({
+    customerManagedKey: "key",
+    forceDestroy: "retention",
+    protect: "retention",
+    retainOnDelete: "retention",
+    oldestMessageSeconds: "alarms.late.threshold",
+    rejectedImages: "alarms.rejected.threshold",
+  }),
+);
+
 /** @throws ArgumentError unless `given` is a map with none but the known names */
 export function checkNames(
   prefix: string,
@@ -202,7 +219,10 @@ export function checkNames(
   checkMap(prefix.replace(/[.: ]*$/, ""), given, names.join(", "));
   const unknown = Object.keys(given).find((name) => !names.includes(name));
   if (unknown === undefined) return;
-  throw new ArgumentError(`${prefix}${unknown} is not known, only ${names.join(", ")}.`);
+  const now = FORMER.get(unknown);
+  throw new ArgumentError(
+    `${prefix}${unknown} is not known${now ? `: say ${now} (docs/settings.md)` : `, only ${names.join(", ")}`}.`,
+  );
 }
 
 /** @throws ArgumentError unless `value` is an object, and no list; `of` says what it holds */

@@ -94,7 +94,12 @@ const BUCKET_NAME = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
 const existing = (says: string) =>
   other(
     says,
-    { range: "a bucket's name", type: "pulumi.Input<string> | aws.s3.Bucket", isRequired: true },
+    {
+      range: "a bucket's name",
+      type: "pulumi.Input<string> | aws.s3.Bucket",
+      flat: "pulumi.Input<string>",
+      isRequired: true,
+    },
     checkExisting,
   ) as Setting<Later<string> | aws.s3.Bucket>;
 
@@ -154,6 +159,7 @@ function threshold<Standard extends number | undefined>(
   return {
     says,
     type: "false | { readonly threshold: pulumi.Input<number> }",
+    flat: "AlarmThreshold",
     range: rangeOf(range),
     standard: inWords,
     check: (subject, given) => {
@@ -288,7 +294,7 @@ export const FAN_OUT = {
         email: other(
           "Address that gets a mail from each alarm, once its owner has confirmed the first mail.",
           { range: "one address" },
-          checkEmail,
+          (subject, given) => checkText(subject, given, /^[^\s@]+@[^\s@]+$/, "one mail address"),
         ),
         ...THRESHOLDS,
       },
@@ -316,7 +322,11 @@ export const FAN_OUT = {
   ),
   key: other(
     "KMS key that buckets, topics, queues, logs and the functions' environments are encrypted with, instead of keys of AWS: SSE-S3, SSE-SQS, none for topics. `create` makes one for this machine, an ARN takes one that exists, whose policy must let S3, SNS, CloudWatch and CloudWatch Logs use it. The way back from `create` is `retire`: nothing new is encrypted with the key, but it stays, and what was encrypted with it can be read. Without that step, what waits and what is stored would be lost. An ARN has no such step: without it, functions may not decrypt any more what is stored or waits, though the key is there.",
-    { range: "create, retire, or an ARN", type: '"create" | "retire" | pulumi.Input<string & {}>' },
+    {
+      range: "create, retire, or an ARN",
+      type: '"create" | "retire" | pulumi.Input<string & {}>',
+      flat: "pulumi.Input<string>",
+    },
     checkKey,
   ),
   tracing: choice("Whether topic and functions send traces to X-Ray.", [false, true]),
@@ -344,7 +354,6 @@ export const STACK = group("What a stack decides.", {
  * @throws ArgumentError where one is unknown or out of range, or two do not go together
  */
 export function checkFanOutSettings(prefix: string, given: FanOutSettings, others: readonly string[] = []) {
-  checkOtherNames(prefix, { ...given });
   const settings = checkAll(prefix, given, FAN_OUT, others);
   for (const which of ["source", "results"] as const) {
     if (settings[which] === undefined || given.lifecycle?.[which] === undefined) continue;
@@ -384,10 +393,6 @@ function checkDefaults(subject: string, given: unknown = {}): WorkerSettings {
   return Object.fromEntries(Object.keys(given as object).map((name) => [name, checked[name]]));
 }
 
-function checkEmail(subject: string, given: unknown): Later<string> {
-  return checkText(subject, given, /^[^\s@]+@[^\s@]+$/, "one mail address");
-}
-
 function checkKey(subject: string, given: unknown): Later<string> {
   const decides = (key: unknown): key is string => key === "create" || key === "retire";
   if (decides(given)) return given;
@@ -397,26 +402,6 @@ function checkKey(subject: string, given: unknown): Later<string> {
       `${subject} is ${JSON.stringify(key)}, but must be a plain value then, as it decides what there is.`,
     );
   }) as Later<string>;
-}
-
-/** Names that say the same as others did, and were other names once. */
-const OTHER_NAMES: Readonly<Record<string, string>> = {
-  customerManagedKey: "key",
-  "buckets.forceDestroy": "retention",
-  "buckets.protect": "retention",
-  "buckets.retainOnDelete": "retention",
-  "alarms.oldestMessageSeconds": "alarms.late.threshold",
-  "alarms.rejectedImages": "alarms.rejected.threshold",
-};
-
-/** @throws ArgumentError where a setting is given by a name that it does not have */
-function checkOtherNames(prefix: string, given: Readonly<Record<string, unknown>>): void {
-  for (const [name, right] of Object.entries(OTHER_NAMES)) {
-    const [group = "", key] = name.split(".");
-    const within = key === undefined ? given : given[group];
-    if (typeof within !== "object" || within === null || !((key ?? group) in within)) continue;
-    throw new ArgumentError(`${prefix}${name} is not known: say ${right} (docs/settings.md).`);
-  }
 }
 
 /** https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html */

@@ -36,7 +36,7 @@ function checkKeyPart(subject: string, value: unknown): string {
 /** Texts of which keys begin or end with one. */
 function keyParts(says: string) {
   const range = `1 to ${maximumTexts(false)} texts, ${maximumTexts(true)} beside a size`;
-  return other(says, { range, type: "string | readonly string[]" }, (subject, given) => {
+  return other(says, { range, type: "string | readonly string[]", flat: "string[]" }, (subject, given) => {
     checkPlain(subject, given);
     return [given].flat().map((text) => checkKeyPart(subject, text));
   });

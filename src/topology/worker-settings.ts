@@ -60,6 +60,7 @@ const { maximumConcurrency, ...pollers } = SCALING;
 const scaling: Setting<StandardScaling | ProvisionedScaling | undefined> = {
   says: "How fast the queue is emptied: up to a maximum and free of charge, or by pollers that are paid by the hour.",
   type: "StandardScaling | ProvisionedScaling",
+  flat: "Scaling",
   range: "",
   standard: "Lambda's own scaling, up to 1,250 batches at once",
   interfaces: {
@@ -118,6 +119,7 @@ export const WORKER = {
     {
       range: `list of ${CARRIED.join(", ")}`,
       type: `readonly (${CARRIED.map((name) => JSON.stringify(name)).join(" | ")})[]`,
+      flat: "string[]",
     },
     checkCarry,
   ),
