@@ -12,9 +12,9 @@ interface Line {
 
 interface Panel {
   readonly title: string;
-  /** Filled down to the axis, the first one on top. */
-  readonly areas?: readonly Line[];
-  readonly lines?: readonly Line[];
+  readonly lines: readonly Line[];
+  /** Whether lines are filled down to the axis, the first one on top. */
+  readonly isFilled?: boolean;
   /** A bound, drawn where it is not far above what was reached. */
   readonly bound?: { readonly label: string; readonly value: number };
 }
@@ -98,14 +98,16 @@ function panelsOf({ arrived, queued, finished, workers }: Simulation, account: n
     },
     {
       title: "Images waiting",
-      areas: [
+      isFilled: true,
+      lines: [
         { label: "to be accepted and queued", colour: "red", values: behind(queued) },
         { label: "durably queued or under way", colour: "amber", values: behind(finished) },
       ],
     },
     {
       title: "Functions running at once",
-      areas: [{ label: "all workers", colour: "violet", values: running }],
+      isFilled: true,
+      lines: [{ label: "all workers", colour: "violet", values: running }],
       bound: { label: `${short(account)} allowed in the account`, value: account },
     },
   ];
@@ -125,14 +127,8 @@ function marks({ arrived, accepted, drained }: Simulation, x: X, bottom: number)
   });
 }
 
-function drawPanel(
-  { title, areas = [], lines = [], bound }: Panel,
-  top: number,
-  x: X,
-  window: number,
-): string {
-  const all = [...areas, ...lines];
-  const reached = all.flatMap(({ values }) => values).reduce((a, b) => Math.max(a, b), 1);
+function drawPanel({ title, lines, isFilled, bound }: Panel, top: number, x: X, window: number): string {
+  const reached = lines.flatMap(({ values }) => values).reduce((a, b) => Math.max(a, b), 1);
   const shown = bound && bound.value <= 4 * reached ? [bound] : [];
   const highest = nice(Math.max(reached, ...shown.map(({ value }) => value)));
   const bottom = top + PANEL.height;
@@ -140,9 +136,10 @@ function drawPanel(
   const across = (style: string, value: number) =>
     `  <line class="${style}" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${round(y(value))}" y2="${round(y(value))}"/>`;
   const legend = [
-    ...all.map(({ label, colour }) => `<tspan class="fill-${colour}" dx="24">●</tspan> ${label}`),
+    ...lines.map(({ label, colour }) => `<tspan class="fill-${colour}" dx="24">●</tspan> ${label}`),
     ...shown.map(({ label }) => `<tspan class="quiet" dx="24">╌╌</tspan> ${label}`),
   ];
+  const behind = lines.map(({ colour, values }) => ({ colour, points: pointsOf(values, x, y) })).reverse();
   return [
     `  <rect class="window" x="${LEFT}" y="${top}" width="${round(x(window) - LEFT)}" height="${PANEL.height}"/>`,
     ...[0, highest / 2, highest].flatMap((value) => [
@@ -151,14 +148,11 @@ function drawPanel(
     ]),
     text("", LEFT, top - 12, `<tspan class="name">${title}</tspan>${legend.join("")}`),
     // What lies on top of another is drawn last, so that both are seen.
-    ...areas.toReversed().map(({ colour, values }) => {
-      const from = `${LEFT},${bottom}`;
-      const points = `${from} ${pointsOf(values, x, y)} ${WIDTH - RIGHT},${bottom}`;
-      return `  <polygon class="area fill-${colour}" points="${points}"/>`;
+    ...(isFilled ? behind : []).map(({ colour, points }) => {
+      const area = `${LEFT},${bottom} ${points} ${WIDTH - RIGHT},${bottom}`;
+      return `  <polygon class="area fill-${colour}" points="${area}"/>`;
     }),
-    ...all
-      .toReversed()
-      .map(({ colour, values }) => `  <polyline class="line ${colour}" points="${pointsOf(values, x, y)}"/>`),
+    ...behind.map(({ colour, points }) => `  <polyline class="line ${colour}" points="${points}"/>`),
     ...shown.map(({ value }) => across("bound", value)),
   ].join("\n");
 }
