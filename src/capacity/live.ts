@@ -1,5 +1,5 @@
 import { type Client, load, made, packageNamed } from "../aws-package.ts";
-import type { AssumptionName, Assumptions } from "./assumptions.ts";
+import type { Assumptions } from "./assumptions.ts";
 import { sum } from "./format.ts";
 import type { durations } from "./model/durations.ts";
 import type { Plan } from "./plan.ts";
@@ -16,21 +16,24 @@ const PACKAGES = ["@aws-sdk/client-service-quotas", "@aws-sdk/client-lambda", "@
 export async function liveAssumptions(region: string, loader = load): Promise<Partial<Assumptions>> {
   const quotas = await packageNamed(loader, "@aws-sdk/client-service-quotas", PACKAGES);
   const lambda = await packageNamed(loader, "@aws-sdk/client-lambda", PACKAGES);
-  const client = made<Client>(quotas, "ServiceQuotasClient", { region });
-  const found: Partial<Record<AssumptionName, number>> = {};
-  for (const [name, { service, code }] of Object.entries(QUOTAS)) {
-    const command = made(quotas, "GetServiceQuotaCommand", { ServiceCode: service, QuotaCode: code });
-    const { Quota } = await asked<{ Quota?: { Value?: number } }>(client, command, `the quota ${code}`);
-    if (Quota?.Value !== undefined) found[name as AssumptionName] = Quota.Value;
-  }
+  const { service: ServiceCode, code: QuotaCode } = QUOTAS.snsPublishesPerSecond;
+  const { Quota } = await asked<{ Quota?: { Value?: number } }>(
+    made<Client>(quotas, "ServiceQuotasClient", { region }),
+    made(quotas, "GetServiceQuotaCommand", { ServiceCode, QuotaCode }),
+    `the quota ${QuotaCode}`,
+  );
   // What the account really has, which may be less than its quota says while it is new.
   const { AccountLimit } = await asked<{ AccountLimit?: { ConcurrentExecutions?: number } }>(
     made<Client>(lambda, "LambdaClient", { region }),
     made(lambda, "GetAccountSettingsCommand", {}),
     "Lambda's account settings",
   );
-  const { ConcurrentExecutions: lambdaConcurrency } = AccountLimit ?? {};
-  return { ...found, ...(lambdaConcurrency !== undefined && { lambdaConcurrency }) };
+  return {
+    ...(Quota?.Value !== undefined && { snsPublishesPerSecond: Quota.Value }),
+    ...(AccountLimit?.ConcurrentExecutions !== undefined && {
+      lambdaConcurrency: AccountLimit.ConcurrentExecutions,
+    }),
+  };
 }
 
 const DAY_SECONDS = 24 * 3600;

@@ -1,15 +1,19 @@
 import { expect } from "chai";
-import { runCost, standingCost, storageCost, total } from "../../src/capacity/cost.ts";
+import { type CostItem, runCost, standingCost, storageCost, total } from "../../src/capacity/cost.ts";
 import { simulate } from "../../src/capacity/model/simulation.ts";
 import type { Stay, WorkerPlan } from "../../src/capacity/plan.ts";
 import { atOnce, planWith, plenty, steady } from "./support.ts";
+
+/** Dollars by the line of the bill. */
+const dollarsOf = (items: readonly CostItem[]) =>
+  Object.fromEntries(items.map(({ item, dollars }) => [item, dollars]));
 
 describe("cost", () => {
   it("is that of the bill: a million images, two workers, by hand", () => {
     const assumptions = plenty();
     const run = simulate(planWith({ name: "a" }, { name: "b" }), steady(100_000, 10, 0.3), assumptions);
 
-    const items = Object.fromEntries(runCost(run, assumptions).map(({ item, dollars }) => [item, dollars]));
+    const items = dollarsOf(runCost(run, assumptions));
 
     expect(items["Lambda duration"]).to.be.closeTo(2e6 * 0.3 * (1769 / 1024) * 0.0000133334, 0.02);
     expect(items["S3 uploads"]).to.be.closeTo(5, 1e-6);
@@ -28,7 +32,7 @@ describe("cost", () => {
       { name: "b", after: ["a"], filtersBodies: true },
     );
     const run = simulate(plan, steady(1000, 10, 0.3), assumptions);
-    const items = Object.fromEntries(runCost(run, assumptions).map(({ item, dollars }) => [item, dollars]));
+    const items = dollarsOf(runCost(run, assumptions));
 
     expect(items["SNS publishes"]).to.be.closeTo((2 * 0.5) / 100, 1e-9);
     // 10,000 messages of a kilobyte.
@@ -41,9 +45,9 @@ describe("cost", () => {
     const assumptions = plenty();
     const plan = planWith({ name: "a", readsTags: true }, { name: "b" });
 
-    const items = runCost(simulate(plan, steady(1000, 10, 0.3), assumptions), assumptions);
+    const items = dollarsOf(runCost(simulate(plan, steady(1000, 10, 0.3), assumptions), assumptions));
 
-    expect(items.find(({ item }) => item === "S3 reads")?.dollars).to.be.closeTo((3 * 0.4) / 100, 1e-9);
+    expect(items["S3 reads"]).to.be.closeTo((3 * 0.4) / 100, 1e-9);
   });
 
   it("counts requests by the batch: SQS receives and deletes, and Lambda runs, as often for one as for ten", () => {
@@ -51,7 +55,7 @@ describe("cost", () => {
     const scaling = { maximumConcurrency: 100 };
     const costOf = (batchSize: number) => {
       const run = simulate(planWith({ batchSize, scaling }), atOnce(1_000_000, 0.01), assumptions);
-      return Object.fromEntries(runCost(run, assumptions).map(({ item, dollars }) => [item, dollars]));
+      return dollarsOf(runCost(run, assumptions));
     };
 
     // Every message is sent alone, and received, hidden and deleted with its batch.
@@ -69,9 +73,7 @@ describe("cost", () => {
       keys: 1,
     };
 
-    const items = Object.fromEntries(
-      standingCost(plan, plenty()).map(({ item, dollars }) => [item, dollars]),
-    );
+    const items = dollarsOf(standingCost(plan, plenty()));
 
     // Ten pollers of one worker and five polls at once of the other, each of 20 seconds.
     const polls = ((10 + 5) * 730 * 3600) / 20;
@@ -136,7 +138,7 @@ describe("cost", () => {
         { arrivals: new Array(3600).fill(0), secondsPerImage: () => 1 },
         assumed,
       );
-      return runCost(run, assumed).find(({ item }) => item === "SQS polls that find nothing")?.dollars;
+      return dollarsOf(runCost(run, assumed))["SQS polls that find nothing"];
     };
 
     // An hour of five long polls of 20 seconds at once, or of as many as there are pollers.

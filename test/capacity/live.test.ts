@@ -30,8 +30,8 @@ describe("what AWS is asked", () => {
 
   it("are the account's quotas, and of its concurrency what it really has", async () => {
     const load = packages({
-      GetServiceQuotaCommand: ({ QuotaCode }) => ({
-        Quota: { Value: QuotaCode === "L-F8E2BA85" ? 9000 : 5000 },
+      GetServiceQuotaCommand: ({ ServiceCode, QuotaCode }) => ({
+        Quota: { Value: `${ServiceCode} ${QuotaCode}` === "sns L-F8E2BA85" ? 9000 : 5000 },
       }),
       GetAccountSettingsCommand: () => ({ AccountLimit: { ConcurrentExecutions: 10 } }),
     });

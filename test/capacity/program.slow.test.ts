@@ -7,19 +7,30 @@ import { runProgram } from "../../src/machine/program.ts";
 import { readStackConfig, type StackConfig } from "../../src/machine/stack-config.ts";
 import { PROJECT_NAME } from "../support/project.ts";
 
+const REGION = "eu-west-1";
+
 /** The resources that index.ts registers with a configuration. */
 async function resourcesOf(config: Record<string, string> = {}) {
   const stack: StackConfig = { ...readStackConfig(process.cwd(), "dev"), config };
-  const recorder = new Recorder("eu-west-1");
+  const recorder = new Recorder(REGION);
   await runProgram("index.ts", stack, recorder.provision);
   return recorder.resources;
 }
 
+/** The plan of index.ts with settings. */
+async function planned(settings: Record<string, unknown> = {}) {
+  const config = Object.entries(settings).map(([name, value]) => [
+    `${PROJECT_NAME}:${name}`,
+    typeof value === "string" ? value : JSON.stringify(value),
+  ]);
+  return planOf(await resourcesOf(Object.fromEntries(config)), REGION);
+}
+
 describe("the plan of the program", () => {
   it("is what index.ts registers: its workers, with what is set and what is not", async () => {
-    const { region, workers, alarms, noncurrentDays } = planOf(await resourcesOf(), "eu-west-1");
+    const { region, workers, alarms, noncurrentDays } = await planned();
 
-    expect(region).to.equal("eu-west-1");
+    expect(region).to.equal(REGION);
     expect(noncurrentDays).to.equal(30);
     expect(workers.map(({ name }) => name)).to.have.members(["clockwise", "counter-clockwise"]);
     expect(workers[0]).to.deep.include({
@@ -42,22 +53,16 @@ describe("the plan of the program", () => {
     const scaling = { minimumPollers: 3, maximumPollers: 40 };
     const workers = { memorySize: 3008, reservedConcurrency: 400, scaling };
 
-    const plan = planOf(
-      await resourcesOf({ [`${PROJECT_NAME}:workers`]: JSON.stringify(workers) }),
-      "eu-west-1",
-    );
-
-    for (const worker of plan.workers) expect(worker).to.deep.include(workers);
+    for (const worker of (await planned({ workers })).workers) expect(worker).to.deep.include(workers);
   });
 
   it("knows which workers are not told of every image", async () => {
-    const filtered = async (config: Record<string, string>) =>
-      planOf(await resourcesOf(config), "eu-west-1").workers.map(({ isFiltered }) => isFiltered);
-    const only = JSON.stringify({ only: { suffix: ".jpg" } });
+    const filtered = async (settings: object) =>
+      (await planned({ ...settings })).workers.map(({ isFiltered }) => isFiltered);
 
     expect(await filtered({})).to.deep.equal([false, false]);
-    expect(await filtered({ [`${PROJECT_NAME}:workers`]: only })).to.deep.equal([true, true]);
-    expect(await filtered({ [`${PROJECT_NAME}:prefix`]: "in/" })).to.deep.equal([true, true]);
+    expect(await filtered({ workers: { only: { suffix: ".jpg" } } })).to.deep.equal([true, true]);
+    expect(await filtered({ prefix: "in/" })).to.deep.equal([true, true]);
   });
 
   it("knows how long sources and results stay, and where", async () => {
@@ -65,25 +70,18 @@ describe("the plan of the program", () => {
       source: { expireDays: 365, infrequentAccessDays: 60 },
       results: { intelligentTiering: true },
     };
-    const config = { [`${PROJECT_NAME}:lifecycle`]: JSON.stringify(lifecycle) };
 
-    expect(planOf(await resourcesOf(config), "eu-west-1").stay).to.deep.equal({
+    expect((await planned({ lifecycle })).stay).to.deep.equal({
       sources: { days: 365, moved: { to: "STANDARD_IA", after: 60 } },
       results: { days: undefined, moved: { to: "INTELLIGENT_TIERING", after: 0 } },
     });
     const nothing = { days: undefined, moved: undefined };
-    expect(planOf(await resourcesOf(), "eu-west-1").stay).to.deep.equal({
-      sources: nothing,
-      results: nothing,
-    });
+    expect((await planned()).stay).to.deep.equal({ sources: nothing, results: nothing });
   });
 
   it("knows who asks for tags", async () => {
     const asks = async (carry: string[]) =>
-      planOf(
-        await resourcesOf({ [`${PROJECT_NAME}:workers`]: JSON.stringify({ carry }) }),
-        "eu-west-1",
-      ).workers.map(({ readsTags }) => readsTags);
+      (await planned({ workers: { carry } })).workers.map(({ readsTags }) => readsTags);
 
     expect(await asks(["metadata", "tags"])).to.deep.equal([true, true]);
     expect(await asks(["metadata"])).to.deep.equal([false, false]);
@@ -103,7 +101,7 @@ describe("the plan of the program", () => {
       inputs: { bucket, topics: [{ id: "completed" }] },
     };
 
-    expect(planOf([...resources, completed], "eu-west-1").stay).to.deep.include({
+    expect(planOf([...resources, completed], REGION).stay).to.deep.include({
       results: { days: 7, moved: undefined },
     });
   });
@@ -132,10 +130,10 @@ describe("the plan of the program", () => {
     const resources = await resourcesOf();
     const without = (type: string) => resources.filter((resource) => !resource.type.endsWith(type));
 
-    expect(() => planOf(without("EventSourceMapping"), "eu-west-1")).to.throw(
+    expect(() => planOf(without("EventSourceMapping"), REGION)).to.throw(
       "The program declares no queue that a function works on.",
     );
-    expect(() => planOf(without(":Function"), "eu-west-1")).to.throw(
+    expect(() => planOf(without(":Function"), REGION)).to.throw(
       /-mapping refers to arn:aws:lambda:.*, and the program declares no such Function\.$/,
     );
   });
