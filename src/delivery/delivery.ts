@@ -7,7 +7,6 @@ import { type Batch, Image } from "./image.ts";
 import { Pipeline } from "./pipeline.ts";
 import { COMES_AGAIN } from "./queue.ts";
 import { type Rejection, reject, rejectionOf, rejectionOfUnknown } from "./rejection.ts";
-import { until } from "./send.ts";
 import { Shares } from "./share.ts";
 import { SourceMissing } from "./source.ts";
 import { named, resultKey, type Worker } from "./worker.ts";
@@ -106,7 +105,7 @@ export class Delivery {
     for (const fate of fates) {
       if (fate.status === "rejected" || !fate.value) continue;
       try {
-        await reject(worker, fate.value, shares.signal());
+        await reject(worker, fate.value, shares.within);
       } catch (error) {
         return this.#failure(message, fate.value.source, error);
       }
@@ -189,8 +188,7 @@ export class Delivery {
       const messageIds = batch.map(({ messageId }) => messageId);
       try {
         if (shares.over) throw new Error("There was no time left.");
-        const abortSignal = shares.signal();
-        const { Failed = [] } = await until(abortSignal, tell(batch, { abortSignal }));
+        const { Failed = [] } = await shares.within((options) => tell(batch, options));
         if (Failed.length > 0) worker.logger.warn(failure, { messageIds, failed: Failed });
       } catch (error) {
         worker.logger.warn(failure, { messageIds, error: error as Error });
@@ -202,7 +200,7 @@ export class Delivery {
 /** Tells the queue something of up to ten messages. */
 type Tell = (
   batch: readonly SQSRecord[],
-  options: { abortSignal: AbortSignal },
+  options: { readonly abortSignal: AbortSignal },
 ) => Promise<{ Failed?: unknown[] | undefined }>;
 
 function entryOf({ receiptHandle }: SQSRecord, index: number) {

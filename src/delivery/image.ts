@@ -6,7 +6,7 @@ import { type CreatedObject, identity, isFolderMarker } from "./envelope.ts";
 import type { Pipeline, Place } from "./pipeline.ts";
 import { type Rejection, rejectionOf } from "./rejection.ts";
 import { ownMetadata, type Written, writeResult } from "./result.ts";
-import { type Signal, until } from "./send.ts";
+import type { Within } from "./send.ts";
 import type { Share, Shares } from "./share.ts";
 import { currentSource, readSource, type Source, SourceGone, SourceRejected, tagsOf } from "./source.ts";
 import { named, resultKey, type Worker } from "./worker.ts";
@@ -59,7 +59,7 @@ export class Image {
   readonly #receives: number;
   readonly #place: Place;
   /** Gives what was read before its turn; nothing where that failed. */
-  #ahead: ((signal: Signal) => Promise<Read | undefined>) | undefined;
+  #ahead: ((within: Within) => Promise<Read | undefined>) | undefined;
   /** The version that is made: the event's first, and then what is seen to be current instead of it. */
   #version: CreatedObject;
   #superseding = 0;
@@ -135,9 +135,9 @@ export class Image {
     const { worker, shares, pipeline } = this.#batch;
     const isFirst = this.#superseding === 0;
     const share = isFirst ? shares.next() : shares.extra();
-    if (isFirst && this.#receives > 1) await this.#beginWithCurrent(share.signal);
+    if (isFirst && this.#receives > 1) await this.#beginWithCurrent(share.within);
     try {
-      const read = await this.#readInTurn(share.signal);
+      const read = await this.#readInTurn(share.within);
       const bytesIn = read.bytes.length;
       // An event need not say how large it is.
       if (isFolderMarker({ key: this.#version.key, size: bytesIn })) return undefined;
@@ -154,9 +154,9 @@ export class Image {
   }
 
   /** One that came before begins with the source's current version. Whatever fails here fails again where it matters. */
-  async #beginWithCurrent(signal: Signal): Promise<void> {
+  async #beginWithCurrent(within: Within): Promise<void> {
     const { s3, now } = this.#batch.worker;
-    const current = await currentSource(s3, this.#source, signal, now).catch(() => undefined);
+    const current = await currentSource(s3, this.#source, within, now).catch(() => undefined);
     if (!current || identity(current) === identity(this.#source)) return;
     this.#superseded("A newer version is there.");
     this.#version = current;
@@ -168,31 +168,34 @@ export class Image {
    */
   #readAhead(): void {
     const controller = new AbortController();
-    const reading = this.#read(() => controller.signal, this.#version.size).then(
+    const reading = this.#read(
+      (request) => request({ abortSignal: controller.signal }),
+      this.#version.size,
+    ).then(
       (read) => {
         this.#batch.pipeline.holds(this.#place, read.bytes.length);
         return read;
       },
       () => undefined,
     );
-    this.#ahead = (signal) =>
-      until(signal(), reading).catch((error) => {
+    this.#ahead = (within) =>
+      within(() => reading).catch((error) => {
         controller.abort();
         throw error;
       });
   }
 
-  async #readInTurn(signal: Signal): Promise<Read> {
+  async #readInTurn(within: Within): Promise<Read> {
     const ahead = this.#ahead;
     this.#ahead = undefined;
-    return (await ahead?.(signal)) ?? this.#read(signal);
+    return (await ahead?.(within)) ?? this.#read(within);
   }
 
-  async #read(signal: Signal, limit = this.#batch.worker.byteLimit): Promise<Read> {
+  async #read(within: Within, limit = this.#batch.worker.byteLimit): Promise<Read> {
     const { s3, carry, byteLimit, now } = this.#batch.worker;
     const started = now();
-    const read = await readSource(s3, this.#version, Math.min(limit, byteLimit), signal, now);
-    const tags = carry.includes("tags") ? await tagsOf(s3, this.#version, signal, now) : [];
+    const read = await readSource(s3, this.#version, Math.min(limit, byteLimit), within, now);
+    const tags = carry.includes("tags") ? await tagsOf(s3, this.#version, within, now) : [];
     return { ...read, tags, started, fetch: now() - started };
   }
 
@@ -241,7 +244,7 @@ export class Image {
     const { result, put, left, share, bytesIn, started, fetch, work, worked } = made;
     const target = { bucket: resultsBucket, key: resultKey(worker, this.#version) };
     const whole = { ...result, along: put };
-    const written = await writeResult(s3, target, this.#version, whole, share.signal, now);
+    const written = await writeResult(s3, target, this.#version, whole, share.within, now);
     pipeline.holds(this.#place, 0);
     const { outcome } = written;
     const [ms, write] = [now() - started, now() - worked];

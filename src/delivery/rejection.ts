@@ -1,7 +1,7 @@
 import { MetricUnit } from "@aws-lambda-powertools/metrics";
 import { type MessageAttributeValue, SendMessageCommand } from "@aws-sdk/client-sqs";
 import type { CreatedObject, UnknownMessage } from "./envelope.ts";
-import { until } from "./send.ts";
+import type { Within } from "./send.ts";
 import { named, type Worker } from "./worker.ts";
 
 /** Something that can never be processed, and why. */
@@ -32,7 +32,7 @@ export function rejectionOfUnknown({ message, record }: UnknownMessage, body: st
 }
 
 /** Sends a rejection to the dead-letter queue, what is known about it in the message's attributes, and says so in log and metrics. */
-export async function reject(worker: Worker, rejection: Rejection, abortSignal: AbortSignal): Promise<void> {
+export async function reject(worker: Worker, rejection: Rejection, within: Within): Promise<void> {
   const { source, code, reason, body } = rejection;
   const message = new SendMessageCommand({
     QueueUrl: worker.deadLetterQueueUrl,
@@ -46,7 +46,7 @@ export async function reject(worker: Worker, rejection: Rejection, abortSignal: 
       ...attribute("VersionId", source?.versionId),
     },
   });
-  await until(abortSignal, worker.sqs.send(message, { abortSignal }));
+  await within((options) => worker.sqs.send(message, options));
   worker.logger.warn("rejected", { ...named(source), bytesIn: source?.size, code, reason });
   worker.metrics.addMetric("rejected", MetricUnit.Count, 1);
 }

@@ -1,7 +1,7 @@
 import { HeadObjectCommand, PutObjectCommand, type S3Client, S3ServiceException } from "@aws-sdk/client-s3";
 import type { Along } from "./carry.ts";
 import { type CreatedObject, identity } from "./envelope.ts";
-import { type Signal, until } from "./send.ts";
+import type { Within } from "./send.ts";
 import { currentSource } from "./source.ts";
 
 /** What became of a result. */
@@ -32,12 +32,11 @@ export async function writeResult(
   target: { bucket: string; key: string },
   source: CreatedObject,
   result: { body: Buffer; contentType: string; along?: Along["put"] },
-  signal: Signal,
+  within: Within,
   now: () => number,
 ): Promise<Written> {
   let unsure = false;
   const put = async (condition: { IfNoneMatch: string } | { IfMatch: string }): Promise<boolean> => {
-    const abortSignal = signal();
     const command = new PutObjectCommand({
       Bucket: target.bucket,
       Key: target.key,
@@ -49,7 +48,7 @@ export async function writeResult(
     });
     try {
       // A large body on a slow line may take as long as there is time: only idleness ends it sooner.
-      await until(abortSignal, s3.send(command, { abortSignal, requestTimeout: 0 }));
+      await within((options) => s3.send(command, { ...options, requestTimeout: 0 }));
       return true;
     } catch (error) {
       if (!lostRace(error)) throw error;
@@ -61,13 +60,13 @@ export async function writeResult(
 
   if (await put({ IfNoneMatch: "*" })) return { outcome: "processed", superseding: undefined, wrote: true };
   for (let attempt = 1; attempt < MAX_ATTEMPTS; attempt++) {
-    const existing = await existingResult(s3, target, signal);
+    const existing = await existingResult(s3, target, within);
     if (!existing) {
       if (await put({ IfNoneMatch: "*" }))
         return { outcome: "processed", superseding: undefined, wrote: true };
       continue;
     }
-    const current = await currentSource(s3, source, signal, now);
+    const current = await currentSource(s3, source, within, now);
     if (existing.source === identity(source)) {
       return { outcome: "duplicate", superseding: supersedingOf(identity(source), current), wrote: unsure };
     }
@@ -77,7 +76,7 @@ export async function writeResult(
     if (await put({ IfMatch: existing.eTag })) {
       return {
         outcome: "processed",
-        superseding: supersedingOf(identity(source), await currentSource(s3, source, signal, now)),
+        superseding: supersedingOf(identity(source), await currentSource(s3, source, within, now)),
         wrote: true,
       };
     }
@@ -102,12 +101,11 @@ function lostRace(error: unknown): error is S3ServiceException {
 async function existingResult(
   s3: S3Client,
   target: { bucket: string; key: string },
-  signal: Signal,
+  within: Within,
 ): Promise<{ eTag: string; source: string } | undefined> {
-  const abortSignal = signal();
   const head = new HeadObjectCommand({ Bucket: target.bucket, Key: target.key });
   try {
-    const { ETag, Metadata = {} } = await until(abortSignal, s3.send(head, { abortSignal }));
+    const { ETag, Metadata = {} } = await within((options) => s3.send(head, options));
     return { eTag: ETag ?? "", source: resultOf(Metadata) };
   } catch (error) {
     // S3 says 403 for what is not there to whoever may not list, and this role may read its results, not list them.

@@ -1,45 +1,35 @@
-/** Ends a request at a time that the caller knows. */
-export type Signal = () => AbortSignal;
+/** A request to AWS, with options that end it. */
+export type Request<T> = (options: { readonly abortSignal: AbortSignal }) => Promise<T>;
+
+/** Makes a request, and ends it when the time for it is over. */
+export type Within = <T>(request: Request<T>) => Promise<T>;
 
 /** Milliseconds: a timer that comes later than that was kept from coming. */
 const LATE = 100;
 
-/** What forgets a deadline. */
-const timers = new WeakMap<AbortSignal, () => void>();
-
 /**
- * Ends a request after some milliseconds. If something kept the thread busy beyond that, nobody looked at what was answered
- * meanwhile: then the request has as long again, or `more`, whichever is less.
+ * Makes a request that has some milliseconds. It is over then whatever the client does, which does not look at the signal while
+ * it waits to try again, or for leave to send a body. If something kept the thread busy beyond that time, nobody looked at
+ * what was answered meanwhile: then the request has as long again, or `more`, whichever is less.
  */
-export function deadline(milliseconds: number, more: number): AbortSignal {
+export async function within<T>(milliseconds: number, more: number, request: Request<T>): Promise<T> {
   const controller = new AbortController();
-  const end = () => controller.abort(new Error(`It took longer than ${milliseconds} ms.`));
   const due = performance.now() + milliseconds;
-  let timer = setTimeout(() => {
-    if (performance.now() - due < LATE) end();
-    else timer = setTimeout(end, Math.min(milliseconds, more)).unref();
-  }, milliseconds).unref();
-  timers.set(controller.signal, () => clearTimeout(timer));
-  return controller.signal;
-}
-
-/**
- * What a request answers, or the signal's reason as soon as that is given, whatever the client does meanwhile: it does
- * not look at the signal while it waits to try again, or for leave to send a body. A deadline is for one request.
- */
-export async function until<T>(signal: AbortSignal, request: Promise<T>): Promise<T> {
-  let stop = () => {};
-  const stopped = new Promise<never>((_, reject) => {
-    stop = () =>
-      reject(new Error("The request took longer than the time that there was.", { cause: signal.reason }));
-    signal.addEventListener("abort", stop, { once: true });
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<never>((_, reject) => {
+    const end = () => {
+      const cause = new Error(`It took longer than ${milliseconds} ms.`);
+      controller.abort(cause);
+      reject(new Error("The request took longer than the time that there was.", { cause }));
+    };
+    timer = setTimeout(() => {
+      if (performance.now() - due < LATE) end();
+      else timer = setTimeout(end, Math.min(milliseconds, more)).unref();
+    }, milliseconds).unref();
   });
   try {
-    return await Promise.race([request, stopped]);
+    return await Promise.race([request({ abortSignal: controller.signal }), over]);
   } finally {
-    signal.removeEventListener("abort", stop);
-    // A timer keeps what it would end in memory.
-    timers.get(signal)?.();
-    request.catch(() => {});
+    clearTimeout(timer);
   }
 }

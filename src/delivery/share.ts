@@ -3,7 +3,7 @@
  * same numbers before anything is deployed.
  */
 
-import { deadline } from "./send.ts";
+import { type Request, type Within, within } from "./send.ts";
 
 /** Milliseconds kept back for telling the queue what failed: some for whatever the batch, and some for each image. */
 const RESERVE = { always: 2000, perImage: 10 };
@@ -111,8 +111,8 @@ export class Shares {
     return this.#remaining() - MARGIN < MIN_REQUEST;
   }
 
-  /** Ends one of the last requests. */
-  readonly signal = (): AbortSignal => timeout(Math.min(REQUESTS, this.#remaining() - MARGIN));
+  /** Makes one of the last requests. */
+  readonly within: Within = (request) => inTime(Math.min(REQUESTS, this.#remaining() - MARGIN), request);
 
   get #open(): number {
     return this.#remaining() - this.#reserve;
@@ -141,14 +141,14 @@ export class Share {
     this.#until = Math.min(this.#until, this.#remaining() - this.#requests);
   }
 
-  /** Ends a request when the share is over. */
-  readonly signal = (): AbortSignal => timeout(this.#left);
+  /** Makes a request, and ends it when the share is over. */
+  readonly within: Within = (request) => inTime(this.#left, request);
 
   get #left(): number {
     return this.#remaining() - this.#until;
   }
 }
 
-function timeout(milliseconds: number): AbortSignal {
-  return deadline(Math.max(MIN_REQUEST, Math.round(milliseconds)), REQUESTS);
+function inTime<T>(milliseconds: number, request: Request<T>): Promise<T> {
+  return within(Math.max(MIN_REQUEST, Math.round(milliseconds)), REQUESTS, request);
 }

@@ -10,7 +10,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { FOUND_AFTER } from "./backoff.ts";
 import { type CreatedObject, versionOf } from "./envelope.ts";
-import { type Signal, until } from "./send.ts";
+import type { Within } from "./send.ts";
 
 /** The source is not what the event told of any more. There is nothing to do: a newer event tells of what is there now. */
 export class SourceGone extends Error {
@@ -46,18 +46,17 @@ export interface Source {
 /**
  * Exactly the version that an event names, with one request.
  * @param limit maximum number of bytes that are read into memory
- * @param signal ends a body that comes too slowly
+ * @param within ends a body that comes too slowly
  * @throws {SourceGone} @throws {SourceMissing} @throws {SourceRejected} Any other error may pass when tried again.
  */
 export async function readSource(
   s3: S3Client,
   source: CreatedObject,
   limit: number,
-  signal: Signal,
+  within: Within,
   now: () => number,
 ): Promise<Source> {
   if ((source.size ?? 0) > limit) throw tooLarge(source.size ?? 0, limit);
-  const abortSignal = signal();
   const tag = source.eTag?.replaceAll('"', "");
   try {
     const command = new GetObjectCommand({
@@ -66,17 +65,11 @@ export async function readSource(
       // Without versions, the entity tag says whether it is still the object that the event is about.
       ...(source.versionId ? { VersionId: source.versionId } : tag ? { IfMatch: `"${tag}"` } : {}),
     });
-    return await until(
-      abortSignal,
-      s3.send(command, { abortSignal }).then((answer) => whole(answer, source, limit)),
-    );
+    return await within(async (options) => whole(await s3.send(command, options), source, limit));
   } catch (error) {
-    if (!(error instanceof S3ServiceException)) throw error;
-    if (isGone(error, source, now())) {
-      throw new SourceGone(`The version is gone (${error.name}).`, { cause: error });
-    }
-    if (isNotFound(error)) throw missing(source, error);
-    throw (await rejected(s3, source, error, signal)) ?? error;
+    const absent = absence(error, source, now());
+    if (absent || !(error instanceof S3ServiceException)) throw absent ?? error;
+    throw (await rejected(s3, source, error, within)) ?? error;
   }
 }
 
@@ -107,20 +100,15 @@ async function whole(
 export async function tagsOf(
   s3: S3Client,
   source: CreatedObject,
-  signal: Signal,
+  within: Within,
   now: () => number,
 ): Promise<readonly Tag[]> {
-  const abortSignal = signal();
   const { bucket: Bucket, key: Key, versionId: VersionId } = source;
   const command = new GetObjectTaggingCommand({ Bucket, Key, ...(VersionId && { VersionId }) });
   try {
-    return (await until(abortSignal, s3.send(command, { abortSignal }))).TagSet ?? [];
+    return (await within((options) => s3.send(command, options))).TagSet ?? [];
   } catch (error) {
-    if (!(error instanceof S3ServiceException)) throw error;
-    if (isGone(error, source, now())) {
-      throw new SourceGone(`The version is gone (${error.name}).`, { cause: error });
-    }
-    throw isNotFound(error) ? missing(source, error) : error;
+    throw absence(error, source, now()) ?? error;
   }
 }
 
@@ -132,15 +120,12 @@ export async function tagsOf(
 export async function currentSource(
   s3: S3Client,
   source: CreatedObject,
-  signal: Signal,
+  within: Within,
   now: () => number,
 ): Promise<CreatedObject | undefined> {
-  const abortSignal = signal();
   try {
-    const head = await until(
-      abortSignal,
-      s3.send(new HeadObjectCommand({ Bucket: source.bucket, Key: source.key }), { abortSignal }),
-    );
+    const command = new HeadObjectCommand({ Bucket: source.bucket, Key: source.key });
+    const head = await within((options) => s3.send(command, options));
     return {
       ...source,
       versionId: versionOf(head.VersionId),
@@ -150,36 +135,33 @@ export async function currentSource(
       record: undefined,
     };
   } catch (error) {
-    if (!(error instanceof S3ServiceException)) throw error;
-    if (isGone(error, source, now())) return undefined;
-    if (isNotFound(error)) throw missing(source, error);
+    const absent = absence(error, source, now());
+    if (absent instanceof SourceGone) return undefined;
     // HEAD has no codes: 400 may be anything.
-    if (error.$metadata.httpStatusCode === 400 && (await needsCustomerKey(s3, source, signal)))
-      return undefined;
-    throw error;
+    const is400 = error instanceof S3ServiceException && error.$metadata.httpStatusCode === 400;
+    if (is400 && (await needsCustomerKey(s3, source, within))) return undefined;
+    throw absent ?? error;
   }
 }
 
 /**
- * Whether S3 says that there was such an object. A bucket that never kept versions has no other way to say it than that
- * the key is not there; it may be a young one that keeps versions, where the object is young. Any other bucket has delete markers, and codes for versions. HEAD has no codes.
- * https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+ * What an error says of where a source is: gone, or not found and perhaps to come; undefined where it says something else. A
+ * bucket that never kept versions has no other way to say that an object is gone than that the key is not there; it may be
+ * a young one that keeps versions, where the object is young. Any other bucket has delete markers, and codes for versions.
+ * HEAD has no codes. https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
  */
-function isGone(error: S3ServiceException, source: CreatedObject, now: number): boolean {
-  const young = source.createdAt && now - source.createdAt.getTime() < FOUND_AFTER;
-  return (
+function absence(error: unknown, source: CreatedObject, now: number): SourceGone | SourceMissing | undefined {
+  if (!(error instanceof S3ServiceException)) return undefined;
+  const isNotFound = error.name === "NoSuchKey" || error.name === "NotFound";
+  const isYoung = source.createdAt && now - source.createdAt.getTime() < FOUND_AFTER;
+  const isGone =
     ["NoSuchVersion", "PreconditionFailed", "MethodNotAllowed"].includes(error.name) ||
     error.$response?.headers["x-amz-delete-marker"] === "true" ||
-    (isNotFound(error) && source.versionId === undefined && !young)
-  );
-}
-
-function isNotFound(error: S3ServiceException): boolean {
-  return error.name === "NoSuchKey" || error.name === "NotFound";
-}
-
-function missing({ key }: CreatedObject, cause: Error): SourceMissing {
-  return new SourceMissing(`S3 does not find ${key} (yet), and does not say that it was deleted.`, { cause });
+    (isNotFound && source.versionId === undefined && !isYoung);
+  if (isGone) return new SourceGone(`The version is gone (${error.name}).`, { cause: error });
+  if (!isNotFound) return undefined;
+  const sentence = `S3 does not find ${source.key} (yet), and does not say that it was deleted.`;
+  return new SourceMissing(sentence, { cause: error });
 }
 
 /** Of a GET, nothing else is invalid. */
@@ -192,11 +174,10 @@ function isCustomerKey(error: unknown): boolean {
 }
 
 /** Whether the current version cannot be read without its uploader's key. */
-async function needsCustomerKey(s3: S3Client, source: CreatedObject, signal: Signal): Promise<boolean> {
-  const abortSignal = signal();
+async function needsCustomerKey(s3: S3Client, source: CreatedObject, within: Within): Promise<boolean> {
   const get = new GetObjectCommand({ Bucket: source.bucket, Key: source.key });
   try {
-    const { Body } = await until(abortSignal, s3.send(get, { abortSignal }));
+    const { Body } = await within((options) => s3.send(get, options));
     (Body as { destroy?: () => void } | undefined)?.destroy?.();
     return false;
   } catch (error) {
@@ -212,7 +193,7 @@ async function rejected(
   s3: S3Client,
   source: CreatedObject,
   error: S3ServiceException,
-  signal: Signal,
+  within: Within,
 ): Promise<SourceRejected | undefined> {
   if (error.name === "InvalidObjectState") {
     const place = (error instanceof InvalidObjectState && error.StorageClass) || "an archive";
@@ -238,7 +219,7 @@ async function rejected(
   }
   const denied = error.name === "AccessDenied";
   const key = UNUSABLE_KEY.test(error.name) || (denied && /\bperform: kms:/i.test(error.message));
-  if (!key && !(denied && (await mayBeRead(s3, source, signal)))) return undefined;
+  if (!key && !(denied && (await mayBeRead(s3, source, within)))) return undefined;
   return new SourceRejected(
     "key-denied",
     "The file is encrypted with a KMS key that the worker may not use: let the worker's role use it and send the dead letter again, or upload the file without that key.",
@@ -250,15 +231,14 @@ async function rejected(
  * Whether the role has the permission to read an object whose GET is denied: then its key is what is denied. HEAD takes
  * the same permission, and no key. Where HEAD is denied, too, every object is, and none is at fault.
  */
-async function mayBeRead(s3: S3Client, source: CreatedObject, signal: Signal): Promise<boolean> {
-  const abortSignal = signal();
+async function mayBeRead(s3: S3Client, source: CreatedObject, within: Within): Promise<boolean> {
   const head = new HeadObjectCommand({
     Bucket: source.bucket,
     Key: source.key,
     ...(source.versionId ? { VersionId: source.versionId } : {}),
   });
   try {
-    const { ServerSideEncryption } = await until(abortSignal, s3.send(head, { abortSignal }));
+    const { ServerSideEncryption } = await within((options) => s3.send(head, options));
     return ServerSideEncryption?.startsWith("aws:kms") ?? false;
   } catch {
     return false;

@@ -538,6 +538,9 @@ describe("the delivery of a message", () => {
       const outcomes = deliver(sqsRecord({ Records: [s3Record("a")] }, 2));
 
       expect(((await failure(outcomes)) as Error).name).to.equal("SlowDown");
+      expect(s3.requests.slice(0, 3)).to.deep.equal([
+        ...["HEAD source/a", "GET source/a", "PUT results/clockwise/a"],
+      ]);
     });
 
     it("stops, and comes again, where an upload falls into the middle of each of its writes", async () => {

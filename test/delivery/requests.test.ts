@@ -7,6 +7,7 @@ import { expect } from "chai";
 import { createdObjects } from "../../src/delivery/envelope.ts";
 import { CLIENT } from "../../src/delivery/handler.ts";
 import { writeResult } from "../../src/delivery/result.ts";
+import { type Within, within } from "../../src/delivery/send.ts";
 import { readSource } from "../../src/delivery/source.ts";
 import { s3Record } from "../support/events.ts";
 
@@ -40,7 +41,7 @@ async function withS3<T>(listener: RequestListener, use: (s3: S3Client) => Promi
 }
 
 const [source = expect.fail()] = createdObjects(JSON.stringify({ Records: [s3Record("a")] }));
-const signal = () => AbortSignal.timeout(20_000);
+const inTime: Within = (request) => within(20_000, 0, request);
 
 describe("the requests of a worker", function () {
   this.timeout(30_000);
@@ -58,7 +59,7 @@ describe("the requests of a worker", function () {
     const result = { body: Buffer.alloc(64 * 2 ** 20), contentType: "image/test" };
 
     const written = await withS3(slowly, (s3) =>
-      writeResult(s3, { bucket: "results", key: "a" }, source, result, signal, Date.now),
+      writeResult(s3, { bucket: "results", key: "a" }, source, result, inTime, Date.now),
     );
 
     expect(written.outcome).to.equal("processed");
@@ -72,7 +73,7 @@ describe("the requests of a worker", function () {
       if (++requests > 1) response.writeHead(200, { etag: '"e"' }).end("abc");
     };
 
-    const { bytes } = await withS3(second, (s3) => readSource(s3, source, 1000, signal, Date.now));
+    const { bytes } = await withS3(second, (s3) => readSource(s3, source, 1000, inTime, Date.now));
 
     expect(bytes.toString()).to.equal("abc");
     expect(requests).to.equal(2);

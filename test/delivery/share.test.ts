@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { ImageRejected } from "image-turn";
 import { Delivery } from "../../src/delivery/delivery.ts";
 import { secondsOfLargest } from "../../src/delivery/limits.ts";
+import type { Within } from "../../src/delivery/send.ts";
 import {
   imagesFor,
   promisedWork,
@@ -231,8 +232,8 @@ describe("the time of a batch", () => {
     ]);
   });
 
-  /** Milliseconds after which a signal ends its request. */
-  const milliseconds = (signal: () => AbortSignal) => timersOf(signal)[0];
+  /** Milliseconds after which a request ends. */
+  const milliseconds = (within: Within) => timersOf(() => void within(() => new Promise(() => {})))[0];
 
   /** Shares of a minute among so many images. */
   const minute = (images: number) => {
@@ -244,7 +245,7 @@ describe("the time of a batch", () => {
     const { clock, shares } = minute(1);
     const at = (remaining: number) => {
       clock.remaining = remaining;
-      return [milliseconds(shares.signal), shares.over];
+      return [milliseconds(shares.within), shares.over];
     };
 
     expect([at(60_000), at(3200), at(300), at(299), at(100)]).to.deep.equal([
@@ -265,7 +266,7 @@ describe("the time of a batch", () => {
 
     share.worked();
 
-    expect(milliseconds(share.signal)).to.equal(5000);
+    expect(milliseconds(share.within)).to.equal(5000);
   });
 
   it("gives an image that no message named what the images to come were not promised", () => {
@@ -274,6 +275,6 @@ describe("the time of a batch", () => {
     clock.remaining -= 10_000;
 
     const promised = (60_000 - 2020) / 2;
-    expect(milliseconds(shares.extra().signal)).to.equal(promised - 10_000);
+    expect(milliseconds(shares.extra().within)).to.equal(promised - 10_000);
   });
 });
