@@ -25,35 +25,35 @@ import { fromHere, near, PROJECT } from "./words.ts";
 
 const USAGE = `Usage: npm run capacity -- [--images N] [--minutes N] [OPTION]...
 
-Says what the machine that index.ts declares can do with so many images: when they are accepted,
-when they are processed, what holds them up, what must be raised, and what it costs, of all its
+Computes what the machine in index.ts can do with a load of images: when they are accepted and
+processed, what holds them up, what you would have to raise, and what it costs. Counts all
 fan-outs together. Deploys nothing.
 
-  --images N         how many come (default: 2000000)
-  --minutes N        in how many minutes (default: 5)
-  --within N         minutes in which all are to be processed; exits with 1 where they are not
-                     (default: one more than --minutes, and no such exit)
-  --profile P        constant, ramp, burst (all in ten seconds), or a CSV file of second,images
-                     instead of --images and --minutes (default: constant)
+  --images N         number of images (default: 2000000)
+  --minutes N        minutes in which they arrive (default: 5)
+  --within N         minutes in which all must be processed; exits with 1 if they are not
+                     (default: one more than --minutes, without that exit)
+  --profile P        how they arrive: constant, ramp, burst (all in ten seconds), or a CSV file of
+                     second,images instead of --images and --minutes (default: constant)
   --megapixels N     size of an image (default: 12)
-  --seconds N        what an image takes a worker in a batch, reading and writing included (default: from
-                     --megapixels and a measurement)
+  --seconds N        seconds that a worker takes for one image of a batch, reading and writing included
+                     (default: from --megapixels and a measurement)
   --failures N       part of the tries that fail and may succeed later, 0 to 1 (default: 0)
-  --stack NAME       whose settings, Pulumi.NAME.yaml (default: dev)
-  --config KEY=VALUE a setting instead of the stack's, such as workers.memorySize=3008, or none of the
-                     stack's where there is no VALUE; any number of times
-  --region NAME      (default: the stack's)
-  --set NAME=VALUE   another value for a number of the model; any number of times
-  --numbers          lists the numbers of the model, their names and sources
-  --live             takes the account's quotas, and durations if there are any, from AWS; exits with 1
-                     where the account refuses or throttles what is declared
-  --raised           answers as if everything were raised that has to be
+  --stack NAME       whose settings to use, from Pulumi.NAME.yaml (default: dev)
+  --config KEY=VALUE overrides a setting, such as workers.memorySize=3008; without VALUE, unsets it;
+                     repeatable
+  --region NAME      AWS region (default: the stack's)
+  --set NAME=VALUE   overrides a number of the model; repeatable
+  --numbers          lists the numbers of the model, with their names and sources
+  --live             reads the account's quotas from AWS, and durations if there are any; exits with 1
+                     if the account refuses or throttles what the program declares
+  --raised           answers as if everything that must be raised were raised
   --chart FILE       draws the run to FILE.svg and FILE.png (default: out/capacity)
-  --seed N           another chance (default: 1)
+  --seed N           seed of the model's randomness (default: 1)
   --json             prints everything as JSON
   --help             prints this
 
-Exit code: 0 answered, 1 failed, later than --within or too much for the account of --live, 2 wrong usage.`;
+Exit code: 0 answered; 1 failed, later than --within, or too much for the account with --live; 2 wrong usage.`;
 
 /** Fourteen days, for which queues keep messages. */
 const MAX_MINUTES = 14 * 24 * 60;

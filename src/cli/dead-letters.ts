@@ -14,19 +14,19 @@ import { counted } from "./words.ts";
 
 const USAGE = `Usage: npm run dead-letters -- [--redrive | --drop] [OPTION]...
 
-Shows what the workers could not process, by reason. Looking changes nothing, but
-hides the letters from others meanwhile.
+Lists what the workers could not process, by reason. Listing changes nothing, but hides
+the letters from others for the time it takes.
 
-  --redrive           sends them to their worker's queue again, after confirmation
-  --drop              deletes them for good, after confirmation; reconcile calls their
-                      images missing from then on, until they are deleted, too
-  --reason CODE       only those with this reason, for example corrupt
+  --redrive           sends them to their worker's queue again; asks first
+  --drop              deletes them for good; asks first. Their images then count as missing
+                      for reconcile, until you delete those too
+  --reason CODE       only letters with this reason, for example corrupt
   --yes               does not ask
 ${STACK_USAGE}
 ${WORKER_USAGE}
   --help              prints this
 
-Exit code: 0 done, or nothing to do; 1 none has the reason that was given; 2 wrong usage.`;
+Exit code: 0 done, or nothing to do; 1 no letter has the given reason; 2 wrong usage.`;
 
 const OPTIONS = {
   ...STACK_OPTIONS,

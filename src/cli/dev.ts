@@ -14,17 +14,16 @@ import { fromHere, PROJECT } from "./words.ts";
 
 const USAGE = `Usage: npm run dev -- [--open] [--port PORT] [--stack NAME] [--folder DIR] [--strict]
 
-Keeps the machine running on this computer, and its data in DIR between restarts. A change
-of the program, a handler or anything they use takes effect at once: what is being
-processed is finished first, and nothing is lost. A page shows what happens in it. Ctrl-C
-ends it.
+Keeps the machine running on this computer until Ctrl-C, and keeps its data in DIR between
+runs. When you change the program, a handler, or a file that they use, the machine finishes
+what it is processing and restarts with the change; nothing is lost. A page shows what happens.
 
   --open         opens the page in the browser
-  --port PORT    where it listens on 127.0.0.1 (default: 4566)
-  --stack NAME   whose configuration is used, Pulumi.NAME.yaml (default: dev)
-  --folder DIR   where it keeps everything (default: .machine/NAME), which grows with what comes in:
-                 delete it while nothing runs to begin anew
-  --strict       refuses what this computer does not run, instead of taking it as declared
+  --port PORT    port on 127.0.0.1 (default: 4566)
+  --stack NAME   whose settings to use, from Pulumi.NAME.yaml (default: dev)
+  --folder DIR   where everything is kept (default: .machine/NAME). It grows with what comes in;
+                 to start afresh, delete it while nothing runs
+  --strict       refuses resources that do not run on this computer, instead of listing them as not run here
   --help         prints this`;
 
 /** What the machine runs in: TypeScript here, JavaScript in the package. */

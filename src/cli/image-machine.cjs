@@ -9,14 +9,14 @@ const USAGE = `Usage: image-machine COMMAND [OPTION]...
 
 In the folder of a Pulumi program that uses image-machine:
 
-  start         runs the machine on this computer: puts files through it and keeps what comes back
-  dev           keeps it running, and starts it anew when the program or a handler changes
-  capacity      by when a load is processed, what it costs, and what would have to be raised
+  start         runs the machine on this computer: puts files through it and keeps the results
+  dev           keeps it running, and restarts it when the program or a handler changes
+  capacity      computes when a load is processed, what it costs, and what you would have to raise
   watch         shows a stack at work, on a page on this computer
-  smoke         sends one image through a stack, and judges what comes back
-  reconcile     accounts for every image, and mends what is missing
-  dead-letters  shows what was rejected and why, sends it again or drops it
-  proof         holds a stack on AWS to what was computed for it
+  smoke         sends one image through a stack, and checks every result
+  reconcile     accounts for every image, and makes missing results
+  dead-letters  lists what was rejected and why, sends it again or deletes it
+  proof         compares a stack on AWS with what was predicted for it
 
 image-machine COMMAND --help says more.`;
 

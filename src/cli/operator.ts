@@ -22,18 +22,18 @@ export const STACK_OPTIONS = {
 } as const;
 
 /** Meaning of these options, for a usage text. */
-export const STACK_USAGE = `  --stack NAME        a stack on AWS, whose outputs the Pulumi CLI is asked for
+export const STACK_USAGE = `  --stack NAME        a stack on AWS; the Pulumi CLI is asked for its outputs
                       (default: the machine that npm run dev runs on this computer)
-  --outputs FILE      instead of --stack: what \`pulumi stack output --json\` prints; - reads it
-                      from standard input
-  --fan-out NAME      of several, the one whose \`outputs\` the program exports under this name
+  --outputs FILE      instead of --stack: a file with the output of \`pulumi stack output --json\`,
+                      or - for standard input
+  --fan-out NAME      if the program has several fan-outs: the one whose \`outputs\` it exports as NAME
                       (default: the one whose outputs are the stack's own)
   --profile NAME      profile of the AWS CLI (default: AWS_PROFILE, or the environment's keys)
-  --region REGION     (default: the stack's)`;
+  --region REGION     AWS region (default: the stack's)`;
 
 /** The option with which a command is about one worker, and what it means. */
 export const WORKER_OPTION = { worker: { type: "string" } } as const;
-export const WORKER_USAGE = "  --worker NAME       this worker alone (default: every worker)";
+export const WORKER_USAGE = "  --worker NAME       only this worker (default: every worker)";
 
 /** Says of dead letters that SQS did not show why that may be. */
 export function notShown(count: number): string {

@@ -17,21 +17,21 @@ import { counted, fromHere, near } from "./words.ts";
 
 const USAGE = `Usage: npm run proof -- [--stack NAME] [--images N] [OPTION]... [FILE|FOLDER]...
 
-Proves a deployed machine: uploads images made of the files (default: the samples), some under odd keys,
-some overwritten or deleted, some no images at all, and sends the events of some a second time. Waits until
-every one is accounted for, compares every result with what the same code makes of the same file here, and
-time and cost with what the model of npm run capacity said before. Removes everything again. It says what
-it costs and asks before it begins; alarms about rejected images may ring.
+Proves that a deployed machine works. Uploads images made from the files (default: the samples): some under
+odd keys, some overwritten or deleted, some that are no images at all; and sends some events twice. Waits
+until every image is accounted for, compares every result with what the same code makes of the same file on
+this computer, and time and cost with what npm run capacity predicts. Removes everything again. Tells the
+cost and asks before it begins. Alarms about rejected images may ring.
 
-  --images N          how many keys (default: 1000)
-  --rate N            maximum of keys a second (default: 50)
-  --timeout SECONDS   how long they may take after the last upload (default: 3600)
+  --images N          number of keys (default: 1000)
+  --rate N            maximum keys a second (default: 50)
+  --timeout SECONDS   maximum wait after the last upload (default: 3600)
   --report FILE       writes FILE.md and FILE.json (default: out/proof)
   --yes               does not ask
 ${STACK_USAGE}
   --help              prints this
 
-Exit code: 0 nothing differed and everything was removed, 1 something did or was not, 2 wrong usage.`;
+Exit code: 0 nothing differed and everything was removed; 1 something differed or was left behind; 2 wrong usage.`;
 
 const OPTIONS = {
   ...STACK_OPTIONS,

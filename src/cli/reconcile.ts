@@ -15,21 +15,21 @@ import { counted } from "./words.ts";
 
 const USAGE = `Usage: npm run reconcile -- [--repair] [OPTION]...
 
-Compares the source bucket with every worker's results and dead letters, and lists what
-is missing (no result), stale (an older version's result) or orphaned (the source was
-deleted). It changes nothing, unless it is told to repair.
+Compares the source bucket with every worker's results and dead letters, and lists results
+that are missing, stale (of an older version) or orphaned (the source was deleted). Changes
+nothing without --repair.
 
-  --repair            sends what is missing or stale through the worker's queue again, without
-                      asking; for a new worker that is everything
-  --rate N            maximum of messages sent a second (default: 100)
+  --repair            sends missing and stale images through the worker's queue again, without
+                      asking; for a new worker that is every image
+  --rate N            maximum messages sent a second (default: 100)
   --grace MINUTES     younger images count as in flight, not as missing (default: 15;
                       0 on this computer, where events come at once)
-  --start-after KEY   goes on behind this key, with --worker
+  --start-after KEY   continues after this key; needs --worker
 ${STACK_USAGE}
 ${WORKER_USAGE}
   --help              prints this
 
-Exit code: 0 all accounted for or sent, 1 something is missing or stale, 2 wrong usage.`;
+Exit code: 0 all accounted for or sent; 1 something is missing or stale; 2 wrong usage.`;
 
 /** The time that S3, SNS, SQS and Lambda may take with an image on AWS. */
 const GRACE_MINUTES = 15;

@@ -10,16 +10,15 @@ import { logLine } from "./words.ts";
 
 const USAGE = `Usage: npm run smoke -- [--stack NAME] [OPTION]...
 
-Sends one image through a machine that is running, fetches what every worker makes of it,
-judges that by its pixels (a rotation by its angle; any other result must be decodable),
-and removes everything again: all versions of source and results, and dead letters.
-What is wrong is said together with the worker's log.
+Sends one image through a running machine and checks what every worker makes of it by its pixels
+(a rotation by its angle; any other result must be decodable). Then removes everything again: all
+versions of source and results, and dead letters. If a result is wrong, prints the worker's log.
 
-  --timeout SECONDS   how long a result may take (default: 180)
+  --timeout SECONDS   maximum wait for a result (default: 180)
 ${STACK_USAGE}
   --help              prints this
 
-Exit code: 0 all results are right, 1 one is not or something could not be removed, 2 wrong usage.`;
+Exit code: 0 all results are right; 1 one is not, or something could not be removed; 2 wrong usage.`;
 
 const OPTIONS = { ...STACK_OPTIONS, timeout: { type: "string", default: "180" }, ...HELP_OPTION } as const;
 

@@ -6,23 +6,23 @@ import { fromHere } from "./words.ts";
 const USAGE = `Usage: npm start -- [--out DIR] [--stack NAME] [--strict] [--chaos SEED]
                     [--report FILE] [--permissions] [--watch] [FILE|FOLDER]...
 
-Runs the machine on this computer: uploads the files, and copies what every worker
-makes of them to DIR/WORKER/. Without files it takes the samples.
+Runs the machine on this computer: uploads the files, and copies every worker's results
+to DIR/WORKER/. Without files, it takes the samples.
 
   --out DIR      where the results go (default: out)
-  --stack NAME   whose configuration is used, Pulumi.NAME.yaml (default: dev)
-  --strict       refuses what this computer does not run, instead of taking it as declared
-  --chaos SEED   lets everything go wrong at times, drawn by SEED, and says what it was: the
-                 results must be right all the same. How much it is depends on the time as well
-  --report FILE  writes what became of each image at each worker, a line of JSON each: key, worker,
-                 code ("created", "not-told", "lost", "not-done" or why it was rejected), reason, milliseconds
-                 from its upload, bytes of the file
-  --permissions  prints of each role, statement by statement, how often it allowed something, and which
-                 of its permissions the run never needed
-  --watch        shows the run on a page, and keeps the machine until Ctrl-C
+  --stack NAME   whose settings to use, from Pulumi.NAME.yaml (default: dev)
+  --strict       refuses resources that do not run on this computer, instead of listing them as not run here
+  --chaos SEED   makes everything fail at times, chosen by SEED, and says what failed; the results
+                 must be right all the same. How much fails also depends on timing
+  --report FILE  writes what became of each image at each worker, one line of JSON each: key, worker,
+                 code ("created", "not-told", "lost", "not-done" or why it was rejected), reason,
+                 milliseconds from its upload, bytes of the file
+  --permissions  prints how often each statement of each role allowed something, and which
+                 permissions the run never needed
+  --watch        shows the run on a page, and keeps the machine running until Ctrl-C
   --help         prints this
 
-Exit code: 0 all well, 1 an image was rejected, lost or not done, 2 wrong usage or a wrong program.`;
+Exit code: 0 all well; 1 an image was rejected, lost or not done; 2 wrong usage or a wrong program.`;
 
 const OPTIONS = {
   out: { type: "string", default: "out" },

@@ -21,8 +21,8 @@ const LOCAL_REQUESTS_PER_SECOND = 50;
 const USAGE = `Usage: npm run watch -- [--stack NAME] [--open] [OPTION]...
 
 Serves a page on this computer that shows a stack at work: what waits in each queue, what
-functions log of each image, what is in the dead-letter queues. It changes nothing, and
-asks AWS ${REQUESTS_PER_SECOND} times a second at most, while somebody looks.
+functions log about each image, and what is in the dead-letter queues. Changes nothing. Sends
+AWS at most ${REQUESTS_PER_SECOND} requests a second, and only while somebody looks.
 
   --open              opens the page in the browser
 ${STACK_USAGE}

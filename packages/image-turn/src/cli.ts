@@ -10,29 +10,28 @@ import { type RotateOptions, rotate } from "./rotate.ts";
 
 const USAGE = `Usage: image-turn ANGLE [FILE]... [options]
 
-Turns pictures upright by their own orientation, then by ANGLE degrees clockwise (90, 180, -90, 0 for upright
-alone, or any other), in the format that they have, with their metadata. JPEG, PNG, WebP, GIF, TIFF, AVIF, HEIC.
+Turns images upright by their own orientation, then by ANGLE degrees clockwise: 90, 180, -90, 0 (only upright), or
+any other. Keeps their format and metadata. JPEG, PNG, WebP, GIF, TIFF, AVIF, HEIC.
 
-Without FILE, or where it is -, standard input is turned to standard output. Otherwise NAME.EXT becomes
-NAME-turned.EXT beside it.
+NAME.EXT becomes NAME-turned.EXT beside it. Without FILE, or if FILE is -, standard input goes to standard output.
 
   -o, --output PATH      the result's file, - for standard output, or an existing folder for all results
   -i, --in-place         replaces each file by its result
-  -f, --force            replaces results that are there already
-  -e, --exact            turns no picture that would have to be encoded anew
-      --background COL   of the corners at other angles than quarter turns: #rrggbb or #rrggbbaa (default:
-                         transparent where the picture has alpha, else white)
-      --metadata WHAT    keep (default), no-location (all but the place) or none
-      --damaged WHAT     repair (default), or reject what is damaged although all its pixels are there
-      --max-megapixels N maximum megapixels of a picture, of all its pages (default: 500)
-      --max-seconds N    maximum seconds for a picture (default: 600)
-      --json             prints a line of JSON for each file: file, output, contentType, exact, repaired, dropped,
+  -f, --force            replaces existing results
+  -e, --exact            refuses images that would have to be re-encoded
+      --background COL   colour of the corners at angles other than quarter turns: #rrggbb or #rrggbbaa (default:
+                         transparent if the image has alpha, else white)
+      --metadata WHAT    keep (default), no-location (everything but the place) or none
+      --damaged WHAT     repair (default), or reject damaged images even if all their pixels are there
+      --max-megapixels N maximum megapixels of an image, over all its pages (default: 500)
+      --max-seconds N    maximum seconds for an image (default: 600)
+      --json             prints one line of JSON per file: file, output, contentType, exact, repaired, dropped,
                          or file, code, error
-  -q, --quiet            says nothing of pictures that were encoded anew, repaired, or lost something
+  -q, --quiet            does not mention images that were re-encoded, repaired, or lost something
   -V, --version          prints the version
   -h, --help             prints this
 
-Exit code: 0 all pictures were turned, 1 some were not, 2 wrong usage.`;
+Exit code: 0 all images were turned; 1 some were not; 2 wrong usage.`;
 
 const OPTIONS = {
   output: { type: "string", short: "o" },
