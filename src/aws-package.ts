@@ -18,7 +18,7 @@ export async function packageNamed(loader: Loader, name: string, all: readonly s
     return await loader(name);
   } catch {
     throw new Error(
-      `${name} is not installed, and is needed to ask AWS: run "npm install --no-save ${all.join(" ")}".`,
+      `${name} is needed to ask AWS and is not installed: run "npm install --no-save ${all.join(" ")}".`,
     );
   }
 }

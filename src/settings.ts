@@ -28,7 +28,7 @@ export function readSettings(): FanOutSettings {
     const placed = withPart(all, key.split("."), parsed(config.require(key)));
     if (placed) return placed;
     throw new ArgumentError(
-      `${file}Setting ${key} is set beside a whole of which it is no part: remove one of them.`,
+      `${file}Setting ${key} conflicts with a setting above it, which is not a map: remove one of them.`,
     );
   }, {});
   checkNamespaces(file, config.name);

@@ -72,7 +72,7 @@ describe("the settings", () => {
   it("are refused where a part stands beside a whole that has none, or is unknown", async () => {
     const beside = settingsOf({ "machine:retention": "keep", "machine:retention.days": "3" });
     expect(await beside.catch(({ message }) => message)).to.equal(
-      "Pulumi.test.yaml: Setting retention.days is set beside a whole of which it is no part: remove one of them.",
+      "Pulumi.test.yaml: Setting retention.days conflicts with a setting above it, which is not a map: remove one of them.",
     );
     expect(await messageOf("alarms.mail", "a@example.com")).to.match(/^Setting alarms\.mail is not known/);
   });

@@ -64,14 +64,14 @@ function mistakeIn(config: ParseArgsConfig, command: string, usage: string): str
   const { tokens } = parseArgs({ ...config, strict: false, allowPositionals: true, tokens: true });
   for (const token of tokens) {
     if (token.kind === "positional" && !allowPositionals) {
-      return `${JSON.stringify(token.value)} is too much: ${command} takes options alone.`;
+      return `Unexpected argument ${JSON.stringify(token.value)}: ${command} takes only options.`;
     }
     if (token.kind !== "option") continue;
     const { name, rawName, value, inlineValue } = token;
     const type = Object.entries(options).find(([each]) => each === name)?.[1].type;
     if (type === undefined) {
       const meant = nearest(name, Object.keys(options));
-      return `${rawName} is no option of ${command}${meant ? `; did you mean --${meant}?` : "."}`;
+      return `${rawName} is not an option of ${command}${meant ? `; did you mean --${meant}?` : "."}`;
     }
     if (type === "boolean" && value !== undefined) return `${rawName} takes no value.`;
     const isMissing = value === undefined || (!inlineValue && /^-./.test(value));

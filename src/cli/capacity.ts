@@ -139,7 +139,7 @@ async function question(options: Options): Promise<Asked> {
   const coming = options.csv
     ? await usage(async () => arrivalsFromCsv(await readFile(options.csv ?? "", "utf8")))
     : arrivals(options.profile, options.images, Math.ceil(options.minutes * 60), seed);
-  if (coming.length === 0) throw new UsageError(`${options.csv}: there is no line of second,images.`);
+  if (coming.length === 0) throw new UsageError(`${options.csv}: no line has the form second,images.`);
   return {
     plan,
     assumed,

@@ -22,7 +22,10 @@ export function answersFrom(
       const { value, done } = await answers.next();
       signal.throwIfAborted();
       // Where there is nobody to answer, the input just ends.
-      if (done) throw new UsageError("Nobody answered: nothing was changed. --yes does not ask.");
+      if (done)
+        throw new UsageError(
+          "Nobody answered, so nothing was changed. To go on without being asked, pass --yes.",
+        );
       return value.trim().toLowerCase() === "yes";
     },
     [Symbol.dispose]() {
@@ -36,7 +39,7 @@ function openTerminal(): ReadStream {
     return new ReadStream(openSync(process.platform === "win32" ? "\\\\.\\CONIN$" : "/dev/tty", "r"));
   } catch {
     throw new UsageError(
-      "The outputs come from standard input, and there is no terminal to ask for confirmation: --yes does not ask.",
+      "The outputs come from standard input, and there is no terminal to ask for confirmation. To go on without being asked, pass --yes.",
     );
   }
 }

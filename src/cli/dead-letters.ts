@@ -77,7 +77,8 @@ await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
     if (done > 0) console.log(`${worker}: ${done} ${redrive ? "sent again" : "deleted"}`);
   }
   if (isFound) return 0;
-  const there = codes.size > 0 ? `the reasons are ${[...codes].sort().join(", ")}` : "there are none at all";
+  const there =
+    codes.size > 0 ? `the reasons are ${[...codes].sort().join(", ")}` : "there are no dead letters";
   console.error(`No dead letter has the reason ${reason}: ${there}.`);
   return 1;
 });

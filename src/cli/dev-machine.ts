@@ -106,15 +106,15 @@ function print(machine: Machine): void {
   for (const line of machine.notRun) console.log(line);
   const sample = near(path.join(ROOT, "samples/cat.jpg"));
   const introduction = `
-The machine is running, until Ctrl-C. In another terminal:
+The machine is running until Ctrl-C. In another terminal:
 
   export AWS_ENDPOINT_URL=${endpoint} AWS_REGION=${region} AWS_DEFAULT_REGION=${region}
   export AWS_ACCESS_KEY_ID=${administrator.accessKeyId} AWS_SECRET_ACCESS_KEY=${administrator.secretAccessKey}
 ${[...sources].map((bucket) => `  aws s3 cp ${sample} s3://${bucket}/`).join("\n")}
 ${[...results].map((bucket) => `  aws s3 cp s3://${bucket}/ out/ --recursive`).join("\n")}
 
-Buckets are folders of ${near(path.join(folder, "buckets"))}, logs files of ${near(machine.lambda.logs)}.
-All of it stays, and grows: delete ${near(folder)} while nothing runs, and it begins anew.
+Buckets are the folders in ${near(path.join(folder, "buckets"))}, logs the files in ${near(machine.lambda.logs)}.
+All data is kept, and grows. To start afresh, delete ${near(folder)} while nothing runs.
 `;
   if (introduction === told.introduction) console.log("The machine is running again.");
   else console.log(introduction);

@@ -71,7 +71,9 @@ async function keepRunning(port: number, machine: readonly string[], open: boole
   const source = new LiveSource(async (given) => {
     seed = given ?? "";
     restart();
-    return seed ? `Things go wrong on purpose from here on, by the seed ${seed}.` : "All goes well again.";
+    return seed
+      ? `Things now go wrong on purpose, by the seed ${seed}.`
+      : "Nothing goes wrong on purpose any more.";
   });
   const page = await serveWatch(source, port + 1);
   let refused: string | undefined;
@@ -104,7 +106,7 @@ async function keepRunning(port: number, machine: readonly string[], open: boole
       else if (!hasRun) {
         end();
         process.exitCode = code ?? 1;
-      } else console.error("Not running. It starts again when something changes.");
+      } else console.error("The machine is not running. It starts again when you save a change.");
     });
   };
   const restart = () => {
@@ -142,7 +144,9 @@ async function checkPort(port: number): Promise<void> {
   const server = createServer();
   await new Promise<void>((resolve, reject) => {
     server.once("error", () =>
-      reject(new Error(`Port ${port} is taken: is the machine running already? Give another with --port.`)),
+      reject(
+        new Error(`Port ${port} is in use: is the machine already running? Choose another port with --port.`),
+      ),
     );
     server.listen(port, "127.0.0.1", resolve);
   });

@@ -37,7 +37,7 @@ export const WORKER_USAGE = "  --worker NAME       only this worker (default: ev
 
 /** Says of dead letters that SQS did not show why that may be. */
 export function notShown(count: number): string {
-  return `about ${counted(count, "dead letter is", "dead letters are")} not shown: somebody looks at them or has just done so, they came meanwhile, or they are more than the 120,000 that SQS shows at once.`;
+  return `about ${counted(count, "dead letter is", "dead letters are")} not shown: somebody is looking at them or just did, they have only just arrived, or there are more than the 120,000 that SQS shows at once.`;
 }
 
 export interface Operator extends Disposable {
@@ -108,7 +108,7 @@ async function outputsOf({
   const json = await readFile(file, "utf8").catch(() => undefined);
   if (outputs !== undefined) {
     if (json !== undefined) return { json, file };
-    throw new UsageError(`${file}: there is no such file. Give the stack's outputs with --outputs FILE.`);
+    throw new UsageError(`${file}: there is no such file. --outputs needs a file with the stack's outputs.`);
   }
   // Without these, requests about the machine on this computer would go to AWS.
   const local = process.env.AWS_ENDPOINT_URL !== undefined || profile !== undefined;
@@ -130,7 +130,7 @@ async function outputsFromPulumi(stack: string): Promise<string> {
     const { code, stderr = "", message } = error as NodeJS.ErrnoException & { stderr?: string };
     if (code === "ENOENT") {
       throw new UsageError(
-        "There is no Pulumi CLI (`pulumi`) to read the outputs of the stack: install it, https://www.pulumi.com/docs/install/, or give what `pulumi stack output --json` printed elsewhere with --outputs FILE.",
+        "The Pulumi CLI (`pulumi`), which reads the outputs of the stack, is not installed. Install it, https://www.pulumi.com/docs/install/, or give a file with the output of `pulumi stack output --json` with --outputs FILE.",
       );
     }
     throw new UsageError(

@@ -31,7 +31,7 @@ export function markdown(report: Report): string {
   const workers = Object.entries(proof.workers);
   return `# Proof of ${started.slice(0, 10)}
 
-${uploads} uploads under ${images} keys, up to ${rate} keys a second, ${region ?? "region unknown"}, begun at ${started}.
+${uploads} uploads under ${images} keys, up to ${rate} keys a second, ${region ?? "region unknown"}, started at ${started}.
 ${differences.length === 0 ? "Nothing differed from what this computer makes of the same files." : `**${differences.length} differences.**`}
 ${proof.inTime ? "Every version was accounted for." : "**Not every version was accounted for in time.**"}
 ${typeof removed === "number" ? `Everything was removed again: ${removed} versions.` : `**Not everything was removed: ${removed}**`}
@@ -61,7 +61,7 @@ ${table(
 
 ## Results
 
-Identical ones have the same bytes as here; alike ones other bytes, and pixels within what two encoders differ by.
+Identical results have the same bytes as on this computer. Alike results have other bytes, but their pixels differ no more than two encoders' do.
 
 ${table(
   ["Worker", "identical", "alike", "rejected here and there", "decodable", "different"],

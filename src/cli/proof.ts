@@ -90,9 +90,7 @@ await runCommand(USAGE, { allowPositionals: true, options: OPTIONS }, async ({ v
   await writeFile(`${file}.json`, `${JSON.stringify(report, null, 2)}\n`);
   await writeFile(`${file}.md`, markdown(report));
   const { differences, inTime } = report.proof;
-  console.log(
-    `${counted(differences.length, "difference", "differences")}; ${near(file)}.md and .json say more.`,
-  );
+  console.log(`${counted(differences.length, "difference", "differences")}; see ${near(file)}.md and .json.`);
   return differences.length > 0 || !inTime || typeof report.removed === "string" ? 1 : 0;
 });
 
@@ -101,7 +99,7 @@ async function filesOf(given: readonly string[]): Promise<ProofFile[]> {
   for await (const { file } of findInputs(given)) {
     files.push({ name: path.basename(file), body: await readFile(file) });
   }
-  if (files.length === 0) throw new UsageError(`${given.join(", ")}: there are no files in it.`);
+  if (files.length === 0) throw new UsageError(`There are no files in ${given.join(", ")}.`);
   return files;
 }
 
@@ -130,10 +128,10 @@ function announcement(
     .flatMap(({ uploads }) => uploads)
     .reduce((sum, { body }) => sum + body.length, 0);
   const [best, worst] = answer.costRange;
-  const cost = `${dollars(total(answer.cost))} (${dollars(best)} to ${dollars(worst)}), and what your own network asks for ${(bytes / 1e6).toFixed(0)} MB`;
+  const cost = `${dollars(total(answer.cost))} (${dollars(best)} to ${dollars(worst)}), plus what your network charges for ${(bytes / 1e6).toFixed(0)} MB`;
   return `${uploadsOf(options)} uploads under ${options.items.length} keys to s3://${stack.sourceBucket}/${options.prefix}${region ? ` in ${region}` : ""}.
-On AWS that costs about ${cost}.${local ? " This machine is on this computer, where it costs nothing." : ""}
-Everything is removed again in the end, also if you interrupt it.`;
+On AWS this costs about ${cost}.${local ? " This machine is on this computer, where it costs nothing." : ""}
+Everything is removed again at the end, even if you interrupt it.`;
 }
 
 /** Proves, and removes what was made, whatever becomes of the proof. */

@@ -35,7 +35,7 @@ Exit code: 0 all accounted for or sent; 1 something is missing or stale; 2 wrong
 const GRACE_MINUTES = 15;
 
 const MISSING =
-  "an image whose dead letter was dropped, or is older than 14 days, is missing, too: delete it, or try it again with --repair.";
+  "an image whose dead letter was dropped, or expired after 14 days, counts as missing too: delete it, or try it again with --repair.";
 
 /** Milliseconds between two lines of progress. */
 const LINE_EVERY_MS = 2000;
@@ -56,7 +56,7 @@ await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
     values.grace === undefined ? undefined : numberOption("--grace", values.grace, { min: 0, max: 100_000 });
   const after = values["start-after"];
   if (after !== undefined && values.worker === undefined) {
-    throw new UsageError("--start-after is a key of one worker's pass: say which with --worker.");
+    throw new UsageError("--start-after continues the pass of one worker: say which with --worker.");
   }
   using operator = await openOperator(values);
   let open = 0;
@@ -80,7 +80,7 @@ async function reconcile(
   const interruption = new AbortController();
   let last = after;
   let lastLine = performance.now();
-  const goOn = () => `To go on from here: --worker ${worker} --start-after ${JSON.stringify(last)}`;
+  const goOn = () => `To continue from here: --worker ${worker} --start-after ${JSON.stringify(last)}`;
   // Dead letters that are looked at are hidden from others, until they are let go of.
   const interrupted = () => interruption.abort(new Interrupted("Interrupted."));
   process.once("SIGINT", interrupted);
@@ -113,7 +113,7 @@ async function reconcile(
     console.log(summary(worker, reconciliation.tally, repairs.sent, grace));
     const { unseenDeadLetters } = reconciliation;
     if (unseenDeadLetters > 0) {
-      console.error(`${worker}: ${notShown(unseenDeadLetters)} What they are about counts as missing.`);
+      console.error(`${worker}: ${notShown(unseenDeadLetters)} Their images count as missing.`);
     }
     if (reconciliation.tally.missing > 0 && !repair) console.error(`${worker}: ${MISSING}`);
     return reconciliation.tally.missing + reconciliation.tally.stale - repairs.sent;
@@ -135,12 +135,14 @@ function summary(worker: string, tally: Tally, sent: number, grace: number): str
   const further = [
     ...(inFlight > 0
       ? [
-          `${counted(inFlight, "is", "are")} younger than ${minutes}: --grace 0 counts what has no result as missing`,
+          `${counted(inFlight, "is", "are")} younger than ${minutes}: with --grace 0, those without a result count as missing`,
         ]
       : []),
     ...(orphaned > 0 ? [`${counted(orphaned, "result is", "results are")} orphaned`] : []),
     ...(queued > 0
-      ? [`about ${counted(queued, "message is", "messages are")} in the queue, and what is in it is not lost`]
+      ? [
+          `about ${counted(queued, "message is", "messages are")} still in the queue; their images are not lost`,
+        ]
       : []),
     ...(sent > 0 ? [`${counted(sent, "was", "were")} sent to the queue`] : []),
   ];

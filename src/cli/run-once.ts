@@ -40,7 +40,7 @@ export async function runOnce(options: RunOptions): Promise<Summary> {
   const inputs = () => findInputs(given);
   // What is wrong with them is said before anything is started.
   const images = await count(inputs());
-  if (images === 0) throw new UsageError(`${given.join(", ")}: there are no files in it.`);
+  if (images === 0) throw new UsageError(`There are no files in ${given.join(", ")}.`);
   await checkFolder("--out", out);
   await using undo = new AsyncDisposableStack();
   const outcomes = options.report === undefined ? undefined : await openReport(options.report);

@@ -37,7 +37,7 @@ export async function printSummary(
     const more = keys.length > MAX_LISTED ? ` and ${keys.length - MAX_LISTED} more` : "";
     const named = keys.slice(0, MAX_LISTED).join(", ");
     const undone = keys.length > 0 ? ` Not done: ${named}${more}` : "";
-    console.log(`given up  ${worker}, as it fails in the same way with every image.${undone}`);
+    console.log(`given up  ${worker}: it fails in the same way with every image.${undone}`);
   }
   for (const { worker, filter, images } of filtered) {
     console.log(

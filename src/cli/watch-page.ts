@@ -72,7 +72,7 @@ export async function watchRun(events: Events, undo: AsyncDisposableStack): Prom
     },
     async over() {
       source.hold(false);
-      console.log(`The machine stays for whoever watches it, until Ctrl-C: ${page.address}`);
+      console.log(`The machine keeps running until Ctrl-C, so that you can watch it at ${page.address}`);
       const orphaned = new Promise<void>((resolve) => whenOrphaned(["start"], resolve));
       await Promise.race([once(process, "SIGINT"), orphaned]);
     },
@@ -89,6 +89,8 @@ export function openInBrowser(address: string): void {
         : ["xdg-open", address];
   if (command === undefined) return;
   const child = spawn(command, args, { stdio: "ignore", detached: true });
-  child.once("error", () => console.error("There is no browser to open here; the address is above."));
+  child.once("error", () =>
+    console.error("There is no browser here to open the page; its address is above."),
+  );
   child.unref();
 }

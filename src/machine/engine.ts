@@ -53,7 +53,7 @@ export function judgeLikeTheEngine({ refused, outputs }: EngineEvents): void {
         const owner = /([^:$]+)::([^:]+)$/.exec(parent.includes("pulumi:pulumi:Stack") ? "" : parent);
         const [module, , kind] = type.split(":");
         if (module !== "aws" && !owner) {
-          const sentence = `${kind} "${name}": the program declares two of this name, which must be the only one in the whole program. Give one of them another name.`;
+          const sentence = `${kind} "${name}": the program declares two of this name, which must be unique in the whole program. Give one of them another name.`;
           return refused(new ProgramError(sentence));
         }
         const where = owner ? ` in ${owner[1]} "${owner[2]}"` : "";

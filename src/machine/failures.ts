@@ -119,8 +119,8 @@ export class Failures {
     const tell = () => {
       const worker = this.#nameOf(functionName);
       if (this.#working.has(worker) || this.hopeless(worker)) return;
-      const at = `${worker} has been at ${images(keysOf(messages))} for ${slowAfter / 1000} s`;
-      this.#options.say(`${at}; it is ended after ${timeout} s, its timeout.`);
+      const at = `${worker} has been working on ${images(keysOf(messages))} for ${slowAfter / 1000} s`;
+      this.#options.say(`${at}; its timeout ends it after ${timeout} s.`);
     };
     const isLong = slowAfter < timeout * 1000;
     this.#invocations.set(requestId, {
@@ -169,7 +169,7 @@ export class Failures {
       `${worker} ${sentence}`,
       ...(place ? [`    at ${place}`] : []),
       ...(line ? [`       ${line}`] : []),
-      `    Tried again ${when}${watching ? ", or as soon as a source is saved" : ""}; repeats are counted. Its log: ${keptLog ? `${keptLog(worker)}, when this is over` : logFile}`,
+      `    Tried again ${when}${watching ? ", or as soon as you save a source file" : ""}; repeats are counted. Its log: ${keptLog ? `${keptLog(worker)}, once the run is over` : logFile}`,
     ].join("\n");
   }
 }
@@ -208,13 +208,13 @@ function batchFailure(invocation: BatchInvocation, { kind, message, error }: Inv
   const what = firstLine(message);
   const batch = images(keys);
   const sentences: Record<FailureKind, string> = {
-    init: `cannot be loaded, so that it can process nothing: ${what}`,
+    init: `cannot be loaded, so it processes nothing: ${what}`,
     thrown: `failed with ${batch}: ${what}`,
-    timeout: `was ended at ${batch}: it took longer than its timeout of ${timeout} s (workers.timeout).`,
-    memory: `was ended at ${batch}: it took more than its ${memorySize} MB of memory (workers.memorySize).`,
-    exit: `ended itself at ${batch}: ${what}`,
-    throttled: `was not called for ${batch}, as there was no room for it: ${what}`,
-    answer: `gave a bad answer for ${batch}: ${what}. Lambda takes nothing, or { batchItemFailures: [{ itemIdentifier }] } with messages of the batch.`,
+    timeout: `was stopped while it worked on ${batch}: it took longer than its timeout of ${timeout} s (workers.timeout).`,
+    memory: `was stopped while it worked on ${batch}: it took more than its ${memorySize} MB of memory (workers.memorySize).`,
+    exit: `exited while it worked on ${batch}: ${what}`,
+    throttled: `was not called for ${batch}, because there was no room for it: ${what}`,
+    answer: `returned a bad answer for ${batch}: ${what}. Lambda accepts nothing, or { batchItemFailures: [{ itemIdentifier }] } with messages of the batch.`,
   };
   return {
     functionName,
@@ -255,7 +255,7 @@ function keysOf(messages: readonly { readonly body: string }[]): string[] {
     try {
       return createdObjects(body).map(({ key }) => key);
     } catch {
-      return ["(a message that is no S3 event)"];
+      return ["(a message that is not an S3 event)"];
     }
   });
 }

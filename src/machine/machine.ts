@@ -141,7 +141,7 @@ async function addNotifications({ store, made }: Services, fanOuts: readonly Fan
       const known = store.bucket(bucket).notification.topics.map(({ topicArn }) => topicArn);
       if (topics.every(({ topicArn }) => known.includes(topicArn))) continue;
       lines.push(
-        `not added: a notification of ${bucket}, whose notifications are the program's own, which on AWS would take its place`,
+        `not added: a notification to ${bucket}. The program declares the bucket's notifications itself, and on AWS those would replace it`,
       );
       continue;
     }
@@ -149,11 +149,11 @@ async function addNotifications({ store, made }: Services, fanOuts: readonly Fan
       await store.setNotification(bucket, { topics });
     } catch (error) {
       throw new ProgramError(
-        `S3 refuses what the owner of ${bucket} is to add to its notifications: ${(error as Error).message}`,
+        `S3 refuses the notification that the owner of ${bucket} would have to add: ${(error as Error).message}`,
         { cause: error },
       );
     }
-    lines.push(`added here: the notification of ${bucket}, which on AWS its owner must add`);
+    lines.push(`added here: a notification to ${bucket}; on AWS, its owner must add it`);
   }
   return lines;
 }

@@ -26,7 +26,7 @@ export function programError(error: unknown, file: string): Error {
     return new ProgramError([called, message].filter(Boolean).join(": "), { cause: error });
   }
   if (!(error instanceof Error)) {
-    return new ProgramError(`${path.basename(file)} threw ${inspect(error)}, which is no Error.`);
+    return new ProgramError(`${path.basename(file)} threw ${inspect(error)}, which is not an Error.`);
   }
   const unresolved = /^Cannot find (module|package) '(.+?)' imported from (.+?)(?:\?.*)?$/.exec(
     error.message,

@@ -203,7 +203,7 @@ function rejectionsOf(worker: string, { Body = "", MessageAttributes = {} }: Rec
   try {
     return createdObjects(Body).map(({ key }) => ({ worker, key, code, reason }));
   } catch {
-    return [{ worker, key: "(a message that is no S3 event)", code, reason }];
+    return [{ worker, key: "(a message that is not an S3 event)", code, reason }];
   }
 }
 
@@ -231,7 +231,7 @@ async function download(machine: Machine, worker: Worker, out: string): Promise<
   };
   await pMap(machine.direct.keys(bucket, `${prefix}/`), download, { concurrency: CONCURRENCY }).catch(
     (error) => {
-      throw error.syscall ? cannotWrite(`What comes back to ${out}`, error) : error;
+      throw error.syscall ? cannotWrite(`The results in ${out}`, error) : error;
     },
   );
   return count;

@@ -38,7 +38,7 @@ export function readStackConfig(folder: string, stack: string): StackConfig {
       entries.map(([key, value]) => {
         if (typeof value === "object" && value !== null && "secure" in value) {
           throw new ProgramError(
-            `${file}: ${key} is encrypted, and only the Pulumi CLI can read it: remove it to run here.`,
+            `${file}: ${key} is encrypted, and only the Pulumi CLI can read it. To run here, remove it.`,
           );
         }
         const name = key.includes(":") ? key : `${project}:${key}`;
@@ -86,6 +86,6 @@ function read(file: string): Record<string, unknown> {
   try {
     return (parse(text) ?? {}) as Record<string, unknown>;
   } catch (error) {
-    throw new ProgramError(`${file} is no YAML: ${(error as Error).message.trim()}`);
+    throw new ProgramError(`${file} is not valid YAML: ${(error as Error).message.trim()}`);
   }
 }

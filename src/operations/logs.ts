@@ -50,8 +50,8 @@ export async function logOf(
     const missing = (error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND";
     return [
       missing
-        ? `Its log is ${worker.logGroup}. This shows it (after "npm install --no-save ${PACKAGE}" it is shown here):`
-        : `Its log cannot be read: ${(error as Error).message}. This shows it, too:`,
+        ? `Its log is ${worker.logGroup}. To have it shown here, run "npm install --no-save ${PACKAGE}". This command shows it, too:`
+        : `Its log cannot be read: ${(error as Error).message}. This command shows it:`,
       `  ${command}`,
     ];
   }
@@ -61,5 +61,5 @@ function telling(lines: readonly string[], key: string): string[] {
   const written = lines.filter((line) => line !== "");
   const about = written.filter((line) => line.includes(key));
   const shown = about.length > 0 ? about : written.slice(-LAST);
-  return shown.length > 0 ? shown.map((line) => `  ${line}`) : ["  (nothing was written)"];
+  return shown.length > 0 ? shown.map((line) => `  ${line}`) : ["  (empty)"];
 }

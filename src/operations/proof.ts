@@ -289,7 +289,7 @@ async function judged(
     return here === there ? "rejected" : `rejected as ${there}, but here as ${here}`;
   }
   if (!there) return "neither a result nor a dead letter";
-  if (there.source !== version) return "the result of another version than the current one";
+  if (there.source !== version) return "the result of a version other than the current one";
   if (typeof here === "string" && angle !== undefined) return `made, but rejected here as ${here}`;
   if (angle === undefined) {
     const { ok, words } = await judge(file.body, there.body, undefined);

@@ -108,7 +108,7 @@ function keysFor(
   }
   if (keys.size > 0) return { keys, untried };
   throw new Error(
-    `No worker is told of images of ${sample.length} bytes, as the sample has: nothing can be tried.`,
+    `No worker is told of images of ${sample.length} bytes, the size of the sample, so there is nothing to try.`,
   );
 }
 
@@ -138,11 +138,11 @@ async function outcome(
         if (letter) return { ok: false, words: `rejected as ${letter.code}: ${letter.reason}` };
       }
       known = now;
-      if (signal.aborted) return { ok: false, words: "not waited for any longer" };
+      if (signal.aborted) return { ok: false, words: "interrupted" };
       if (seconds() > timeout) {
         return {
           ok: false,
-          words: `neither a result nor a dead letter after ${timeout} seconds; should a result still come, \`npm run reconcile\` lists it as orphaned`,
+          words: `neither a result nor a dead letter after ${timeout} seconds; if a result still comes, \`npm run reconcile\` lists it as orphaned`,
         };
       }
       await setTimeout(LOOK_EVERY_MS, undefined, { signal }).catch(() => {});

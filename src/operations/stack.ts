@@ -13,13 +13,13 @@ export function parseStack(json: string, fanOut?: string): StackOutputs {
   try {
     all = JSON.parse(json);
   } catch {
-    throw new Error("The outputs are no JSON: give what `pulumi stack output --json` prints.");
+    throw new Error("The outputs are not JSON: give what `pulumi stack output --json` prints.");
   }
   const others = Object.keys(all ?? {}).filter((name) => isFanOut(all?.[name]));
   if (fanOut !== undefined && !others.includes(fanOut)) {
-    const known = others.length > 0 ? `only of ${others.join(", ")}` : "of none by name";
+    const known = others.length > 0 ? `, only ${others.join(", ")}` : "";
     throw new Error(
-      `The outputs tell of no fan-out ${JSON.stringify(fanOut)}, ${known}: export what its \`outputs\` are.`,
+      `The outputs have no fan-out ${JSON.stringify(fanOut)}${known}: export its \`outputs\` under that name.`,
     );
   }
   const outputs = (fanOut === undefined ? all : all?.[fanOut]) as Partial<StackOutputs> | null;
@@ -33,8 +33,8 @@ export function parseStack(json: string, fanOut?: string): StackOutputs {
   if (missing.length > 0) {
     const remedy =
       others.length > 0 && fanOut === undefined
-        ? `name one of the fan-outs that they have with --fan-out: ${others.join(", ")}.`
-        : "are they those of this program's stack?";
+        ? `choose one of their fan-outs with --fan-out: ${others.join(", ")}.`
+        : "are they from a stack of this program?";
     throw new Error(`The outputs lack ${missing.join(", ")}: ${remedy}`);
   }
   return outputs as StackOutputs;

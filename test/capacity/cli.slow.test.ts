@@ -66,7 +66,7 @@ describe("npm run capacity", function () {
   it("says in one sentence what it does not understand", () => {
     for (const [args, sentence] of [
       ["--images=many", /^--images is many, but must be a whole number from 1 to 1000000000000\.\n$/],
-      ["--imges=5", /^--imges is no option of npm run capacity; did you mean --images\? .*\n$/],
+      ["--imges=5", /^--imges is not an option of npm run capacity; did you mean --images\? .*\n$/],
     ] as const) {
       const { status, stdout, stderr } = capacity(args);
       expect({ status, stdout }).to.deep.equal({ status: 2, stdout: "" });

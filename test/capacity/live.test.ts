@@ -83,7 +83,7 @@ describe("what AWS is asked", () => {
     );
 
     expect(refused).to.equal(
-      '@aws-sdk/client-service-quotas is not installed, and is needed to ask AWS: run "npm install --no-save @aws-sdk/client-service-quotas @aws-sdk/client-lambda @aws-sdk/client-cloudwatch".',
+      '@aws-sdk/client-service-quotas is needed to ask AWS and is not installed: run "npm install --no-save @aws-sdk/client-service-quotas @aws-sdk/client-lambda @aws-sdk/client-cloudwatch".',
     );
   });
 });

@@ -23,17 +23,17 @@ describe("arguments that a command does not take", () => {
   const parse = (...args: string[]) => parsedArguments(USAGE, { args, options });
 
   for (const [args, sentence] of [
-    [["--ot", "x"], "--ot is no option of npm run turn; did you mean --out?"],
-    [["--output=x"], "--output is no option of npm run turn; did you mean --out?"],
-    [["--star-afer=x"], "--star-afer is no option of npm run turn; did you mean --start-after?"],
-    [["--yes"], "--yes is no option of npm run turn."],
-    [["-x"], "-x is no option of npm run turn."],
-    [["--constructor"], "--constructor is no option of npm run turn."],
+    [["--ot", "x"], "--ot is not an option of npm run turn; did you mean --out?"],
+    [["--output=x"], "--output is not an option of npm run turn; did you mean --out?"],
+    [["--star-afer=x"], "--star-afer is not an option of npm run turn; did you mean --start-after?"],
+    [["--yes"], "--yes is not an option of npm run turn."],
+    [["-x"], "-x is not an option of npm run turn."],
+    [["--constructor"], "--constructor is not an option of npm run turn."],
     [["--out"], "--out needs a value, as in --out DIR."],
     [["--out", "--strict"], "--out needs a value, as in --out DIR."],
     [["--start-after", "-h"], "--start-after needs a value, as in --start-after KEY."],
     [["--strict=yes"], "--strict takes no value."],
-    [["--strict", "a b"], '"a b" is too much: npm run turn takes options alone.'],
+    [["--strict", "a b"], 'Unexpected argument "a b": npm run turn takes only options.'],
   ] as const) {
     it(`are told of in a sentence: ${args.join(" ")}`, () => {
       expect(() => parse(...args)).to.throw(UsageError, `${sentence} npm run turn -- --help says more.`);

@@ -176,7 +176,7 @@ export const handler = createHandler(async (source) => ({
         /^grey failed with a\.png: TypeError: .*/m.test(machine.said()) ? machine.said() : undefined,
       );
       expect(said).to.match(
-        /at handlers\/grey\.ts:4:\d+\n.*\n.*or as soon as a source is saved; .* Its log: .*\.log$/m,
+        /at handlers\/grey\.ts:4:\d+\n.*\n.*or as soon as you save a source file; .* Its log: .*\.log$/m,
       );
 
       await writeFile(path.join(project, "handlers/grey.ts"), code.replace("greyscal", "greyscale"));
@@ -191,7 +191,7 @@ export const handler = createHandler(async (source) => ({
   const refused = (text: string) =>
     text.replace("angle: 90 }", "angle: 90, transform: { function: { imageUri: 'mine' } } }");
   const sentence =
-    'aws:lambda/function:Function "images-clockwise-function": the input imageUri is not known on this computer.\n';
+    'aws:lambda/function:Function "images-clockwise-function": the input imageUri is not supported on this computer.\n';
 
   it("ends with a program that is refused: exits 2, with its sentence and nothing else", async () => {
     await withFolder(async (folder) => {
@@ -214,8 +214,10 @@ export const handler = createHandler(async (source) => ({
       const machine = await dev(folder, await freePort(), project);
 
       await writeFile(file, refused(program));
-      await until("the refusal", () => (machine.said().includes("Not running.") ? true : undefined));
-      expect(machine.said()).to.contain(`${sentence}Not running. It starts again when something changes.`);
+      await until("the refusal", () => (machine.said().includes("not running.") ? true : undefined));
+      expect(machine.said()).to.contain(
+        `${sentence}The machine is not running. It starts again when you save a change.`,
+      );
 
       await writeFile(file, program);
       await until("the restart", () => (machine.said().split("Workers:").length > 2 ? true : undefined));
@@ -235,7 +237,7 @@ export const handler = createHandler(async (source) => ({
 
     expect(code).to.equal(1);
     expect(said).to.equal(
-      `Port ${port} is taken: is the machine running already? Give another with --port.\n`,
+      `Port ${port} is in use: is the machine already running? Choose another port with --port.\n`,
     );
   });
 });

@@ -122,11 +122,11 @@ describe("npm start", function () {
       expect(stderr).to.match(
         /^unloadable cannot be loaded, .*: RangeError: no start\n {4}at handlers\/unloadable\.ts:1:7$/m,
       );
-      expect(stderr).to.match(/ Its log: out\/grey\.log, when this is over$/m);
+      expect(stderr).to.match(/ Its log: out\/grey\.log, once the run is over$/m);
       for (const worker of ["grey", "unloadable"]) {
         expect(stdout).to.match(new RegExp(`^failed    ${worker}, .*; its log is out/${worker}\\.log$`, "m"));
         expect(stdout).to.match(
-          new RegExp(`^given up  ${worker}, .* Not done: notes 0\\.jpg, .* and 2 more$`, "m"),
+          new RegExp(`^given up  ${worker}: .* Not done: notes 0\\.jpg, .* and 2 more$`, "m"),
         );
       }
       expect(await readFile(path.join(folder, "out/grey.log"), "utf8")).to.match(/handlers\/grey\.ts:5:/);
@@ -220,7 +220,7 @@ describe("npm start", function () {
     [
       "an unknown option",
       ["--ot", "out"],
-      /^--ot is no option of npm start; did you mean --out\? .*--help says more\.$/,
+      /^--ot is not an option of npm start; did you mean --out\? .*--help says more\.$/,
     ],
     ["two files with one key", ["a/x.png", "b/x.png"], /would both be uploaded as "x\.png"/],
   ];
@@ -268,7 +268,7 @@ describe("npm start", function () {
         "index.ts": (text) =>
           text.replace("angle: 90 }", "angle: 90, transform: { function: { imageUri: 'mine' } } }"),
       },
-      'aws:lambda/function:Function "images-clockwise-function": the input imageUri is not known on this computer.\n',
+      'aws:lambda/function:Function "images-clockwise-function": the input imageUri is not supported on this computer.\n',
     ],
     [
       "an error while much is being made, in a program that goes on and on",
@@ -321,7 +321,7 @@ new RotationWorker("half", { fanOut: others, angle: 180 });`;
       const strict = await startOf(project, folder, "--strict", "one.png");
       expect(strict.exitCode).to.equal(2);
       expect(strict.stderr).to.match(
-        /^aws:dynamodb\/table:Table "(one|two)": this resource type is not known on this computer\.\n$/,
+        /^aws:dynamodb\/table:Table "(one|two)": this resource type does not run on this computer\.\n$/,
       );
     });
   });

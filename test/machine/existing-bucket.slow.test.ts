@@ -32,7 +32,7 @@ describe("a machine with buckets of somebody else's", function () {
 
   for (const [notification, notRun] of [
     [true, []],
-    [false, ["added here: the notification of my-photos, which on AWS its owner must add"]],
+    [false, ["added here: a notification to my-photos; on AWS, its owner must add it"]],
   ] as const) {
     it(`turns an image on this computer, in buckets of their names, where notification is ${notification}`, () =>
       withFolder(async (folder) => {
@@ -73,13 +73,13 @@ describe("what is left to the owner of a bucket", function () {
 
   it("is refused where S3 would refuse it, as two are told of one image", async () => {
     expect(await started(program(false) + another('prefix: "in/"'))).to.match(
-      /^S3 refuses what the owner of my-photos is to add to its notifications: .* ambiguously defined/,
+      /^S3 refuses the notification that the owner of my-photos would have to add: .* ambiguously defined/,
     );
   });
 
   it("is said not to be there where the program has the bucket's notifications", async () => {
     expect(await started(program(true) + another('suffix: ".png"'))).to.equal(
-      "not added: a notification of my-photos, whose notifications are the program's own, which on AWS would take its place",
+      "not added: a notification to my-photos. The program declares the bucket's notifications itself, and on AWS those would replace it",
     );
   });
 });

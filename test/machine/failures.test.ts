@@ -88,22 +88,26 @@ describe("what is said of functions that fail", () => {
   });
 
   const sentences: [FailureKind, string, RegExp][] = [
-    ["init", "Error: no start", /^grey cannot be loaded, so that it can process nothing: Error: no start$/m],
+    ["init", "Error: no start", /^grey cannot be loaded, so it processes nothing: Error: no start$/m],
     [
       "timeout",
       "Task timed out after 120.00 seconds",
-      /^grey was ended at one of 4 images \(a, b, c, …\): it took longer than its timeout of 120 s \(workers\.timeout\)\.$/m,
+      /^grey was stopped while it worked on one of 4 images \(a, b, c, …\): it took longer than its timeout of 120 s \(workers\.timeout\)\.$/m,
     ],
     [
       "memory",
       "",
-      /^grey was ended at .*: it took more than its 1769 MB of memory \(workers\.memorySize\)\.$/m,
+      /^grey was stopped while it worked on .*: it took more than its 1769 MB of memory \(workers\.memorySize\)\.$/m,
     ],
-    ["exit", "Runtime exited with error: exit status 3", /^grey ended itself at .*: .*exit status 3$/m],
+    [
+      "exit",
+      "Runtime exited with error: exit status 3",
+      /^grey exited while it worked on .*: .*exit status 3$/m,
+    ],
     [
       "answer",
       '"nonsense"',
-      /^grey gave a bad answer for .*: "nonsense"\. Lambda takes nothing, or \{ batch/m,
+      /^grey returned a bad answer for .*: "nonsense"\. Lambda accepts nothing, or \{ batch/m,
     ],
     ["thrown", "Error: it broke", /^grey failed with one of 4 images .*: Error: it broke$/m],
   ];
@@ -133,7 +137,7 @@ describe("what is said of functions that fail", () => {
 
     logs("a.png");
 
-    expect(said.join()).to.match(/^grey failed with a\.png.*or as soon as a source is saved;/s);
+    expect(said.join()).to.match(/^grey failed with a\.png.*or as soon as you save a source file;/s);
   });
 
   it("tells what a worker is still at that has not made anything yet", async () => {
@@ -143,7 +147,7 @@ describe("what is said of functions that fail", () => {
       events.emit("begun", () => batch("a.png"));
     });
 
-    expect(said).to.equal("grey has been at a.png for 0.001 s; it is ended after 120 s, its timeout.");
+    expect(said).to.equal("grey has been working on a.png for 0.001 s; its timeout ends it after 120 s.");
   });
 
   it("is of the invocation that a line is of, also where that has ended and another has begun", () => {

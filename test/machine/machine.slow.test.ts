@@ -152,7 +152,7 @@ describe("the machine on this computer", function () {
 
   it("says so where the program asks for what cannot be had here", async () => {
     expect(await refusal('new aws.sqs.Queue("q", { fifoQueue: true });')).to.equal(
-      'aws:sqs/queue:Queue "q": the input fifoQueue is not known on this computer.',
+      'aws:sqs/queue:Queue "q": the input fifoQueue is not supported on this computer.',
     );
     expect(await refusal('for (const n of ["a", "b"]) new aws.sqs.Queue(n, { name: "same" });')).to.match(
       /^aws:sqs\/queue:Queue "[ab]": "[ab]" has the same name here, arn:aws:sqs:us-east-1:000000000000:same\./,
@@ -207,13 +207,13 @@ describe("the machine on this computer", function () {
   it("refuses that where it is strict", async () => {
     const strict = { strict: true };
     expect(await refusal('new aws.dynamodb.Table("t", { attributes: [] });', strict)).to.equal(
-      'aws:dynamodb/table:Table "t": this resource type is not known on this computer.',
+      'aws:dynamodb/table:Table "t": this resource type does not run on this computer.',
     );
     expect(await refusal('aws.s3.Bucket.get("old", "my-bucket");', strict)).to.equal(
-      'aws:s3/bucket:Bucket "old": what exists already on AWS is not on this computer.',
+      'aws:s3/bucket:Bucket "old": it exists already on AWS, but not on this computer.',
     );
     expect(await refusal('new aws.sns.Topic("n", { displayName: "News" });', strict)).to.equal(
-      'aws:sns/topic:Topic "n": the input displayName is not known on this computer.',
+      'aws:sns/topic:Topic "n": the input displayName is not supported on this computer.',
     );
   });
 

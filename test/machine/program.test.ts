@@ -44,7 +44,7 @@ describe("a program that throws", () => {
       "const some: any = undefined;\nsome.thing();",
       "index.ts:4:6: TypeError: Cannot read properties of undefined (reading 'thing')",
     ],
-    ["what is no error", 'throw "a text";', "index.ts threw 'a text', which is no Error."],
+    ["what is no error", 'throw "a text";', "index.ts threw 'a text', which is not an Error."],
     [
       "inside an apply",
       `${topic}topic.arn.apply(() => { throw new Error("too late"); });`,
@@ -99,7 +99,7 @@ new ImageFanOut("images", { workers: { memorySize } });`,
       `import { ImageFanOut } from ${JSON.stringify(import.meta.resolve("../../src/topology/image-fan-out.ts"))};
 new ImageFanOut("images");
 new ImageFanOut("images");`,
-      'ImageFanOut "images": the program declares two of this name, which must be the only one in the whole program. Give one of them another name.',
+      'ImageFanOut "images": the program declares two of this name, which must be unique in the whole program. Give one of them another name.',
     ],
   ];
   for (const [what, lines, message] of mistakes) {
@@ -245,7 +245,7 @@ describe("functions that read the account", () => {
 
   it("are refused in a sentence where only AWS could tell", async () => {
     expect(await refusal('aws.ssm.getParameterOutput({ name: "/a" });')).to.equal(
-      "The program calls aws:ssm/getParameter:getParameter, and nothing on this computer knows the answer: to run here, take the value from the stack's configuration instead.",
+      "The program calls aws:ssm/getParameter:getParameter, which has no answer on this computer. To run here, take the value from the stack's configuration instead.",
     );
   });
 

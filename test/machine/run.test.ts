@@ -165,9 +165,7 @@ describe("a run whose worker was given up", () => {
     const thrown = await runOne(() => true, { failures }, [], direct).catch((reason) => reason);
 
     expect(thrown).to.be.instanceOf(UsageError);
-    expect(thrown.message).to.match(
-      /^What comes back to .*out cannot be written: no space left on device\.$/,
-    );
+    expect(thrown.message).to.match(/^The results in .*out cannot be written: no space left on device\.$/);
   });
 
   it("fails where nobody can say whether a result is there", async () => {

@@ -75,7 +75,9 @@ describe("operating a machine", function () {
     const tally =
       "clockwise: 7 created = 1 results + 1 rejected + 3 superseded + 0 in flight + 1 missing + 1 stale; 1 result is orphaned";
     expect(found.stdout.trim().split("\n")).to.deep.equal([...lines, tally]);
-    expect(found.stderr).to.match(/^clockwise: an image whose dead letter was dropped, .* is missing, too/);
+    expect(found.stderr).to.match(
+      /^clockwise: an image whose dead letter was dropped, .* counts as missing too/,
+    );
     expect(found.exitCode).to.equal(1);
 
     const repaired = await command("reconcile", "--grace", "0", "--worker", "clockwise", "--repair");
@@ -103,7 +105,7 @@ describe("operating a machine", function () {
     );
 
     expect(stdout).to.equal(
-      "clockwise: 3 created = 0 results + 0 rejected + 2 superseded + 1 in flight; 1 is younger than 15 minutes: --grace 0 counts what has no result as missing\n",
+      "clockwise: 3 created = 0 results + 0 rejected + 2 superseded + 1 in flight; 1 is younger than 15 minutes: with --grace 0, those without a result count as missing\n",
     );
     expect(exitCode).to.equal(0);
 
@@ -146,7 +148,7 @@ describe("operating a machine", function () {
 
     const unconfirmed = await command("dead-letters", ...only, "--drop");
     expect(unconfirmed.stdout).to.not.contain("deleted");
-    expect(unconfirmed.stderr).to.contain("Nobody answered: nothing was changed.");
+    expect(unconfirmed.stderr).to.contain("Nobody answered, so nothing was changed.");
     expect(unconfirmed.exitCode).to.equal(2);
     // It came without a worker's reason, and SQS moved it from no queue.
     const dropped = await command("dead-letters", ...only, "--drop", "--reason", "undelivered", "--yes");

@@ -64,7 +64,7 @@ describe("npm run proof", function () {
     const { stdout, stderr, exitCode } = await proof("--outputs", outputs, "--images", "60", "--yes");
 
     expect(stdout, stderr).to.match(/^66 uploads under 60 keys to s3:\/\/images-source-/);
-    expect(stdout).to.match(/On AWS that costs about \$\d+\.\d\d \(/);
+    expect(stdout).to.match(/On AWS this costs about \$\d+\.\d\d \(/);
     expect(stdout).to.match(/^0 differences; /m);
     expect(exitCode).to.equal(0);
     const report = JSON.parse(await readFile(path.join(folder, "proof.json"), "utf8"));
@@ -109,7 +109,7 @@ describe("npm run proof", function () {
   it("does nothing without an answer", async () => {
     const { stderr, exitCode } = await proof("--outputs", path.join(folder, "state/outputs.json"));
 
-    expect(stderr).to.contain("Nobody answered: nothing was changed.");
+    expect(stderr).to.contain("Nobody answered, so nothing was changed.");
     expect(exitCode).to.equal(2);
     expect(await left()).to.deep.equal([]);
   });

@@ -317,16 +317,16 @@ describe("the outputs of a stack", () => {
     expect(parseStack(JSON.stringify(several), "thumbnails")).to.deep.equal(thumbnails);
     expect(parseStack(JSON.stringify(several))).to.deep.include(stack);
     expect(() => parseStack(JSON.stringify(several), "catalogue")).to.throw(
-      'The outputs tell of no fan-out "catalogue", only of thumbnails: export what its `outputs` are.',
+      'The outputs have no fan-out "catalogue", only thumbnails: export its `outputs` under that name.',
     );
-    expect(() => parseStack(JSON.stringify(stack), "small")).to.throw(/no fan-out "small", of none by name:/);
+    expect(() => parseStack(JSON.stringify(stack), "small")).to.throw(/no fan-out "small":/);
     expect(() => parseStack(JSON.stringify({ thumbnails }))).to.throw(
-      "The outputs lack sourceBucket, resultsBucket, topic, workers: name one of the fan-outs that they have with --fan-out: thumbnails.",
+      "The outputs lack sourceBucket, resultsBucket, topic, workers: choose one of their fan-outs with --fan-out: thumbnails.",
     );
   });
 
   for (const [json, message] of [
-    ["hello", /no JSON/],
+    ["hello", /not JSON/],
     ["null", /lack sourceBucket, resultsBucket, topic, workers:/],
     [
       '{"sourceBucket":"a","resultsBucket":"b","topic":"t","workers":{"c":{"queue":"q","function":"f","prefix":"p"}}}',

@@ -143,7 +143,7 @@ describe("npm run smoke", function () {
     });
     const none = await smoke("--stack", "prod", { environment: { PATH: "" } });
     expect(none.exitCode).to.equal(2);
-    expect(none.stderr).to.match(/^There is no Pulumi CLI .* with --outputs FILE\.\n$/);
+    expect(none.stderr).to.match(/^The Pulumi CLI .* is not installed\. .* with --outputs FILE\.\n$/);
   });
 
   it("says what to do where no machine is named and none is exported", async () => {
@@ -222,7 +222,7 @@ describe("a worker's log", () => {
         '  {"key":"smoke/1.jpg"}',
       ]);
       expect((await logOf({ ...worker, function: "none" }, { ...question, folder })).at(-1)).to.equal(
-        "  (nothing was written)",
+        "  (empty)",
       );
     });
   });
@@ -230,7 +230,7 @@ describe("a worker's log", () => {
   it("on AWS is named with the command that shows it, where the package is not there that could", async () => {
     const [sentence, command] = await logOf(worker, question);
 
-    expect(sentence).to.match(/^Its log is \/aws\/lambda\/left-1\. This shows it/);
+    expect(sentence).to.match(/^Its log is \/aws\/lambda\/left-1\. To have it shown here/);
     expect(command).to.match(/^ {2}aws logs tail \/aws\/lambda\/left-1 --since \d+m --region eu-west-1$/);
   });
 

@@ -408,7 +408,7 @@ describe("two of one name", () => {
 
   it("are refused under mocks as by Pulumi's engine", async () => {
     expect(await said(() => new ImageFanOut("images"))).to.equal(
-      'ImageFanOut "images": the program declares two of this name, which must be the only one in the whole program. Give one of them another name.',
+      'ImageFanOut "images": the program declares two of this name, which must be unique in the whole program. Give one of them another name.',
     );
     expect(await said(() => new ImageFanOut("others"))).to.equal("accepted");
   });

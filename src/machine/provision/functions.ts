@@ -77,7 +77,7 @@ export function answer(token: string, inputs: Inputs, region: string): Inputs {
   const known = FUNCTIONS[token];
   if (known) return known(inputs, region);
   throw new ProgramError(
-    `The program calls ${token}, and nothing on this computer knows the answer: to run here, take the value from the stack's configuration instead.`,
+    `The program calls ${token}, which has no answer on this computer. To run here, take the value from the stack's configuration instead.`,
   );
 }
 

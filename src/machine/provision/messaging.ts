@@ -87,7 +87,7 @@ export const messaging: Record<string, ResourceType> = {
         if (protocol !== "email") {
           omitted.add(
             `aws:sns/topicSubscription:TopicSubscription with protocol ${protocol}`,
-            `protocol ${protocol} is not known here, only sqs and email`,
+            `protocol ${protocol} is not supported on this computer, only sqs and email`,
           );
         }
         return takenAsDeclared(resource, services);

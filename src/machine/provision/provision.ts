@@ -34,7 +34,7 @@ export async function provision(
     services.elsewhere.add(existing);
     omitted.add(
       `${type}, which exists already`,
-      `${type} "${name}": what exists already on AWS is not on this computer.`,
+      `${type} "${name}": it exists already on AWS, but not on this computer.`,
     );
     if (type !== BUCKET) return takenAsDeclared(declared, services);
     // Images may be dropped into it all the same.
@@ -43,13 +43,13 @@ export async function provision(
   }
   const known = TYPES[type];
   if (!known) {
-    omitted.add(type, `${type} "${name}": this resource type is not known on this computer.`);
+    omitted.add(type, `${type} "${name}": this resource type does not run on this computer.`);
     return takenAsDeclared(declared, services);
   }
   const { inert = [] } = known;
   const refused = inert.includes("*") ? [] : unknownInputs(inputs, [...known.inputs, ...inert]);
   for (const input of [...refused, ...unknownInputs(inputs, known.inputs)]) {
-    const refusal = `${type} "${name}": the input ${input} is not known on this computer.`;
+    const refusal = `${type} "${name}": the input ${input} is not supported on this computer.`;
     if (refused.includes(input)) throw new ProgramError(refusal);
     omitted.add(`${input} of ${type}`, refusal);
   }
@@ -81,7 +81,7 @@ function checkAlone(
   if (other !== undefined) {
     throw new Error(
       single
-        ? `"${other}" is that of ${what} already, which has one: on AWS the later takes the place of the other. Make them one.`
+        ? `"${other}" belongs to ${what} already, which can have only one: on AWS the later one would replace the other. Make them one.`
         : `"${other}" has the same name here, ${what}. Give one of them another name.`,
     );
   }

@@ -21,7 +21,7 @@ describe("a declared resource", () => {
     const { make, services } = fakeServices();
 
     expect(await refusalOf(make(QUEUE, { fifoQueue: true }))).to.equal(
-      `ProgramError: ${QUEUE} "it": the input fifoQueue is not known on this computer.`,
+      `ProgramError: ${QUEUE} "it": the input fifoQueue is not supported on this computer.`,
     );
     await make(QUEUE, { kmsDataKeyReusePeriodSeconds: 300 });
     expect(services.omitted.lines).to.deep.equal([
@@ -82,8 +82,8 @@ describe("a declared resource", () => {
   it("is refused in either case where the machine is strict", async () => {
     const { make } = fakeServices({ strict: true });
 
-    expect(await refusalOf(make("aws:dynamodb/table:Table", {}))).to.match(/this resource type is not known/);
-    expect(await refusalOf(make(QUEUE, {}, { existing: "q" }))).to.match(/what exists already on AWS/);
+    expect(await refusalOf(make("aws:dynamodb/table:Table", {}))).to.match(/this resource type does not run/);
+    expect(await refusalOf(make(QUEUE, {}, { existing: "q" }))).to.match(/it exists already on AWS/);
     expect(await refusalOf(make(QUEUE, { kmsDataKeyReusePeriodSeconds: 1 }))).to.match(/kmsDataKeyReuse/);
   });
 
@@ -103,7 +103,7 @@ describe("a declared resource", () => {
     await make(type, { queueUrl: "http://two", policy: "{}" }, { name: "second" });
 
     expect(await refusalOf(make(type, { queueUrl: "http://one", policy: "{}" }))).to.equal(
-      `ProgramError: ${type} "it": "first" is that of http://one already, which has one: on AWS the later takes the place of the other. Make them one.`,
+      `ProgramError: ${type} "it": "first" belongs to http://one already, which can have only one: on AWS the later one would replace the other. Make them one.`,
     );
   });
 
