@@ -105,6 +105,6 @@ async function asked<T>(client: Client, command: unknown, what: string): Promise
   try {
     return (await client.send(command)) as T;
   } catch (error) {
-    throw new Error(`AWS does not tell ${what}: ${(error as Error).message}`, { cause: error });
+    throw new Error(`AWS did not return ${what}: ${(error as Error).message}`, { cause: error });
   }
 }

@@ -41,9 +41,9 @@ export function preflight(workers: readonly WorkerPlan[], objective: ObjectiveSe
   const { drained } = simulate({ workers }, load, assumed, { until: PATIENCE * deadline });
   const { raises } = advise({ workers, assumed }, load, deadline, { settingsOnly: true });
   const taken = drained === undefined ? `more than ${about(PATIENCE * deadline)}` : `about ${about(drained)}`;
-  const missed = `${count(images)} images of ${megapixels} megapixels in ${minutes} minutes are to be processed within ${about(deadline)}, but with these settings that takes ${taken}, even if every quota is raised.`;
-  if (raises.length === 0) return `${missed} No pollers and no reserved concurrency change that.`;
-  return `${missed} To meet it raise ${list(raises.map(({ what, from, to }) => `${what} from ${from} to ${count(to)}`))}.`;
+  const missed = `${count(images)} images of ${megapixels} megapixels in ${minutes} minutes must be processed within ${about(deadline)}, but with these settings that takes ${taken}, even if every quota is raised.`;
+  if (raises.length === 0) return `${missed} Neither pollers nor reserved concurrency change that.`;
+  return `${missed} To meet the objective, raise ${list(raises.map(({ what, from, to }) => `${what} from ${from} to ${count(to)}`))}.`;
 }
 
 /** Sentences about what an account refuses or throttles of a plan: concurrency over all workers, and memory. */
@@ -58,7 +58,7 @@ export function accountProblems({ workers }: Plan, assumed: Assumptions): string
   const problems: string[] = [];
   if (reserved > 0 && reserved + unreservedMin > account) {
     problems.push(
-      `AWS refuses to reserve ${count(reserved)}: the account has ${count(account)} concurrent executions, and ${count(unreservedMin)} stay unreserved. Set less workers.reservedConcurrency, or ${ask(reserved + unreservedMin)}.`,
+      `AWS refuses to reserve ${count(reserved)}: the account has ${count(account)} concurrent executions, and ${count(unreservedMin)} stay unreserved. Lower workers.reservedConcurrency, or ${ask(reserved + unreservedMin)}.`,
     );
   } else if (running > account) {
     const lower =
@@ -66,7 +66,7 @@ export function accountProblems({ workers }: Plan, assumed: Assumptions): string
         ? ""
         : `set workers.scaling.maximumConcurrency to ${count(Math.min(share, SCALING.maximumConcurrency.maximum))} or less, or `;
     problems.push(
-      `The workers run up to ${count(running)} batches at once, and the account has ${count(account)} concurrent executions: what it throttles counts as a try, so that good images end as dead letters. To prevent that ${lower}${ask(running)}.`,
+      `The workers run up to ${count(running)} batches at once, and the account has ${count(account)} concurrent executions: what Lambda throttles counts as a try, so good images end up as dead letters. To prevent that, ${lower}${ask(running)}.`,
     );
   }
   // AWS tells no account's limit of memory: one that has less than the default concurrency is new.

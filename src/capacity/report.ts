@@ -51,7 +51,7 @@ export function report(answer: Answer, asked: Asked): string {
     ["Settings:", ...asked.plan.workers.map(settings)],
     costs(answer),
     [
-      `Durations: ${asked.durations}. Prices: us-east-1, without any free tier. In brackets: with all that is merely assumed at its best`,
+      `Durations: ${asked.durations}. Prices: us-east-1, without any free tier. In brackets: with everything that is only assumed at its best`,
       `and at its worst; "npm run capacity -- --numbers" lists every number with its source and range.`,
     ],
   ];
@@ -68,20 +68,20 @@ function summary(answer: Answer, { plan, window }: Asked): string[] {
   return [
     `${imagesIn(images, window)}:`,
     line("Accepted", `${moment(accepted)}: S3 has stored them`),
-    line("Durably queued", `${moment(queued)}: every worker's queue has them, and what fails comes again`),
+    line("Durably queued", `${moment(queued)}: every worker's queue has them; what fails is retried`),
     line("Processed", `${moment(drained)}: every worker is done with them`),
     line("Counted", drained.assumed === undefined ? end : counted),
     ...(latency
       ? [
           line(
             "An image takes",
-            `${about(latency.p50)} or less for half of them, ${about(latency.p99)} for 99 of 100, ${about(latency.max)} for the slowest${unless}`,
+            `up to ${about(latency.p50)} (half of them), ${about(latency.p99)} (99 of 100), ${about(latency.max)} (the slowest)${unless}`,
           ),
         ]
       : []),
     line(
-      "At once",
-      `a maximum of ${count(answer.maxRunning)} functions run, and of ${count(answer.maxWaiting)} messages wait`,
+      "Maximum",
+      `${count(answer.maxRunning)} functions at once, ${count(answer.maxWaiting)} messages waiting`,
     ),
   ];
 }
@@ -113,26 +113,26 @@ function bottlenecks({ waits }: Answer, asked: Asked): string[] {
 
 function whatItTakes({ drained, advice, standing }: Answer, asked: Asked): string[] {
   const deadline = about(asked.deadline);
-  if (!advice) return [`All are processed within ${deadline}, as they should be.`];
+  if (!advice) return [`All are processed within ${deadline}, as required.`];
   if (advice.raises.length === 0) {
     const [worst] = advice.waits;
     const then = advice.drained === undefined ? "not even in a day" : `in about ${about(advice.drained)}`;
     const same = advice.waits.filter(({ limit }) => limit === worst?.limit);
     return [
-      `Not within ${deadline}, whatever is raised: then they are processed ${then}.`,
+      `Not possible within ${deadline}, whatever you raise: with everything raised, they are processed ${then}.`,
       ...(worst ? [`  What still holds them up is ${limitInWords(same, advice)}.`] : []),
     ];
   }
   const [before, after] = [total(standing), total(advice.standing)];
   return [
-    `To have them processed within ${deadline} instead of ${drained.assumed === undefined ? "14 days" : about(drained.assumed)}, by what is assumed:`,
+    `To process them within ${deadline} instead of ${drained.assumed === undefined ? "14 days" : about(drained.assumed)}, according to the model:`,
     ...advice.raises.map((raise) => `  ${raiseInWords(raise)}`),
     ...(after > before
       ? [
-          `  That costs ${dollars(after)} a month without one image, instead of ${dollars(before)}: pollers are paid by the hour,`,
-          "  and minimumPollers need to be there only while so many images are expected.",
+          `  That costs ${dollars(after)} a month while idle, instead of ${dollars(before)}: pollers are billed by the hour.`,
+          "  You need minimumPollers only while you expect so many images.",
         ]
-      : ["  That costs nothing while no image comes."]),
+      : ["  That costs nothing while idle."]),
   ];
 }
 
@@ -141,7 +141,7 @@ function raiseInWords({ kind, what, quota, from, to }: Raise): string {
   const change = `${what}: ${typeof from === "number" ? count(from) : from} → ${count(to)}`;
   if (kind === "setting") return `set    ${change}`;
   if (kind === "partitions") {
-    return `warm   ${change}\n         S3 makes them by itself, after half an hour or more of such load; AWS Support makes them on request`;
+    return `warm   ${change}\n         S3 adds them by itself after half an hour or more of such load; AWS Support adds them on request`;
   }
   const how = quota
     ? `aws service-quotas request-service-quota-increase --service-code ${quota.service} --quota-code ${quota.code} --desired-value ${to}`
@@ -153,7 +153,7 @@ function settings(worker: WorkerPlan): string {
   const { name, memorySize, batchSize, timeout, reservedConcurrency } = worker;
   const window = worker.maximumBatchingWindowInSeconds;
   const reserved = reservedConcurrency === undefined ? "nothing" : count(reservedConcurrency);
-  return `  ${name}: ${count(memorySize)} MB, batches of ${batchSize}, window ${window} s, timeout ${timeout} s, ${scalingInWords(worker)}, ${reserved} reserved${worker.after ? `; its images are results of ${list(worker.after) || "nobody"}` : ""}${worker.isFiltered ? "; it is told of some images only, and counted as if of all" : ""}`;
+  return `  ${name}: ${count(memorySize)} MB, batches of ${batchSize}, window ${window} s, timeout ${timeout} s, ${scalingInWords(worker)}, ${reserved} reserved${worker.after ? `; processes results of ${list(worker.after) || "nobody"}` : ""}${worker.isFiltered ? "; gets only some images, but counts as if it got all" : ""}`;
 }
 
 function scalingInWords(worker: WorkerPlan): string {
@@ -177,13 +177,13 @@ function costs({ cost, costRange, storage, standing, images }: Answer): string[]
   return [
     line("Cost", "this run", "a million"),
     ...table(cost, run),
-    `${line("All of it", ...run(total(cost)))}  (${costRange.map(dollars).join(" to ")} this run)`,
+    `${line("Total", ...run(total(cost)))}  (${costRange.map(dollars).join(" to ")} this run)`,
     "",
-    line("To keep them", "these", "a million"),
+    line("Storage", "this run", "a million"),
     ...table(storage, run),
     "",
-    line("Without one image", "a month"),
+    line("While idle", "a month"),
     ...table(standing, (amount) => [amount]),
-    line("All of it", total(standing)),
+    line("Total", total(standing)),
   ];
 }

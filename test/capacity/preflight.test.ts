@@ -16,13 +16,13 @@ describe("the preflight", () => {
 
   it("says in a sentence what settings cannot, and what would", () => {
     expect(preflight([{ ...settings, scaling: { maximumConcurrency: 10 } }], objective)).to.match(
-      /^2,000,000 images of 12 megapixels in 5 minutes are to be processed within 6 min, but with these settings that takes more than 60 min, even if every quota is raised\. To meet it raise scaling\.maximumPollers of clockwise from standard mode to \d{3}\.$/,
+      /^2,000,000 images of 12 megapixels in 5 minutes must be processed within 6 min, but with these settings that takes more than 60 min, even if every quota is raised\. To meet the objective, raise scaling\.maximumPollers of clockwise from standard mode to \d{3}\.$/,
     );
   });
 
   it("knows objectives that no settings meet", () => {
     expect(preflight([settings], { images: 1_000_000_000, minutes: 1 })).to.match(
-      /No pollers and no reserved concurrency change that\.$/,
+      /Neither pollers nor reserved concurrency change that\.$/,
     );
   });
 });
@@ -44,7 +44,7 @@ describe("what an account cannot do", () => {
 
   it("is to run all workers at once where each alone would fit", () => {
     expect(problems({ scaling: { maximumConcurrency: 8 } }, 10)).to.deep.equal([
-      "The workers run up to 16 batches at once, and the account has 10 concurrent executions: what it throttles counts as a try, so that good images end as dead letters. To prevent that set workers.scaling.maximumConcurrency to 5 or less, or ask for 16 (Service Quotas, L-B99A9384).",
+      "The workers run up to 16 batches at once, and the account has 10 concurrent executions: what Lambda throttles counts as a try, so good images end up as dead letters. To prevent that, set workers.scaling.maximumConcurrency to 5 or less, or ask for 16 (Service Quotas, L-B99A9384).",
     ]);
     expect(problems({ scaling: { minimumPollers: 2, maximumPollers: 60 } }, 1000).join()).to.match(
       /^The workers run up to 1,200 batches at once/,
@@ -53,7 +53,7 @@ describe("what an account cannot do", () => {
 
   it("is to reserve what AWS keeps unreserved", () => {
     expect(problems({ reservedConcurrency: 460, scaling: { maximumConcurrency: 460 } }, 1000)).to.deep.equal([
-      "AWS refuses to reserve 920: the account has 1,000 concurrent executions, and 100 stay unreserved. Set less workers.reservedConcurrency, or ask for 1,020 (Service Quotas, L-B99A9384).",
+      "AWS refuses to reserve 920: the account has 1,000 concurrent executions, and 100 stay unreserved. Lower workers.reservedConcurrency, or ask for 1,020 (Service Quotas, L-B99A9384).",
     ]);
   });
 

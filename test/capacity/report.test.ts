@@ -40,24 +40,24 @@ describe("the report", () => {
     expect(text).to.match(
       /^Processed {7}in about [\d.]+ min \([\d.]+ min to [\d.]+ min\): every worker is done with them$/m,
     );
-    expect(text).to.match(/^ {2}All of it .*\(\$[\d.]+ to \$[\d.]+ this run\)$/m);
+    expect(text).to.match(/^ {2}Total .*\(\$[\d.]+ to \$[\d.]+ this run\)$/m);
     expect(text).to.not.match(/\d:\d\d/);
   });
 
   it("says of a worker that a filter keeps images from that they are counted all the same", () => {
     expect(asked().text).to.match(/ nothing reserved$/m);
     expect(asked({}, { isFiltered: true }).text).to.match(
-      /^ {2}clockwise: .* nothing reserved; it is told of some images only, and counted as if of all$/m,
+      /^ {2}clockwise: .* nothing reserved; gets only some images, but counts as if it got all$/m,
     );
   });
 
   it("says of the time that an image takes that workers of results are not in it", () => {
-    expect(asked().text).to.match(/^An image takes .* for the slowest$/m);
+    expect(asked().text).to.match(/^An image takes .* \(the slowest\)$/m);
 
     const question = askedOf(planWith({ name: "first" }, { name: "second", after: ["first"] }));
 
     expect(report(answer(question).answer, question)).to.match(
-      /^An image takes .* for the slowest, without workers of results$/m,
+      /^An image takes .* \(the slowest\), without workers of results$/m,
     );
   });
 
@@ -75,7 +75,7 @@ describe("the report", () => {
     const { text } = asked({ lambdaConcurrency: 10 });
 
     expect(text).to.match(/^This account:\n {2}The workers run up to 30 batches at once, /m);
-    expect(text).to.match(/^To have them processed within \S+ min instead of \S+ min, by what is assumed:$/m);
+    expect(text).to.match(/^To process them within \S+ min instead of \S+ min, according to the model:$/m);
     expect(text).to.match(/^ {2}ask {4}Lambda "Concurrent executions": 10 → /m);
   });
 });
