@@ -130,18 +130,13 @@ const SNS_PUBLISHES: Readonly<Record<string, number>> = {
 /**
  * The numbers that hold in a region.
  * @param overrides numbers that are known better
- * @throws RangeError where an override is below zero or no number
  */
 export function assumptionsFor(region: string, overrides: Partial<Assumptions> = {}): Assumptions {
-  for (const [name, value] of Object.entries(overrides)) {
-    if (Number.isFinite(value) && value >= 0) continue;
-    throw new RangeError(`${name} is ${value}, but must be a number of 0 or more.`);
-  }
   const values = Object.fromEntries(
     Object.entries(TABLE).map(([name, [value]]) => [name, value]),
   ) as Assumptions;
-  const own = SNS_PUBLISHES[region];
-  return { ...values, ...(own === undefined ? {} : { snsPublishesPerSecond: own }), ...overrides };
+  const { [region]: snsPublishesPerSecond = values.snsPublishesPerSecond } = SNS_PUBLISHES;
+  return { ...values, snsPublishesPerSecond, ...overrides };
 }
 
 /** Puts all that is merely assumed at its best, or at its worst. What is known stays. */

@@ -1,9 +1,9 @@
 import { type Client, load, made, packageNamed } from "../aws-package.ts";
+import { QUOTAS } from "./advice.ts";
 import type { Assumptions } from "./assumptions.ts";
 import { sum } from "./format.ts";
 import type { durations } from "./model/durations.ts";
 import type { Plan } from "./plan.ts";
-import { QUOTAS } from "./raisable-limits.ts";
 
 /** Packages that are needed to ask AWS, and for nothing else. */
 const PACKAGES = ["@aws-sdk/client-service-quotas", "@aws-sdk/client-lambda", "@aws-sdk/client-cloudwatch"];

@@ -1,6 +1,6 @@
 import type { ObjectiveSettings } from "../topology/setting-types.ts";
 import { SCALING } from "../topology/worker-settings.ts";
-import { advise } from "./advice.ts";
+import { advise, MANY_PARTITIONS, QUOTAS } from "./advice.ts";
 import { ASSUMPTIONS, type Assumptions, assumptionsFor } from "./assumptions.ts";
 import { about, count, list, sum } from "./format.ts";
 import { arrivals } from "./model/arrivals.ts";
@@ -8,7 +8,6 @@ import { durations } from "./model/durations.ts";
 import { maxConcurrency } from "./model/mapping.ts";
 import { simulate } from "./model/simulation.ts";
 import type { Load, Plan, WorkerPlan } from "./plan.ts";
-import { MANY_PARTITIONS, QUOTAS } from "./raisable-limits.ts";
 
 /** Multiple of the deadline for which a late run is followed, to say how long it would take. */
 const PATIENCE = 10;
@@ -36,9 +35,9 @@ export function preflight(workers: readonly WorkerPlan[], objective: ObjectiveSe
     ...durations(megapixels),
   };
   const deadline = Math.floor(within * 60);
-  if (simulate({ workers }, load, assumed, { until: deadline }).drained !== undefined) return undefined;
-
   const { drained } = simulate({ workers }, load, assumed, { until: PATIENCE * deadline });
+  if (drained !== undefined && drained <= deadline) return undefined;
+
   const { raises } = advise({ workers, assumed }, load, deadline, { settingsOnly: true });
   const taken = drained === undefined ? `more than ${about(PATIENCE * deadline)}` : `about ${about(drained)}`;
   const missed = `${count(images)} images of ${megapixels} megapixels in ${minutes} minutes must be processed within ${about(deadline)}, but with these settings that takes ${taken}, even if every quota is raised.`;

@@ -1,9 +1,9 @@
+import type { Raise } from "./advice.ts";
 import type { Answer, Moment, Question } from "./answer.ts";
 import { type CostItem, total } from "./cost.ts";
 import { about, count, dollars, list, sum } from "./format.ts";
 import { limitInWords, type Wait } from "./limits.ts";
 import { pollersOf, type WorkerPlan } from "./plan.ts";
-import type { Raise } from "./raisable-limits.ts";
 
 /** The question, and what a heading says of it. */
 export interface Asked extends Question {

@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import type { DeclaredOutputs } from "../stack-outputs.ts";
 import { ArgumentError } from "./argument-error.ts";
-import { BATCHES_PER_POLLER, type CheckedWorkerSettings, SCALING } from "./worker-settings.ts";
+import { batchesAtOnce, type CheckedWorkerSettings, SCALING } from "./worker-settings.ts";
 
 /** The workers of a fan-out, which are complete when the turn of the program is over that made it. */
 export class Attached {
@@ -65,13 +65,9 @@ export class Attached {
 
   /** Batches at once of the workers that have a maximum of their own. */
   #taken(): number {
-    return Object.values(this.settings).reduce((sum, { scaling }) => {
-      if (scaling === undefined) return sum;
-      const own =
-        "maximumConcurrency" in scaling
-          ? scaling.maximumConcurrency
-          : scaling.maximumPollers * BATCHES_PER_POLLER;
-      return sum + own;
-    }, 0);
+    return Object.values(this.settings).reduce(
+      (sum, { scaling }) => sum + (scaling ? batchesAtOnce(scaling) : 0),
+      0,
+    );
   }
 }

@@ -238,12 +238,18 @@ function checkReserved(
   { scaling, reservedConcurrency }: Pick<Checked<typeof WORKER>, "scaling" | "reservedConcurrency">,
 ): void {
   if (scaling === undefined || reservedConcurrency === undefined) return;
-  const atOnce =
-    "maximumPollers" in scaling ? scaling.maximumPollers * BATCHES_PER_POLLER : scaling.maximumConcurrency;
-  if (atOnce <= reservedConcurrency) return;
+  const batches = batchesAtOnce(scaling);
+  if (batches <= reservedConcurrency) return;
   throw new ArgumentError(
-    `${prefix}scaling lets ${atOnce} batches run at once, but reservedConcurrency is ${reservedConcurrency}, so that the others would be throttled.`,
+    `${prefix}scaling lets ${batches} batches run at once, but reservedConcurrency is ${reservedConcurrency}, so that the others would be throttled.`,
   );
+}
+
+/** Maximum number of batches that run at once. */
+export function batchesAtOnce(scaling: StandardScaling | ProvisionedScaling): number {
+  return "maximumPollers" in scaling
+    ? scaling.maximumPollers * BATCHES_PER_POLLER
+    : scaling.maximumConcurrency;
 }
 
 function scalingWithin(reserved: number | undefined): StandardScaling | undefined {
