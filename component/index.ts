@@ -6,31 +6,28 @@ import * as pulumi from "@pulumi/pulumi";
 import { declare } from "./machine.ts";
 import type { FanOutSettings, WorkerSettings } from "./settings.ts";
 
-/** A worker that turns images by an angle. */
-export interface Rotation extends WorkerSettings {
+/** What every worker has. */
+export interface Worker extends WorkerSettings {
   /** The worker's name, unless `prefix` is set also how keys of its results begin, up to a slash. */
   name: string;
-
-  /** Degrees by which every image is turned, clockwise; negative is counter-clockwise. Not a multiple of 360. */
-  angle: number;
 
   /** How keys of its results begin, up to a slash. Default: the worker's name. */
   prefix?: string;
 }
 
-/** A worker that makes thumbnails. */
-export interface Thumbnail extends WorkerSettings {
-  /** The worker's name, unless `prefix` is set also how keys of its results begin, up to a slash. */
-  name: string;
+/** A worker that turns images by an angle. */
+export interface Rotation extends Worker {
+  /** Degrees by which every image is turned, clockwise; negative is counter-clockwise. Not a multiple of 360. */
+  angle: number;
+}
 
+/** A worker that makes thumbnails. */
+export interface Thumbnail extends Worker {
   /** Pixels of the longer side. A smaller image stays as small as it is. Range: 16 to 4,096. Default: 256. */
   longestSide?: number;
 
   /** What every thumbnail is encoded in: jpeg, png, webp or avif. Default: webp. */
   format?: string;
-
-  /** How keys of its results begin, up to a slash. Default: the worker's name. */
-  prefix?: string;
 }
 
 /** What a handler of one's own is allowed, beside what every worker is. */
@@ -46,10 +43,7 @@ export interface Permission {
 }
 
 /** A worker with a handler of one's own. */
-export interface Processor extends WorkerSettings {
-  /** The worker's name, unless `prefix` is set also how keys of its results begin, up to a slash. */
-  name: string;
-
+export interface Processor extends Worker {
   /** The TypeScript or JavaScript file that exports `handler`, absolute or relative to the Pulumi project. */
   handler: string;
 
@@ -58,9 +52,6 @@ export interface Processor extends WorkerSettings {
 
   /** What the handler itself needs beside the worker's own permissions. Default: nothing. */
   permissions?: Permission[];
-
-  /** How keys of its results begin, up to a slash. Default: the worker's name. */
-  prefix?: string;
 }
 
 /** A machine: buckets, topic, and a worker for whatever becomes of each image. */

@@ -5,6 +5,7 @@ import {
   ImageWorker,
   type ImageWorkerArgs,
   RotationWorker,
+  type RotationWorkerArgs,
   ThumbnailWorker,
   type ThumbnailWorkerArgs,
 } from "../src/exports/index.ts";
@@ -15,16 +16,15 @@ import type { AlarmThreshold, FanOutSettings } from "./settings.ts";
 export function declare(parent: pulumi.ComponentResource, name: string, args: ImageMachineArgs) {
   const { rotations = [], thumbnails = [], processors = [], ...settings } = args;
   const fanOut = new ImageFanOut(name, fanOutArgs(settings), { parent });
-  for (const { name: worker, angle, prefix, ...own } of rotations) {
-    new RotationWorker(worker, { fanOut, angle, ...workerArgs({ prefix, ...own }) });
+  for (const { name: worker, ...rotation } of rotations) {
+    new RotationWorker(worker, given<RotationWorkerArgs>({ fanOut, ...rotation }));
   }
-  for (const { name: worker, longestSide, format, prefix, ...own } of thumbnails) {
-    const thumbnail = given({ longestSide, format }) as Pick<ThumbnailWorkerArgs, "longestSide" | "format">;
-    new ThumbnailWorker(worker, { fanOut, ...thumbnail, ...workerArgs({ prefix, ...own }) });
+  for (const { name: worker, ...thumbnail } of thumbnails) {
+    new ThumbnailWorker(worker, given<ThumbnailWorkerArgs>({ fanOut, ...thumbnail }));
   }
-  for (const { name: worker, handler, environment, permissions, prefix, ...own } of processors) {
-    const processor = { prefix, environment, permissions: permissions?.map(statement), ...own };
-    new ImageWorker(worker, { fanOut, handler, ...workerArgs(processor) });
+  for (const { name: worker, ...processor } of processors) {
+    const permissions = processor.permissions?.map(statement);
+    new ImageWorker(worker, given<ImageWorkerArgs>({ fanOut, ...processor, permissions }));
   }
   return {
     sourceBucket: fanOut.source.bucket,
@@ -38,12 +38,11 @@ export function declare(parent: pulumi.ComponentResource, name: string, args: Im
 /** Arguments as the fan-out has them, which checks them. */
 function fanOutArgs({ workers, alarms, ...others }: FanOutSettings): ImageFanOutArgs {
   const known = alarms && Object.entries(alarms).map(([kind, alarm]) => [kind, alarmOf(alarm)]);
-  const all = {
+  return given({
     ...others,
-    workers: workers && workerArgs(workers),
+    workers: workers && given(workers),
     alarms: known && Object.fromEntries(known),
-  };
-  return given(all) as ImageFanOutArgs;
+  });
 }
 
 /** A kind of alarm that is left out is `false` in place of its map. */
@@ -54,16 +53,11 @@ function alarmOf(alarm: AlarmThreshold | unknown): unknown {
   return enabled ? threshold : false;
 }
 
-/** Arguments as a worker has them, which checks them. */
-function workerArgs(args: object): Partial<Omit<ImageWorkerArgs, "fanOut" | "handler">> {
-  return given(args);
-}
-
 function statement({ sid, actions, resources }: NonNullable<Processor["permissions"]>[number]) {
   return { Sid: sid, Effect: "Allow", Action: actions, Resource: resources };
 }
 
-/** What is there, as an argument that is undefined is none. */
-function given(values: object): object {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+/** Arguments as a fan-out or worker has them, which checks them: what is undefined is not given. */
+function given<Args>(values: object): Args {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Args;
 }

@@ -134,13 +134,8 @@ export class ImageFanOut extends pulumi.ComponentResource {
       own,
     };
 
-    const key = createKey(setup);
-    const keyArn = key?.arn ?? (settings.key === undefined ? undefined : pulumi.output(settings.key));
-    const fanOut: FanOut = {
-      ...setup,
-      keyArn,
-      encryptionKeyArn: settings.key === "retire" ? undefined : keyArn,
-    };
+    const { key, ...keyArns } = createKey(setup);
+    const fanOut: FanOut = { ...setup, ...keyArns };
     const source = origin.source(fanOut);
     this.source = source.bucket;
     this.#results = origin.results(fanOut);
@@ -348,11 +343,17 @@ export class ImageFanOut extends pulumi.ComponentResource {
 
 type Setup = Omit<FanOut, "keyArn" | "encryptionKeyArn">;
 
-function createKey({ name, component, machine, settings, transform }: Setup): EncryptionKey | undefined {
-  if (settings.key !== "create" && settings.key !== "retire") return undefined;
-  const logGroups = logGroupsOf(machine);
-  const args = { alias: physicalName(machine), logGroups, tags: settings.tags, transform: transform.key };
-  return new EncryptionKey(`${name}-key`, args, { parent: component, ...kept(settings) });
+function createKey({ name, component, machine, settings, transform }: Setup) {
+  const { key: given, tags } = settings;
+  if (given === undefined) return { key: undefined, keyArn: undefined, encryptionKeyArn: undefined };
+  if (given !== "create" && given !== "retire") {
+    const keyArn = pulumi.output(given);
+    return { key: undefined, keyArn, encryptionKeyArn: keyArn };
+  }
+  const names = { alias: physicalName(machine), logGroups: logGroupsOf(machine) };
+  const args = { ...names, tags, transform: transform.key };
+  const key = new EncryptionKey(`${name}-key`, args, { parent: component, ...kept(settings) });
+  return { key, keyArn: key.arn, encryptionKeyArn: given === "create" ? key.arn : undefined };
 }
 
 function createLayer({ name, machine, own }: FanOut): aws.lambda.LayerVersion {

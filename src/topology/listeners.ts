@@ -108,47 +108,37 @@ export function subscribeListener(
   opts: pulumi.CustomResourceOptions,
 ): aws.sns.TopicSubscription {
   const { only, deadLetterQueue, policy = true } = listener;
-  const letTopicSend = (to: aws.sqs.Queue, what: string): pulumi.Resource[] => {
-    if (!policy) return [];
-    const document = pulumi.output({ queueArn: to.arn, topicArn: topic.arn }).apply(queuePolicy);
-    return [new aws.sqs.QueuePolicy(`${name}-${what}-policy`, { queueUrl: to.url, policy: document }, opts)];
-  };
   // What a queue's policy refuses is lost, or a dead letter that is lost: SNS does not try it again.
-  const policies = deadLetterQueue ? letTopicSend(deadLetterQueue, "dead-letters") : [];
-  const subscription = (
-    args: Omit<aws.sns.TopicSubscriptionArgs, "topic">,
-    dependsOn: pulumi.Resource[] = [],
-  ) =>
-    new aws.sns.TopicSubscription(
-      `${name}-subscription`,
-      {
-        topic: topic.arn,
-        ...args,
-        ...(deadLetterQueue && {
-          redrivePolicy: pulumi.jsonStringify({ deadLetterTargetArn: deadLetterQueue.arn }),
-        }),
-        ...subscriptionFilter(ONLY.check("only", only)),
-      },
-      { ...opts, dependsOn: [...policies, ...dependsOn] },
-    );
-  if ("email" in listener) return subscription({ protocol: "email", endpoint: listener.email });
-  if ("https" in listener) return subscription({ protocol: "https", endpoint: listener.https });
-  if ("function" in listener) {
-    const permission = new aws.lambda.Permission(
-      `${name}-permission`,
-      {
-        function: listener.function.name,
-        action: "lambda:InvokeFunction",
-        principal: "sns.amazonaws.com",
-        sourceArn: topic.arn,
-      },
-      opts,
-    );
-    return subscription({ protocol: "lambda", endpoint: listener.function.arn }, [permission]);
+  const allowing: pulumi.Resource[] = [];
+  const queues = { queue: "queue" in listener ? listener.queue : undefined, "dead-letters": deadLetterQueue };
+  for (const [what, queue] of Object.entries(policy ? queues : {})) {
+    if (!queue) continue;
+    const document = pulumi.output({ queueArn: queue.arn, topicArn: topic.arn }).apply(queuePolicy);
+    const args = { queueUrl: queue.url, policy: document };
+    allowing.push(new aws.sqs.QueuePolicy(`${name}-${what}-policy`, args, opts));
   }
-  const { queue } = listener;
-  return subscription(
-    { protocol: "sqs", endpoint: queue.arn, rawMessageDelivery: true },
-    letTopicSend(queue, "queue"),
+  if ("function" in listener) {
+    const called = { function: listener.function.name, action: "lambda:InvokeFunction" };
+    const by = { principal: "sns.amazonaws.com", sourceArn: topic.arn };
+    allowing.push(new aws.lambda.Permission(`${name}-permission`, { ...called, ...by }, opts));
+  }
+  return new aws.sns.TopicSubscription(
+    `${name}-subscription`,
+    {
+      topic: topic.arn,
+      ...endpointOf(listener),
+      ...(deadLetterQueue && {
+        redrivePolicy: pulumi.jsonStringify({ deadLetterTargetArn: deadLetterQueue.arn }),
+      }),
+      ...subscriptionFilter(ONLY.check("only", only)),
+    },
+    { ...opts, dependsOn: allowing },
   );
+}
+
+function endpointOf(listener: Listener) {
+  if ("email" in listener) return { protocol: "email", endpoint: listener.email };
+  if ("https" in listener) return { protocol: "https", endpoint: listener.https };
+  if ("function" in listener) return { protocol: "lambda", endpoint: listener.function.arn };
+  return { protocol: "sqs", endpoint: listener.queue.arn, rawMessageDelivery: true };
 }
