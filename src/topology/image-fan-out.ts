@@ -10,31 +10,18 @@ import { checkFullName, checkName } from "./checks.ts";
 import { bodyOfAll } from "./dashboard.ts";
 import { EncryptionKey } from "./encryption-key.ts";
 import type { NotificationToAdd } from "./existing-bucket.ts";
-import { checkFanOutSettings, SOURCE_DAYS } from "./fan-out-settings.ts";
+import { checkFanOutSettings } from "./fan-out-settings.ts";
 import { FAN_OUT_TRANSFORMS, type ImageFanOutTransform } from "./fan-out-transform.ts";
 import { type Granted, grant } from "./grants.ts";
 import { guarded, kept } from "./kept.ts";
-import { from, merged } from "./later.ts";
+import { merged } from "./later.ts";
 import { checkListener, claimPolicies, type Listener, subscribeListener } from "./listeners.ts";
 import { logGroupsOf, machineName, physicalName } from "./names.ts";
 import { warnOfMissedObjective } from "./objective.ts";
-import {
-  type Bucket,
-  checkRegion,
-  type FanOut,
-  type FanOutOutputs,
-  type KeyArn,
-  OF_TOPIC,
-  type Origin,
-  otherStack,
-  refuseFilter,
-  refuseTransforms,
-  type Told,
-  tellOf,
-  UPLOADS,
-} from "./origin.ts";
+import { type FanOutOutputs, type Origin, otherStack, resultsOf, UPLOADS } from "./origin.ts";
 import * as policies from "./policies.ts";
 import type { FanOutSettings, StandardScaling, WorkerSettings } from "./setting-types.ts";
+import { type Bucket, type FanOut, type KeyArn, type Told, tellOf } from "./told-bucket.ts";
 import { checkTransforms, childOf } from "./transform.ts";
 import { Way } from "./ways.ts";
 import { type CheckedWorkerSettings, checkWorkerSettings } from "./worker-settings.ts";
@@ -117,22 +104,14 @@ export class ImageFanOut extends pulumi.ComponentResource {
     const subject = `ImageFanOut "${name}"`;
     const { after, transform = {}, ...given } = args;
     checkTransforms(`${subject}: transform.`, transform, FAN_OUT_TRANSFORMS);
-    const settings = checkFanOutSettings(`${subject}: `, given, ["after", "transform"]);
+    const checked = checkFanOutSettings(`${subject}: `, given, ["after", "transform"]);
     const origin = ImageFanOut.#originOf(subject, args);
-    origin.check(subject, settings, transform);
-    super("image-machine:index:ImageFanOut", name, settings, opts);
+    const settings = origin.settings(subject, checked, transform);
+    super("image-machine:index:ImageFanOut", name, checked, opts);
     const machine = machineName(pulumi.getProject(), pulumi.getStack(), name);
     const tags = merged({ Project: pulumi.getProject(), Stack: pulumi.getStack() }, settings.tags);
-    const lifecycle = origin.lifecycle(subject, settings.lifecycle);
     const own = childOf({ parent: this }, transform);
-    const setup = {
-      name,
-      component: this,
-      machine,
-      settings: { ...settings, tags, lifecycle },
-      transform,
-      own,
-    };
+    const setup = { name, component: this, machine, settings: { ...settings, tags }, transform, own };
 
     const { key, ...keyArns } = createKey(setup);
     const fanOut: FanOut = { ...setup, ...keyArns };
@@ -149,7 +128,7 @@ export class ImageFanOut extends pulumi.ComponentResource {
     this.#attached = new Attached(settings.concurrency);
     this.workers = this.#attached.outputs;
     this.alarmTopic = createAlarmTopic(fanOut);
-    if (!origin.isWatched) watchDelivery(fanOut, topic, this.alarmTopic);
+    if (!origin.isWatchedThere) watchDelivery(fanOut, topic, this.alarmTopic);
     if (settings.dashboard) createDashboard(fanOut, topic, this.#attached);
     warnOfMissedObjective(this, given.objective, this.#attached);
 
@@ -208,9 +187,9 @@ export class ImageFanOut extends pulumi.ComponentResource {
   }
 
   #tellOfResults(): Told {
-    const { isOthers } = this.#results;
-    if (isOthers !== undefined) {
-      throw new ArgumentError(`ImageFanOut "${this.#shared.name}": completed would change ${isOthers}.`);
+    const { ofOthers } = this.#results;
+    if (ofOthers !== undefined) {
+      throw new ArgumentError(`ImageFanOut "${this.#shared.name}": completed would change ${ofOthers}.`);
     }
     this.#completed ??= tellOf(this.#shared, "results", this.#results, this.#way);
     return this.#completed;
@@ -221,42 +200,9 @@ export class ImageFanOut extends pulumi.ComponentResource {
     const { after, [EXISTING]: outputs } = args as ImageFanOutArgs & { readonly [EXISTING]?: FanOutOutputs };
     if (outputs) return otherStack(outputs);
     if (after === undefined) return UPLOADS;
-    if (after instanceof ImageFanOut) return after.#asOrigin();
+    if (after instanceof ImageFanOut)
+      return resultsOf(after.#shared, after.#results, () => after.#tellOfResults());
     throw new ArgumentError(`${subject}: after is ${typeof after}, but must be an ImageFanOut.`);
-  }
-
-  /** Returns its results, as the images of another fan-out. */
-  #asOrigin(): Origin {
-    const { name, settings, keyArn } = this.#shared;
-    return {
-      ...UPLOADS,
-      check: (subject, own, transform) => {
-        refuseFilter(subject, own, "its images are results of another fan-out");
-        refuseTransforms(subject, transform, OF_TOPIC);
-        if (own.source === undefined) return;
-        throw new ArgumentError(
-          `${subject}: source is given, but its images are results of another fan-out: leave source or after out.`,
-        );
-      },
-      lifecycle: (subject, own) => {
-        const source = settings.lifecycle.results;
-        if (source.expireDays === undefined) return { ...own, source };
-        const expireDays = from(source.expireDays, (days) => {
-          if (days >= SOURCE_DAYS) return days;
-          throw new ArgumentError(
-            `${subject}: its images are results of ImageFanOut "${name}", whose lifecycle.results.expireDays is ${days}, but must be ${SOURCE_DAYS} or more: a message may wait for ${SOURCE_DAYS - 1}, and its image must be there then.`,
-          );
-        });
-        return { ...own, source: { ...source, expireDays } };
-      },
-      source: () => this.#results,
-      told: (next) => {
-        checkRegion(next, this.#shared);
-        return this.#tellOfResults();
-      },
-      keyArn,
-      isUploaded: false,
-    };
   }
 
   /**

@@ -1,53 +1,19 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { ArgumentError } from "./argument-error.ts";
-import { existingBucket, type NotificationToAdd, notificationToAdd } from "./existing-bucket.ts";
-import type { CheckedFanOutSettings } from "./fan-out-settings.ts";
+import { type CheckedFanOutSettings, SOURCE_DAYS } from "./fan-out-settings.ts";
 import type { ImageFanOutTransform } from "./fan-out-transform.ts";
-import { notificationFilter } from "./filters.ts";
-import { ImageBucket } from "./image-bucket.ts";
-import { guarded, kept } from "./kept.ts";
-import type { Tags } from "./later.ts";
-import { physicalName } from "./names.ts";
-import * as policies from "./policies.ts";
-import { type Child, childOf } from "./transform.ts";
-import type { End, Way, Workers } from "./ways.ts";
-
-export type KeyArn = pulumi.Output<string> | undefined;
-
-/** Name and settings of a fan-out, for each step. */
-export interface FanOut {
-  readonly name: string;
-  /** The component, whose children all resources are. */
-  readonly component: pulumi.ComponentResource;
-  /** PROJECT-STACK-FANOUT, which tells this machine's metrics and names from those of others in the account. */
-  readonly machine: string;
-  /** Settings with all defaults, and all tags. */
-  readonly settings: Omit<CheckedFanOutSettings, "tags"> & { readonly tags: Tags };
-  readonly transform: ImageFanOutTransform;
-  /** Makes children out of their arguments. */
-  readonly own: Child<ImageFanOutTransform>;
-  /** ARN of the key that is needed to read what is stored; undefined where AWS holds all keys. */
-  readonly keyArn: KeyArn;
-  /** ARN of the key that everything new is encrypted with; undefined where it is retired, or AWS holds all keys. */
-  readonly encryptionKeyArn: KeyArn;
-}
-
-/** A bucket of a fan-out, and what makes it keep versions if that is the machine's. */
-export interface Bucket extends End, Partial<Pick<ImageBucket, "versioning">> {
-  /** Why the machine may not have it tell of results. */
-  readonly isOthers?: string;
-}
-
-/** What is told of everything in a bucket, and by what. */
-export interface Told {
-  readonly topic: aws.sns.Topic;
-  /** Undefined where the topic is another stack's. */
-  readonly topicPolicy?: aws.sns.TopicPolicy;
-  /** Undefined where the bucket is another stack's, or its notifications are left to its owner. */
-  readonly notification?: aws.s3.BucketNotification | undefined;
-  readonly notificationToAdd?: pulumi.Output<NotificationToAdd> | undefined;
-}
+import { from } from "./later.ts";
+import {
+  type Bucket,
+  createBucket,
+  type FanOut,
+  findBucket,
+  type KeyArn,
+  type Told,
+  tellOf,
+} from "./told-bucket.ts";
+import type { Way, Workers } from "./ways.ts";
 
 /** Outputs of the stack that a fan-out is in, as its index.ts exports them. */
 export interface FanOutOutputs {
@@ -63,10 +29,15 @@ export interface FanOutOutputs {
 
 /** Where the images of a fan-out come from, and all that is otherwise for it. */
 export interface Origin {
-  /** @throws ArgumentError where settings or transforms are about what is another's */
-  readonly check: (subject: string, settings: CheckedFanOutSettings, transform: ImageFanOutTransform) => void;
-  /** Returns how long images and results stay. */
-  readonly lifecycle: (subject: string, own: CheckedFanOutSettings["lifecycle"]) => typeof own;
+  /**
+   * Returns the fan-out's settings, and where images are another's how long they stay there.
+   * @throws ArgumentError where settings or transforms are about what is another's
+   */
+  readonly settings: (
+    subject: string,
+    own: CheckedFanOutSettings,
+    transform: ImageFanOutTransform,
+  ) => CheckedFanOutSettings;
   /** Returns the bucket that images are in. */
   readonly source: (fanOut: FanOut) => Bucket;
   /** Returns the bucket that results come back in. */
@@ -80,29 +51,61 @@ export interface Origin {
   /** Whether images are uploaded, and do not come from another fan-out. */
   readonly isUploaded: boolean;
   /** Whether another stack has the alarm on what the topic could not deliver. */
-  readonly isWatched: boolean;
+  readonly isWatchedThere: boolean;
 }
 
 /** Images that are dropped into a bucket of the fan-out's own. */
 export const UPLOADS: Origin = {
-  check: () => {},
-  lifecycle: (_subject, own) => own,
+  settings: (_subject, own) => own,
   source: (fanOut) => createBucket(fanOut, "source"),
   results: (fanOut) => createBucket(fanOut, "results"),
-  told: (fanOut, source, way) => {
-    const told = tellOf(fanOut, "source", source, way);
-    if (fanOut.settings.tracing) letTopicTrace(fanOut, told.topic);
-    return told;
-  },
+  told: (fanOut, source, way) => tellOf(fanOut, "source", source, way),
   isUploaded: true,
-  isWatched: false,
+  isWatchedThere: false,
 };
+
+/** Transforms of what a fan-out has from another that tells it of images. */
+const OF_TOPIC = ["source", "topic", "topicPolicy", "notification", "tracingPolicy"] as const;
+
+/** Images that are results of another fan-out. @param tell has the results bucket tell of them */
+export function resultsOf(first: FanOut, results: Bucket, tell: () => Told): Origin {
+  const { name, settings, keyArn } = first;
+  return {
+    ...UPLOADS,
+    settings: (subject, own, transform) => {
+      refuseFilter(subject, own, "its images are results of another fan-out");
+      refuseTransforms(subject, transform, OF_TOPIC);
+      if (own.source !== undefined) {
+        throw new ArgumentError(
+          `${subject}: source is given, but its images are results of another fan-out: leave source or after out.`,
+        );
+      }
+      const { expireDays, ...others } = settings.lifecycle.results;
+      const checked =
+        expireDays &&
+        from(expireDays, (days) => {
+          if (days >= SOURCE_DAYS) return days;
+          throw new ArgumentError(
+            `${subject}: its images are results of ImageFanOut "${name}", whose lifecycle.results.expireDays is ${days}, but must be ${SOURCE_DAYS} or more: a message may wait for ${SOURCE_DAYS - 1}, and its image must be there then.`,
+          );
+        });
+      return { ...own, lifecycle: { ...own.lifecycle, source: { ...others, expireDays: checked } } };
+    },
+    source: () => results,
+    told: (next) => {
+      checkRegion(next, first);
+      return tell();
+    },
+    keyArn,
+    isUploaded: false,
+  };
+}
 
 /** Images that another stack has, and results that go into its bucket. */
 export function otherStack({ sourceBucket, resultsBucket, topic, workers }: FanOutOutputs): Origin {
   return {
     ...UPLOADS,
-    check: (subject, settings, transform) => {
+    settings: (subject, settings, transform) => {
       refuseFilter(subject, settings, "its source bucket is another stack's");
       for (const which of ["source", "results"] as const) {
         if (settings[which] === undefined) continue;
@@ -116,25 +119,23 @@ export function otherStack({ sourceBucket, resultsBucket, topic, workers }: FanO
         );
       }
       refuseTransforms(subject, transform, [...OF_TOPIC, "results", "completed", "key"]);
+      return settings;
     },
     source: (fanOut) => findBucket(fanOut, "source", sourceBucket),
     results: (fanOut) => ({
       ...findBucket(fanOut, "results", resultsBucket),
-      isOthers: "the results bucket, which is another stack's: ask for it there, and export the topic",
+      ofOthers: "the results bucket, which is another stack's: ask for it there, and export the topic",
     }),
     told: ({ name, component }) => ({
       topic: aws.sns.Topic.get(`${name}-created`, topic, undefined, { parent: component }),
     }),
     workers,
-    isWatched: true,
+    isWatchedThere: true,
   };
 }
 
-/** Transforms of what a fan-out has from another that tells it of images. */
-export const OF_TOPIC = ["source", "topic", "topicPolicy", "notification", "tracingPolicy"] as const;
-
 /** @throws ArgumentError where a transform is of a resource that the fan-out has from another, and would change nothing */
-export function refuseTransforms(
+function refuseTransforms(
   subject: string,
   transform: ImageFanOutTransform,
   others: readonly (keyof ImageFanOutTransform)[],
@@ -150,7 +151,7 @@ export function refuseTransforms(
  * @throws ArgumentError where the images of a fan-out would be in another region than it is itself, as topics only have subscriptions in
  *   their own; an `apply` does where a provider's region is only known later
  */
-export function checkRegion(next: FanOut, first: FanOut): void {
+function checkRegion(next: FanOut, first: FanOut): void {
   const [there, here] = [first, next].map(({ component }) =>
     component.getProvider("aws:index/provider:Provider"),
   );
@@ -168,7 +169,7 @@ export function checkRegion(next: FanOut, first: FanOut): void {
 }
 
 /** @throws ArgumentError where there would be nothing to filter */
-export function refuseFilter(
+function refuseFilter(
   subject: string,
   { prefix, suffix }: Pick<CheckedFanOutSettings, "prefix" | "suffix">,
   why: string,
@@ -176,113 +177,5 @@ export function refuseFilter(
   if (prefix === undefined && suffix === undefined) return;
   throw new ArgumentError(
     `${subject}: ${prefix === undefined ? "suffix" : "prefix"} filters what is uploaded, but ${why}. Tell its workers which they are told of: only.`,
-  );
-}
-
-function findBucket(
-  { name, component }: FanOut,
-  which: "source" | "results",
-  given: pulumi.Input<string>,
-): Bucket {
-  return { bucket: aws.s3.Bucket.get(`${name}-${which}`, given, undefined, { parent: component }), given };
-}
-
-function createBucket(fanOut: FanOut, which: "source" | "results"): Bucket {
-  const { name, component, settings, transform, encryptionKeyArn } = fanOut;
-  const given = settings[which]?.existing;
-  if (given !== undefined) {
-    const subject = `ImageFanOut "${name}": ${which}.existing`;
-    if (transform[which] !== undefined) {
-      throw new ArgumentError(
-        `${subject} is its owner's, so that transform.${which} can change nothing: leave one of them out.`,
-      );
-    }
-    return {
-      bucket: existingBucket(subject, `${name}-${which}`, given, { parent: component }),
-      given,
-      isOthers: "the notifications of results.existing, which are its owner's",
-    };
-  }
-  const args = {
-    forceDestroy: settings.retention === "destroy",
-    noncurrentVersionDays: settings.buckets.noncurrentVersionDays,
-    storage: settings.lifecycle[which],
-    keyArn: encryptionKeyArn,
-    tags: settings.tags,
-    transform: transform[which],
-  };
-  return new ImageBucket(`${name}-${which}`, args, { parent: component, ...kept(settings) });
-}
-
-/** Creates the topic that is told of everything in a bucket. */
-export function tellOf(fanOut: FanOut, which: "source" | "results", from: Bucket, way: Way): Told {
-  const { name, component, machine, settings, transform, encryptionKeyArn } = fanOut;
-  const isSource = which === "source";
-  const what = isSource ? "created" : "completed";
-  const own = childOf(
-    { parent: component, ...guarded(settings) },
-    isSource ? transform : transform.completed,
-  );
-
-  const topic = new aws.sns.Topic(
-    ...own("topic", `${name}-${what}`, {
-      tags: settings.tags,
-      ...(encryptionKeyArn && { kmsMasterKeyId: encryptionKeyArn }),
-      // Left out, it would stay what it was.
-      tracingConfig: settings.tracing && isSource ? "Active" : "PassThrough",
-    }),
-  );
-  const arns = pulumi.output({ topicArn: topic.arn, bucketArn: from.bucket.arn });
-  const of = isSource ? "Source" : "Results";
-  const topicPolicy = new aws.sns.TopicPolicy(
-    ...own("topicPolicy", `${name}-${what}-policy`, {
-      arn: topic.arn,
-      policy: arns.apply((known) => policies.topicPolicy({ ...known, of })),
-    }),
-  );
-  const filter = isSource ? notificationFilter(settings) : {};
-  if (isSource && settings.source?.notification === false) {
-    const toAdd = notificationToAdd(machine, topic.arn, filter);
-    askOwner(component, from.bucket, toAdd);
-    return { topic, topicPolicy, notificationToAdd: toAdd };
-  }
-  way.tellOf(which);
-  const topics = [{ id: what, topicArn: topic.arn, events: ["s3:ObjectCreated:*"], ...filter }];
-  // S3 tries the topic when it is told of it, and refuses one that it may not publish to. What is uploaded before there are
-  // versions must not be told of: S3 may not find it for a while, and cannot say that it is not deleted.
-  const dependsOn = [topicPolicy, ...(from.versioning ? [from.versioning] : [])];
-  const notification = new aws.s3.BucketNotification(
-    ...own(
-      "notification",
-      `${name}-${which}-notification`,
-      { bucket: from.bucket.bucket, topics },
-      { dependsOn },
-    ),
-  );
-  return { topic, topicPolicy, notification };
-}
-
-/** Prints what the owner of the source bucket must add, as nobody is told of an image before that. */
-function askOwner(
-  fanOut: pulumi.Resource,
-  source: aws.s3.Bucket,
-  toAdd: pulumi.Output<NotificationToAdd>,
-): void {
-  pulumi
-    .all([source.bucket, toAdd])
-    .apply(([bucket, configuration]) =>
-      pulumi.log.info(
-        `Nobody is told of images in ${bucket} before its owner adds this to its notifications, which the machine leaves alone: ${JSON.stringify(configuration)}`,
-        fanOut,
-      ),
-    );
-}
-
-function letTopicTrace({ name, machine, own }: FanOut, topic: aws.sns.Topic): void {
-  new aws.xray.ResourcePolicy(
-    ...own("tracingPolicy", `${name}-tracing-policy`, {
-      policyName: physicalName(machine),
-      policyDocument: pulumi.jsonStringify(topic.arn.apply(policies.tracingPolicy)),
-    }),
   );
 }
