@@ -109,7 +109,7 @@ function parsed(args: readonly string[]) {
   } catch (error) {
     // What follows on the first sentence is about arguments that begin with a hyphen.
     const [problem = ""] = (error as Error).message.split(". ");
-    throw new Wrong(`${problem.replace(/\.?$/, ".")} image-turn --help says how it is used.`);
+    throw new Wrong(`${problem.replace(/\.?$/, ".")} See image-turn --help.`);
   }
 }
 
@@ -117,7 +117,7 @@ type Values = ReturnType<typeof parsed>["values"];
 
 function operation(angle: string | undefined, values: Values) {
   if (angle === undefined) {
-    throw new Wrong("Say by how many degrees: image-turn 90 photo.jpg; image-turn --help says more.");
+    throw new Wrong("Give an angle, as in: image-turn 90 photo.jpg. See image-turn --help.");
   }
   const degrees = angle.trim() === "" ? Number.NaN : Number(angle);
   if (!Number.isFinite(degrees)) {
@@ -173,7 +173,7 @@ interface Place {
 
 /** Where each result goes. @throws {Wrong} where two would go to one place, or one to none */
 async function placesOf(files: readonly string[], { output, inPlace }: Task): Promise<Place[]> {
-  if (inPlace && output !== undefined) throw new Wrong("Say either --in-place or --output.");
+  if (inPlace && output !== undefined) throw new Wrong("Give --in-place or --output, not both.");
   if (inPlace && files.includes(STANDARD)) throw new Wrong("Standard input cannot be replaced: name a file.");
   const folder = output !== undefined && output !== STANDARD && (await isFolder(output));
   if (output !== undefined && !folder && files.length > 1) {
@@ -181,11 +181,11 @@ async function placesOf(files: readonly string[], { output, inPlace }: Task): Pr
   }
   if (folder && files.includes(STANDARD)) {
     throw new Wrong(
-      `--output is the folder ${output}, but must be a file for what comes from standard input.`,
+      `--output is the folder ${output}, but must be a file, as the image comes from standard input.`,
     );
   }
   if (files.length > 1 && files.includes(STANDARD))
-    throw new Wrong("Standard input goes alone, without other files.");
+    throw new Wrong("Standard input cannot be combined with other files.");
   const places = files.map((file) => ({
     file,
     output: inPlace ? file : folder ? path.join(output, path.basename(file)) : (output ?? beside(file)),
@@ -193,13 +193,13 @@ async function placesOf(files: readonly string[], { output, inPlace }: Task): Pr
   const twice = places.find(
     ({ output }, index) => places.findIndex((each) => each.output === output) < index,
   );
-  if (twice && !inPlace) throw new Wrong(`Two of the files would both become ${twice.output}.`);
+  if (twice && !inPlace) throw new Wrong(`Two of the files would become ${twice.output}.`);
   if (files[0] === STANDARD && process.stdin.isTTY) {
-    throw new Wrong("Name a file, as in: image-turn 90 photo.jpg; image-turn --help says more.");
+    throw new Wrong("Name a file, as in: image-turn 90 photo.jpg. See image-turn --help.");
   }
   if (places[0]?.output === STANDARD && process.stdout.isTTY) {
     throw new Wrong(
-      "The picture would go to the terminal: say --output FILE, or let it go to a file or a command.",
+      "The image would go to the terminal: pass --output FILE, or redirect it to a file or a command.",
     );
   }
   return places;
@@ -225,7 +225,7 @@ async function turnFile(file: string, output: string, task: Task): Promise<Failu
     const result = await task.turn(source, task.limits);
     const { exact, repaired = [], dropped = [] } = (result.notes ?? {}) as Partial<Notes>;
     if (task.exact && exact !== true) {
-      const error = "It cannot be turned by this angle without being encoded anew.";
+      const error = "It cannot be turned by this angle without re-encoding.";
       return { code: "not-exact", error };
     }
     await write(result, file, output, task);
@@ -235,7 +235,7 @@ async function turnFile(file: string, output: string, task: Task): Promise<Failu
       );
     } else if (!task.quiet) {
       const notes = [
-        ...(exact === true ? [] : ["encoded anew"]),
+        ...(exact === true ? [] : ["re-encoded"]),
         ...(repaired.length > 0 ? [`repaired: ${repaired.join(", ")}`] : []),
         ...(dropped.length > 0 ? [`dropped: ${dropped.join(", ")}`] : []),
       ];
@@ -254,14 +254,14 @@ async function turnFile(file: string, output: string, task: Task): Promise<Failu
 const PROBLEMS: Readonly<Record<string, string>> = {
   ENOENT: "There is no such file, or no such folder for its result.",
   EISDIR: "It is a folder: name the files in it.",
-  ENOTDIR: "A part of its path is no folder.",
-  EACCES: "It may not be read, or its result not be written.",
-  EPERM: "It may not be read, or its result not be written.",
+  ENOTDIR: "A part of its path is not a folder.",
+  EACCES: "No permission to read it, or to write its result.",
+  EPERM: "No permission to read it, or to write its result.",
   EROFS: "Its result cannot be written: the disk is read-only.",
   ENOSPC: "Its result cannot be written: the disk is full.",
-  EEXIST: "Its result is there already: say --force to replace it, or --output for another place.",
+  EEXIST: "Its result exists already: pass --force to replace it, or --output for another place.",
   EPIPE: "Nobody reads its result any more.",
-  ERR_FS_FILE_TOO_LARGE: "The file has more than 2 GB.",
+  ERR_FS_FILE_TOO_LARGE: "The file is larger than 2 GB.",
 };
 
 /** Writes a result, whole or not at all. */

@@ -135,15 +135,15 @@ describe("the package image-turn, packed and installed", function () {
       folder = path.join(root, NODE_24);
     });
 
-    it("writes beside the file, says what was encoded anew, and replaces nothing unasked", async () => {
+    it("writes beside the file, says what was re-encoded, and replaces nothing unasked", async () => {
       const first = await turn("90", "cat.jpg");
       const again = await turn("-90", "cat.jpg");
 
-      expect([first.code, first.said]).to.deep.equal([0, "cat.jpg: encoded anew\n"]);
+      expect([first.code, first.said]).to.deep.equal([0, "cat.jpg: re-encoded\n"]);
       expect((await readFile(path.join(folder, "cat-turned.jpg"))).equals(await turned(90))).to.equal(true);
       expect(again.code).to.equal(1);
       expect(again.said).to.equal(
-        "image-turn: cat.jpg: Its result is there already: say --force to replace it, or --output for another place.\n",
+        "image-turn: cat.jpg: Its result exists already: pass --force to replace it, or --output for another place.\n",
       );
       expect((await turn("-90", "--force", "cat.jpg")).code).to.equal(0);
       expect((await readFile(path.join(folder, "cat-turned.jpg"))).equals(await turned(-90))).to.equal(true);
@@ -196,9 +196,9 @@ describe("the package image-turn, packed and installed", function () {
     });
 
     const wrong: [string[], RegExp][] = [
-      [[], /^image-turn: Say by how many degrees: .*$/],
+      [[], /^image-turn: Give an angle, as in: .*$/],
       [["left", "cat.jpg"], /^image-turn: The angle is left, but must be a number of degrees, .*$/],
-      [["90", "--fast"], /^image-turn: Unknown option '--fast'\. image-turn --help says how it is used\.$/],
+      [["90", "--fast"], /^image-turn: Unknown option '--fast'\. See image-turn --help\.$/],
       [
         ["90", "--metadata", "some", "cat.jpg"],
         /^image-turn: --metadata is some, but must be one of keep, .*\.$/,
@@ -217,7 +217,7 @@ describe("the package image-turn, packed and installed", function () {
       ],
       [
         ["90", "-o", "turned", "cat.jpg", "turned/cat.jpg"],
-        /^image-turn: Two of the files would both become .*\.$/,
+        /^image-turn: Two of the files would become .*\.$/,
       ],
     ];
     for (const [args, sentence] of wrong) {
