@@ -200,7 +200,6 @@ describe("the machine on this computer", function () {
       "not run here: aws:sns/topicSubscription:TopicSubscription with protocol https (1)",
       "not run here: aws:ssm/parameter:Parameter (1)",
       "not run here: displayName of aws:sns/topic:Topic (1)",
-      "not run here: extendedStatistic of aws:cloudwatch/metricAlarm:MetricAlarm (1)",
     ]);
   });
 

@@ -132,29 +132,23 @@ export const messaging: Record<string, ResourceType> = {
     },
   },
 
-  "aws:sqs/queuePolicy:QueuePolicy": {
+  "aws:sqs/queuePolicy:QueuePolicy": queueAttribute("Policy", "policy"),
+  "aws:sqs/redriveAllowPolicy:RedriveAllowPolicy": queueAttribute("RedriveAllowPolicy", "redriveAllowPolicy"),
+};
+
+/** A resource that is an attribute of a queue, by the input that gives it. */
+function queueAttribute(attribute: string, input: string): ResourceType {
+  return {
     single: true,
-    inputs: ["queueUrl", "policy"],
+    inputs: ["queueUrl", input],
     async provision({ inputs }, { direct }) {
       const QueueUrl = String(inputs.queueUrl);
-      const Attributes = { Policy: policyText(inputs.policy) };
+      const Attributes = { [attribute]: policyText(inputs[input]) };
       await direct.sqs("SetQueueAttributes", { QueueUrl, Attributes });
       return { id: QueueUrl, state: inputs };
     },
-  },
-
-  "aws:sqs/redriveAllowPolicy:RedriveAllowPolicy": {
-    single: true,
-    inputs: ["queueUrl", "redriveAllowPolicy"],
-    async provision({ inputs }, { direct }) {
-      await direct.sqs("SetQueueAttributes", {
-        QueueUrl: String(inputs.queueUrl),
-        Attributes: { RedriveAllowPolicy: String(inputs.redriveAllowPolicy) },
-      });
-      return { id: String(inputs.queueUrl), state: inputs };
-    },
-  },
-};
+  };
+}
 
 /** Subscribes a queue, or changes its subscription of an earlier start that had other attributes. @returns the ARN */
 async function subscribe(

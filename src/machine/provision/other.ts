@@ -1,5 +1,5 @@
 import { keyArn } from "local-aws";
-import { nothingToDo, policyText, type ResourceType } from "./provider.ts";
+import { NOTHING_TO_DO, policyText, type ResourceType } from "./provider.ts";
 
 /** Roles, log groups, keys, alarms, dashboards and traces, and providers. */
 export const other: Record<string, ResourceType> = {
@@ -45,20 +45,13 @@ export const other: Record<string, ResourceType> = {
 
   // Nothing is encrypted here but by the disk's owner; whether a service may use the key is judged all the same.
   "aws:kms/key:Key": {
-    inputs: ["description", "enableKeyRotation", "tags.*"],
-    inert: ["*"],
-    provision({ inputs, physicalName }, { region, accountId }) {
-      return {
-        id: physicalName,
-        state: {
-          ...inputs,
-          keyId: physicalName,
-          arn: keyArn(physicalName, `arn:aws:kms:${region}:${accountId}`),
-        },
-      };
+    provision({ inputs, physicalName: keyId }, { identity, region, accountId }) {
+      const arn = keyArn(keyId, `arn:aws:kms:${region}:${accountId}`);
+      if (inputs.policy !== undefined) identity.setResourcePolicy(arn, policyText(inputs.policy));
+      return { id: keyId, state: { ...inputs, keyId, arn } };
     },
   },
-  "aws:kms/alias:Alias": nothingToDo(["name", "targetKeyId"]),
+  "aws:kms/alias:Alias": NOTHING_TO_DO,
   "aws:kms/keyPolicy:KeyPolicy": {
     single: true,
     inputs: ["keyId", "policy"],
@@ -69,33 +62,11 @@ export const other: Record<string, ResourceType> = {
     },
   },
 
-  // Every region and profile is this computer. The class gives those that begin with "skip" by itself.
-  "pulumi:providers:aws": nothingToDo([
-    "region",
-    "profile",
-    "version",
-    "skipCredentialsValidation",
-    "skipRegionValidation",
-  ]),
+  // Every region and profile is this computer.
+  "pulumi:providers:aws": NOTHING_TO_DO,
 
   // Nothing is measured here: the person is watching.
-  "aws:cloudwatch/metricAlarm:MetricAlarm": nothingToDo([
-    "namespace",
-    "metricName",
-    "dimensions.*",
-    "metricQueries.*",
-    "statistic",
-    "period",
-    "threshold",
-    "comparisonOperator",
-    "datapointsToAlarm",
-    "evaluationPeriods",
-    "treatMissingData",
-    "alarmDescription",
-    "alarmActions",
-    "okActions",
-    "tags.*",
-  ]),
-  "aws:cloudwatch/dashboard:Dashboard": nothingToDo(["dashboardName", "dashboardBody"]),
-  "aws:xray/resourcePolicy:ResourcePolicy": nothingToDo(["policyName", "policyDocument"]),
+  "aws:cloudwatch/metricAlarm:MetricAlarm": NOTHING_TO_DO,
+  "aws:cloudwatch/dashboard:Dashboard": NOTHING_TO_DO,
+  "aws:xray/resourcePolicy:ResourcePolicy": NOTHING_TO_DO,
 };

@@ -21,17 +21,15 @@ export interface Services {
   readonly elsewhere: Set<string>;
 }
 
-/** One resource type that is run here: the inputs that it knows, and how it comes to be. */
+/** One resource type that is known here: its inputs, and how it comes to be. */
 export interface ResourceType {
   /**
    * Inputs that are done here, or need no doing, with dots between levels and without list indices, for example
    * `topics.events`. `.*` at the end stands for the names of a map: `environment.variables.*`.
+   * @default all: whatever is asked of it, nothing else happens here
    */
-  readonly inputs: readonly string[];
-  /**
-   * Inputs that are not done here and change nothing of what happens here. The person is told of them. `*` is every
-   * one that is not in `inputs`; without it any other is refused.
-   */
+  readonly inputs?: readonly string[];
+  /** Inputs that are not done here and change nothing of what happens here. The person is told of them; any other is refused. */
   readonly inert?: readonly string[];
   /** Whether it is what a bucket, queue, topic or key has one of, by whose identifier it is known. */
   readonly single?: true;
@@ -41,10 +39,8 @@ export interface ResourceType {
   ) => Promise<ProvisionedResource> | ProvisionedResource;
 }
 
-/** A type that needs no doing on this computer: whatever is asked of it, nothing changes here. */
-export function nothingToDo(inputs: readonly string[]): ResourceType {
-  return { inputs, inert: ["*"], provision: (resource, services) => takenAsDeclared(resource, services) };
-}
+/** A type that needs no doing on this computer. */
+export const NOTHING_TO_DO: ResourceType = { provision: takenAsDeclared };
 
 /** A policy as JSON: AWS's provider takes a document as well as its text. */
 export function policyText(policy: unknown): string {

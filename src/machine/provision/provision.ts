@@ -46,10 +46,10 @@ export async function provision(
     omitted.add(type, `${type} "${name}": this resource type does not run on this computer.`);
     return takenAsDeclared(declared, services);
   }
-  const { inert = [] } = known;
-  const refused = inert.includes("*") ? [] : unknownInputs(inputs, [...known.inputs, ...inert]);
-  for (const input of [...refused, ...unknownInputs(inputs, known.inputs)]) {
-    const refusal = `${type} "${name}": the input ${input} is not supported on this computer.`;
+  const { inputs: done = Object.keys(inputs), inert = [] } = known;
+  const refused = unknownInputs(inputs, [...done, ...inert]);
+  for (const input of [...refused, ...unknownInputs(inputs, done)]) {
+    const refusal = `${type} "${name}": the input ${input} is not known on this computer.`;
     if (refused.includes(input)) throw new ProgramError(refusal);
     omitted.add(`${input} of ${type}`, refusal);
   }

@@ -1,5 +1,6 @@
+import { takenAsDeclared } from "./declared.ts";
 import { takeExistingKey } from "./messaging.ts";
-import { nothingToDo, policyText, type ResourceType, type Services } from "./provider.ts";
+import { NOTHING_TO_DO, policyText, type ResourceType, type Services } from "./provider.ts";
 
 interface TopicNotification {
   id?: string;
@@ -12,19 +13,6 @@ interface TopicNotification {
 interface EncryptionRule {
   readonly applyServerSideEncryptionByDefault?: { readonly kmsMasterKeyId?: string };
 }
-
-const LIFECYCLE = nothingToDo([
-  "bucket",
-  "rules.id",
-  "rules.status",
-  "rules.filter",
-  "rules.abortIncompleteMultipartUpload.daysAfterInitiation",
-  "rules.noncurrentVersionExpiration.noncurrentDays",
-  "rules.expiration.expiredObjectDeleteMarker",
-  "rules.expiration.days",
-  "rules.transitions.days",
-  "rules.transitions.storageClass",
-]);
 
 export const BUCKET = "aws:s3/bucket:Bucket";
 export const NOTIFICATION = "aws:s3/bucketNotification:BucketNotification";
@@ -94,14 +82,8 @@ export const s3: Record<string, ResourceType> = {
 
   // Everybody who may use this machine is on this computer, and its disk is what the person encrypts or does not: what is
   // judged is who may use a key.
-  "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": nothingToDo([
-    "bucket",
-    "blockPublicAcls",
-    "blockPublicPolicy",
-    "ignorePublicAcls",
-    "restrictPublicBuckets",
-  ]),
-  "aws:s3/bucketOwnershipControls:BucketOwnershipControls": nothingToDo(["bucket", "rule.objectOwnership"]),
+  "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": NOTHING_TO_DO,
+  "aws:s3/bucketOwnershipControls:BucketOwnershipControls": NOTHING_TO_DO,
   "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": {
     inputs: [
       "bucket",
@@ -109,7 +91,7 @@ export const s3: Record<string, ResourceType> = {
       "rules.applyServerSideEncryptionByDefault.kmsMasterKeyId",
       "rules.bucketKeyEnabled",
     ],
-    inert: ["*"],
+    inert: ["expectedBucketOwner", "rules.blockedEncryptionTypes"],
     provision({ inputs }, services) {
       const [rule] = inputs.rules as [EncryptionRule?];
       const key = rule?.applyServerSideEncryptionByDefault?.kmsMasterKeyId ?? "";
@@ -119,7 +101,6 @@ export const s3: Record<string, ResourceType> = {
     },
   },
   "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": {
-    ...LIFECYCLE,
     provision(resource, services) {
       const { type, name, inputs } = resource;
       const rules = (inputs.rules ?? []) as { transitions?: unknown; expiration?: { days?: unknown } }[];
@@ -130,7 +111,7 @@ export const s3: Record<string, ResourceType> = {
           `${type} "${name}": on this computer nothing expires, and there are no storage classes.`,
         );
       }
-      return LIFECYCLE.provision(resource, services);
+      return takenAsDeclared(resource, services);
     },
   },
 };

@@ -50,13 +50,17 @@ describe("roles, log groups and keys on this computer", () => {
     await make("aws:kms/keyPolicy:KeyPolicy", { keyId: id, policy: "{}" });
 
     expect(state).to.include({ keyId: id, arn: `arn:aws:kms:eu-west-1:000000000000:key/${id}` });
-    expect(asked).to.deep.equal([["setResourcePolicy", state.arn, "{}"]]);
+    const own = await make("aws:kms/key:Key", { policy: { Version: "2012-10-17" } }, { name: "own" });
+    expect(asked).to.deep.equal([
+      ["setResourcePolicy", state.arn, "{}"],
+      ["setResourcePolicy", own.state.arn, '{"Version":"2012-10-17"}'],
+    ]);
   });
 
   it("take alarms and dashboards as declared, without a word", async () => {
     const { make, services, asked } = fakeServices();
 
-    const alarm = { metricName: "m", dimensions: { a: "b" }, metricQueries: [{ id: "x" }], threshold: 1 };
+    const alarm = { metricName: "m", dimensions: { a: "b" }, metricQueries: [{ id: "x" }], unit: "Count" };
     const { state } = await make("aws:cloudwatch/metricAlarm:MetricAlarm", alarm);
     await make("aws:cloudwatch/dashboard:Dashboard", { dashboardName: "d", dashboardBody: "{}" });
 
