@@ -12,12 +12,12 @@ export class Interrupted extends Error {
 }
 
 /** The option that every command has. */
-export const HELP_OPTION = { help: { type: "boolean", short: "h", default: false } } as const;
+const HELP = { help: { type: "boolean", short: "h" } } as const;
 
 /**
  * Runs a command with this process's arguments, tells a failure in its message alone, and sets the exit code: what `main`
  * returns, 2 for a mistake in the arguments, the program or its configuration, 130 where it was interrupted, else 1.
- * @param options those of `parseArgs`, `HELP_OPTION` among them
+ * @param config as `parseArgs` takes it, without --help
  */
 export async function runCommand<Config extends ParseArgsConfig>(
   usage: string,
@@ -49,9 +49,10 @@ function exitCodeOf(error: unknown): number {
  * Parses a command's arguments.
  * @throws {UsageError} with what is wrong in one sentence, and where the rest is
  */
-export function parsedArguments<Config extends ParseArgsConfig>(usage: string, config: Config) {
+export function parsedArguments<Config extends ParseArgsConfig>(usage: string, given: Config) {
+  const config = { ...given, options: { ...given.options, ...HELP } };
   try {
-    return parseArgs(config);
+    return parseArgs(config) as ReturnType<typeof parseArgs<Config>>;
   } catch (error) {
     const [, command = "", dashes = ""] = /^Usage: (.+?)( --)? \[/.exec(usage) ?? [];
     const mistake = mistakeIn(config, command, usage) ?? (error as Error).message;

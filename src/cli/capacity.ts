@@ -19,7 +19,7 @@ import { type Asked, circumstances, headline, report } from "../capacity/report.
 import { UsageError } from "../machine/inputs.ts";
 import { readStackConfig, regionOf, type StackConfig } from "../machine/stack-config.ts";
 import { parsed, withPart } from "../settings.ts";
-import { checkFolder, HELP_OPTION, numberOption, runCommand } from "./arguments.ts";
+import { checkFolder, numberOption, runCommand } from "./arguments.ts";
 import { declaredPlan } from "./prediction.ts";
 import { fromHere, near, PROJECT } from "./words.ts";
 
@@ -80,7 +80,6 @@ const OPTIONS = {
   numbers: FLAG,
   live: FLAG,
   json: FLAG,
-  ...HELP_OPTION,
 } as const;
 
 await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {

@@ -1,15 +1,8 @@
 import { UsageError } from "../machine/inputs.ts";
 import { dealWithDeadLetters, type Group } from "../operations/dead-letters.ts";
-import { HELP_OPTION, Interrupted, runCommand } from "./arguments.ts";
+import { Interrupted, runCommand } from "./arguments.ts";
 import { answersFrom } from "./confirmation.ts";
-import {
-  notShown,
-  openOperator,
-  STACK_OPTIONS,
-  STACK_USAGE,
-  WORKER_OPTION,
-  WORKER_USAGE,
-} from "./operator.ts";
+import { notShown, openOperator, STACK, WORKER } from "./operator.ts";
 import { counted } from "./words.ts";
 
 const USAGE = `Usage: npm run dead-letters -- [--redrive | --drop] [OPTION]...
@@ -22,20 +15,19 @@ the letters from others for the time it takes.
                       for reconcile, until you delete those too
   --reason CODE       only letters with this reason, for example corrupt
   --yes               does not ask
-${STACK_USAGE}
-${WORKER_USAGE}
+${STACK.usage}
+${WORKER.usage}
   --help              prints this
 
 Exit code: 0 done, or nothing to do; 1 no letter has the given reason; 2 wrong usage.`;
 
 const OPTIONS = {
-  ...STACK_OPTIONS,
-  ...WORKER_OPTION,
+  ...STACK.options,
+  ...WORKER.options,
   redrive: { type: "boolean", default: false },
   drop: { type: "boolean", default: false },
   reason: { type: "string" },
   yes: { type: "boolean", default: false },
-  ...HELP_OPTION,
 } as const;
 
 await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {

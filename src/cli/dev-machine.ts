@@ -11,16 +11,15 @@ import { countMessages } from "../operations/queue.ts";
 import { ROOT } from "../packaging/root.ts";
 import { endWith } from "./arguments.ts";
 import { tellHappenings } from "./happenings.ts";
-import { type FromMachine, graphOf } from "./watch-page.ts";
+import { type FromMachine, graphOf, type ToMachine } from "./watch-page.ts";
 import { LARGE_IMAGE_SECONDS, near, PROJECT, sizeOf } from "./words.ts";
 
 /**
- * The process that `npm run dev` runs the machine in: PORT, STACK, FOLDER, "strict" or nothing, the seed of its faults or
- * nothing, and what an earlier one last sent as told are its arguments; "stop" ends it. It exits 2 where the program or its
- * configuration is refused.
+ * The process that `npm run dev` runs the machine in, whose argument is what it is started with; "stop" ends it. It exits 2 where the
+ * program or its configuration is refused.
  */
 
-const [port = "", stack = "", folder = "", strict, seed, earlier] = process.argv.slice(2);
+const { port, stack, folder, strict, seed, told }: ToMachine = JSON.parse(process.argv[2] ?? "");
 
 /** Milliseconds between two looks at dead-letter queues. */
 const LOOK_EVERY_MS = 1000;
@@ -30,11 +29,6 @@ const GRACE_MS = 10_000;
 
 /** Milliseconds for which what happens is gathered before it is told. */
 const GATHER_MS = 25;
-
-/** Sentences that were told already, and are not told again after a change. */
-const told: { introduction: string; rejected: Record<string, number> } = earlier
-  ? JSON.parse(earlier)
-  : { introduction: "", rejected: {} };
 
 const stopping = new AbortController();
 process.on("message", () => stopping.abort());
@@ -49,13 +43,9 @@ try {
   const faults = seed ? new Faults(chaos(seed, LARGE_IMAGE_SECONDS)) : undefined;
   const machine = await startMachine({
     project: PROJECT,
-    stack,
-    folder,
-    port: Number(port),
+    ...{ stack, folder, port, strict, events },
     durable: true,
-    events,
     ...(faults && { faults }),
-    strict: strict === "strict",
     report: (fault) => {
       if (!faults) console.error(fault instanceof Error ? fault.message : fault);
     },
@@ -136,7 +126,7 @@ All data is kept, and grows. To start afresh, delete ${near(folder)} while nothi
 
 /** Lets the next one know what was told. */
 function passOn(): void {
-  send({ told: JSON.stringify(told) });
+  send({ told });
 }
 
 /** Says how many images the workers have rejected when it is more than before. */

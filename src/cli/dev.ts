@@ -5,10 +5,10 @@ import path from "node:path";
 import { S3Client } from "@aws-sdk/client-s3";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import { LiveSource, serveWatch } from "machine-watch";
-import { checkFolder, HELP_OPTION, numberOption, runCommand } from "./arguments.ts";
+import { checkFolder, numberOption, runCommand } from "./arguments.ts";
 import { whenOrphaned } from "./orphan.ts";
 import { accessWith } from "./watch-access.ts";
-import { type FromMachine, openInBrowser, wiringOf } from "./watch-page.ts";
+import { type FromMachine, openInBrowser, type Told, type ToMachine, wiringOf } from "./watch-page.ts";
 import { watchTree } from "./watch-tree.ts";
 import { fromHere, PROJECT } from "./words.ts";
 
@@ -44,7 +44,6 @@ const OPTIONS = {
   stack: { type: "string", default: "dev" },
   folder: { type: "string" },
   strict: { type: "boolean", default: false },
-  ...HELP_OPTION,
 } as const;
 
 await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
@@ -53,7 +52,7 @@ await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
   const folder = values.folder ? fromHere(values.folder) : path.join(PROJECT, ".machine", stack);
   await checkFolder("--folder", folder);
   await checkPort(port);
-  await keepRunning(port, [String(port), stack, folder, strict ? "strict" : ""], values.open);
+  await keepRunning({ port, stack, folder, strict }, values.open);
   return 0;
 });
 
@@ -61,11 +60,11 @@ await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
  * Runs the machine in a process of its own, and another one after each change: Node cannot forget modules, and a
  * program that does not start must not take this down.
  */
-async function keepRunning(port: number, machine: readonly string[], open: boolean): Promise<void> {
+async function keepRunning(machine: Omit<ToMachine, "seed" | "told">, open: boolean): Promise<void> {
   let child: ChildProcess | undefined;
   let ending = false;
   let hasRun = false;
-  let told = "";
+  let told: Told = { introduction: "", rejected: {} };
   let seed = "";
   // It outlives each machine, and so do its page and what is known of the images.
   const source = new LiveSource(async (given) => {
@@ -75,7 +74,7 @@ async function keepRunning(port: number, machine: readonly string[], open: boole
       ? `Things now go wrong on purpose, by the seed ${seed}.`
       : "Nothing goes wrong on purpose any more.";
   });
-  const page = await serveWatch(source, port + 1);
+  const page = await serveWatch(source, machine.port + 1);
   let refused: string | undefined;
   const take = (message: FromMachine) => {
     told = message.told ?? told;
@@ -93,8 +92,8 @@ async function keepRunning(port: number, machine: readonly string[], open: boole
   };
   const start = () => {
     refused = undefined;
-    const args = [...machine, seed, told];
-    child = fork(MACHINE, args, { cwd: PROJECT });
+    const given: ToMachine = { ...machine, seed, told };
+    child = fork(MACHINE, [JSON.stringify(given)], { cwd: PROJECT });
     source.become({ state: "starting" });
     child.on("message", take);
     child.once("exit", (code, signal) => {

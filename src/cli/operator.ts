@@ -12,28 +12,33 @@ import { parseStack } from "../operations/stack.ts";
 import type { StackOutputs } from "../stack-outputs.ts";
 import { counted, fromHere, PROJECT } from "./words.ts";
 
-/** The options with which a command says which stack it is about, for `parseArgs`. */
-export const STACK_OPTIONS = {
-  stack: { type: "string" },
-  outputs: { type: "string" },
-  "fan-out": { type: "string" },
-  profile: { type: "string" },
-  region: { type: "string" },
-} as const;
-
-/** Meaning of these options, for a usage text. */
-export const STACK_USAGE = `  --stack NAME        a stack on AWS; the Pulumi CLI is asked for its outputs
+/** The options with which a command says which stack it is about, for `parseArgs` and for its usage text. */
+export const STACK = {
+  options: {
+    stack: { type: "string" },
+    outputs: { type: "string" },
+    "fan-out": { type: "string" },
+    profile: { type: "string" },
+    region: { type: "string" },
+  },
+  usage: `  --stack NAME        a stack on AWS; the Pulumi CLI is asked for its outputs
                       (default: the machine that npm run dev runs on this computer)
   --outputs FILE      instead of --stack: a file with the output of \`pulumi stack output --json\`,
                       or - for standard input
   --fan-out NAME      if the program has several fan-outs: the one whose \`outputs\` it exports as NAME
                       (default: the one whose outputs are the stack's own)
   --profile NAME      profile of the AWS CLI (default: AWS_PROFILE, or the environment's keys)
-  --region REGION     AWS region (default: the stack's)`;
+  --region REGION     AWS region (default: the stack's)`,
+} as const;
 
-/** The option with which a command is about one worker, and what it means. */
-export const WORKER_OPTION = { worker: { type: "string" } } as const;
-export const WORKER_USAGE = "  --worker NAME       only this worker (default: every worker)";
+/** The option with which a command is about one worker. */
+export const WORKER = {
+  options: { worker: { type: "string" } },
+  usage: "  --worker NAME       only this worker (default: every worker)",
+} as const;
+
+/** What these options may say. */
+type StackValues = { readonly [name in keyof typeof STACK.options | "worker"]?: string | undefined };
 
 /** Says of dead letters that SQS did not show why that may be. */
 export function notShown(count: number): string {
@@ -63,9 +68,7 @@ const LOCAL = path.join(PROJECT, ".machine/dev/outputs.json");
  * Whoever operates a stack, on AWS or, where AWS_ENDPOINT_URL says so, on this computer.
  * @throws {UsageError}
  */
-export async function openOperator(
-  options: { readonly [name in keyof typeof STACK_OPTIONS | "worker"]?: string | undefined },
-): Promise<Operator> {
+export async function openOperator(options: StackValues): Promise<Operator> {
   const { profile, worker } = options;
   const { json, file } = await outputsOf(options);
   const stack = parseStack(json, options["fan-out"]);
@@ -93,13 +96,7 @@ export async function openOperator(
 }
 
 /** Reads what `pulumi stack output --json` prints, and names the file that it is from, if it is. @throws {UsageError} */
-async function outputsOf({
-  stack,
-  outputs,
-  profile,
-}: {
-  readonly [name in keyof typeof STACK_OPTIONS]?: string | undefined;
-}): Promise<{ json: string; file?: string }> {
+async function outputsOf({ stack, outputs, profile }: StackValues): Promise<{ json: string; file?: string }> {
   if (stack !== undefined && outputs !== undefined)
     throw new UsageError("Give --stack or --outputs, not both.");
   if (stack !== undefined) return { json: await outputsFromPulumi(stack) };

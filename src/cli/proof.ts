@@ -8,9 +8,9 @@ import { findInputs, UsageError } from "../machine/inputs.ts";
 import { type Proof, type ProofOptions, prove, removeProof } from "../operations/proof.ts";
 import { itemsOf, type ProofFile } from "../operations/proof-items.ts";
 import { ROOT } from "../packaging/root.ts";
-import { checkFolder, HELP_OPTION, Interrupted, numberOption, runCommand } from "./arguments.ts";
+import { checkFolder, Interrupted, numberOption, runCommand } from "./arguments.ts";
 import { answersFrom } from "./confirmation.ts";
-import { type Operator, openOperator, STACK_OPTIONS, STACK_USAGE } from "./operator.ts";
+import { type Operator, openOperator, STACK } from "./operator.ts";
 import { type Prediction, predict } from "./prediction.ts";
 import { markdown, type Report } from "./proof-report.ts";
 import { counted, fromHere, near } from "./words.ts";
@@ -28,19 +28,18 @@ cost and asks before it begins. Alarms about rejected images may ring.
   --timeout SECONDS   maximum wait after the last upload (default: 3600)
   --report FILE       writes FILE.md and FILE.json (default: out/proof)
   --yes               does not ask
-${STACK_USAGE}
+${STACK.usage}
   --help              prints this
 
 Exit code: 0 nothing differed and everything was removed; 1 something differed or was left behind; 2 wrong usage.`;
 
 const OPTIONS = {
-  ...STACK_OPTIONS,
+  ...STACK.options,
   images: { type: "string", default: "1000" },
   rate: { type: "string", default: "50" },
   timeout: { type: "string", default: "3600" },
   report: { type: "string", default: path.join("out", "proof") },
   yes: { type: "boolean", default: false },
-  ...HELP_OPTION,
 } as const;
 
 /** Milliseconds between two looks at what is done, on AWS and here. */

@@ -1,16 +1,8 @@
 import { UsageError } from "../machine/inputs.ts";
 import { Reconciliation, type Tally } from "../operations/reconcile.ts";
 import { Repairs } from "../operations/repair.ts";
-import { HELP_OPTION, Interrupted, numberOption, runCommand } from "./arguments.ts";
-import {
-  notShown,
-  type Operator,
-  openOperator,
-  STACK_OPTIONS,
-  STACK_USAGE,
-  WORKER_OPTION,
-  WORKER_USAGE,
-} from "./operator.ts";
+import { Interrupted, numberOption, runCommand } from "./arguments.ts";
+import { notShown, type Operator, openOperator, STACK, WORKER } from "./operator.ts";
 import { counted } from "./words.ts";
 
 const USAGE = `Usage: npm run reconcile -- [--repair] [OPTION]...
@@ -25,8 +17,8 @@ nothing without --repair.
   --grace MINUTES     younger images count as in flight, not as missing (default: 15;
                       0 on this computer, where events come at once)
   --start-after KEY   continues after this key; needs --worker
-${STACK_USAGE}
-${WORKER_USAGE}
+${STACK.usage}
+${WORKER.usage}
   --help              prints this
 
 Exit code: 0 all accounted for or sent; 1 something is missing or stale; 2 wrong usage.`;
@@ -41,13 +33,12 @@ const MISSING =
 const LINE_EVERY_MS = 2000;
 
 const OPTIONS = {
-  ...STACK_OPTIONS,
-  ...WORKER_OPTION,
+  ...STACK.options,
+  ...WORKER.options,
   repair: { type: "boolean", default: false },
   rate: { type: "string", default: "100" },
   grace: { type: "string" },
   "start-after": { type: "string" },
-  ...HELP_OPTION,
 } as const;
 
 await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
@@ -59,6 +50,9 @@ await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
     throw new UsageError("--start-after continues the pass of one worker: say which with --worker.");
   }
   using operator = await openOperator(values);
+  const interruption = new AbortController();
+  // Dead letters that are looked at are hidden from others, until they are let go of.
+  process.once("SIGINT", () => interruption.abort(new Interrupted("Interrupted.")));
   let open = 0;
   for (const worker of operator.workers) {
     open += await reconcile(operator, worker, {
@@ -66,24 +60,29 @@ await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
       rate,
       grace: grace ?? (operator.local ? 0 : GRACE_MINUTES),
       after,
+      signal: interruption.signal,
     });
   }
   return open > 0 ? 1 : 0;
 });
 
+interface ReconcileOptions {
+  readonly repair: boolean;
+  readonly rate: number;
+  /** Minutes. */
+  readonly grace: number;
+  readonly after: string | undefined;
+  readonly signal: AbortSignal;
+}
+
 /** Reconciles one worker. @returns how many results are missing or stale and were not sent for */
 async function reconcile(
   { stack, s3, sqs }: Operator,
   worker: string,
-  { repair, rate, grace, after }: { repair: boolean; rate: number; grace: number; after: string | undefined },
+  { repair, rate, grace, after, signal }: ReconcileOptions,
 ): Promise<number> {
-  const interruption = new AbortController();
   let last = after;
   let lastLine = performance.now();
-  const goOn = () => `To continue from here: --worker ${worker} --start-after ${JSON.stringify(last)}`;
-  // Dead letters that are looked at are hidden from others, until they are let go of.
-  const interrupted = () => interruption.abort(new Interrupted("Interrupted."));
-  process.once("SIGINT", interrupted);
   try {
     const { queue: queueUrl = "" } = stack.workers[worker] ?? {};
     const repairs = new Repairs(sqs, { bucket: stack.sourceBucket, queueUrl, rate });
@@ -93,7 +92,7 @@ async function reconcile(
       stack,
       worker,
       part: { after: last },
-      signal: interruption.signal,
+      signal,
       before: new Date(Date.now() - grace * 60_000),
       onKey: (key, tally) => {
         // What was found is sent in batches: only up to what was sent is there nothing left to do.
@@ -118,10 +117,10 @@ async function reconcile(
     if (reconciliation.tally.missing > 0 && !repair) console.error(`${worker}: ${MISSING}`);
     return reconciliation.tally.missing + reconciliation.tally.stale - repairs.sent;
   } catch (error) {
-    if (last !== undefined) console.error(goOn());
+    if (last !== undefined) {
+      console.error(`To continue from here: --worker ${worker} --start-after ${JSON.stringify(last)}`);
+    }
     throw error;
-  } finally {
-    process.off("SIGINT", interrupted);
   }
 }
 

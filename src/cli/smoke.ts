@@ -4,8 +4,8 @@ import { logOf } from "../operations/logs.ts";
 import { type Step, smoke } from "../operations/smoke.ts";
 import { ROOT } from "../packaging/root.ts";
 import type { WorkerOutputs } from "../stack-outputs.ts";
-import { HELP_OPTION, numberOption, runCommand } from "./arguments.ts";
-import { openOperator, STACK_OPTIONS, STACK_USAGE } from "./operator.ts";
+import { numberOption, runCommand } from "./arguments.ts";
+import { openOperator, STACK } from "./operator.ts";
 import { logLine } from "./words.ts";
 
 const USAGE = `Usage: npm run smoke -- [--stack NAME] [OPTION]...
@@ -15,12 +15,12 @@ Sends one image through a running machine and checks what every worker makes of 
 versions of source and results, and dead letters. If a result is wrong, prints the worker's log.
 
   --timeout SECONDS   maximum wait for a result (default: 180)
-${STACK_USAGE}
+${STACK.usage}
   --help              prints this
 
 Exit code: 0 all results are right; 1 one is not, or something could not be removed; 2 wrong usage.`;
 
-const OPTIONS = { ...STACK_OPTIONS, timeout: { type: "string", default: "180" }, ...HELP_OPTION } as const;
+const OPTIONS = { ...STACK.options, timeout: { type: "string", default: "180" } } as const;
 
 const SAMPLE = path.join(ROOT, "samples/cat.jpg");
 

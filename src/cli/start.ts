@@ -1,6 +1,6 @@
 import path from "node:path";
 import { ROOT } from "../packaging/root.ts";
-import { HELP_OPTION, runCommand } from "./arguments.ts";
+import { runCommand } from "./arguments.ts";
 import { fromHere } from "./words.ts";
 
 const USAGE = `Usage: npm start -- [--out DIR] [--stack NAME] [--strict] [--chaos SEED]
@@ -32,7 +32,6 @@ const OPTIONS = {
   report: { type: "string" },
   permissions: { type: "boolean", default: false },
   watch: { type: "boolean", default: false },
-  ...HELP_OPTION,
 } as const;
 
 await runCommand(USAGE, { allowPositionals: true, options: OPTIONS }, async ({ values, positionals }) => {

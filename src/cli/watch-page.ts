@@ -10,10 +10,29 @@ import { whenOrphaned } from "./orphan.ts";
 import { accessWith, wired } from "./watch-access.ts";
 import { PROJECT } from "./words.ts";
 
+/** What `npm run dev` starts the process with that the machine is in, in JSON. */
+export interface ToMachine {
+  readonly port: number;
+  readonly stack: string;
+  readonly folder: string;
+  readonly strict: boolean;
+  /** Seed of its faults; empty where nothing goes wrong on purpose. */
+  readonly seed: string;
+  /** What an earlier one last sent. */
+  readonly told: Told;
+}
+
+/** What was said already, and is not said again after a change. */
+export interface Told {
+  introduction: string;
+  /** Images by worker. */
+  rejected: Record<string, number>;
+}
+
 /** What the process of `npm run dev` that the machine is in tells the one that keeps it, one of these at a time. */
 export interface FromMachine {
   /** What it has said already, for the next one not to say it again. */
-  readonly told?: string;
+  readonly told?: Told;
   readonly happenings?: readonly Happening[];
   /** It runs, and can be asked. */
   readonly running?: {

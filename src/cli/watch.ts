@@ -6,10 +6,10 @@ import { UsageError } from "../machine/inputs.ts";
 import { countMessages } from "../operations/queue.ts";
 import { reached } from "../operations/stack.ts";
 import type { StackOutputs } from "../stack-outputs.ts";
-import { HELP_OPTION, runCommand } from "./arguments.ts";
+import { runCommand } from "./arguments.ts";
 import { cloudWatch } from "./cloudwatch.ts";
 import { logsIn } from "./log-files.ts";
-import { openOperator, STACK_OPTIONS, STACK_USAGE } from "./operator.ts";
+import { openOperator, STACK } from "./operator.ts";
 import { whenOrphaned } from "./orphan.ts";
 import { accessWith, wired } from "./watch-access.ts";
 import { openInBrowser } from "./watch-page.ts";
@@ -25,10 +25,10 @@ functions log about each image, and what is in the dead-letter queues. Changes n
 AWS at most ${REQUESTS_PER_SECOND} requests a second, and only while somebody looks.
 
   --open              opens the page in the browser
-${STACK_USAGE}
+${STACK.usage}
   --help              prints this`;
 
-const OPTIONS = { ...STACK_OPTIONS, open: { type: "boolean", default: false }, ...HELP_OPTION } as const;
+const OPTIONS = { ...STACK.options, open: { type: "boolean", default: false } } as const;
 
 await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
   using operator = await openOperator(values);

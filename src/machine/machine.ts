@@ -55,7 +55,6 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
       elsewhere: new Set<string>(),
     };
     const scope = `${stack.project}/${stack.stack}`;
-    const declared = new Set<string>();
     const workers: Worker[] = [];
     const fanOuts: FanOut[] = [];
     const outputs = await runProgram(
@@ -63,7 +62,6 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
       stack,
       async (resource) => {
         const made = await provision(resource, services, scope);
-        declared.add(made.id);
         await provisioned?.(resource, aws.store);
         return made;
       },
@@ -75,7 +73,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     // Nobody on this computer puts anything into a bucket of another stack.
     const elsewhere = fanOuts.filter(({ topic }) => services.elsewhere.has(topic));
     const isHere = ({ source }: Worker) => !elsewhere.some((fanOut) => fanOut.source === source);
-    await sweep(services, declared);
+    await sweep(services);
     const added = await addNotifications(services, fanOuts);
     // As `pulumi stack output --json` prints them, for whoever operates the machine from another process.
     await writeFile(path.join(folder, "outputs.json"), `${JSON.stringify(outputs, null, 2)}\n`);

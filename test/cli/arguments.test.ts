@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect } from "chai";
-import { checkFolder, HELP_OPTION, parsedArguments } from "../../src/cli/arguments.ts";
+import { checkFolder, parsedArguments } from "../../src/cli/arguments.ts";
 import { UsageError } from "../../src/machine/inputs.ts";
 import { afterTest } from "../support/cleanup.ts";
 
@@ -16,7 +16,6 @@ const options = {
   out: { type: "string" },
   "start-after": { type: "string" },
   strict: { type: "boolean" },
-  ...HELP_OPTION,
 } as const;
 
 describe("arguments that a command does not take", () => {

@@ -49,7 +49,7 @@ export async function provision(
   const { inputs: done = Object.keys(inputs), inert = [] } = known;
   const refused = unknownInputs(inputs, [...done, ...inert]);
   for (const input of [...refused, ...unknownInputs(inputs, done)]) {
-    const refusal = `${type} "${name}": the input ${input} is not known on this computer.`;
+    const refusal = `${type} "${name}": the input ${input} is not supported on this computer.`;
     if (refused.includes(input)) throw new ProgramError(refusal);
     omitted.add(`${input} of ${type}`, refusal);
   }

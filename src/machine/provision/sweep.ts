@@ -4,12 +4,9 @@ import type { Services } from "./provider.ts";
 /**
  * Removes what an earlier program declared and this one does not, as `pulumi up` would: subscriptions, queues with
  * their messages, topics and what buckets would tell them. Buckets stay, as what is in them is the person's.
- * @param declared the identifiers of all that was provisioned
  */
-export async function sweep(
-  { direct, store }: Pick<Services, "direct" | "store">,
-  declared: ReadonlySet<string>,
-): Promise<void> {
+export async function sweep({ direct, store, made, elsewhere }: Services): Promise<void> {
+  const declared = new Set([...elsewhere, ...[...made.values()].map(({ id }) => id)]);
   for await (const { SubscriptionArn = "" } of listed(direct, "ListSubscriptions")) {
     if (!declared.has(SubscriptionArn)) await direct.sns("Unsubscribe", { SubscriptionArn });
   }

@@ -35,7 +35,7 @@ describe("a function that reads the account", () => {
 
   it("is refused in a sentence where only the account on AWS could tell", () => {
     expect(() => asked("ec2/getAmi:getAmi")).to.throw(
-      /^The program calls aws:ec2\/getAmi:getAmi, and nothing/,
+      /^The program calls aws:ec2\/getAmi:getAmi, which has no answer/,
     );
   });
 });

@@ -28,9 +28,11 @@ describe("what an earlier program declared and this one does not", () => {
       ],
       setNotification: async (...set: unknown[]) => void asked.push(["setNotification", ...set]),
     };
-    const services = { direct: { sns: ask, sqs: ask }, store } as unknown as Services;
+    const made = new Map(["s-kept", "q-kept"].map((id) => [`some:type ${id}`, { id, state: {} }]));
 
-    await sweep(services, new Set(["s-kept", "q-kept", "t-kept"]));
+    const elsewhere = new Set(["t-kept"]);
+
+    await sweep({ direct: { sns: ask, sqs: ask }, store, made, elsewhere } as unknown as Services);
 
     expect(asked).to.deep.equal([
       ["Unsubscribe", "s-old"],
