@@ -1,5 +1,4 @@
 import type { Messaging } from "../messaging/messaging.ts";
-import { type MessagingRequest, parsed, withAnswer, withBody } from "../messaging/messaging-http.ts";
 import type { Plan } from "./plan.ts";
 
 /** The faults of queues, and the counter of those that happened. */
@@ -27,24 +26,20 @@ export function faultyMessaging(messaging: Messaging, faults: QueueFaults): Mess
   };
   const isTwice = () => faults.plan.publishedTwice?.(++publishes) ?? false;
 
-  const receive = async (request: MessagingRequest, body: Record<string, unknown>) => {
+  const receive = async (input: object, host: string) => {
     const number = ++receives;
     const again = faults.plan.handedOutTwice?.(number) ?? false;
-    const answer = await messaging.answer(
-      withBody(request, again ? { ...body, VisibilityTimeout: 0 } : body),
-    );
-    const received = parsed(answer.body);
-    if (!Array.isArray(received.Messages) || received.Messages.length === 0) return answer;
-    if (again) faults.count("handed out twice");
-    if (received.Messages.length < 2 || !faults.plan.reversed?.(number)) return answer;
+    const asked = again ? { ...input, VisibilityTimeout: 0 } : input;
+    const answer = (await messaging.sqs("ReceiveMessage", asked, host)) as { Messages?: object[] };
+    const { Messages = [] } = answer;
+    if (Messages.length > 0 && again) faults.count("handed out twice");
+    if (Messages.length < 2 || !faults.plan.reversed?.(number)) return answer;
     faults.count("reversed");
-    return withAnswer(answer, { ...received, Messages: received.Messages.toReversed() });
+    return { ...answer, Messages: Messages.toReversed() };
   };
 
   return {
-    close: () => messaging.close(),
-    arrival: (...poll) => messaging.arrival(...poll),
-    queueKey: (arn) => messaging.queueKey(arn),
+    ...messaging,
     publishAs(...publication) {
       if (isTwice()) {
         faults.count("published twice");
@@ -52,33 +47,27 @@ export function faultyMessaging(messaging: Messaging, faults: QueueFaults): Mess
       }
       return messaging.publishAs(...publication);
     },
-    async answer(request) {
-      const target = request.headers["x-amz-target"];
-      if (!target) {
-        const isPublish = new URLSearchParams(request.body.toString()).get("Action") === "Publish";
-        if (isPublish && isTwice()) {
-          faults.count("published twice");
-          await messaging.answer(request);
-        }
-        return messaging.answer(request);
+    async sns(parameters, host) {
+      if (parameters.Action === "Publish" && isTwice()) {
+        faults.count("published twice");
+        await messaging.sns(parameters, host);
       }
-      const body = parsed(request.body);
-      switch (String(target).split(".")[1]) {
+      return messaging.sns(parameters, host);
+    },
+    async sqs(operation, input, host) {
+      const { speed = 1 } = faults.plan;
+      const { Entries, Attributes } = input as Record<string, Record<string, unknown>[]>;
+      switch (operation) {
         case "ReceiveMessage":
-          return receive(request, body);
+          return receive(input, host);
         case "ChangeMessageVisibility":
-          return messaging.answer(withBody(request, faster(body, faults.plan.speed ?? 1)));
-        case "ChangeMessageVisibilityBatch": {
-          const entries = body.Entries as Record<string, unknown>[];
-          const Entries = entries.map(sooner);
-          return messaging.answer(withBody(request, { ...body, Entries }));
-        }
+          return messaging.sqs(operation, faster({ ...input }, speed), host);
+        case "ChangeMessageVisibilityBatch":
+          return messaging.sqs(operation, { ...input, Entries: Entries?.map(sooner) }, host);
         case "SetQueueAttributes":
-          return messaging.answer(
-            withBody(request, { ...body, Attributes: patient(body.Attributes, faults.plan.speed ?? 1) }),
-          );
+          return messaging.sqs(operation, { ...input, Attributes: patient(Attributes, speed) }, host);
         default:
-          return messaging.answer(request);
+          return messaging.sqs(operation, input, host);
       }
     },
   };
@@ -93,7 +82,7 @@ function faster(values: Record<string, unknown>, speed: number): Record<string, 
 function patient(attributes: unknown, speed: number): Record<string, unknown> {
   const shortened = faster(attributes as Record<string, unknown>, speed);
   if (speed === 1 || typeof shortened.RedrivePolicy !== "string") return texts(shortened);
-  const policy = { ...parsed(Buffer.from(shortened.RedrivePolicy)), maxReceiveCount: MANY_RECEIVES };
+  const policy = { ...JSON.parse(shortened.RedrivePolicy || "{}"), maxReceiveCount: MANY_RECEIVES };
   return texts({ ...shortened, RedrivePolicy: JSON.stringify(policy) });
 }
 

@@ -3,7 +3,7 @@ import type { Principal } from "../iam/decision.ts";
 import { S3Error } from "../store/errors.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import type { Body } from "../store/writing.ts";
-import { type Judged, judgedAnswer } from "./gateway.ts";
+import { askSns, askSqs, type Judged } from "./gateway.ts";
 
 /** A message as a receive gives it. */
 export interface ReceivedMessage {
@@ -39,11 +39,6 @@ export interface DirectOptions extends Judged {
 /** A page of keys. */
 const PAGE = 1000;
 
-/** SQS or SNS refused something. */
-class ServiceError extends Error {
-  override readonly name = "ServiceError";
-}
-
 /**
  * S3, SQS and SNS for this machine itself: judged by the policies as every request is, but without HTTP and without a
  * signature, which says no more than whose a request is.
@@ -59,16 +54,9 @@ export class Direct {
 
   /** @throws {ServiceError} */
   async sqs<T = unknown>(operation: string, input: object): Promise<T> {
-    const answer = async () => {
-      const headers = {
-        "content-type": "application/x-amz-json-1.0",
-        "x-amz-target": `AmazonSQS.${operation}`,
-      };
-      const { status, text } = await this.#ask("sqs", headers, JSON.stringify(input));
-      const said = text === "" ? {} : JSON.parse(text);
-      if (status !== 200) throw new ServiceError(said.message);
-      return said as T;
-    };
+    const { principal } = this.#options;
+    const answer = async () =>
+      ((await askSqs(this.#options, principal, operation, input, this.#host)) ?? {}) as T;
     const { intercept } = this.#options;
     if (!intercept) return answer();
     const { QueueUrl } = input as { QueueUrl?: string };
@@ -77,23 +65,20 @@ export class Direct {
 
   /** @returns the elements of its answer, and those of each member of a list in it @throws {ServiceError} */
   async sns(operation: string, input: object): Promise<{ answer: Elements; members: readonly Elements[] }> {
-    const form = new URLSearchParams({ Action: operation });
+    const parameters: Record<string, string> = { Action: operation };
     for (const [name, value] of Object.entries(input)) {
-      if (typeof value !== "object") form.set(name, String(value));
+      if (typeof value !== "object") parameters[name] = String(value);
       else
         for (const [at, [key, item]] of Object.entries(value).entries()) {
-          form.set(`${name}.entry.${at + 1}.key`, key);
-          form.set(`${name}.entry.${at + 1}.value`, String(item));
+          parameters[`${name}.entry.${at + 1}.key`] = key;
+          parameters[`${name}.entry.${at + 1}.value`] = String(item);
         }
     }
-    const headers = { "content-type": "application/x-www-form-urlencoded" };
-    const { status, text } = await this.#ask("sns", headers, form.toString());
+    const text = await askSns(this.#options, this.#options.principal, parameters, this.#host);
     const members = [...text.matchAll(/<member>(.*?)<\/member>/gs)].map(([, member = ""]) =>
       elements(member),
     );
-    const answer = elements(text.replaceAll(/<member>.*?<\/member>/gs, ""));
-    if (status !== 200) throw new ServiceError(answer.Message);
-    return { answer, members };
+    return { answer: elements(text.replaceAll(/<member>.*?<\/member>/gs, "")), members };
   }
 
   /** Puts an object into a bucket. @throws {S3Error} */
@@ -159,16 +144,6 @@ export class Direct {
         await this.sqs("DeleteMessageBatch", { QueueUrl, Entries });
       },
     };
-  }
-
-  async #ask(
-    service: "sqs" | "sns",
-    headers: Record<string, string>,
-    body: string,
-  ): Promise<{ status: number; text: string }> {
-    const request = { url: "/", headers: { host: this.#host, ...headers }, body: Buffer.from(body) };
-    const answered = await judgedAnswer(this.#options, service, this.#options.principal, request);
-    return { status: answered.status, text: answered.body.toString("utf8") };
   }
 }
 

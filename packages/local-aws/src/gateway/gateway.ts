@@ -1,16 +1,23 @@
+import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { queueArn } from "../arn.ts";
-import { ActionError, type Names, snsPermissions, sqsPermissions } from "../iam/actions.ts";
+import {
+  ActionError,
+  type Names,
+  type Permission,
+  readForm,
+  snsPermissions,
+  sqsPermissions,
+} from "../iam/actions.ts";
 import type { Principal } from "../iam/decision.ts";
 import type { Identity } from "../iam/identity.ts";
 import { SignatureError } from "../iam/refusals.ts";
 import { verifySignature } from "../iam/signature.ts";
 import type { Messaging } from "../messaging/messaging.ts";
-import type { MessagingRequest, MessagingResponse } from "../messaging/messaging-http.ts";
-import { refusal } from "../messaging/sqs.ts";
-import { fromQuery, toQuery } from "../messaging/sqs-query.ts";
+import { ServiceError } from "../messaging/service-error.ts";
+import { fromQuery, toQuery, toQueryError } from "../messaging/sqs-query.ts";
 
 export interface GatewayOptions {
   /** 0 for any that is free. */
@@ -39,12 +46,6 @@ export interface Gateway {
 /** SQS speaks JSON, SNS forms, and older clients forms to both; S3 has neither at the root. */
 const JSON_PROTOCOL = /^application\/x-amz-json-1\.0/;
 const QUERY_PROTOCOL = /^application\/x-www-form-urlencoded/;
-
-/** The request is from whom it says, but no policy allows it. */
-class Denied extends Error {
-  readonly code = "AccessDenied";
-  readonly status = 403;
-}
 
 /** Listens on 127.0.0.1. @throws Error where the port is taken */
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
@@ -84,55 +85,96 @@ async function answerMessaging(
 ): Promise<void> {
   const { region, identity } = options;
   const { url = "/", method = "POST", headers } = request;
+  const { host = "" } = headers;
   const isJson = JSON_PROTOCOL.test(headers["content-type"] ?? "");
   const service = isJson || headers.authorization?.includes("/sqs/aws4_request") ? "sqs" : "sns";
-  const received = { url, headers, body: await buffer(request) };
+  const body = await buffer(request);
+  const answer = (status: number, text: string, more: Record<string, string> = {}) => {
+    const type = isJson ? "application/x-amz-json-1.0" : "text/xml";
+    const bytes = Buffer.from(text);
+    const ours = { "content-type": type, "content-length": bytes.length, "x-amzn-requestid": randomUUID() };
+    response.writeHead(status, { ...ours, ...more }).end(bytes);
+  };
   try {
     const { principal } = verifySignature(
-      { method, ...received },
+      { method, url, headers, body },
       { service, region, now: new Date(), lookup: (key) => identity.lookup(key) },
     );
-    const query = service === "sqs" && !isJson ? fromQuery(received) : undefined;
-    const answered = await judgedAnswer(options, service, principal, query?.request ?? received);
-    const answer = query ? toQuery(query.operation, answered) : answered;
-    response.writeHead(answer.status, answer.headers).end(answer.body);
+    const text = body.toString("utf8");
+    if (service === "sns") return answer(200, await askSns(options, principal, readForm(text), host));
+    const { operation, input } = isJson
+      ? { operation: String(headers["x-amz-target"]).replace(/^AmazonSQS\./, ""), input: readJson(text) }
+      : fromQuery(text, url === "/" ? undefined : `http://${host}${url}`);
+    const said = await askSqs(options, principal, operation, input, host);
+    answer(200, isJson ? JSON.stringify(said ?? {}) : toQuery(operation, said));
   } catch (error) {
-    if (!(error instanceof SignatureError || error instanceof ActionError || error instanceof Denied))
-      throw error;
-    const refused = refusal(error);
-    const answer = isJson ? refused : toQuery("", refused);
-    response.writeHead(answer.status, answer.headers).end(answer.body);
+    const refused = refusalOf(error);
+    const { code, message, status, queryCode, fault } = refused;
+    if (!isJson) return answer(status, toQueryError(refused));
+    const said = JSON.stringify({ __type: `com.amazonaws.sqs#${code}`, message });
+    answer(status, said, { "x-amzn-query-error": `${queryCode};${fault}` });
   }
+}
+
+function readJson(text: string): object {
+  try {
+    const parsed: unknown = JSON.parse(text || "{}");
+    if (typeof parsed === "object" && parsed !== null) return parsed;
+  } catch {
+    // Told below, like JSON that is no object.
+  }
+  throw new ServiceError("SerializationException", "The body is no JSON object.");
+}
+
+/** @throws whatever is no refusal */
+function refusalOf(error: unknown): ServiceError {
+  if (error instanceof ServiceError) return error;
+  if (!(error instanceof SignatureError || error instanceof ActionError)) throw error;
+  return new ServiceError(error.code, error.message, error.status);
 }
 
 /** What judges requests to SQS and SNS, and answers them. */
 export type Judged = Pick<GatewayOptions, "region" | "accountId" | "identity" | "messaging">;
 
 /**
- * Answers a request to SQS or SNS where the policies allow it, whose principal is known.
- * @throws {Denied}
+ * Has SQS do something where the policies allow it, for a principal who is known.
+ * @throws {ServiceError}
  * @throws {ActionError}
  */
-export async function judgedAnswer(
-  { region, accountId, identity, messaging }: Judged,
-  service: "sqs" | "sns",
+export async function askSqs(
+  judged: Judged,
   principal: Principal,
-  request: MessagingRequest,
-): Promise<MessagingResponse> {
-  const names: Names = {
+  operation: string,
+  input: object,
+  host: string,
+): Promise<object | undefined> {
+  allow(judged, principal, sqsPermissions(operation, input, namesOf(judged)));
+  return judged.messaging.sqs(operation, input, host);
+}
+
+/** The same of SNS, which answers in XML. */
+export async function askSns(
+  judged: Judged,
+  principal: Principal,
+  parameters: Readonly<Record<string, string>>,
+  host: string,
+): Promise<string> {
+  allow(judged, principal, snsPermissions(parameters, namesOf(judged)));
+  return judged.messaging.sns(parameters, host);
+}
+
+function namesOf({ region, accountId, messaging }: Judged): Names {
+  return {
     region,
     account: accountId,
     queueArn: (queueUrl) => queueArn({ region, accountId }, queueUrl),
     queueKey: (arn) => messaging.queueKey(arn),
   };
-  const text = request.body.toString("utf8");
-  const permissions =
-    service === "sqs"
-      ? sqsPermissions(String(request.headers["x-amz-target"]), JSON.parse(text), names)
-      : snsPermissions(new URLSearchParams(text), names);
+}
+
+function allow({ identity }: Judged, principal: Principal, permissions: readonly Permission[]): void {
   for (const { action, resource, context } of permissions) {
     const decision = identity.judge(principal, action, resource, context);
-    if (!decision.allowed) throw new Denied(decision.message);
+    if (!decision.allowed) throw new ServiceError("AccessDenied", decision.message, 403);
   }
-  return messaging.answer(request);
 }

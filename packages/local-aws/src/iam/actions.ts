@@ -42,34 +42,35 @@ export class ActionError extends Error {
 }
 
 /**
- * The permissions of a request to SQS.
- *
- * @param target the header x-amz-target, for example `AmazonSQS.SendMessage`
- * @param body the parsed JSON body
+ * The permissions of a request to SQS, whose input is that of the JSON protocol.
  * @throws {ActionError} where the operation is unknown or its queue is
  */
-export function sqsPermissions(target: string, body: unknown, names: Names): readonly Permission[] {
-  const [, operation = ""] = /^AmazonSQS\.(\w+)$/.exec(target) ?? [];
+export function sqsPermissions(operation: string, input: object, names: Names): readonly Permission[] {
   const read = Object.hasOwn(SQS, operation) ? SQS[operation] : undefined;
-  if (!read) throw new ActionError("InvalidAction", `SQS has no operation ${target} on this computer`);
-  const input = typeof body === "object" && body !== null ? (body as Input) : {};
-  return read({ operation, input, names });
+  if (!read) throw new ActionError("InvalidAction", `SQS has no operation ${operation} on this computer`);
+  return read({ operation, input: input as Input, names });
 }
 
 /**
  * The permissions of a request to SNS.
- *
- * @param form the form-encoded body, or the query of a GET request
  * @throws {ActionError} where the operation is unknown or does not say what it is about
  */
-export function snsPermissions(form: URLSearchParams, names: Names): readonly Permission[] {
-  const operation = form.get("Action") ?? "";
+export function snsPermissions(
+  parameters: Readonly<Record<string, string>>,
+  names: Names,
+): readonly Permission[] {
+  const operation = parameters.Action ?? "";
   const read = Object.hasOwn(SNS, operation) ? SNS[operation] : undefined;
   if (!read) throw new ActionError("InvalidAction", `SNS has no operation ${operation} on this computer`);
-  // It could be judged by one value and done by the other.
+  return read({ operation, input: parameters, names });
+}
+
+/** The parameters in a form. @throws {ActionError} where one comes twice: it could be judged by one value and done by the other */
+export function readForm(text: string): Record<string, string> {
+  const form = new URLSearchParams(text);
   const twice = [...form.keys()].find((key) => form.getAll(key).length > 1);
   if (twice !== undefined) throw new ActionError("InvalidParameter", `the parameter ${twice} comes twice`);
-  return read({ operation, input: Object.fromEntries(form), names });
+  return Object.fromEntries(form);
 }
 
 /** The ARN of a bucket, or of an object in it. */

@@ -1,9 +1,8 @@
-import { randomUUID } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Events, MessageId } from "../events.ts";
-import { type MessagingRequest, type MessagingResponse, parsed } from "./messaging-http.ts";
+import { ServiceError } from "./service-error.ts";
 import { type Attribute, hasForbiddenCharacters } from "./sqs-messages.ts";
 
 /*
@@ -119,27 +118,22 @@ export interface TopicStore {
 }
 
 /** An error of fauxqs, in SQS and in SNS. */
-export interface Refusal extends Error {
+interface Refusal extends Error {
   readonly code: string;
   readonly statusCode: number;
   readonly senderFault: boolean;
   /** SQS's alone. */
-  readonly queryErrorHeader: string;
+  readonly queryCode?: string;
 }
 
-/** Does an operation, as fauxqs has it. */
-type Action = (
-  input: object,
-  ...parts: (QueueStore | TopicStore | Pick<MessagingRequest, "headers">)[]
-) => unknown;
+/** Does an operation, as fauxqs has it; what it creates has the address of the host that was asked. */
+type Action = (input: object, ...parts: (QueueStore | TopicStore | ReturnType<typeof askedAt>)[]) => unknown;
+const askedAt = (host: string) => ({ headers: { host } });
 
 /** fauxqs' code that is called here. */
 interface Parts {
   readonly SqsStore: new () => QueueStore;
   readonly SnsStore: new () => TopicStore;
-  readonly SqsError: new () => Refusal;
-  readonly SnsError: new () => Refusal;
-  readonly snsErrorResponse: (code: string, message: string, fault: "Sender" | "Receiver") => string;
   readonly PersistenceManager: new (folder: string) => Persistence;
   /** Finds what no message may have. */
   readonly INVALID_MESSAGE_BODY_CHAR: Pick<RegExp, "test">;
@@ -159,11 +153,20 @@ export function fauxqsPart(file: string) {
   return import(new URL(file, import.meta.resolve("fauxqs")).href);
 }
 
+/** Does an operation of SQS; one that says nothing has no answer. @throws {ServiceError} */
+export type AskSqs = (operation: string, input: object, host: string) => Promise<object | undefined>;
+
+/** Does the operation of SNS that the parameters name, and answers in XML. @throws {ServiceError} */
+export type AskSns = (parameters: Parameters, host: string) => Promise<string>;
+
+export type Parameters = Readonly<Record<string, string>>;
+
 /** SNS and SQS of fauxqs, patched. */
 export interface Fauxqs {
   readonly queues: QueueStore;
   readonly topics: TopicStore;
-  answer(request: MessagingRequest): Promise<MessagingResponse>;
+  readonly sqs: AskSqs;
+  readonly sns: AskSns;
   close(): Promise<void>;
 }
 
@@ -179,8 +182,8 @@ export async function openFauxqs({ region, folder, events }: FauxqsOptions): Pro
   const parts: Parts = Object.assign(
     {},
     ...(await Promise.all(
-      ["sqs/sqsStore", "sns/snsStore", "sqs/sqsTypes", "persistence", "common/errors", "common/xml"].map(
-        (part) => fauxqsPart(`./${part}.js`),
+      ["sqs/sqsStore", "sns/snsStore", "sqs/sqsTypes", "persistence"].map((part) =>
+        fauxqsPart(`./${part}.js`),
       ),
     )),
   );
@@ -196,14 +199,13 @@ export async function openFauxqs({ region, folder, events }: FauxqsOptions): Pro
   return {
     queues,
     topics,
-    async answer(request) {
-      const answered = await (request.headers["x-amz-target"] === undefined
-        ? answerSns(parts, request, topics, queues)
-        : answerSqs(parts, request, queues));
-      const body = reachable(Buffer.from(answered.body), request.headers.host);
-      const id = randomUUID().replaceAll("-", "").toUpperCase().slice(0, 16);
-      const headers = { "x-amz-request-id": id, "content-length": body.length };
-      return { status: answered.status, headers: { ...answered.headers, ...headers }, body };
+    async sqs(operation, input, host) {
+      const action = await actionOf("sqs", operation);
+      return reachable(await said(() => action(input, queues, askedAt(host))), host);
+    },
+    async sns(parameters, host) {
+      const action = await actionOf("sns", parameters.Action ?? "");
+      return String(await said(() => action(parameters, topics, queues, askedAt(host))));
     },
     async close() {
       queues.shutdown();
@@ -211,9 +213,6 @@ export async function openFauxqs({ region, folder, events }: FauxqsOptions): Pro
     },
   };
 }
-
-/** An answer whose body is text. */
-type TextResponse = Pick<MessagingResponse, "status" | "headers"> & { readonly body: string };
 
 /** The files of fauxqs that SNS's actions are in, where it is not the action's own. */
 const SNS_FILES: Readonly<Record<string, string>> = {
@@ -229,46 +228,35 @@ async function actionOf(service: "sqs" | "sns", operation: string): Promise<Acti
   return (await fauxqsPart(`./${service}/actions/${file}.js`))[name];
 }
 
-async function answerSqs(
-  { SqsError }: Parts,
-  { headers, body }: MessagingRequest,
-  queues: QueueStore,
-): Promise<TextResponse> {
-  const type = { "content-type": "application/x-amz-json-1.0" };
-  const operation = String(headers["x-amz-target"]).replace("AmazonSQS.", "");
+/**
+ * Errors of SQS that have a prefix in the older protocol, whose names the SDKs still use; fauxqs puts it before all.
+ * From the errors of the SQS model in @aws-sdk/client-sqs.
+ */
+const PREFIXED =
+  /^(BatchEntryIdsNotDistinct|BatchRequestTooLong|EmptyBatchRequest|InvalidBatchEntryId|MessageNotInflight|NonExistentQueue|PurgeQueueInProgress|QueueDeletedRecently|TooManyEntriesInBatchRequest|UnsupportedOperation)$/;
+
+/** Has fauxqs do something, and says what it refuses as AWS does. @throws {ServiceError} */
+export async function said<T>(act: () => T | Promise<T>): Promise<T> {
   try {
-    const action = await actionOf("sqs", operation);
-    const result = await action(parsed(body), queues, { headers });
-    return { status: 200, headers: type, body: result === undefined ? "" : JSON.stringify(result) };
+    return await act();
   } catch (error) {
-    if (!(error instanceof SqsError)) throw error;
-    const { statusCode, queryErrorHeader } = error as Refusal;
-    const said = { ...type, "x-amzn-query-error": queryErrorHeader };
-    return { status: statusCode, headers: said, body: JSON.stringify(error) };
+    throw serviceError(error);
   }
 }
 
-async function answerSns(
-  { SnsError, snsErrorResponse }: Parts,
-  { headers, body }: MessagingRequest,
-  topics: TopicStore,
-  queues: QueueStore,
-): Promise<TextResponse> {
-  const type = { "content-type": "text/xml" };
-  const parameters = Object.fromEntries(new URLSearchParams(body.toString("utf8")));
-  try {
-    const action = await actionOf("sns", parameters.Action ?? "");
-    return {
-      status: 200,
-      headers: type,
-      body: String(await action(parameters, topics, queues, { headers })),
-    };
-  } catch (error) {
-    if (!(error instanceof SnsError)) throw error;
-    const { statusCode, code, message, senderFault } = error as Refusal;
-    const said = snsErrorResponse(code, message, senderFault ? "Sender" : "Receiver");
-    return { status: statusCode, headers: type, body: said };
-  }
+/** The error of AWS that one of fauxqs stands for; any other as it is. */
+export function serviceError(error: unknown): unknown {
+  if (!(error instanceof Error) || !/^(Sqs|Sns)Error$/.test(error.name)) return error;
+  const { code, message, statusCode, senderFault, queryCode = code } = error as Refusal;
+  const isPrefixed = error.name === "SqsError" && PREFIXED.test(queryCode);
+  const named = queryCode === "QueueNameExists" ? "QueueAlreadyExists" : queryCode;
+  return new ServiceError(
+    code,
+    message,
+    statusCode,
+    isPrefixed ? `AWS.SimpleQueueService.${queryCode}` : named,
+    senderFault ? "Sender" : "Receiver",
+  );
 }
 
 /**
@@ -440,7 +428,10 @@ function releaseMessages(file: string): void {
  * again by their path alone. An empty `host` of SqsStore would name them by the host that they were made at, which may be
  * another process's.
  */
-function reachable(body: Buffer, host: string | string[] | undefined): Buffer {
-  if (!body.includes("http://sqs.")) return body;
-  return Buffer.from(body.toString("utf8").replaceAll(/http:\/\/sqs\.[^/"<]+\//g, `http://${host}/`));
+function reachable(answer: unknown, host: string): object | undefined {
+  const { QueueUrl, QueueUrls } = (answer ?? {}) as { QueueUrl?: string; QueueUrls?: string[] };
+  const at = (url: string) => url.replace(/^http:\/\/sqs\.[^/]+\//, `http://${host}/`);
+  if (QueueUrl !== undefined) return { ...(answer as object), QueueUrl: at(QueueUrl) };
+  if (QueueUrls !== undefined) return { ...(answer as object), QueueUrls: QueueUrls.map(at) };
+  return answer as object | undefined;
 }

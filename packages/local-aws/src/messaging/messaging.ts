@@ -1,18 +1,14 @@
 import { Events } from "../events.ts";
 import type { Identity } from "../iam/identity.ts";
-import { arrival, openFauxqs } from "./fauxqs.ts";
-import type { MessagingRequest, MessagingResponse } from "./messaging-http.ts";
-import { openSns, type Publication } from "./sns.ts";
+import { type AskSns, type AskSqs, arrival, openFauxqs } from "./fauxqs.ts";
+import { openSns, type PublishAs } from "./sns.ts";
 import { openSqs } from "./sqs.ts";
 
 /** SNS and SQS, without a listener of their own. */
 export interface Messaging {
-  answer(request: MessagingRequest): Promise<MessagingResponse>;
-  /**
-   * Publishes as a service does, on behalf of a resource.
-   * @returns why SNS refuses it; undefined where it has taken it
-   */
-  publishAs(service: string, sourceArn: string, publication: Publication): string | undefined;
+  readonly sqs: AskSqs;
+  readonly sns: AskSns;
+  readonly publishAs: PublishAs;
   /** Waits until there may be a message in a queue, or the time is over, or the signal ends it. */
   arrival(queueUrl: string, seconds: number, signal: AbortSignal): Promise<void>;
   /** What a queue is encrypted with, or nothing where that is a key of AWS's own. */
@@ -35,15 +31,10 @@ export interface MessagingOptions {
 /** SNS and SQS are fauxqs, except for what it does otherwise than AWS. */
 export async function openMessaging(options: MessagingOptions): Promise<Messaging> {
   const { region, identity, folder, events = new Events(), report } = options;
-  const { queues, topics, answer, close } = await openFauxqs({ region, folder, events });
-  const sns = await openSns({ topics, queues, identity, events, report });
-  const sqs = await openSqs({ queues, identity, events });
+  const { queues, topics, sqs, sns, close } = await openFauxqs({ region, folder, events });
   return {
-    async answer(request) {
-      if (request.headers["x-amz-target"] !== undefined) return sqs.answer(request, answer);
-      return sns.answer(request, answer);
-    },
-    publishAs: (service, sourceArn, publication) => sns.publishAs(service, sourceArn, publication),
+    sqs: await openSqs({ queues, identity, events, ask: sqs }),
+    ...(await openSns({ topics, queues, identity, events, report, ask: sns })),
     async arrival(queueUrl, seconds, signal) {
       const queue = queues.getQueue(queueUrl);
       if (queue) await arrival(queue, seconds, signal);

@@ -3,16 +3,19 @@ import type { Identity } from "../iam/identity.ts";
 import { PolicyError } from "../iam/policy.ts";
 import { objectsOf } from "../store/events.ts";
 import {
+  type AskSns,
   fauxqsPart,
   type Message,
+  type Parameters,
   type QueueStore,
-  type Refusal,
   type SpiedMessage,
   type Subscription,
+  said,
+  serviceError,
   type TopicStore,
 } from "./fauxqs.ts";
 import { type BodyFilter, FilterPolicyError, readFilter } from "./filter-policy.ts";
-import type { MessagingRequest, MessagingResponse } from "./messaging-http.ts";
+import { ServiceError } from "./service-error.ts";
 import { messageFault } from "./sqs-messages.ts";
 
 /*
@@ -25,7 +28,7 @@ const SNS = "sns.amazonaws.com";
 const S3 = "s3.amazonaws.com";
 
 /** A message to a topic, by the names of Publish's parameters. */
-export type Publication = Readonly<Record<string, string>> & { readonly TopicArn: string };
+export type Publication = Parameters & { readonly TopicArn: string };
 
 export interface SnsOptions {
   readonly topics: TopicStore;
@@ -35,22 +38,15 @@ export interface SnsOptions {
   readonly events: Events;
   /** Told of messages that are lost. */
   readonly report: (error: unknown) => void;
+  /** Has an operation done by fauxqs. */
+  readonly ask: AskSns;
 }
 
-export interface Sns {
-  /** Answers what is published, and has anything else answered by fauxqs. */
-  answer(
-    request: MessagingRequest,
-    answer: (request: MessagingRequest) => Promise<MessagingResponse>,
-  ): Promise<MessagingResponse>;
-  /**
-   * Publishes as a service does, on behalf of a resource.
-   * @returns why SNS refuses it; undefined where it has taken it
-   */
-  publishAs(service: string, sourceArn: string, publication: Publication): string | undefined;
-}
-
-type Parameters = Readonly<Record<string, string>>;
+/**
+ * Publishes as a service does, on behalf of a resource.
+ * @returns why SNS refuses it; undefined where it has taken it
+ */
+export type PublishAs = (service: string, sourceArn: string, publication: Publication) => string | undefined;
 
 type Publish = (parameters: Parameters, topics: object, queues: object) => string;
 
@@ -60,11 +56,9 @@ interface Notification {
   readonly notificationId: string;
 }
 
-export async function openSns(options: SnsOptions): Promise<Sns> {
-  const { topics, identity } = options;
-  const [{ publish, publishBatch }, { snsErrorResponse }, { SnsError }] = await Promise.all(
-    ["./sns/actions/publish.js", "./common/xml.js", "./common/errors.js"].map(fauxqsPart),
-  );
+export async function openSns(options: SnsOptions): Promise<{ sns: AskSns; publishAs: PublishAs }> {
+  const { topics, identity, ask } = options;
+  const { publish, publishBatch } = await fauxqsPart("./sns/actions/publish.js");
   const operations: Record<string, Publish> = { Publish: publish, PublishBatch: publishBatch };
 
   /** @param service what publishes, where it is no client */
@@ -74,21 +68,17 @@ export async function openSns(options: SnsOptions): Promise<Sns> {
   };
 
   return {
-    async answer(request, answer) {
-      const parameters = Object.fromEntries(new URLSearchParams(request.body.toString("utf8")));
+    async sns(parameters, host) {
       const operation = operations[parameters.Action ?? ""];
       try {
-        if (operation) return xml(200, run(operation, parameters));
+        if (operation) return await said(() => run(operation, parameters));
         checkFilter(topics, parameters);
-        const answered = await answer(request);
-        if (answered.status === 200) followPolicy(identity, parameters, answered);
-        return answered;
+        const answer = await ask(parameters, host);
+        followPolicy(identity, parameters, answer);
+        return answer;
       } catch (error) {
-        if (error instanceof PolicyError || error instanceof FilterPolicyError)
-          return xml(400, snsErrorResponse("InvalidParameter", error.message));
-        if (!(error instanceof SnsError)) throw error;
-        const { statusCode, code, message } = error as Refusal;
-        return xml(statusCode, snsErrorResponse(code, message));
+        if (!(error instanceof PolicyError || error instanceof FilterPolicyError)) throw error;
+        throw new ServiceError("InvalidParameter", error.message);
       }
     },
     publishAs(service, sourceArn, publication) {
@@ -100,7 +90,8 @@ export async function openSns(options: SnsOptions): Promise<Sns> {
         run(publish, publication, service);
         return undefined;
       } catch (error) {
-        if (error instanceof SnsError) return `${TopicArn}: ${(error as Refusal).message}`;
+        const refused = serviceError(error);
+        if (refused instanceof ServiceError) return `${TopicArn}: ${refused.message}`;
         throw error;
       }
     },
@@ -241,7 +232,7 @@ function refusal(
 }
 
 /** Puts in force, or takes away, the policy of a topic. @throws {PolicyError} */
-function followPolicy(identity: Identity, parameters: Parameters, answered: MessagingResponse): void {
+function followPolicy(identity: Identity, parameters: Parameters, answer: string): void {
   const { Action, TopicArn = "", AttributeName, AttributeValue = "" } = parameters;
   if (Action === "DeleteTopic") identity.setResourcePolicy(TopicArn, "");
   if (Action === "SetTopicAttributes" && AttributeName === "Policy") {
@@ -249,11 +240,6 @@ function followPolicy(identity: Identity, parameters: Parameters, answered: Mess
   }
   const policy = attributeOf(parameters, "Policy");
   if (Action !== "CreateTopic" || policy === undefined) return;
-  const [, created = ""] = /<TopicArn>(.*)<\/TopicArn>/.exec(answered.body.toString()) ?? [];
+  const [, created = ""] = /<TopicArn>(.*)<\/TopicArn>/.exec(answer) ?? [];
   identity.setResourcePolicy(created, policy);
-}
-
-function xml(status: number, text: string): MessagingResponse {
-  const body = Buffer.from(text);
-  return { status, headers: { "content-type": "text/xml", "content-length": body.length }, body };
 }

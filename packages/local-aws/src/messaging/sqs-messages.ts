@@ -1,15 +1,10 @@
+import { ServiceError } from "./service-error.ts";
+
 /** An attribute of a message. */
 export interface Attribute {
   readonly DataType: string;
   readonly StringValue?: string;
   readonly BinaryValue?: string;
-}
-
-/** An error of SQS. */
-export interface Failure {
-  readonly code: string;
-  readonly status: number;
-  readonly message: string;
 }
 
 /** Every character but those that XML has not. https://www.w3.org/TR/REC-xml/#charsets */
@@ -35,7 +30,7 @@ export function messageFault(
   body: string,
   attributes: Readonly<Record<string, Attribute>> = {},
   maxBytes = Number.POSITIVE_INFINITY,
-): Failure | undefined {
+): ServiceError | undefined {
   const names = Object.keys(attributes);
   if (names.length > MAX_ATTRIBUTES) {
     return invalid(
@@ -47,11 +42,7 @@ export function messageFault(
     if (message !== undefined) return invalid(message);
   }
   if (hasForbiddenCharacters(body)) {
-    return {
-      code: "InvalidMessageContents",
-      status: 400,
-      message: "The message has characters that XML does not allow.",
-    };
+    return new ServiceError("InvalidMessageContents", "The message has characters that XML does not allow.");
   }
   if (sizeOf(body, attributes) <= maxBytes) return undefined;
   return invalid(
@@ -97,6 +88,6 @@ function sizeOf(body: string, attributes: Readonly<Record<string, Attribute>>): 
     .reduce((sum, bytes) => sum + bytes, 0);
 }
 
-function invalid(message: string): Failure {
-  return { code: "InvalidParameterValue", status: 400, message };
+function invalid(message: string): ServiceError {
+  return new ServiceError("InvalidParameterValue", message);
 }

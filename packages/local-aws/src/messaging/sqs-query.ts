@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { ActionError } from "../iam/actions.ts";
 import { document, type Xml } from "../rest/xml.ts";
-import { type MessagingRequest, type MessagingResponse, parsed, withBody } from "./messaging-http.ts";
+import type { ServiceError } from "./service-error.ts";
 
 /*
  * SQS's older protocol, forms and XML, which the AWS CLI before May 2024 and many SDKs speak. Requests are translated
@@ -37,25 +37,20 @@ const ITEMS: Readonly<Record<string, string>> = {
 type Tree = Map<string, Tree | string>;
 
 /**
- * The request in the JSON protocol.
- *
+ * The operation that a form asks for, and its input in the JSON protocol.
+ * @param url the queue's, where the request was sent there; it alone may say which queue it is
  * @throws {ActionError} where a parameter comes twice or is none of SQS
  */
-export function fromQuery({ url, headers, body }: MessagingRequest): {
-  operation: string;
-  request: MessagingRequest;
-} {
+export function fromQuery(form: string, url?: string): { operation: string; input: Record<string, unknown> } {
   const root: Tree = new Map();
   let operation = "";
-  for (const [name, value] of new URLSearchParams(body.toString("utf8"))) {
+  for (const [name, value] of new URLSearchParams(form)) {
     if (name === "Action") operation = value;
     else if (name !== "Version") plant(root, name.split("."), value, name);
   }
   const input = structure(root, operation);
-  // The address alone may say which queue it is.
-  if (url !== "/") input.QueueUrl ??= `http://${headers.host}${url}`;
-  const json = { "content-type": "application/x-amz-json-1.0", "x-amz-target": `AmazonSQS.${operation}` };
-  return { operation, request: withBody({ url: "/", headers: { ...headers, ...json }, body }, input) };
+  if (url !== undefined) input.QueueUrl ??= url;
+  return { operation, input };
 }
 
 /** Puts a value where its name's parts say. */
@@ -105,23 +100,21 @@ function own(names: Readonly<Record<string, string>>, name: string): string | un
   return Object.hasOwn(names, name) ? names[name] : undefined;
 }
 
-/** An answer of the JSON protocol in the older one, whose errors are SNS's too. */
-export function toQuery(operation: string, { status, headers, body }: MessagingResponse): MessagingResponse {
-  const answer = parsed(body);
-  const [Code = "", Type = "Sender"] = String(headers["x-amzn-query-error"] ?? "").split(";");
-  const RequestId = randomUUID();
-  const content: Record<string, Xml> =
-    status === 200
-      ? {
-          [`${operation}Response`]: {
-            "@xmlns": "http://queue.amazonaws.com/doc/2012-11-05/",
-            [`${operation}Result`]: elements(answer, operation),
-            ResponseMetadata: { RequestId },
-          },
-        }
-      : { ErrorResponse: { Error: { Type, Code, Message: String(answer.message) }, RequestId } };
-  const bytes = Buffer.from(document(content));
-  return { status, headers: { "content-type": "text/xml", "content-length": bytes.length }, body: bytes };
+/** An answer of the JSON protocol in the older one. */
+export function toQuery(operation: string, answer: object = {}): string {
+  return document({
+    [`${operation}Response`]: {
+      "@xmlns": "http://queue.amazonaws.com/doc/2012-11-05/",
+      [`${operation}Result`]: elements(answer, operation),
+      ResponseMetadata: { RequestId: randomUUID() },
+    },
+  });
+}
+
+/** An error, in SNS too. */
+export function toQueryError({ fault, queryCode, message }: ServiceError): string {
+  const error = { Type: fault, Code: queryCode, Message: message };
+  return document({ ErrorResponse: { Error: error, RequestId: randomUUID() } });
 }
 
 function elements(members: object, operation: string): { [name: string]: Xml } {

@@ -6,6 +6,7 @@ import {
   ActionError,
   type Names,
   type Permission,
+  readForm,
   s3Arn,
   snsPermissions,
   sqsPermissions,
@@ -55,8 +56,8 @@ async function answered(): Promise<Record<"SQS" | "SNS", string[]>> {
   }
 }
 
-const sqs = (operation: string, body: object) => sqsPermissions(`AmazonSQS.${operation}`, body, NAMES);
-const sns = (parameters: Record<string, string>) => snsPermissions(new URLSearchParams(parameters), NAMES);
+const sqs = (operation: string, input: object) => sqsPermissions(operation, input, NAMES);
+const sns = (parameters: Record<string, string>) => snsPermissions(parameters, NAMES);
 
 function code(attempt: () => unknown): string {
   try {
@@ -91,7 +92,8 @@ describe("the permissions that a request to SQS needs", () => {
     it(`are named for ${operation}, as the SDK sends it`, async () => {
       const { headers, body } = await sent(sqsSdk, "SQSClient", operation, input);
 
-      const permissions = sqsPermissions(String(headers["x-amz-target"]), JSON.parse(String(body)), NAMES);
+      expect(headers["x-amz-target"]).to.equal(`AmazonSQS.${operation}`);
+      const permissions = sqsPermissions(operation, JSON.parse(String(body)), NAMES);
 
       expect(permissions[0]).to.deep.equal({
         action: `sqs:${operation.replace("Batch", "")}`,
@@ -109,11 +111,7 @@ describe("the permissions that a request to SQS needs", () => {
 
   it("include those of a queue's key, by way of SQS, where that is none of AWS's own", () => {
     const needed = (operation: string, queueKey: string) =>
-      sqsPermissions(
-        `AmazonSQS.${operation}`,
-        { QueueUrl: QUEUE_URL },
-        { ...NAMES, queueKey: () => queueKey },
-      ).slice(1);
+      sqsPermissions(operation, { QueueUrl: QUEUE_URL }, { ...NAMES, queueKey: () => queueKey }).slice(1);
     const key = (use: string) => ({
       action: `kms:${use}`,
       resource: "arn:aws:kms:eu-central-1:123456789012:key/ours",
@@ -147,18 +145,24 @@ describe("the permissions that a request to SQS needs", () => {
   });
 
   it("do not exist for an unknown operation, whatever it is called", () => {
-    for (const operation of ["SendMessages", "sendMessage", "", "constructor", "__proto__", "toString"]) {
+    for (const operation of [
+      "SendMessages",
+      "AmazonSNS.SendMessage",
+      "sendMessage",
+      "",
+      "constructor",
+      "__proto__",
+      "toString",
+    ]) {
       expect(
         code(() => sqs(operation, { QueueUrl: QUEUE_URL })),
         operation,
       ).to.equal("InvalidAction");
     }
-    expect(code(() => sqsPermissions("AmazonSNS.SendMessage", {}, NAMES))).to.equal("InvalidAction");
   });
 
   it("do not exist without the queue, or for one that nobody knows", () => {
     expect(code(() => sqs("SendMessage", {}))).to.equal("MissingParameter");
-    expect(code(() => sqsPermissions("AmazonSQS.SendMessage", null, NAMES))).to.equal("MissingParameter");
     expect(code(() => sqs("SendMessage", { QueueUrl: `${QUEUE_URL}s` }))).to.equal(
       "AWS.SimpleQueueService.NonExistentQueue",
     );
@@ -184,7 +188,7 @@ describe("the permissions that a request to SNS needs", () => {
     it(`are named for ${operation}, as the SDK sends it`, async () => {
       const { body } = await sent(snsSdk, "SNSClient", operation, input);
 
-      const [permission, ...others] = snsPermissions(new URLSearchParams(String(body)), NAMES);
+      const [permission, ...others] = snsPermissions(readForm(String(body)), NAMES);
 
       expect(others).to.be.empty;
       expect(permission).to.include({
@@ -238,9 +242,9 @@ describe("the permissions that a request to SNS needs", () => {
         Action,
       ).to.equal("InvalidAction");
     }
-    expect(code(() => snsPermissions(new URLSearchParams(""), NAMES))).to.equal("InvalidAction");
+    expect(code(() => snsPermissions({}, NAMES))).to.equal("InvalidAction");
     const twice = `Action=Publish&TopicArn=${TOPIC}&TopicArn=${OTHER}`;
-    expect(code(() => snsPermissions(new URLSearchParams(twice), NAMES))).to.equal("InvalidParameter");
+    expect(code(() => readForm(twice))).to.equal("InvalidParameter");
   });
 });
 

@@ -5,6 +5,7 @@ import { withFolder } from "../../../../test/support/machine.ts";
 import { ACCOUNT_ID } from "../../src/arn.ts";
 import { Identity } from "../../src/iam/identity.ts";
 import { type Messaging, openMessaging } from "../../src/messaging/messaging.ts";
+import type { ServiceError } from "../../src/messaging/service-error.ts";
 
 const S3 = "s3.amazonaws.com";
 const SNS = "sns.amazonaws.com";
@@ -46,22 +47,8 @@ describe("an event on its way from a bucket to a queue", () => {
     }
   });
 
-  const sns = async (form: Record<string, string>) =>
-    messaging.answer({
-      url: "/",
-      headers: { host: "127.0.0.1", "content-type": "application/x-www-form-urlencoded" },
-      body: Buffer.from(new URLSearchParams(form).toString()),
-    });
-  const sqs = async (action: string, input: object) => {
-    const headers = {
-      ...{ host: "127.0.0.1", "content-type": "application/x-amz-json-1.0" },
-      "x-amz-target": `AmazonSQS.${action}`,
-    };
-    const { status, body } = await messaging.answer({
-      ...{ url: "/", headers, body: Buffer.from(JSON.stringify(input)) },
-    });
-    return { status, ...JSON.parse(body.toString()) };
-  };
+  const sns = (form: Record<string, string>): Promise<unknown> => messaging.sns(form, "127.0.0.1");
+  const sqs = (action: string, input: object): Promise<unknown> => messaging.sqs(action, input, "127.0.0.1");
   const set = (where: string, name: string, value: string) =>
     where === "topic"
       ? sns({
@@ -73,8 +60,10 @@ describe("an event on its way from a bucket to a queue", () => {
   const encrypt = (where: string, key = KEY) => set(where, "KmsMasterKeyId", key);
   const publish = () => messaging.publishAs(S3, BUCKET, { TopicArn: TOPIC, Message: "event" });
   const bodies = async (queue: string) => {
-    const { Messages = [] } = await sqs("ReceiveMessage", { QueueUrl: queue });
-    return Messages.map(({ Body }: { Body: string }) => Body);
+    const { Messages = [] } = (await sqs("ReceiveMessage", { QueueUrl: queue })) as {
+      Messages?: { Body: string }[];
+    };
+    return Messages.map(({ Body }) => Body);
   };
 
   it("passes where topic and queue let it", async () => {
@@ -164,9 +153,11 @@ describe("an event on its way from a bucket to a queue", () => {
   });
 
   it("cannot pass by a policy that is none", async () => {
-    const { status, message } = (await setPolicy("queue", "{}")) as { status: number; message: string };
-    expect(status).to.equal(400);
-    expect(message).to.match(/^Invalid value for the parameter Policy\. Reason: .*no Statement/);
+    const refused = await setPolicy("queue", "{}").catch((error: ServiceError) => error);
+    expect(refused).to.have.property("code", "InvalidAttributeValue");
+    expect(refused)
+      .to.have.property("message")
+      .that.matches(/^Invalid value for the parameter Policy\. Reason: .*no Statement/);
   });
 
   it("passes after a restart by the policies of before, until they are dropped", async () => {

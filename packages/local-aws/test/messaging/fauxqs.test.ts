@@ -9,6 +9,7 @@ import { ACCOUNT_ID } from "../../src/arn.ts";
 import { Identity } from "../../src/iam/identity.ts";
 import { fauxqsPart, PATCHES } from "../../src/messaging/fauxqs.ts";
 import { openMessaging } from "../../src/messaging/messaging.ts";
+import type { ServiceError } from "../../src/messaging/service-error.ts";
 
 const REGION = "us-east-1";
 const HOST = "127.0.0.1:4566";
@@ -63,9 +64,11 @@ async function patched(folder: string): Promise<Sqs> {
   const messaging = await openMessaging({ region: REGION, identity, folder, report: () => {} });
   return {
     async ask(action, body) {
-      const request = { url: "/", headers: headersOf(action), body: Buffer.from(JSON.stringify(body)) };
-      const answered = await messaging.answer(request);
-      return { status: answered.status, body: JSON.parse(answered.body.toString()) };
+      try {
+        return { status: 200, body: { ...(await messaging.sqs(action, body, HOST)) } };
+      } catch (error) {
+        return { status: (error as ServiceError).status, body: {} };
+      }
     },
     close: () => messaging.close(),
   };
