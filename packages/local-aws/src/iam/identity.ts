@@ -118,8 +118,8 @@ export class Identity {
   #save(): void {
     if (this.#file === undefined) return;
     mkdirSync(path.dirname(this.#file), { recursive: true });
-    // All or nothing, whatever ends this process.
-    writeFileSync(`${this.#file}.new`, JSON.stringify([...this.#documents]));
+    // All or nothing, whatever ends this process or computer.
+    writeFileSync(`${this.#file}.new`, JSON.stringify([...this.#documents]), { flush: true });
     renameSync(`${this.#file}.new`, this.#file);
   }
 

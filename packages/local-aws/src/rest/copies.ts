@@ -1,3 +1,4 @@
+import type { ByteRange } from "../store/blobs.ts";
 import { checkRead, checkWrite, preconditionFailed } from "../store/conditions.ts";
 import { CHECKSUMS, type ChecksumAlgorithm } from "../store/digests.ts";
 import { invalidArgument } from "../store/errors.ts";
@@ -39,7 +40,7 @@ export async function copyObject(exchange: Exchange): Promise<void> {
   const { headers: kept, metadata } = replace ? given : source;
   const { tags } = retag ? given : source;
   if (tags && !retag) authorizeTags(exchange, source);
-  const version = await store.put(bucket, key, store.read(source), {
+  const version = await store.put(bucket, key, bytesOf(exchange, source), {
     headers: kept,
     metadata,
     tags,
@@ -80,6 +81,15 @@ export function findSource(exchange: Exchange): ObjectVersion {
   const unmet = checkRead(readReadCondition(request.header, store.now(), prefix), source, prefix);
   if (unmet) throw preconditionFailed(`${prefix}${unmet}`);
   return source;
+}
+
+/** The bytes to copy. The file is opened when they are first asked for: nothing stays open where the write is refused before. */
+export async function* bytesOf(
+  { store }: Exchange,
+  source: ObjectVersion,
+  range?: ByteRange,
+): AsyncGenerator<Uint8Array> {
+  yield* store.read(source, range);
 }
 
 export function sourceVersion({ store }: Exchange, source: ObjectVersion): string | undefined {

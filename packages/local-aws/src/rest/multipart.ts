@@ -3,7 +3,7 @@ import { CHECKSUMS } from "../store/digests.ts";
 import { invalidArgument } from "../store/errors.ts";
 import type { Checksum } from "../store/model.ts";
 import type { PartClaim } from "../store/multipart.ts";
-import { findSource, readAlgorithm, sourceVersion } from "./copies.ts";
+import { bytesOf, findSource, readAlgorithm, sourceVersion } from "./copies.ts";
 import { checksumElements, time } from "./elements.ts";
 import type { Exchange } from "./exchange.ts";
 import { identityHeaders, readDescription, readWriteCondition, refuseUnsupported } from "./headers.ts";
@@ -56,7 +56,7 @@ export async function uploadPartCopy(exchange: Exchange): Promise<void> {
   const source = findSource(exchange);
   const header = request.header("x-amz-copy-source-range");
   const range = header === undefined ? undefined : parseCopyRange(header, source.size);
-  const part = await store.multipart.put(bucket, key, id, number, store.read(source, range));
+  const part = await store.multipart.put(bucket, key, id, number, bytesOf(exchange, source, range));
   exchange.set({ "x-amz-copy-source-version-id": sourceVersion(exchange, source) }).xml("CopyPartResult", {
     LastModified: time(part.modified),
     ETag: `"${part.etag}"`,

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { readdirSync, readlinkSync } from "node:fs";
 import { expect } from "chai";
 import type { AccessRequest, SignedPiece } from "../../src/rest/http.ts";
 import { S3Error } from "../../src/store/errors.ts";
@@ -166,6 +167,25 @@ describe("the S3 protocol", () => {
     await ask("/bucket/k", { method: "PUT", headers: { "x-amz-meta-size": value }, body: "x" });
     const { headers } = await ask("/bucket/k", { method: "HEAD" });
     expect(headers["x-amz-meta-size"]).to.equal(`=?UTF-8?B?${Buffer.from("Größe").toString("base64")}?=`);
+  });
+
+  it("leaves no file open of a copy that is refused", async () => {
+    if (process.platform !== "linux") return; // only there a process can see which files it has open
+    const store = await openStore();
+    const { blob } = await store.put("bucket", "k", bytes("x"));
+    const ask = await serve(store);
+    const headers = { "x-amz-copy-source": "/bucket/k" };
+    for (const path of ["/no-such-bucket/copy", `/bucket/${"k".repeat(1025)}`]) {
+      expect((await ask(path, { method: "PUT", headers })).status).to.be.oneOf([400, 404]);
+    }
+    const open = readdirSync("/proc/self/fd").map((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`);
+      } catch {
+        return ""; // closed meanwhile
+      }
+    });
+    expect(open.filter((file) => file.endsWith(blob))).to.deep.equal([]);
   });
 
   it("reports nothing where a client goes away before it has the whole answer", async () => {
