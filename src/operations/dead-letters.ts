@@ -1,4 +1,5 @@
 import {
+  type BatchResultErrorEntry,
   ChangeMessageVisibilityBatchCommand,
   DeleteMessageBatchCommand,
   type Message,
@@ -82,11 +83,16 @@ const BATCH_BYTES = 256 * 1024;
 /** Requests at once: 120,000 letters take 12,000 requests, 20 minutes one after the other. */
 const CONCURRENCY = 16;
 
+/** Looks at the letters that are in a dead-letter queue now, each once. @returns how many were not shown, approximately */
+export async function lookAtDeadLetters(options: LookOptions, onLetter: OnLetter): Promise<number> {
+  return withDeadLetters(options, onLetter, (_, unseen) => unseen);
+}
+
 /**
- * Looks at the letters that are in a dead-letter queue now, each once, and hides them until `then` is done. What is still in
- * `receipts` afterwards is shown to others again. SQS lets a maximum of 120,000 messages be looked at like this.
+ * Hides letters that are looked at until `then` is done. What is still in `receipts` afterwards is shown to others again. SQS
+ * lets a maximum of 120,000 messages be looked at like this.
  */
-export async function withDeadLetters<T>(
+async function withDeadLetters<T>(
   options: LookOptions,
   onLetter: OnLetter,
   then: (receipts: Receipts, unseen: number) => T | Promise<T>,
@@ -206,25 +212,22 @@ async function act(
   const refused: string[] = [];
   const actOnBatch = async (batch: readonly Chosen[]) => {
     signal?.throwIfAborted();
-    const failed = new Map<string | undefined, string>();
-    const note = ({
-      Failed = [],
-    }: {
-      Failed?: { Id?: string | undefined; Message?: string | undefined }[] | undefined;
-    }) => {
-      for (const { Id, Message = "" } of Failed) failed.set(Id, Message);
+    let open = batch.map((letter, index) => ({ ...letter, Id: String(index) }));
+    const tell = async (request: Promise<{ Failed?: BatchResultErrorEntry[] | undefined }>) => {
+      const { Failed = [] } = await request;
+      for (const { Id, Message = "" } of Failed) {
+        refused.push(Message);
+        open = open.filter((letter) => letter.Id !== Id);
+      }
     };
-    const open = () =>
-      batch.flatMap((letter, index) => (failed.has(String(index)) ? [] : { ...letter, Id: String(index) }));
     if (action !== "drop") {
-      const Entries = open().map(({ Id, body }) => ({ Id, MessageBody: body }));
-      note(await sqs.send(new SendMessageBatchCommand({ QueueUrl: action.redriveTo, Entries })));
+      const Entries = open.map(({ Id, body }) => ({ Id, MessageBody: body }));
+      await tell(sqs.send(new SendMessageBatchCommand({ QueueUrl: action.redriveTo, Entries })));
     }
-    const Entries = open().map(({ Id, id }) => ({ Id, ReceiptHandle: receipts.get(id) ?? "" }));
-    if (Entries.length > 0)
-      note(await sqs.send(new DeleteMessageBatchCommand({ QueueUrl: queueUrl, Entries })));
-    for (const { id } of open()) receipts.delete(id);
-    refused.push(...failed.values());
+    if (open.length === 0) return;
+    const Entries = open.map(({ Id, id }) => ({ Id, ReceiptHandle: receipts.get(id) ?? "" }));
+    await tell(sqs.send(new DeleteMessageBatchCommand({ QueueUrl: queueUrl, Entries })));
+    for (const { id } of open) receipts.delete(id);
   };
   await inBatches(letters, actOnBatch, ({ body }) => Buffer.byteLength(body));
   if (refused.length === 0) return letters.length;
@@ -262,7 +265,7 @@ async function inBatches<Item>(
     if (batch.length > 0) yield batch;
   })();
   await settled(async () => {
-    for (let next = batches.next(); !next.done; next = batches.next()) await work(next.value);
+    for (const batch of batches) await work(batch);
   });
 }
 

@@ -1,19 +1,18 @@
 import { setTimeout } from "node:timers/promises";
-import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
+import { DeleteObjectCommand, PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
 import type { SQSClient } from "@aws-sdk/client-sqs";
 import { ImageRejected, type ProcessedImage, rotate } from "image-turn";
 import pMap from "p-map";
 import { identity } from "../delivery/envelope.ts";
-import { resultOf } from "../delivery/result.ts";
 import { passes } from "../image-filter.ts";
 import type { StackOutputs, WorkerOutputs } from "../stack-outputs.ts";
-import { dealWithDeadLetters, withDeadLetters } from "./dead-letters.ts";
+import { lookAtDeadLetters } from "./dead-letters.ts";
 import { merged, resultKeys, sourceKeys } from "./listings.ts";
 import type { Item, ProofFile } from "./proof-items.ts";
 import { Reconciliation, type Tally } from "./reconcile.ts";
 import { removeUnder } from "./removal.ts";
 import { Repairs } from "./repair.ts";
-import { judge } from "./smoke.ts";
+import { judge, type Result, resultAt } from "./results.ts";
 import { reached } from "./stack.ts";
 
 export interface ProofOptions {
@@ -101,31 +100,15 @@ export async function prove(options: ProofOptions): Promise<Proof> {
   return { workers, differences, inTime, ...times.summary() };
 }
 
-/**
- * Removes all versions of sources and results, and dead letters about them. Sources go first: a worker that takes up a message later
- * finds nothing to do.
- * @returns how many versions there were
- */
+/** Removes all that the proof left. @returns how many versions there were */
 export async function removeProof(options: ProofOptions): Promise<number> {
   let count = 0;
   // What a worker was about to write comes after the first pass.
   for (let pass = 0; pass < MAX_PASSES; pass++) {
     if (pass > 0) await setTimeout(options.lookEvery);
-    const found = await removeOnce(options);
+    const found = await removeUnder(options, options.prefix);
     if (pass > 0 && found === 0) break;
     count += found;
-  }
-  return count;
-}
-
-async function removeOnce({ s3, sqs, stack, prefix }: ProofOptions): Promise<number> {
-  let count = await removeUnder(s3, stack.sourceBucket, prefix);
-  const only = ({ keys }: { keys: readonly string[] }) =>
-    keys.length > 0 && keys.every((key) => key.startsWith(prefix));
-  for (const worker of Object.values(stack.workers)) {
-    count += await removeUnder(s3, stack.resultsBucket, `${worker.prefix}/${prefix}`);
-    const queueUrl = worker.deadLetterQueue;
-    await dealWithDeadLetters({ sqs, queueUrl, action: "drop", only }, ({ count }) => count > 0);
   }
   return count;
 }
@@ -246,32 +229,10 @@ async function codesOf(
   prefix: string,
 ): Promise<ReadonlyMap<string, string>> {
   const codes = new Map<string, string>();
-  await withDeadLetters(
-    { sqs, queueUrl },
-    ({ code, objects }) => {
-      for (const { key } of objects) if (key.startsWith(prefix)) codes.set(key, code);
-    },
-    () => {},
-  );
+  await lookAtDeadLetters({ sqs, queueUrl }, ({ code, objects }) => {
+    for (const { key } of objects) if (key.startsWith(prefix)) codes.set(key, code);
+  });
   return codes;
-}
-
-interface Result {
-  readonly body: Buffer;
-  readonly contentType: string | undefined;
-  /** Identity of the version that it is of. */
-  readonly source: string;
-}
-
-async function resultAt(s3: S3Client, Bucket: string, Key: string): Promise<Result | undefined> {
-  try {
-    const { Body, ContentType, Metadata } = await s3.send(new GetObjectCommand({ Bucket, Key }));
-    const body = Buffer.from((await Body?.transformToByteArray()) ?? []);
-    return { body, contentType: ContentType, source: resultOf(Metadata ?? {}) };
-  } catch (error) {
-    if ((error as Error).name === "NoSuchKey") return undefined;
-    throw error;
-  }
 }
 
 type Agreement = "identical" | "alike" | "rejected" | "decodable";

@@ -5,7 +5,7 @@ import { identity } from "../delivery/envelope.ts";
 import { resultOf } from "../delivery/result.ts";
 import { passes } from "../image-filter.ts";
 import type { StackOutputs } from "../stack-outputs.ts";
-import { withDeadLetters } from "./dead-letters.ts";
+import { lookAtDeadLetters } from "./dead-letters.ts";
 import {
   merged,
   type Part,
@@ -115,15 +115,10 @@ export class Reconciliation {
     const { signal, now = Date.now } = this.#options;
     const isOlder = (object: { modified: Date } | undefined, days = Number.POSITIVE_INFINITY) =>
       object !== undefined && now() - object.modified.getTime() > days * DAY_MS;
-    await withDeadLetters(
-      { sqs, queueUrl: deadLetterQueue, signal, now },
-      ({ objects }) => {
-        for (const object of objects) rejected.add(nameOf(object.key, object));
-      },
-      (_, unseen) => {
-        this.unseenDeadLetters = unseen;
-      },
-    );
+    const look = { sqs, queueUrl: deadLetterQueue, signal, now };
+    this.unseenDeadLetters = await lookAtDeadLetters(look, ({ objects }) => {
+      for (const object of objects) rejected.add(nameOf(object.key, object));
+    });
     const pairs = merged(
       sourceKeys(s3, stack.sourceBucket, part),
       resultKeys(s3, stack.resultsBucket, this.#prefix, part),

@@ -1,13 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
-import { GetObjectCommand, PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
+import { PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
 import type { SQSClient } from "@aws-sdk/client-sqs";
-import sharp, { type Sharp } from "sharp";
 import { inWords, keyThatPasses, passes } from "../image-filter.ts";
 import type { StackOutputs, WorkerOutputs } from "../stack-outputs.ts";
-import { type DeadLetter, dealWithDeadLetters } from "./dead-letters.ts";
 import { countMessages } from "./queue.ts";
-import { removeUnder } from "./removal.ts";
+import { dropLettersUnder, removeUnder } from "./removal.ts";
+import { judge, type Outcome, resultAt } from "./results.ts";
 import { reached } from "./stack.ts";
 
 export interface SmokeOptions {
@@ -37,9 +36,6 @@ export interface Step {
 
 /** Milliseconds between two looks at what a worker has done. */
 const LOOK_EVERY_MS = 250;
-
-/** The mean difference of two pixels' channels, of 255, below which JPEGs of the same picture stay. */
-const ALIKE = 8;
 
 /**
  * Sends one sample through a deployed machine, judges what every worker makes of it, and removes all of it again.
@@ -112,11 +108,6 @@ function keysFor(
   );
 }
 
-interface Outcome {
-  readonly ok: boolean;
-  readonly words: string;
-}
-
 /** Waits for what becomes of the sample: a result that is judged, a dead letter, or nothing in time. It never throws. */
 async function outcome(
   options: SmokeOptions,
@@ -130,11 +121,11 @@ async function outcome(
   let known = deadLetters;
   try {
     for (;;) {
-      const result = await bodyOf(s3, stack.resultsBucket, `${prefix}/${key}`);
-      if (result) return await judge(options.sample, result, angle);
+      const result = await resultAt(s3, stack.resultsBucket, `${prefix}/${key}`);
+      if (result) return await judge(options.sample, result.body, angle);
       const now = await deadLettersOf(options, worker);
       if (now > known) {
-        const letter = await takeDeadLetter(sqs, deadLetterQueue, key);
+        const letter = await dropLettersUnder(sqs, deadLetterQueue, key);
         if (letter) return { ok: false, words: `rejected as ${letter.code}: ${letter.reason}` };
       }
       known = now;
@@ -152,96 +143,16 @@ async function outcome(
   }
 }
 
-async function bodyOf(s3: S3Client, Bucket: string, Key: string): Promise<Buffer | undefined> {
-  try {
-    const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key }));
-    return Buffer.from((await Body?.transformToByteArray()) ?? []);
-  } catch (error) {
-    if ((error as Error).name === "NoSuchKey") return undefined;
-    throw new Error(`s3://${Bucket}/${Key} cannot be read: ${(error as Error).message}`, { cause: error });
-  }
-}
-
-/**
- * Judges a result by its pixels.
- * @param angle degrees clockwise that the worker turns by; of a worker that does something else it is asked only that
- *   the result can be decoded
- */
-export async function judge(sample: Buffer, result: Buffer, angle: number | undefined): Promise<Outcome> {
-  const pixels = (image: Sharp) =>
-    image.toColourspace("srgb").removeAlpha().raw().toBuffer({ resolveWithObject: true });
-  let actual: Awaited<ReturnType<typeof pixels>>;
-  try {
-    actual = await pixels(sharp(result, { failOn: "warning" }).autoOrient());
-  } catch (error) {
-    return { ok: false, words: `its result cannot be decoded: ${(error as Error).message.split("\n")[0]}` };
-  }
-  const { width, height } = actual.info;
-  const size = `${width} × ${height}`;
-  if (angle === undefined) return { ok: true, words: `its result can be decoded, ${size}` };
-  const turn = angle > 180 ? `${360 - angle}° counter-clockwise` : `${angle}° clockwise`;
-  const upright = await sharp(sample).autoOrient().toColourspace("srgb").png().toBuffer();
-  const expected = await pixels(sharp(upright).rotate(angle, { background: "white" }));
-  if (expected.info.width !== width || expected.info.height !== height) {
-    return {
-      ok: false,
-      words: `its result is ${size}, but turned by ${turn} it is ${expected.info.width} × ${expected.info.height}`,
-    };
-  }
-  const apart = meanDifference(expected.data, actual.data);
-  return apart < ALIKE
-    ? { ok: true, words: `turned by ${turn}, ${size}` }
-    : {
-        ok: false,
-        words: `its result is not the sample turned by ${turn}: pixels differ by ${apart.toFixed(0)} of 255`,
-      };
-}
-
-function meanDifference(a: Buffer, b: Buffer): number {
-  let sum = 0;
-  for (const [index, value] of a.entries()) sum += Math.abs(value - (b[index] ?? 0));
-  return sum / a.length;
-}
-
 async function deadLettersOf({ sqs, stack }: SmokeOptions, worker: string): Promise<number> {
   return (await countMessages(sqs, stack.workers[worker]?.deadLetterQueue ?? "")).visible;
 }
 
-/** Deletes the dead letters about a key. @returns one of them */
-async function takeDeadLetter(
-  sqs: SQSClient,
-  queueUrl: string,
-  key: string,
-): Promise<DeadLetter | undefined> {
-  let taken: DeadLetter | undefined;
-  const only = (letter: DeadLetter) => {
-    const about = letter.objects.some((object) => object.key === key);
-    if (about) taken = letter;
-    return about;
-  };
-  await dealWithDeadLetters({ sqs, queueUrl, action: "drop", only }, () => true);
-  return taken;
-}
-
-/**
- * Removes all versions of the sample and its results. The source goes first: a worker that takes up the message later finds
- * nothing to do.
- * @returns how many versions there were
- */
 async function removeAll(
-  { s3, sqs, stack }: SmokeOptions,
+  options: SmokeOptions,
   keys: readonly string[],
   failed: readonly string[],
 ): Promise<number> {
   let count = 0;
-  for (const key of keys) {
-    count += await removeUnder(s3, stack.sourceBucket, key);
-    for (const { prefix } of Object.values(stack.workers)) {
-      count += await removeUnder(s3, stack.resultsBucket, `${prefix}/${key}`);
-    }
-    for (const worker of failed) {
-      await takeDeadLetter(sqs, stack.workers[worker]?.deadLetterQueue ?? "", key);
-    }
-  }
+  for (const key of keys) count += await removeUnder(options, key, failed);
   return count;
 }

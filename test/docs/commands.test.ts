@@ -6,7 +6,7 @@ import { expect } from "chai";
 import { Recorder } from "../../src/capacity/graph.ts";
 import { runProgram } from "../../src/machine/program.ts";
 import { readStackConfig, type StackConfig } from "../../src/machine/stack-config.ts";
-import { judge } from "../../src/operations/smoke.ts";
+import { judge } from "../../src/operations/results.ts";
 import { type Block, blocksOf, commandsOf, PAGES } from "../support/docs.ts";
 
 describe("what a reader gets", () => {

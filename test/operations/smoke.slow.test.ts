@@ -7,7 +7,7 @@ import { expect } from "chai";
 import sharp from "sharp";
 import type { Machine } from "../../src/machine/machine.ts";
 import { logOf } from "../../src/operations/logs.ts";
-import { judge } from "../../src/operations/smoke.ts";
+import { judge } from "../../src/operations/results.ts";
 import { type CommandOptions, runCommand } from "../support/command.ts";
 import { heldForFile, withFolder, withMachine } from "../support/machine.ts";
 
