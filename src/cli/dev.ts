@@ -124,15 +124,15 @@ async function keepRunning(machine: Omit<ToMachine, "seed" | "told">, open: bool
     .map(({ name }) => watchTree(path.join(PROJECT, name), changed));
   const own = watch(PROJECT, (_, file) => changed(file));
   const end = () => {
+    if (ending) return;
     ending = true;
-    keep();
     clearTimeout(settling);
     own.close();
     for (const stop of folders) stop();
     child?.send("stop");
     void page.close();
   };
-  const keep = whenOrphaned(["dev"], end);
+  whenOrphaned(["dev"], end);
   process.once("SIGINT", end);
   process.once("SIGTERM", end);
   start();
