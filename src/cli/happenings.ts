@@ -36,21 +36,17 @@ function happeningOf(
 ): Happening | undefined {
   const { kind, time } = event;
   switch (kind) {
-    case "put": {
-      const { bucket, key, versionId, size } = event;
-      return { kind, time, bucket, key, versionId, size };
-    }
-    case "undelivered": {
-      const { objects, attempt, lost, error } = event;
-      return { kind, time, objects, attempt, lost, error: messageOf(error) };
-    }
+    case "put":
+    case "delivered":
+    case "received":
+    case "deleted":
+    case "deadLettered":
+      return event;
+    case "undelivered":
+      return { ...event, error: messageOf(event.error) };
     case "published": {
       const { topicArn, notificationId, objects } = event;
       return { kind, time, topicArn, notificationId, objects };
-    }
-    case "delivered": {
-      const { notificationId, queueArn, messageId } = event;
-      return { kind, time, notificationId, queueArn, messageId };
     }
     case "sent": {
       const { queueArn, messageId, body } = event;
@@ -80,10 +76,6 @@ function happeningOf(
       const by = statement && `${statement.policy}, ${statement.sid}`;
       return { kind, time, who: nameOf(principal), action, resource, allowed, by, message };
     }
-    case "received":
-    case "deleted":
-    case "deadLettered":
-      return event;
   }
 }
 

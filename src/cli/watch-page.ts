@@ -98,16 +98,20 @@ export async function watchRun(events: Events, undo: AsyncDisposableStack): Prom
   };
 }
 
+/** What opens an address in the browser, by platform; where none is named, it is what Linux has. */
+const OPENERS: Partial<Record<NodeJS.Platform, readonly [command: string, ...args: string[]]>> = {
+  darwin: ["open"],
+  win32: ["rundll32", "url.dll,FileProtocolHandler"],
+};
+
 /** Opens an address in the browser, if there is one; whoever asked has the address all the same. */
-export function openInBrowser(address: string): void {
-  const [command, ...args] =
-    process.platform === "darwin"
-      ? ["open", address]
-      : process.platform === "win32"
-        ? ["rundll32", "url.dll,FileProtocolHandler", address]
-        : ["xdg-open", address];
-  if (command === undefined) return;
-  const child = spawn(command, args, { stdio: "ignore", detached: true });
+export function openInBrowser(
+  address: string,
+  platform = process.platform,
+  start: typeof spawn = spawn,
+): void {
+  const [command, ...args] = OPENERS[platform] ?? ["xdg-open"];
+  const child = start(command, [...args, address], { stdio: "ignore", detached: true });
   child.once("error", () =>
     console.error("There is no browser here to open the page; its address is above."),
   );

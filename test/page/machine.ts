@@ -1,4 +1,5 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { Readable } from "node:stream";
 import { Events } from "local-aws";
@@ -42,15 +43,23 @@ export async function withWatched<T>(use: (watched: Watched) => Promise<T>): Pro
   });
 }
 
-/** Runs `npm run dev` for a test, in a project that can be changed meanwhile. */
+/** Runs `npm run dev -- --open` for a test, in a project that can be changed meanwhile. What is opened is in the file "opened" of the folder. */
 export async function withDev<T>(
   project: string,
   folder: string,
   use: (open: Watched["open"]) => Promise<T>,
 ): Promise<T> {
   const port = await freePort();
-  const args = ["--port", `${port}`, "--folder", path.join(folder, "state")];
-  const [result] = await withCommand([path.join(project, "src/cli/dev.ts"), ...args], use, project);
+  const args = ["--open", "--port", `${port}`, "--folder", path.join(folder, "state")];
+  const command = [path.join(project, "src/cli/dev.ts"), ...args];
+  const bin = path.join(folder, "bin");
+  await mkdir(bin);
+  // Linux has one of these, macOS the other.
+  for (const name of ["xdg-open", "open"]) {
+    await writeFile(path.join(bin, name), `#!/bin/sh\necho "$1" > "${folder}/opened"\n`, { mode: 0o755 });
+  }
+  const env = { ...process.env, PATH: `${bin}${path.delimiter}${process.env.PATH}` };
+  const [result] = await withCommand(command, use, { cwd: project, env });
   return result;
 }
 
@@ -58,9 +67,9 @@ export async function withDev<T>(
 export async function withCommand<T>(
   command: readonly string[],
   use: (open: Watched["open"]) => Promise<T>,
-  cwd = process.cwd(),
+  options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
 ): Promise<[result: T, exitCode: number | null]> {
-  const child = spawn(process.execPath, command, { cwd, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, command, { ...options, stdio: ["ignore", "pipe", "pipe"] });
   const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
   try {
     const result = await opened(child, use);

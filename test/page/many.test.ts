@@ -111,6 +111,29 @@ describe("the watch page with much to show", function () {
     }
   });
 
+  it("reads out what happens every five seconds, however often it changes", async () => {
+    const imagined = new Imagined();
+    await imagined.begin();
+    const server = await serveWatch(imagined.source);
+    const browser = await launch();
+    try {
+      const { page } = await open(browser, server.address);
+      await page.clock.install({ time: 0 });
+      await page.reload();
+      await page.locator("[aria-live]", { hasText: "Put an image into the bucket" }).waitFor();
+      await page.clock.pauseAt(3_600_000);
+      await imagined.put(1);
+      await page.locator(".commentary", { hasText: "0.png" }).waitFor();
+      await page.clock.runFor(1000);
+      expect(await page.locator("[aria-live]").textContent()).to.include("Put an image into the bucket");
+      await page.clock.runFor(5000);
+      expect(await page.locator("[aria-live]").textContent()).to.include("0.png");
+    } finally {
+      await browser.close();
+      await server.close();
+    }
+  });
+
   it(`is less than ${MAX_BYTES / 1000} kB, compressed`, async () => {
     const { js, css } = await bundlePage();
     const bytes = gzipSync(js).length + gzipSync(css).length;

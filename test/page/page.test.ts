@@ -4,6 +4,8 @@ import axe from "axe-core";
 import { expect } from "chai";
 import type { Locator, Page } from "playwright-core";
 import sharp from "sharp";
+import { accessWith } from "../../src/cli/watch-access.ts";
+import { graphOf, wiringOf } from "../../src/cli/watch-page.ts";
 import { withFolder } from "../support/machine.ts";
 import { projectIn } from "../support/project.ts";
 import { drop, type Watched, withCommand, withDev, withWatched } from "./machine.ts";
@@ -68,7 +70,11 @@ describe("the watch page of a machine", function () {
       await otherWays(page);
       await rejection(watched, page);
       await hostile(watched, page);
+      await page.locator(".tag.dead", { hasText: "The file is text" }).nth(1).waitFor();
+      await page.locator(".tag", { hasText: "<img src=x" }).nth(1).waitFor();
+      expect(await misplaced(page)).to.deep.equal([]);
       await elsewhere(watched);
+      await restarted(watched);
       expect(complaints).to.deep.equal([]);
     });
   });
@@ -78,6 +84,7 @@ describe("the watch page of a machine", function () {
       const project = await projectIn(folder, { broken: BROKEN });
       await withDev(project, folder, async (open) => {
         const { page, complaints } = await open();
+        expect(await readFile(path.join(folder, "opened"), "utf8")).to.equal(`${page.url()}\n`);
         // What the program registers is drawn, be it ever so new.
         await page.locator(".tag.up", { hasText: "broken" }).waitFor();
         await drop(page, { "quarters.png": await quarters(), "notes.txt": Buffer.from("words") });
@@ -142,7 +149,10 @@ describe("npm start -- --watch", function () {
       await writeFile(path.join(folder, "quarters.png"), await quarters());
       await writeFile(path.join(folder, "notes.txt"), "words");
       const args = ["--watch", "--out", path.join(folder, "out"), folder];
-      const [, exitCode] = await withCommand([path.resolve("src/cli/start.ts"), ...args], async (open) => {
+      const command = [path.resolve("src/cli/start.ts"), ...args];
+      // As npm runs it.
+      const env = { ...process.env, npm_lifecycle_event: "start" };
+      const show = async (open: Watched["open"]) => {
         const { page, complaints } = await open();
         await page.locator(".frame img").nth(1).waitFor();
         // The run takes dead letters out itself; their reason stays.
@@ -155,7 +165,8 @@ describe("npm start -- --watch", function () {
           .getByText("clockwise, counter-clockwise: done")
           .waitFor();
         expect(complaints).to.deep.equal([]);
-      });
+      };
+      const [, exitCode] = await withCommand(command, show, { env });
       expect(exitCode).to.equal(1);
     });
   });
@@ -225,7 +236,8 @@ async function rejection({ source }: Watched, page: Page): Promise<void> {
 /** Names and files of strangers are texts and pixels, never markup. */
 async function hostile({ server }: Watched, page: Page): Promise<void> {
   const title = await page.title();
-  await drop(page, { [HOSTILE_NAME]: await quarters(), "drawing.svg": HOSTILE_SVG });
+  const words = Buffer.from("These are words, too.");
+  await drop(page, { [HOSTILE_NAME]: await quarters(), "drawing.svg": HOSTILE_SVG, "words.txt": words });
   await openStory(page, HOSTILE_NAME);
   await page.locator("dialog figure img").nth(2).waitFor();
   await closeStory(page);
@@ -258,6 +270,7 @@ async function elsewhere({ open }: Watched): Promise<void> {
   await page.locator(".frame img").nth(1).waitFor();
   const wide = await page.evaluate(() => document.documentElement.scrollWidth);
   expect(wide).to.equal(360);
+  expect(await misplaced(page)).to.deep.equal([]);
   await judgedByAxe(page);
   await page.locator(".tile").first().focus();
   await page.keyboard.press("Enter");
@@ -267,6 +280,44 @@ async function elsewhere({ open }: Watched): Promise<void> {
   await page.locator("dialog").waitFor({ state: "detached" });
   expect(complaints).to.deep.equal([]);
   await page.context().close();
+}
+
+/** A page that is opened in the seconds of a restart has its pictures afterwards. */
+async function restarted({ machine, source, open }: Watched): Promise<void> {
+  source.become({ state: "starting" });
+  const { page } = await open();
+  const tile = page.locator(".tile", { hasText: "quarters.png" });
+  await tile.locator(".no-picture").waitFor();
+  source.begin(wiringOf(graphOf(machine, "dev")), accessWith(machine));
+  source.become({ state: "running" });
+  await tile.locator("img").waitFor();
+  expect(await page.locator("[aria-live]").textContent()).to.equal(
+    await page.locator(".commentary").textContent(),
+  );
+  await page.context().close();
+}
+
+/** What is not where it should be: tags that cover each other or reach out of the stage, and words that reach out of their boxes. */
+function misplaced(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const stage = document.querySelector(".stage")?.getBoundingClientRect() ?? new DOMRect();
+    const tags = [...document.querySelectorAll(".tag")].map((tag) => ({
+      text: tag.textContent,
+      box: tag.getBoundingClientRect(),
+    }));
+    const out = tags.filter(({ box }) => box.left < stage.left + 3 || box.right > stage.right - 3);
+    const covering = tags.filter(({ box: a }, index) =>
+      tags.slice(0, index).some(({ box: b }) => {
+        return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+      }),
+    );
+    const words = [...document.querySelectorAll(".counter dt")].filter((word) => {
+      const range = document.createRange();
+      range.selectNodeContents(word);
+      return range.getBoundingClientRect().right > word.getBoundingClientRect().right;
+    });
+    return [...out, ...covering].map(({ text }) => text).concat(words.map(({ textContent }) => textContent));
+  });
 }
 
 async function openStory(page: Page, key: string): Promise<void> {

@@ -1,9 +1,11 @@
 import { setTimeout } from "node:timers/promises";
 import { Budget, isThrottled } from "./budget.ts";
+import { History } from "./history.ts";
 import { happeningsIn, type LoggedLine } from "./log-lines.ts";
-import { type Depth, Model } from "./model.ts";
+import { Model } from "./model.ts";
 import type { Counts, Second, Snapshot, Status, Story, Tick, WorkerCounts } from "./protocol.ts";
 import type { Access, Source, SourceFile } from "./source.ts";
+import { Watchers } from "./watchers.ts";
 import { topologyOf, type WiredWorker, type Wiring } from "./wiring.ts";
 
 /** Milliseconds between two looks at the same thing, where the budget lets it. Metrics of AWS are of whole minutes. */
@@ -21,8 +23,6 @@ const MAX_PAGES = 5;
 const RECENT_MS = 5 * 60_000;
 /** Lines that are remembered, so that none is taken twice. */
 const MAX_LINES = 20_000;
-/** Seconds of the past that are kept. */
-const MAX_SECONDS = 120;
 
 /** What is in a page of a log. */
 export interface LogPage {
@@ -82,16 +82,13 @@ export class DeployedSource implements Source {
   readonly #now: () => number;
   readonly #began: number;
   readonly #questions: Question[];
-  readonly #watchers = new Set<(news: Snapshot | Tick) => void>();
-  readonly #history: Second[] = [];
-  /** What each worker's queues said last. */
-  readonly #depths = new Map<string, Depth>();
+  readonly #watchers = new Watchers(() => this.#model.settle(), [TICK_MS, () => this.tick()]);
+  readonly #history = new History();
   #access: StackAccess;
   #metrics: Metrics | undefined;
   #state: Status = { state: "starting" };
   /** What these credentials may not ask, and how AWS says so. */
   readonly #denied = new Map<Question, string>();
-  #timer: NodeJS.Timeout | undefined;
 
   constructor(options: DeployedOptions) {
     const { wiring, connect, now = Date.now } = options;
@@ -104,7 +101,7 @@ export class DeployedSource implements Source {
     this.#model = new Model(wiring);
     this.#questions = [
       ...wiring.workers.flatMap((worker) => [
-        this.#queuesOf(worker),
+        this.#queueOf(worker),
         this.#deadOf(worker),
         this.#logOf(worker),
       ]),
@@ -113,26 +110,15 @@ export class DeployedSource implements Source {
   }
 
   snapshot(): Snapshot {
-    const none = { upload: false, burst: false, redrive: false, drop: false, chaos: false };
     return {
-      ...{ kind: "snapshot", time: this.#now(), status: this.#status, abilities: none },
-      ...{ topology: topologyOf(this.#wiring), counts: this.#counts(), history: this.#history },
-      images: this.#model.images,
+      ...{ kind: "snapshot", time: this.#now(), status: this.#status, topology: topologyOf(this.#wiring) },
+      abilities: { act: false, chaos: false },
+      ...{ counts: this.#counts(), history: this.#history.seconds, images: this.#model.images },
     };
   }
 
-  /** Asks as long as somebody watches, and nothing otherwise. */
   watch(tell: (news: Snapshot | Tick) => void): () => void {
-    this.#watchers.add(tell);
-    if (this.#watchers.size === 1) {
-      this.#model.settle();
-      this.#timer = setInterval(() => this.tick(), TICK_MS).unref();
-      this.tick();
-    }
-    return () => {
-      this.#watchers.delete(tell);
-      if (this.#watchers.size === 0) clearInterval(this.#timer);
-    };
+    return this.#watchers.add(tell);
   }
 
   async story(image: string): Promise<Story | undefined> {
@@ -150,18 +136,14 @@ export class DeployedSource implements Source {
     }
   }
 
-  /** Asks what is due, and tells what is new. A clock calls it every second. */
+  /** Asks what is due, and tells what is new. A clock calls it every second while somebody watches. */
   tick(): void {
     const now = this.#now();
     for (const question of this.#questions) if (question.due <= now) this.#ask(question);
     const counts = this.#counts();
-    const second = this.#record(Math.floor(now / 1000), counts);
+    const second = this.#history.add(Math.floor(now / 1000), counts.workers, this.#passed(now));
     const { images, flow } = this.#model.changes(now);
-    const tick: Tick = {
-      ...{ kind: "tick", time: now, status: this.#status, counts, flow, images },
-      ...(second && { second }),
-    };
-    for (const tell of this.#watchers) tell(tick);
+    this.#watchers.tell({ kind: "tick", time: now, status: this.#status, counts, second, flow, images });
   }
 
   #ask(question: Question): void {
@@ -203,23 +185,17 @@ export class DeployedSource implements Source {
     };
   }
 
-  #queuesOf({ name, queue }: WiredWorker): Question {
+  #queueOf({ name, queue }: WiredWorker): Question {
     return this.#question(EVERY_MS.queues, async (access) => {
-      this.#depth(name, await access.count(queue));
+      this.#model.measure(name, await access.count(queue));
     });
   }
 
   #deadOf({ name, deadLetterQueue }: WiredWorker): Question {
     return this.#question(EVERY_MS.queues, async (access) => {
       const { visible, hidden } = await access.count(deadLetterQueue);
-      this.#depth(name, { dead: visible + hidden });
+      this.#model.measure(name, { dead: visible + hidden });
     });
-  }
-
-  #depth(worker: string, part: Partial<Depth>): void {
-    const depth = { visible: 0, hidden: 0, dead: 0, ...this.#depths.get(worker), ...part };
-    this.#depths.set(worker, depth);
-    this.#model.measure(worker, depth);
   }
 
   /** Reads on in a worker's log, a page at a time; where it is too far behind, with the newest lines. */
@@ -264,60 +240,39 @@ export class DeployedSource implements Source {
   }
 
   #counts(): Counts {
-    const known = this.#model.counts;
-    const all = Object.entries(known.workers).map(([name, counts]): [string, WorkerCounts] => {
-      // What is hidden is with a function, or waits for its next try: seen from outside it is the same.
-      const { visible = 0, hidden = 0 } = this.#depths.get(name) ?? {};
-      return [name, { ...counts, waiting: visible, inFlight: hidden }];
-    });
     const metrics = this.#metrics;
-    if (!metrics) return { ...known, in: null, workers: Object.fromEntries(all) };
     const [since, now] = [this.#began, this.#now()];
-    const workers = all.map(([name, counts]): [string, WorkerCounts] => {
-      const own = metrics.workers[name];
-      if (!own) return [name, counts];
-      // Metrics come minutes after the log does, and the log may be too much to be read whole.
-      const done = Math.max(
-        counts.done ?? 0,
-        sumSince(own.processed, since) + sumSince(own.duplicate, since),
-      );
-      const rejected = Math.max(counts.rejected ?? 0, sumSince(own.rejected, since));
-      return [name, { ...counts, done, rejected, oldest: newest(own.oldest, now) }];
-    });
-    const done = Object.values(metrics.workers).reduce(
-      (all, { processed, duplicate, rejected }) =>
-        all + newest(processed, now) + newest(duplicate, now) + newest(rejected, now),
-      0,
+    const workers = Object.entries(this.#model.counts.workers).map(
+      ([name, counts]): [string, WorkerCounts] => {
+        // What is hidden is with a function, or waits for its next try: seen from outside it is the same.
+        const { visible = 0, hidden = 0 } = this.#model.depth(name) ?? {};
+        const seen = { ...counts, waiting: visible, inFlight: hidden };
+        const own = metrics?.workers[name];
+        if (!own) return [name, seen];
+        // Metrics come minutes after the log does, and the log may be too much to be read whole.
+        const done = Math.max(seen.done, sumSince(own.processed, since) + sumSince(own.duplicate, since));
+        const rejected = Math.max(seen.rejected, sumSince(own.rejected, since));
+        return [name, { ...seen, done, rejected, oldest: newest(own.oldest, now) }];
+      },
     );
     return {
-      in: sumSince(metrics.published, since),
-      inPerSecond: newest(metrics.published, now) / 60,
-      donePerSecond: done / 60,
+      in: metrics ? sumSince(metrics.published, since) : null,
       workers: Object.fromEntries(workers),
     };
   }
 
-  #last = 0;
-
-  /** Takes note of a second that is over. */
-  #record(second: number, { inPerSecond, donePerSecond, workers }: Counts): Second | undefined {
-    if (second === this.#last) return undefined;
-    this.#last = second;
-    const all = Object.values(workers);
-    const sum = (of: (counts: WorkerCounts) => number) => all.reduce((sums, each) => sums + of(each), 0);
-    const rejected = Object.values(this.#metrics?.workers ?? {}).reduce(
-      (sums, each) => sums + newest(each.rejected, this.#now()) / 60,
-      0,
-    );
-    const recorded: Second = {
-      ...{ second, in: inPerSecond, done: Math.max(0, donePerSecond - rejected), rejected },
-      waiting: sum(({ waiting }) => waiting),
-      inFlight: sum(({ inFlight }) => inFlight),
-      oldest: Math.max(0, ...all.map(({ oldest }) => oldest ?? 0)),
+  /** What comes and goes in a second: by the last minute that there are metrics of, or else by the logs. */
+  #passed(now: number): Pick<Second, "in" | "done" | "rejected"> {
+    const metrics = this.#metrics;
+    if (!metrics) return this.#model.history.at(-1) ?? { in: 0, done: 0, rejected: 0 };
+    const all = Object.values(metrics.workers);
+    const perSecond = (...each: readonly Minutes[]) =>
+      each.reduce((sum, minutes) => sum + newest(minutes, now), 0) / 60;
+    return {
+      in: perSecond(metrics.published),
+      done: perSecond(...all.flatMap(({ processed, duplicate }) => [processed, duplicate])),
+      rejected: perSecond(...all.map(({ rejected }) => rejected)),
     };
-    this.#history.push(recorded);
-    this.#history.splice(0, Math.max(0, this.#history.length - MAX_SECONDS));
-    return recorded;
   }
 }
 
@@ -330,11 +285,8 @@ function sumSince(minutes: Minutes, since: number): number {
 
 /** The value of the last minute that there is one of; 0 where that is long ago, as what does not happen has no value. */
 function newest(minutes: Minutes, now: number): number {
-  const [time = 0, value = 0] = [...minutes].reduce(
-    (last, each) => (each[0] > last[0] ? each : last),
-    [0, 0],
-  );
-  return now - time <= RECENT_MS ? value : 0;
+  const last = Math.max(...minutes.keys());
+  return now - last <= RECENT_MS ? (minutes.get(last) ?? 0) : 0;
 }
 
 /** Whether it is this request alone that these credentials may not make. */

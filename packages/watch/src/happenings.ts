@@ -1,4 +1,5 @@
 import type { EventDetails } from "local-aws";
+import type { Decision, Failed } from "./protocol.ts";
 
 /** An object that a message tells of. */
 export interface Told {
@@ -8,14 +9,6 @@ export interface Told {
   readonly size: number | undefined;
   /** Milliseconds since 1970. */
   readonly created: number | undefined;
-}
-
-/** What a function failed with, and where in the project's source. */
-export interface Failed {
-  readonly what: string;
-  readonly place?: string | undefined;
-  readonly code?: string | undefined;
-  readonly stack?: string | undefined;
 }
 
 type Of<Kind extends keyof EventDetails, Details> = { readonly kind: Kind; readonly time: number } & Details;
@@ -55,14 +48,4 @@ export type Happening =
     >
   | Of<"deleted", EventDetails["deleted"]>
   | Of<"deadLettered", EventDetails["deadLettered"]>
-  | Of<
-      "decided",
-      {
-        readonly who: string;
-        readonly action: string;
-        readonly resource: string;
-        readonly allowed: boolean;
-        readonly by?: string | undefined;
-        readonly message?: string | undefined;
-      }
-    >;
+  | Of<"decided", Omit<Decision, "time">>;

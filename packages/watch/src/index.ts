@@ -9,9 +9,10 @@ export {
   type StackAccess,
   type WorkerMetric,
 } from "./deployed.ts";
-export type { Failed, Happening, Told } from "./happenings.ts";
+export type { Happening, Told } from "./happenings.ts";
 export { LiveSource, type MachineAccess } from "./live.ts";
 export type { LoggedLine } from "./log-lines.ts";
+export type { Failed } from "./protocol.ts";
 export { serveWatch, type WatchServer } from "./server.ts";
 export type { Access, ObjectVersion, SourceFile } from "./source.ts";
 export { lastPart, type WiredWorker, type Wiring } from "./wiring.ts";

@@ -2,8 +2,9 @@ import pMap from "p-map";
 import type { Happening } from "./happenings.ts";
 import { Model } from "./model.ts";
 import { smallImage } from "./pictures.ts";
-import type { Selection, Snapshot, Status, Story, Tick } from "./protocol.ts";
+import type { Snapshot, Status, Story, Tick } from "./protocol.ts";
 import type { Access, ObjectVersion, Source, SourceFile } from "./source.ts";
+import { Watchers } from "./watchers.ts";
 import { topologyOf, type WiredWorker, type Wiring } from "./wiring.ts";
 
 /** Milliseconds between two ticks, and between two looks at the queues. */
@@ -28,14 +29,16 @@ const NOTHING: Wiring = { title: "", place: "", workers: [], fanOuts: [] };
 /** A machine on this computer, in this process or another one, which may come and go. */
 export class LiveSource implements Source {
   readonly #model = new Model(NOTHING);
+  readonly #watchers = new Watchers(
+    () => this.#model.settle(),
+    [TICK_MS, () => this.#tick()],
+    [MEASURE_MS, () => this.#measure()],
+  );
   #wiring = NOTHING;
   #access: MachineAccess | undefined;
   #status: Status = { state: "starting" };
-  #isNew = false;
   #isHeld = false;
   #bursts = 0;
-  readonly #watchers = new Set<(news: Snapshot | Tick) => void>();
-  #timers: NodeJS.Timeout[] = [];
   readonly chaos?: (seed: string | undefined) => Promise<string>;
 
   /** @param chaos has the machine run with faults, where that can be done */
@@ -48,18 +51,19 @@ export class LiveSource implements Source {
     this.#wiring = wiring;
     this.#access = access;
     this.#model.rewire(wiring);
-    this.#isNew = true;
+    this.#watchers.tell(this.snapshot());
   }
 
   /** Lets nobody do anything to the machine from here on, while it does what must not be mixed with that, or lets them again. */
   hold(isHeld: boolean): void {
     this.#isHeld = isHeld;
-    this.#isNew = true;
+    this.#watchers.tell(this.snapshot());
   }
 
   become(status: Status): void {
     this.#status = status;
     if (status.state !== "running") this.#access = undefined;
+    this.#watchers.tell(this.snapshot());
   }
 
   take(happening: Happening): void {
@@ -67,28 +71,16 @@ export class LiveSource implements Source {
   }
 
   snapshot(): Snapshot {
-    const can = this.#access !== undefined && !this.#isHeld;
+    const { counts, history, images } = this.#model;
     return {
       ...{ kind: "snapshot", time: Date.now(), status: this.#status, topology: topologyOf(this.#wiring) },
-      abilities: { upload: can, burst: can, redrive: can, drop: can, chaos: this.chaos !== undefined },
-      ...{ counts: this.#model.counts, history: this.#model.history, images: this.#model.images },
+      abilities: { act: this.#access !== undefined && !this.#isHeld, chaos: this.chaos !== undefined },
+      ...{ counts, history, images },
     };
   }
 
   watch(tell: (news: Snapshot | Tick) => void): () => void {
-    this.#watchers.add(tell);
-    if (this.#watchers.size === 1) {
-      this.#model.settle();
-      void this.#measure();
-      this.#timers = [
-        setInterval(() => this.#tell(), TICK_MS).unref(),
-        setInterval(() => void this.#measure(), MEASURE_MS).unref(),
-      ];
-    }
-    return () => {
-      this.#watchers.delete(tell);
-      if (this.#watchers.size === 0) for (const timer of this.#timers) clearInterval(timer);
-    };
+    return this.#watchers.add(tell);
   }
 
   async story(image: string): Promise<Story | undefined> {
@@ -102,7 +94,12 @@ export class LiveSource implements Source {
 
   async upload(key: string, body: Buffer): Promise<string> {
     this.#mayAct();
-    for (const bucket of this.#sources) await this.#machine.put(bucket, key, body);
+    const { fanOuts } = this.#wiring;
+    // What takes results of others has them from there.
+    const sources = fanOuts
+      .map(({ source }) => source)
+      .filter((source) => !fanOuts.some(({ results }) => results === source));
+    for (const bucket of new Set(sources)) await this.#machine.put(bucket, key, body);
     return `${key} is uploaded.`;
   }
 
@@ -117,24 +114,15 @@ export class LiveSource implements Source {
     return `${count} images are uploaded.`;
   }
 
-  async redrive(selection: Selection): Promise<string> {
-    const count = await this.#deal(selection, "redrive");
-    return `${count} dead ${count === 1 ? "letter is" : "letters are"} sent to the queue again.`;
-  }
-
-  async drop(selection: Selection): Promise<string> {
-    const count = await this.#deal(selection, "drop");
-    return `${count} dead ${count === 1 ? "letter is" : "letters are"} deleted for good.`;
-  }
-
-  async #deal({ worker, image }: Selection, what: "redrive" | "drop"): Promise<number> {
+  async deal(what: "redrive" | "drop", image: string | undefined): Promise<string> {
     this.#mayAct();
     const machine = this.#machine;
-    const object = image === undefined ? undefined : this.#model.object(image, undefined);
-    if (image !== undefined && !object) throw new Error("That image is not known any more.");
-    const meant = this.#wiring.workers.filter(({ name }) => worker === undefined || name === worker);
-    const counts = await Promise.all(meant.map((each) => machine.deal(each, what, object)));
-    return counts.reduce((all, each) => all + each, 0);
+    const about = image === undefined ? undefined : this.#model.object(image, undefined);
+    if (image !== undefined && !about) throw new Error("That image is not known any more.");
+    const counts = await Promise.all(this.#wiring.workers.map((worker) => machine.deal(worker, what, about)));
+    const count = counts.reduce((all, each) => all + each, 0);
+    const letters = `${count} dead ${count === 1 ? "letter is" : "letters are"}`;
+    return `${letters} ${what === "drop" ? "deleted for good" : "sent to the queue again"}.`;
   }
 
   #mayAct(): void {
@@ -147,34 +135,15 @@ export class LiveSource implements Source {
     throw new Error("The machine is not running; try again when it is.");
   }
 
-  /** The buckets that images are put into by hand. */
-  get #sources(): Set<string> {
-    const { fanOuts } = this.#wiring;
-    const results = new Set(fanOuts.map((fanOut) => fanOut.results));
-    return new Set(fanOuts.map(({ source }) => source).filter((source) => !results.has(source)));
-  }
-
-  #tell(): void {
-    const { images, flow, second } = this.#model.changes(Date.now());
-    if (this.#isNew) {
-      this.#isNew = false;
-      const snapshot = this.snapshot();
-      for (const tell of this.#watchers) tell(snapshot);
-      return;
-    }
-    const changed =
-      images.length > 0 || second || Object.keys(flow).length > 0 || this.#told !== this.#status;
-    if (!changed) return;
-    this.#told = this.#status;
-    const { counts } = this.#model;
-    const tick: Tick = {
-      ...{ kind: "tick", time: Date.now(), status: this.#status, counts, flow, images },
+  #tick(): void {
+    const time = Date.now();
+    const { images, flow, second } = this.#model.changes(time);
+    if (images.length === 0 && !second && Object.keys(flow).length === 0) return;
+    this.#watchers.tell({
+      ...{ kind: "tick", time, status: this.#status, counts: this.#model.counts, flow, images },
       ...(second && { second }),
-    };
-    for (const tell of this.#watchers) tell(tick);
+    });
   }
-
-  #told: Status | undefined;
 
   async #measure(): Promise<void> {
     const access = this.#access;

@@ -1,4 +1,5 @@
 import type { Happening, Told } from "./happenings.ts";
+import type { Failed } from "./protocol.ts";
 import type { WiredWorker } from "./wiring.ts";
 
 /** A line that a function has logged. */
@@ -39,32 +40,40 @@ export function happeningsIn(worker: WiredWorker, { time, line }: LoggedLine): H
   const messageId = JSON.stringify([worker.name, bucket, key, versionId]);
   const requestId = `${record.function_request_id} ${messageId}`;
   const functionName = worker.function;
-  const isFailed = message === "failed";
-  const isWritten = WRITTEN.includes(message);
-  const what = [error?.name, error?.message].filter((each) => each).join(": ");
-  const stack = Array.isArray(error?.stack) ? error.stack.join("\n") : error?.stack;
-  const failed = isFailed ? { what, ...(typeof stack === "string" && { stack }) } : undefined;
-  const result = {
-    bucket: worker.results,
-    key: `${worker.prefix}/${key}`,
-    versionId: "null",
-    size: bytesOut,
-  };
-  return [
+  const happenings: Happening[] = [
     { kind: "begun", time: time - ms, requestId, functionName, messages: [{ messageId, objects: [object] }] },
-    ...(receives === undefined
-      ? []
-      : [{ kind: "received", time, queueArn: worker.queue, messageId, receiveCount: receives } as const]),
-    ...(isWritten ? [{ kind: "put", time, ...result } as const] : []),
-    ...(message === "rejected"
-      ? [{ kind: "sent", time, queueArn: worker.deadLetterQueue, messageId, objects: [object] } as const]
-      : []),
-    { kind: "logged", time, functionName, requestId, line },
-    {
-      ...{ kind: "ended", time, requestId, functionName, messageIds: [messageId] },
-      ...{ failedMessages: isFailed ? [messageId] : [], failed },
-    },
   ];
+  if (receives !== undefined) {
+    const queueArn = worker.queue;
+    happenings.push({ kind: "received", time, queueArn, messageId, receiveCount: receives });
+  }
+  if (WRITTEN.includes(message)) {
+    const result = {
+      bucket: worker.results,
+      key: `${worker.prefix}/${key}`,
+      versionId: "null",
+      size: bytesOut,
+    };
+    happenings.push({ kind: "put", time, ...result });
+  }
+  if (message === "rejected") {
+    const queueArn = worker.deadLetterQueue;
+    happenings.push({ kind: "sent", time, queueArn, messageId, objects: [object] });
+  }
+  const ended = { time, requestId, functionName, messageIds: [messageId] };
+  happenings.push(
+    { kind: "logged", time, functionName, requestId, line },
+    message === "failed"
+      ? { kind: "ended", ...ended, failedMessages: [messageId], failed: failedWith(error) }
+      : { kind: "ended", ...ended, failedMessages: [] },
+  );
+  return happenings;
+}
+
+function failedWith({ name, message, stack }: NonNullable<ImageLine["error"]> = {}): Failed {
+  const what = [name, message].filter((each) => each).join(": ");
+  const text = Array.isArray(stack) ? stack.join("\n") : stack;
+  return { what, stack: typeof text === "string" ? text : undefined };
 }
 
 const OUTCOMES = [...WRITTEN, "rejected", "superseded", "failed"];

@@ -69,33 +69,18 @@ const EVENINGS: readonly (readonly [sky: string, low: string])[] = [
   ["#37407c", "#e8503f"],
   ["#58b09c", "#f3ead7"],
 ];
-const WIDTH = 72;
-const HEIGHT = 48;
 
 /** A small image of its own: a sun over the sea, further on in each. */
 export function smallImage(index: number): Promise<Buffer> {
-  const evening = EVENINGS[index % EVENINGS.length] ?? ["#3f4b8f", "#f59b6c"];
-  const [sky = [], low = []] = evening.map(rgb);
-  const sun = { x: 8 + ((index * 7) % (WIDTH - 16)), y: 12 + ((index * 5) % 14), radius: 7 };
-  const pixels = Buffer.alloc(WIDTH * HEIGHT * 3);
-  for (let y = 0; y < HEIGHT; y++) {
-    const depth = Math.min(1, y / 32);
-    for (let x = 0; x < WIDTH; x++) {
-      const isSun = y <= 32 && Math.hypot(x - sun.x, y - sun.y) < sun.radius;
-      for (let channel = 0; channel < 3; channel++) {
-        const [from = 0, to = 0] = [sky[channel], low[channel]];
-        const value = isSun ? [255, 242, 196][channel] : y > 32 ? from * 0.6 : from + (to - from) * depth;
-        pixels[(y * WIDTH + x) * 3 + channel] = Math.round(value ?? 0);
-      }
-    }
-  }
+  const [sky, low] = EVENINGS[index % EVENINGS.length] ?? [];
   // The number in its corner makes each one different: those of the same look have other bytes.
-  pixels.writeUInt16BE(index & 0xffff, 0);
-  return sharp(pixels, { raw: { width: WIDTH, height: HEIGHT, channels: 3 } })
-    .png({ compressionLevel: 6 })
-    .toBuffer();
-}
-
-function rgb(colour: string): number[] {
-  return [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16));
+  const corner = `#${(index & 0xffffff).toString(16).padStart(6, "0")}`;
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="72" height="48">
+<linearGradient id="sky" x2="0" y2="1"><stop stop-color="${sky}"/><stop offset="1" stop-color="${low}"/></linearGradient>
+<rect width="72" height="33" fill="url(#sky)"/>
+<circle cx="${8 + ((index * 7) % 56)}" cy="${12 + ((index * 5) % 14)}" r="7" fill="#fff2c4"/>
+<rect y="33" width="72" height="15" fill="${sky}"/><rect y="33" width="72" height="15" opacity="0.4"/>
+<rect width="1" height="1" fill="${corner}"/>
+</svg>`;
+  return sharp(Buffer.from(svg)).removeAlpha().png().toBuffer();
 }

@@ -10,7 +10,9 @@
  * | `GET picture/IMAGE?worker=W&size=thumb` | a picture of the source, or of a worker's result, as sharp made it; 404 where there is none |
  * | `GET file/IMAGE?worker=W` | the file itself, as an attachment |
  * | `POST upload?name=KEY` | takes the body as an image: `Done` |
- * | `POST burst` `{ count }`, `POST redrive`, `POST drop` `{ worker?, image? }`, `POST chaos` `{ seed? }` | `Done` |
+ * | `POST burst?count=N` | puts so many small images in: `Done` |
+ * | `POST redrive?image=IMAGE`, `POST drop?image=IMAGE` | deals with the dead letters about one image, or without it with all: `Done` |
+ * | `POST chaos?seed=SEED` | lets things go wrong on purpose, or without a seed ends that: `Done` |
  *
  * Names of files are strangers' texts: nothing here is markup.
  */
@@ -50,10 +52,8 @@ export interface WorkerView {
 
 /** What the page may ask for; a button is only there for what can be done. */
 export interface Abilities {
-  readonly upload: boolean;
-  readonly burst: boolean;
-  readonly redrive: boolean;
-  readonly drop: boolean;
+  /** Images can be put in, and dead letters dealt with. */
+  readonly act: boolean;
   readonly chaos: boolean;
 }
 
@@ -87,9 +87,9 @@ export interface Leg {
   /** How often the queue handed its message out. */
   readonly receives: number;
   /** Identifies why it was rejected, for example `corrupt`. */
-  readonly code?: string;
+  readonly code?: string | undefined;
   /** Says why it was rejected or is tried again, in a sentence. */
-  readonly reason?: string;
+  readonly reason?: string | undefined;
 }
 
 /** One version of one object. */
@@ -104,25 +104,22 @@ export interface ImageSummary {
   readonly legs: readonly Leg[];
 }
 
-/** Numbers of one worker; `null` where the source cannot know. */
+/** Numbers of one worker. */
 export interface WorkerCounts {
   /** In the queue, those that wait for their next try among them. */
   readonly waiting: number;
   readonly inFlight: number;
   /** Seconds that the oldest one has waited. */
-  readonly oldest: number | null;
-  readonly done: number | null;
-  readonly rejected: number | null;
+  readonly oldest: number;
+  readonly done: number;
+  readonly rejected: number;
   /** In the dead-letter queue now. */
   readonly dead: number;
 }
 
 export interface Counts {
-  /** Images that were put. */
+  /** Images that were put; `null` where the source cannot know. */
   readonly in: number | null;
-  /** Images put, and results and rejections made, in the last second or so. */
-  readonly inPerSecond: number;
-  readonly donePerSecond: number;
   readonly workers: Readonly<Record<string, WorkerCounts>>;
 }
 
@@ -170,7 +167,7 @@ export interface Tick {
   readonly status: Status;
   readonly counts: Counts;
   /** The last second that is over, where it was not told of yet. */
-  readonly second?: Second;
+  readonly second?: Second | undefined;
   readonly flow: Flow;
   /** Images that are new or have changed, as they are now: at high rates some of them, others follow later. */
   readonly images: readonly ImageSummary[];
@@ -195,19 +192,22 @@ export interface Step {
   /** Says what happened, in a sentence. */
   readonly text: string;
   /** Milliseconds that it took, since the step it follows from. */
-  readonly ms?: number;
+  readonly ms?: number | undefined;
 }
 
 /** What a function or its handler failed with. */
-export interface Fault {
-  readonly time: number;
-  readonly worker: string;
+export interface Failed {
   readonly what: string;
   /** The place in the project's source, for example `handlers/grey.ts:5:51`. */
-  readonly place?: string;
+  readonly place?: string | undefined;
   /** The line of code there. */
-  readonly code?: string;
-  readonly stack?: string;
+  readonly code?: string | undefined;
+  readonly stack?: string | undefined;
+}
+
+export interface Fault extends Failed {
+  readonly time: number;
+  readonly worker: string;
 }
 
 export interface LogLine {
@@ -225,9 +225,9 @@ export interface Decision {
   readonly resource: string;
   readonly allowed: boolean;
   /** Policy and statement that decided; absent where nothing allowed it. */
-  readonly by?: string;
+  readonly by?: string | undefined;
   /** Why it was denied. */
-  readonly message?: string;
+  readonly message?: string | undefined;
 }
 
 /** All that is known of one image. */
@@ -239,12 +239,6 @@ export interface Story {
   readonly decisions: readonly Decision[];
   /** Results that are there, by worker. */
   readonly results: readonly { readonly worker: string; readonly key: string; readonly size: number }[];
-}
-
-/** The dead letters that are meant: all, those of one worker, or those about one image. */
-export interface Selection {
-  readonly worker?: string;
-  readonly image?: string;
 }
 
 /** The answer to a request that does something, with a sentence that says what was done; or why not. */

@@ -1,20 +1,19 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
-import { bundlePage } from "./bundle.ts";
+import { bundledPage, bundlePage } from "./bundle.ts";
 import { judge, type Place } from "./guard.ts";
 import { Pictures, smallImage } from "./pictures.ts";
-import type { Done, Selection, Snapshot, Tick } from "./protocol.ts";
-import type { Source } from "./source.ts";
+import type { Done, Snapshot, Tick } from "./protocol.ts";
+import type { Source, SourceFile } from "./source.ts";
 
 /** Bytes of an upload: as much as a worker may accept, and more. */
 const MAX_UPLOAD = 256 * 1024 * 1024;
-const MAX_COMMAND = 10_000;
 const MAX_BURST = 10_000;
 
 /** What every answer is held to, whatever a stranger's file or name has in it. */
@@ -39,20 +38,21 @@ export interface WatchServer {
  * @param port where, if it is free; any other one where it is not
  */
 export async function serveWatch(source: Source, port = 0): Promise<WatchServer> {
-  const token = randomBytes(16).toString("base64url");
+  const server = createServer();
+  await listen(server, port).catch(() => listen(server, 0));
+  const place = {
+    port: (server.address() as AddressInfo).port,
+    token: randomBytes(16).toString("base64url"),
+  };
   const pictures = new Pictures();
-  const place = { port: 0, token };
-  const server = createServer((request, response) => {
+  server.on("request", (request: IncomingMessage, response: ServerResponse) => {
     answer(request, response, { source, pictures, place }).catch((error) => {
-      const message = error instanceof Error ? error.message : String(error);
       if (response.headersSent) response.destroy();
-      else send(response, 500, "text/plain; charset=utf-8", message);
+      else send(response, 500, "text/plain; charset=utf-8", messageOf(error));
     });
   });
-  await listen(server, port).catch(() => listen(server, 0));
-  place.port = (server.address() as AddressInfo).port;
   return {
-    address: `http://127.0.0.1:${place.port}/${token}/`,
+    address: `http://127.0.0.1:${place.port}/${place.token}/`,
     async close() {
       server.close();
       server.closeAllConnections();
@@ -61,7 +61,7 @@ export async function serveWatch(source: Source, port = 0): Promise<WatchServer>
   };
 }
 
-async function listen(server: ReturnType<typeof createServer>, port: number): Promise<void> {
+async function listen(server: Server, port: number): Promise<void> {
   server.listen(port, "127.0.0.1");
   await once(server, "listening");
 }
@@ -72,13 +72,18 @@ interface Context {
   readonly place: Place;
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, context: Context): Promise<void> {
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { source, pictures, place }: Context,
+): Promise<void> {
   for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
-  const judged = judge(request, context.place);
+  const judged = judge(request, place);
   if ("refused" in judged) return send(response, 403, "text/plain; charset=utf-8", judged.refused);
+  const { query } = judged;
   const [what = "", id = ""] = judged.path.split("/");
   const { method } = request;
-  if (method === "POST") return act(request, response, context.source, what, judged.query);
+  if (method === "POST") return act(request, response, source, what, query);
   if (method !== "GET") return send(response, 405, "text/plain; charset=utf-8", "It is not done here.");
   switch (what) {
     case "":
@@ -89,15 +94,19 @@ async function answer(request: IncomingMessage, response: ServerResponse, contex
     case "icon.png":
       return send(response, 200, "image/png", await smallImage(0));
     case "events":
-      return events(request, response, context.source);
+      return events(request, response, source);
     case "story": {
-      const story = await context.source.story(id);
+      const story = await source.story(id);
       return story ? sendJson(response, 200, story) : notFound(response);
     }
     case "picture":
-      return picture(response, context, id, judged.query);
-    case "file":
-      return file(response, context.source, id, judged.query);
+    case "file": {
+      const opened = await source.open(id, query.get("worker") ?? undefined);
+      if (!opened) return notFound(response);
+      return what === "file"
+        ? file(response, opened)
+        : picture(response, opened, pictures, query.get("size"));
+    }
     default:
       return notFound(response);
   }
@@ -128,7 +137,7 @@ async function asset(
   response: ServerResponse,
   name: keyof typeof TYPES,
 ): Promise<void> {
-  const { js, css } = await bundlePage();
+  const { js, css } = await bundledPage();
   const body = name === "page.js" ? js : css;
   // Its address has the version of its contents.
   response.setHeader("cache-control", "private, max-age=31536000, immutable");
@@ -159,34 +168,26 @@ function events(request: IncomingMessage, response: ServerResponse, source: Sour
 
 async function picture(
   response: ServerResponse,
-  { source, pictures }: Context,
-  id: string,
-  query: URLSearchParams,
+  opened: SourceFile,
+  pictures: Pictures,
+  size: string | null,
 ): Promise<void> {
-  const opened = await source.open(id, query.get("worker") ?? undefined);
-  const made = opened && (await pictures.of(opened, query.get("size") === "thumb" ? "thumb" : "large"));
+  const made = await pictures.of(opened, size === "thumb" ? "thumb" : "large");
   if (!made) return notFound(response);
   // An identifier is of one version, of which there is one result; a watch begins with other identifiers.
   response.setHeader("cache-control", "private, max-age=60");
   send(response, 200, "image/webp", made);
 }
 
-/** A stranger's file, which no browser is to open by itself. */
-async function file(
-  response: ServerResponse,
-  source: Source,
-  id: string,
-  query: URLSearchParams,
-): Promise<void> {
-  const opened = await source.open(id, query.get("worker") ?? undefined);
-  if (!opened) return notFound(response);
+/** Sends a stranger's file, which no browser is to open by itself. */
+async function file(response: ServerResponse, { key, size, body }: SourceFile): Promise<void> {
   response.writeHead(200, {
     "content-type": "application/octet-stream",
-    "content-length": opened.size,
-    "content-disposition": attachment(path.posix.basename(opened.key)),
+    "content-length": size,
+    "content-disposition": attachment(path.posix.basename(key)),
     "content-security-policy": "default-src 'none'; sandbox",
   });
-  await pipeline(opened.body, response);
+  await pipeline(body, response);
 }
 
 /** Names a download, as RFC 6266 has it: any text is safe in it. */
@@ -211,8 +212,7 @@ async function act(
     if (message === undefined) return notFound(response);
     sendJson(response, 200, { ok: true, message } satisfies Done);
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    sendJson(response, 400, { ok: false, message } satisfies Done);
+    sendJson(response, 400, { ok: false, message: messageOf(error) } satisfies Done);
   }
 }
 
@@ -223,54 +223,41 @@ async function done(
   what: string,
   query: URLSearchParams,
 ): Promise<string | undefined> {
-  if (what === "upload") {
-    const name = query.get("name") ?? "";
-    if (name === "") throw new Error("The file has no name.");
-    return source.upload?.(name, await bodyOf(request, MAX_UPLOAD));
-  }
-  const command = commandOf(await bodyOf(request, MAX_COMMAND));
   switch (what) {
+    case "upload": {
+      const name = query.get("name");
+      if (!name) throw new Error("The file has no name.");
+      return source.upload?.(name, await bodyOf(request));
+    }
     case "burst": {
-      const { count } = command;
-      const isCount = Number.isInteger(count) && Number(count) >= 1 && Number(count) <= MAX_BURST;
+      const count = Number(query.get("count"));
+      const isCount = Number.isInteger(count) && count >= 1 && count <= MAX_BURST;
       if (!isCount) throw new Error(`A burst has from 1 to ${MAX_BURST} images.`);
-      return source.burst?.(Number(count));
+      return source.burst?.(count);
     }
     case "redrive":
-      return source.redrive?.(selectionOf(command));
     case "drop":
-      return source.drop?.(selectionOf(command));
+      return source.deal?.(what, query.get("image") || undefined);
     case "chaos":
-      return source.chaos?.(textOf(command.seed));
+      return source.chaos?.(query.get("seed") || undefined);
     default:
       return undefined;
   }
 }
 
-function commandOf(body: Buffer): Record<string, unknown> {
-  const command: unknown = body.length === 0 ? {} : JSON.parse(body.toString());
-  if (typeof command !== "object" || command === null) throw new Error("The request is no JSON object.");
-  return command as Record<string, unknown>;
-}
-
-function selectionOf(command: Record<string, unknown>): Selection {
-  const [worker, image] = [textOf(command.worker), textOf(command.image)];
-  return { ...(worker !== undefined && { worker }), ...(image !== undefined && { image }) };
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === "string" && value !== "" ? value : undefined;
-}
-
-async function bodyOf(request: IncomingMessage, max: number): Promise<Buffer> {
+async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > max) throw new Error(`The file is larger than ${max / 1024 / 1024} MiB.`);
+    if (size > MAX_UPLOAD) throw new Error(`The file is larger than ${MAX_UPLOAD / 1024 / 1024} MiB.`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function notFound(response: ServerResponse): void {

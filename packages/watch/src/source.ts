@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import type { Selection, Snapshot, Story, Tick } from "./protocol.ts";
+import type { Snapshot, Story, Tick } from "./protocol.ts";
 
 /** One version of one object in a bucket. */
 export interface ObjectVersion {
@@ -46,8 +46,8 @@ export interface Source {
   upload?(key: string, body: Buffer): Promise<string>;
   /** Puts this many small images in. */
   burst?(count: number): Promise<string>;
-  redrive?(selection: Selection): Promise<string>;
-  drop?(selection: Selection): Promise<string>;
+  /** Sends dead letters to the queue again, or deletes them: all of them, or those about one image. */
+  deal?(what: "redrive" | "drop", image: string | undefined): Promise<string>;
   /** Lets things go wrong on purpose, or ends that where there is no seed. */
   chaos?(seed: string | undefined): Promise<string>;
 }

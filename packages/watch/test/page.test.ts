@@ -15,8 +15,8 @@ const TOPOLOGY: Topology = {
 
 const SNAPSHOT: Snapshot = {
   ...{ kind: "snapshot", time: 1000, topology: TOPOLOGY, status: { state: "running" }, history: [] },
-  abilities: { upload: true, burst: true, redrive: true, drop: true, chaos: false },
-  counts: { in: 0, inPerSecond: 0, donePerSecond: 0, workers: {} },
+  abilities: { act: true, chaos: false },
+  counts: { in: 0, workers: {} },
   images: [],
 };
 
@@ -40,6 +40,17 @@ describe("what the watch page knows", () => {
     ]);
     const again = taken(later, { ...SNAPSHOT, images: [image("2"), image("3")] });
     expect([...(again?.images.keys() ?? [])]).to.deep.equal(["2", "3"]);
+  });
+
+  it("has pictures asked for again that were not to be had, when a machine comes back", () => {
+    const first = taken(undefined, { ...SNAPSHOT, status: { state: "stopped" } });
+    expect(first?.since).to.equal(1000);
+    const back = taken(first, { ...tick(), time: 2000 });
+    expect(back?.since).to.equal(2000);
+    expect(taken(back, { ...tick(), time: 3000 })?.since).to.equal(2000);
+    const stopped = taken(back, { ...SNAPSHOT, time: 4000, status: { state: "stopped" } });
+    expect(stopped?.since).to.equal(2000);
+    expect(taken(stopped, { ...SNAPSHOT, time: 5000 })?.since).to.equal(5000);
   });
 
   it("is nothing before the first snapshot", () => {
@@ -78,9 +89,12 @@ describe("the way of a picture on the watch page", () => {
 describe("the stage of the watch page", () => {
   for (const width of [336, 760, 1200]) {
     it(`has a place of its own for everything that is registered, ${width} pixels wide`, () => {
-      const { fanOuts, stations, height } = layoutOf(TOPOLOGY, width);
-      expect(stations.size).to.equal(2 * 2 + 4 * 4);
-      const places = [...stations.values()];
+      const { fanOuts, lanes, height } = layoutOf(TOPOLOGY, width);
+      const places = [
+        ...fanOuts.flatMap(({ source, topic }) => [source, topic]),
+        ...[...lanes.values()].flatMap((lane) => [lane.queue, lane.function, lane.results, lane.dead]),
+      ];
+      expect(places).to.have.length(2 * 2 + 4 * 4);
       expect(new Set(places.map(({ x, y }) => `${x} ${y}`)).size).to.equal(places.length);
       for (const { x, y } of places) {
         expect(x).to.be.within(0, width);

@@ -1,4 +1,4 @@
-import type { Done, ImageSummary, Selection, Story } from "../protocol.ts";
+import type { Done, ImageSummary, Story } from "../protocol.ts";
 
 /** The address of a picture of an image, or of what a worker made of it. */
 export function pictureAddress(
@@ -22,9 +22,9 @@ export async function storyOf(id: string): Promise<Story | undefined> {
 /** Has the server do something. @returns what came of it, in a sentence */
 export async function ask(
   what: "burst" | "redrive" | "drop" | "chaos",
-  body: Selection | { readonly count: number } | { readonly seed?: string },
+  query: Readonly<Record<string, string>> = {},
 ): Promise<Done> {
-  return done(fetch(what, { method: "POST", body: JSON.stringify(body) }));
+  return done(fetch(`${what}?${new URLSearchParams(query)}`, { method: "POST" }));
 }
 
 /** Puts files in, one after the other. @returns what came of it, in a sentence */

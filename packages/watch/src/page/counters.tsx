@@ -1,5 +1,5 @@
 import { useMemo } from "preact/hooks";
-import type { Counts, Second } from "../protocol.ts";
+import type { Counts, Second, WorkerCounts } from "../protocol.ts";
 import { SECONDS } from "./state.ts";
 import { count } from "./words.ts";
 
@@ -13,7 +13,7 @@ interface Counter {
 
 /** Numbers of the whole machine, and how they were in the last minute. */
 export function Counters({ counts, history }: { counts: Counts; history: readonly Second[] }) {
-  const counters = countersOf(counts);
+  const counters = countersOf(counts, history.at(-1));
   // Numbers change ten times a second, their lines once.
   const lines = useMemo(
     () => counters.map(({ name, of }) => <Sparkline key={name} values={history.map(of)} />),
@@ -37,12 +37,11 @@ export function Counters({ counts, history }: { counts: Counts; history: readonl
   );
 }
 
-function countersOf(counts: Counts): Counter[] {
+function countersOf(counts: Counts, last: Second | undefined): Counter[] {
   const workers = Object.values(counts.workers);
-  const sum = (of: (worker: (typeof workers)[number]) => number | null) =>
-    workers.reduce((all, each) => all + (of(each) ?? 0), 0);
+  const sum = (of: (worker: WorkerCounts) => number) => workers.reduce((all, each) => all + of(each), 0);
   const rejected = sum((worker) => worker.rejected);
-  const oldest = Math.max(0, ...workers.map((worker) => worker.oldest ?? 0));
+  const oldest = Math.max(0, ...workers.map((worker) => worker.oldest));
   return [
     { name: "Images in", value: counts.in === null ? "–" : count(counts.in), of: (second) => second.in },
     { name: "Waiting", value: count(sum(({ waiting }) => waiting)), of: ({ waiting }) => waiting },
@@ -57,10 +56,14 @@ function countersOf(counts: Counts): Counter[] {
     },
     {
       name: "Done a second",
-      value: count(counts.donePerSecond),
-      of: ({ done, rejected }) => done + rejected,
+      value: count(last ? doneIn(last) : 0),
+      of: doneIn,
     },
   ];
+}
+
+function doneIn({ done, rejected }: Second): number {
+  return done + rejected;
 }
 
 const WIDTH = 120;

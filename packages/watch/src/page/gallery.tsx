@@ -1,6 +1,7 @@
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useMemo } from "preact/hooks";
 import type { ImageSummary } from "../protocol.ts";
 import { Picture } from "./picture.tsx";
+import { useSettled } from "./settled.ts";
 import { bytes, legInWords, STATES } from "./words.ts";
 
 /** Images that are listed: the newest. */
@@ -17,27 +18,12 @@ export interface GalleryProps {
 }
 
 /** The newest images, and where each is. */
-export function Gallery({ images, settlesFor, ...rest }: GalleryProps) {
+export function Gallery({ images, settlesFor, rejectedBy, onAll, onOpen }: GalleryProps) {
   const settled = useSettled(images, settlesFor);
-  const { rejectedBy, onAll, onOpen } = rest;
   return useMemo(
     () => <Listed images={settled} rejectedBy={rejectedBy} onAll={onAll} onOpen={onOpen} />,
     [settled, rejectedBy, onAll, onOpen],
   );
-}
-
-/** A value as it was last taken, which is at most every so many milliseconds. */
-function useSettled<Value>(value: Value, ms: number): Value {
-  const [settled, setSettled] = useState(value);
-  const newest = useRef(value);
-  newest.current = value;
-  useEffect(() => {
-    if (ms === 0) return;
-    setSettled(newest.current);
-    const timer = setInterval(() => setSettled(newest.current), ms);
-    return () => clearInterval(timer);
-  }, [ms]);
-  return ms === 0 ? value : settled;
 }
 
 function Listed({ images, rejectedBy, onAll, onOpen }: Omit<GalleryProps, "settlesFor">) {

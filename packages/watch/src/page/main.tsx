@@ -7,10 +7,12 @@ import { Controls } from "./controls.tsx";
 import { Counters } from "./counters.tsx";
 import { Paints } from "./drawing.tsx";
 import { Gallery } from "./gallery.tsx";
+import { Since } from "./picture.tsx";
+import { useSettled } from "./settled.ts";
 import { Stage } from "./stage.tsx";
 import { type Known, taken } from "./state.ts";
 import { StoryDialog } from "./story.tsx";
-import { count, legInWords } from "./words.ts";
+import { commentaryOn, MANY } from "./words.ts";
 
 type Listener = (news: Snapshot | Tick) => void;
 
@@ -20,15 +22,12 @@ const SHOWN_MS = 8000;
 /** Milliseconds for which the list of images stays as it is where many come and go: nobody could read it otherwise. */
 const SETTLES_MS = 2000;
 
-/** Messages that wait, or come and go in a second, from which on nobody reads of single images. */
-const MANY = 30;
-
 function App() {
   const { known, connected, onNews } = useNews();
   const [opened, setOpened] = useState<ImageSummary>();
   const [rejectedBy, setRejectedBy] = useState<string>();
   const [done, setDone] = useState<Done>();
-  const canUpload = known?.abilities.upload ?? false;
+  const canUpload = known?.abilities.act ?? false;
   const onDone = useCallback((what: Done) => setDone(what), []);
   const onAll = useCallback(() => setRejectedBy(undefined), []);
   const dragging = useDrop(canUpload, onDone);
@@ -38,9 +37,10 @@ function App() {
   }, [done]);
   if (!known) return <p class="connecting">{connected ? "" : "Connecting to the machine…"}</p>;
   const { topology, counts, history, images } = known;
-  const isMuch = counts.inPerSecond + counts.donePerSecond > MANY;
+  const { in: put, done: made, rejected } = history.at(-1) ?? { in: 0, done: 0, rejected: 0 };
+  const perSecond = made + rejected;
   return (
-    <>
+    <Since.Provider value={known.since}>
       <Paints />
       <header class="head">
         <h1>
@@ -59,11 +59,11 @@ function App() {
             document.getElementById("gallery-title")?.focus();
           }}
         />
-        <Commentary images={images} counts={counts} />
+        <Commentary known={known} perSecond={perSecond} />
         <Controls known={known} onDone={onDone} />
         <Gallery
           images={images}
-          settlesFor={isMuch ? SETTLES_MS : 0}
+          settlesFor={put + perSecond > MANY ? SETTLES_MS : 0}
           rejectedBy={rejectedBy}
           onAll={onAll}
           onOpen={setOpened}
@@ -82,7 +82,7 @@ function App() {
         {done && <p class={done.ok ? "good" : "bad"}>{done.message}</p>}
       </div>
       {dragging && <div class="drop-here">Drop them into the bucket</div>}
-    </>
+    </Since.Provider>
   );
 }
 
@@ -169,34 +169,24 @@ function StatusLine({ known: { status }, connected }: { known: Known; connected:
   );
 }
 
-/** Says in a sentence what happened last. */
-function Commentary({ images, counts }: Pick<Known, "images" | "counts">) {
-  const newest = [...images.values()].at(-1);
-  const waiting = Object.values(counts.workers).reduce((all, each) => all + each.waiting, 0);
-  if (waiting > MANY) {
-    return (
-      <p class="commentary">
-        {count(waiting)} messages wait in the queues, {count(counts.donePerSecond)} are done a second. Nothing
-        is lost meanwhile.
-      </p>
-    );
-  }
-  if (!newest) {
-    return (
-      <p class="commentary">
-        Put an image into the bucket: every worker is told, makes its own of it, and what it made hangs in its
-        frame.
-      </p>
-    );
-  }
-  const { key, legs } = newest;
-  const said = [...Map.groupBy(legs, legInWords)].map(([words, alike]) => {
-    return `${alike.map(({ worker }) => worker).join(" and ")}: ${words.replace(/\.$/, "")}`;
-  });
+/** Milliseconds between two sentences that are read out. */
+const READ_OUT_MS = 5000;
+
+/** Says in a sentence what happened last, to those who listen not as often as it changes. */
+function Commentary({ known, perSecond }: { known: Known; perSecond: number }) {
+  const now = commentaryOn(known, perSecond);
+  const settled = useSettled(now, READ_OUT_MS);
   return (
-    <p class="commentary">
-      <bdi>{key}</bdi>: {said.join("; ")}.
-    </p>
+    <>
+      <p class="commentary" aria-hidden="true">
+        <bdi>{now.key}</bdi>
+        {now.said}
+      </p>
+      <p class="hidden" aria-live="polite">
+        <bdi>{settled.key}</bdi>
+        {settled.said}
+      </p>
+    </>
   );
 }
 

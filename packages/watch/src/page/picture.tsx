@@ -1,4 +1,5 @@
-import { useState } from "preact/hooks";
+import { createContext } from "preact";
+import { useContext, useState } from "preact/hooks";
 import type { ImageSummary } from "../protocol.ts";
 import { pictureAddress } from "./api.ts";
 
@@ -9,11 +10,16 @@ export interface PictureProps {
   readonly alt: string;
 }
 
+/** When the machine came back: what could not be had before is asked for again. */
+export const Since = createContext(0);
+
 /** A picture of an image as the server made it, or a sign that there is none. */
 export function Picture({ image, size, worker, alt }: PictureProps) {
+  const since = useContext(Since);
   const address = pictureAddress(image, size, worker);
   const [broken, setBroken] = useState("");
-  if (broken === address) {
+  const id = `${since} ${address}`;
+  if (broken === id) {
     if (alt === "") return <span class="no-picture">no picture</span>;
     return (
       <span class="no-picture" role="img" aria-label={`${alt}: there is no picture of it`}>
@@ -21,5 +27,5 @@ export function Picture({ image, size, worker, alt }: PictureProps) {
       </span>
     );
   }
-  return <img src={address} alt={alt} loading="lazy" decoding="async" onError={() => setBroken(address)} />;
+  return <img src={address} alt={alt} loading="lazy" decoding="async" onError={() => setBroken(id)} />;
 }

@@ -33,9 +33,8 @@ export function Stage({ known, onNews, onOpen, onRejected }: StageProps) {
     () => new Map(topology.fanOuts.flatMap((fanOut) => fanOut.workers.map((each) => [each.name, each]))),
     [topology],
   );
-  const angles = useMemo(() => new Map([...workers].map(([name, { angle }]) => [name, angle])), [workers]);
-  const now = useRef({ layout, known, angles, setShown });
-  now.current = { layout, known, angles, setShown };
+  const now = useRef({ layout, known, workers, setShown });
+  now.current = { layout, known, workers, setShown };
   const travel = useRef<Travel | undefined>(undefined);
 
   useEffect(() => {
@@ -49,9 +48,9 @@ export function Stage({ known, onNews, onOpen, onRejected }: StageProps) {
 
   useEffect(() => {
     if (!box.current || !canvas.current) return;
-    return animate(box.current, canvas.current, now, onNews, (made) => {
-      travel.current = made;
-    });
+    const animation = animate(box.current, canvas.current, now, onNews);
+    travel.current = animation?.travel;
+    return animation?.stop;
   }, [onNews]);
 
   const find = (event: MouseEvent): ImageSummary | undefined => {
@@ -60,7 +59,6 @@ export function Stage({ known, onNews, onOpen, onRejected }: StageProps) {
   };
   const [first] = layout.fanOuts;
   const last = layout.fanOuts.at(-1);
-  let gear = 0;
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: the images below the stage are buttons for the same.
     <section
@@ -83,23 +81,21 @@ export function Stage({ known, onNews, onOpen, onRejected }: StageProps) {
       {layout.fanOuts.map((place, index) => (
         <FanOutStations key={place.name} place={place} view={topology.fanOuts[index]} known={known} />
       ))}
-      {layout.fanOuts.flatMap(({ lanes }) =>
-        lanes.map((lane) => (
-          <LaneStations
-            key={lane.worker}
-            lane={lane}
-            narrow={layout.narrow}
-            worker={workers.get(lane.worker)}
-            gear={GEARS[gear++ % GEARS.length] ?? "brass"}
-            known={known}
-            shown={shown.get(lane.worker)}
-            onOpen={onOpen}
-            onRejected={onRejected}
-          />
-        )),
-      )}
+      {[...layout.lanes].map(([worker, lane], index) => (
+        <LaneStations
+          key={worker}
+          lane={lane}
+          narrow={layout.narrow}
+          worker={workers.get(worker)}
+          gear={GEARS[index % GEARS.length] ?? "brass"}
+          known={known}
+          shown={shown.get(worker)}
+          onOpen={onOpen}
+          onRejected={onRejected}
+        />
+      ))}
       <canvas ref={canvas} />
-      {known.images.size === 0 && known.abilities.upload && first && !layout.narrow && (
+      {known.images.size === 0 && known.abilities.act && first && !layout.narrow && (
         <p class="start" style={{ top: `${Math.max(26, first.source.y - first.source.size * 0.7 - 84)}px` }}>
           <strong>Start here:</strong> drop a picture into the bucket.
         </p>
@@ -121,33 +117,33 @@ export function Stage({ known, onNews, onOpen, onRejected }: StageProps) {
 interface Current {
   readonly layout: Layout;
   readonly known: Known;
-  readonly angles: ReadonlyMap<string, number | undefined>;
+  readonly workers: ReadonlyMap<string, WorkerView>;
   readonly setShown: (
     update: (shown: ReadonlyMap<string, ImageSummary>) => ReadonlyMap<string, ImageSummary>,
   ) => void;
 }
 
-/** Draws what travels, frame by frame, while there is something to draw. @returns what ends it */
+/** Draws what travels, frame by frame, while there is something to draw. */
 function animate(
   box: HTMLElement,
   canvas: HTMLCanvasElement,
   now: { readonly current: Current },
   onNews: StageProps["onNews"],
-  onMade: (travel: Travel) => void,
-): () => void {
+): { readonly travel: Travel; readonly stop: () => void } | undefined {
   const context = canvas.getContext("2d");
-  if (!context) return () => {};
+  if (!context) return undefined;
   const reduced = matchMedia("(prefers-reduced-motion: reduce)");
   let frame = 0;
   let last = 0;
   const wake = () => {
-    if (frame === 0) frame = requestAnimationFrame(draw);
+    last = performance.now();
+    frame ||= requestAnimationFrame(draw);
   };
   const thumbnails = new Thumbnails(wake);
   const travel = new Travel({
     layout: () => now.current.layout,
     angleOf: (worker) => {
-      const angle = now.current.angles.get(worker) ?? 0;
+      const angle = now.current.workers.get(worker)?.angle ?? 0;
       return angle > 180 ? angle - 360 : angle;
     },
     waitingOf: (worker) => now.current.known.counts.workers[worker]?.waiting ?? 0,
@@ -158,7 +154,6 @@ function animate(
       hung.set(worker, image);
     },
   });
-  onMade(travel);
   /** Results that came since the last were hung: no eye follows more than a few a second. */
   const hung = new Map<string, ImageSummary>();
   const hang = () => {
@@ -180,29 +175,28 @@ function animate(
     look(box, travel.focus);
     // What has come to rest settles for a moment.
     if (travel.busy) last = time;
-    if (time - last < 1000) wake();
+    if (time - last < 1000) frame = requestAnimationFrame(draw);
     else box.querySelectorAll(".turning").forEach((each) => void each.classList.remove("turning"));
   };
   const stop = onNews((news) => {
     if (news.kind === "snapshot") {
-      travel.place(news.images);
+      if (news.status.state === "running") thumbnails.retry();
+      travel.place(news.images, performance.now());
       now.current.setShown(() => lastResults(news.images));
     } else {
       travel.move(news.images, news.flow, performance.now());
     }
-    last = performance.now();
     wake();
   });
-  const settle = () => {
-    last = performance.now();
-    wake();
-  };
-  const observer = new ResizeObserver(settle);
+  const observer = new ResizeObserver(wake);
   observer.observe(box);
-  return () => {
-    stop();
-    observer.disconnect();
-    cancelAnimationFrame(frame);
+  return {
+    travel,
+    stop() {
+      stop();
+      observer.disconnect();
+      cancelAnimationFrame(frame);
+    },
   };
 }
 
@@ -309,13 +303,13 @@ function FanOutStations({ place: { source, topic }, view, known }: FanOutProps) 
       <div class="station bucket" style={at(source)}>
         <Part name="bucket" />
       </div>
-      <Tag at={{ x: source.x, y: source.y + source.size * 0.7 }} step="1" title="Bucket" name={view?.source}>
+      <Tag at={{ ...source, y: source.y + source.size * 0.7 }} step="1" title="Bucket" name={view?.source}>
         {from ? `Results of ${from.name}.` : isOnly ? "Images are put here." : `For ${view?.name}.`}
       </Tag>
       <div class="station pulley" style={at(topic)}>
         <Part name="pulley" />
       </div>
-      <Tag at={{ x: topic.x, y: topic.y + topic.size * 0.62 }} step="2" title="Topic" name={view?.topic}>
+      <Tag at={{ ...topic, y: topic.y + topic.size * 0.62 }} step="2" title="Topic" name={view?.topic}>
         Tells every worker.
       </Tag>
     </>
@@ -343,13 +337,13 @@ function LaneStations({ lane, narrow, worker, gear, known, shown, onOpen, onReje
   const said = letters > 0 ? reason : reason && `Taken out: ${reason}`;
   return (
     <>
-      <Tag at={{ x: queue.x, y: queue.y + 62 }} step="3" title="Queue" name={worker.queue} number={waiting}>
+      <Tag at={{ ...queue, y: queue.y + 62 }} step="3" title="Queue" name={worker.queue} number={waiting}>
         Images wait their turn.
       </Tag>
       <div class="station gear" style={at(middle)} data-gear={lane.worker}>
         <Part name={gear} />
       </div>
-      <Tag at={{ x: middle.x, y: lane.top + 2 }} step="4" title={lane.worker} name={worker.function} up>
+      <Tag at={{ ...middle, y: lane.top + 2 }} step="4" title={lane.worker} name={worker.function} up>
         {worker.told ? `Only of ${worker.told}.` : doesWhat(worker)}
       </Tag>
       <div class="station frame" style={at(results)}>
@@ -361,10 +355,10 @@ function LaneStations({ lane, narrow, worker, gear, known, shown, onOpen, onReje
         )}
       </div>
       <Tag
-        at={{ x: results.x, y: results.y + results.size * 0.46 }}
+        at={{ ...results, y: results.y + results.size * 0.46 }}
         step="5"
         title="Results"
-        number={counts?.done ?? undefined}
+        number={counts?.done}
       >
         {shown ? shown.key : "They come here."}
       </Tag>
@@ -404,7 +398,7 @@ function lastReason({ images }: Known, worker: string): string | undefined {
 }
 
 interface TagProps {
-  readonly at: Point;
+  readonly at: Pick<Thing, "x" | "y" | "room">;
   readonly step: string;
   readonly title: string;
   /** As it is called elsewhere. */
@@ -416,9 +410,13 @@ interface TagProps {
 }
 
 /** A paper tag at a station. */
-function Tag({ at: { x, y }, step, title, name, number, up, children }: TagProps) {
+function Tag({ at: { x, y, room }, step, title, name, number, up, children }: TagProps) {
   return (
-    <div class={`tag ${up ? "up" : ""}`} style={{ left: `${x}px`, top: `${y}px` }} title={name}>
+    <div
+      class={`tag ${up ? "up" : ""}`}
+      style={{ left: `${x}px`, top: `${y}px`, maxWidth: room ? `${room}px` : "" }}
+      title={name}
+    >
       <strong>
         <i>{step}</i> {title} {number !== undefined && <b class="number">{count(number)}</b>}
       </strong>

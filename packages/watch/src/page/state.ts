@@ -7,22 +7,27 @@ export const SECONDS = 60;
 
 /** What the page knows. It is replaced, not changed. */
 export interface Known extends Omit<Snapshot, "kind" | "images"> {
+  /** When the machine came, or came back: pictures that were not to be had are asked for again. */
+  readonly since: number;
   /** By their ids, the oldest first. */
   readonly images: ReadonlyMap<string, ImageSummary>;
 }
 
 /** Takes news. A snapshot replaces all that was known, so that nothing is there twice after a connection broke. */
 export function taken(known: Known | undefined, news: Snapshot | Tick): Known | undefined {
+  const isBack =
+    news.status.state === "running" && (news.kind === "snapshot" || known?.status.state !== "running");
+  const since = isBack ? news.time : (known?.since ?? news.time);
   if (news.kind === "snapshot") {
     const { kind: _, images, ...rest } = news;
-    return { ...rest, images: new Map(images.map((image) => [image.id, image])) };
+    return { ...rest, since, images: new Map(images.map((image) => [image.id, image])) };
   }
   // What changed before a snapshot came is in the snapshot.
   if (!known) return undefined;
   const { time, status, counts, second } = news;
   const images = news.images.length === 0 ? known.images : withChanged(known.images, news.images);
   const history = second ? withSecond(known.history, second) : known.history;
-  return { ...known, time, status, counts, history, images };
+  return { ...known, since, time, status, counts, history, images };
 }
 
 function withChanged(

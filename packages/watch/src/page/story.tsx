@@ -81,18 +81,14 @@ export function StoryDialog({ image, abilities, onDone, onClose }: StoryProps) {
             );
           })}
         </div>
-        {rejected && (abilities.redrive || abilities.drop) && (
+        {rejected && abilities.act && (
           <p class="actions">
-            {abilities.redrive && (
-              <button type="button" onClick={() => deal("redrive")}>
-                Send it to the queue again
-              </button>
-            )}
-            {abilities.drop && (
-              <button type="button" class="danger" onClick={() => deal("drop")}>
-                Delete its dead letters
-              </button>
-            )}
+            <button type="button" onClick={() => deal("redrive")}>
+              Send it to the queue again
+            </button>
+            <button type="button" class="danger" onClick={() => deal("drop")}>
+              Delete its dead letters
+            </button>
           </p>
         )}
         {story && <Faults faults={story.faults} />}

@@ -31,6 +31,13 @@ export class Thumbnails {
     return undefined;
   }
 
+  /** Fetches those anew, once they are wanted, that were not to be had. */
+  retry(): void {
+    for (const [id, { src, complete, naturalWidth }] of this.#kept) {
+      if (src && complete && naturalWidth === 0) this.#kept.delete(id);
+    }
+  }
+
   #next(): void {
     if (this.#fetching >= AT_ONCE) return;
     // Whoever was asked for last is seen now.

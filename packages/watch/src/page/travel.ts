@@ -1,4 +1,4 @@
-import { type ImageSummary, type Leg, station } from "../protocol.ts";
+import type { ImageSummary, Leg } from "../protocol.ts";
 import type { Lane, Layout, Point } from "./layout.ts";
 import { routeOf, type Stop, stopOf } from "./route.ts";
 
@@ -15,6 +15,8 @@ const LEG_MS = 620;
 const FAST_MS = 260;
 /** Milliseconds that a picture is seen being turned, at least. */
 const TURN_MS = 520;
+/** Milliseconds in which it comes to rest in its row. */
+const SETTLE_MS = 300;
 const SPECK_MS = 700;
 /** Size of a travelling picture. */
 const WIDE = 46;
@@ -23,19 +25,17 @@ const HIGH = 35;
 interface Picture {
   readonly image: ImageSummary;
   readonly worker: string;
-  /** Where it was last, or is. */
+  /** Where it is, or was last. */
   stop: Stop;
   /** Where it will be, the next first. */
-  route: Stop[];
-  /** Where it is in its state, which a route has been planned for. */
-  planned: Stop;
-  from: Point;
+  readonly route: Stop[];
+  /** The way to the next stop, where it is on it. */
+  way: readonly Point[] | undefined;
   at: Point;
-  /** When it set out, or came to where it is. */
+  /** When it came to its stop, or set out from there. */
   since: number;
   /** Degrees. */
   angle: number;
-  arrived: boolean;
 }
 
 interface Speck {
@@ -70,7 +70,7 @@ export class Travel {
   }
 
   /** Puts everything where it is, without a journey; what is on its way already goes on from where it is. */
-  place(images: Iterable<ImageSummary>): void {
+  place(images: Iterable<ImageSummary>, now: number): void {
     const there = new Set<string>();
     for (const image of images) {
       for (const leg of image.legs) {
@@ -78,12 +78,12 @@ export class Travel {
         if (stop === "gone" || stop === "results") continue;
         there.add(idOf(image, leg));
         const known = this.#pictures.get(idOf(image, leg));
-        if (known) this.#plan(known, leg);
-        else this.#add(image, leg, stop, 0);
+        if (known) plan(known, leg);
+        else this.#add(image, leg, stop, now);
       }
     }
-    for (const [id, picture] of this.#pictures) {
-      if (!there.has(id) && picture.route.length === 0) this.#pictures.delete(id);
+    for (const [id, { route }] of this.#pictures) {
+      if (!there.has(id) && route.length === 0) this.#pictures.delete(id);
     }
   }
 
@@ -92,47 +92,45 @@ export class Travel {
     const still = this.#options.isStill();
     for (const image of images) {
       for (const leg of image.legs) {
-        const known = this.#pictures.get(idOf(image, leg));
-        if (known) this.#plan(known, leg);
-        else if (leg.state === "done" && still) this.#options.onResult(leg.worker, image);
-        else if (isNewcomer(leg)) {
-          const added = this.#add(image, leg, "source", now);
-          if (added) this.#plan(added, leg);
-          else if (leg.state === "done") this.#options.onResult(leg.worker, image);
-        }
+        const isSeen = stopOf(leg) !== "gone" && !(leg.state === "done" && still);
+        const picture =
+          this.#pictures.get(idOf(image, leg)) ?? (isSeen && this.#add(image, leg, "source", now));
+        if (picture) plan(picture, leg);
+        else if (leg.state === "done") this.#options.onResult(leg.worker, image);
       }
     }
     if (!still) this.#addSpecks(flow, now);
   }
 
-  #add(image: ImageSummary, leg: Leg, stop: Stop, now: number): Picture | undefined {
-    if (this.#pictures.size >= MAX_PICTURES && !this.#makeRoom()) return undefined;
-    const at = this.#pointOf(image, leg.worker, stop);
-    const above = stop === "source" ? { x: at.x, y: at.y - 120 } : at;
+  #add(image: ImageSummary, { worker }: Leg, stop: Exclude<Stop, "gone">, now: number): Picture | undefined {
+    const lane = this.#options.layout().lanes.get(worker);
+    if (!lane || (this.#pictures.size >= MAX_PICTURES && !this.#makeRoom())) return undefined;
+    const { x, y } = lane[stop];
     const picture: Picture = {
-      ...{ image, worker: leg.worker, stop, planned: stop, route: [], from: above, at: above },
-      ...{ since: now, angle: 0, arrived: stop !== "source" },
+      image,
+      worker,
+      stop,
+      route: [],
+      way: undefined,
+      at: { x, y },
+      since: now,
+      angle: 0,
     };
-    // It falls into the bucket first.
-    if (stop === "source") picture.route.push("source");
-    this.#pictures.set(idOf(image, leg), picture);
+    if (stop === "source") {
+      // It falls into the bucket first.
+      picture.at = { x, y: y - 120 };
+      picture.route.push("source");
+    }
+    this.#pictures.set(idOf(image, picture), picture);
     return picture;
   }
 
   /** Takes away one that rests in a crate, as there are others to be seen. */
   #makeRoom(): boolean {
     for (const [id, { stop, route }] of this.#pictures) {
-      if (stop !== "dead" || route.length > 0) continue;
-      this.#pictures.delete(id);
-      return true;
+      if (stop === "dead" && route.length === 0) return this.#pictures.delete(id);
     }
     return false;
-  }
-
-  #plan(picture: Picture, leg: Leg): void {
-    const route = routeOf(picture.planned, leg);
-    picture.planned = stopOf(leg);
-    picture.route.push(...route);
   }
 
   #addSpecks(flow: Readonly<Record<string, number>>, now: number): void {
@@ -150,25 +148,18 @@ export class Travel {
 
   /** Whether anything has to be drawn again. */
   get busy(): boolean {
-    if (this.#specks.length > 0) return true;
-    for (const { route } of this.#pictures.values()) if (route.length > 0) return true;
-    return false;
+    return this.#specks.length > 0 || this.focus !== undefined;
   }
 
   /** Where the last one that moves is. */
   get focus(): Point | undefined {
-    let focus: Point | undefined;
-    for (const { route, at } of this.#pictures.values()) if (route.length > 0) focus = at;
-    return focus;
+    return [...this.#pictures.values()].findLast(({ route }) => route.length > 0)?.at;
   }
 
   /** The image whose picture is at a point. */
   imageAt({ x, y }: Point): ImageSummary | undefined {
-    let found: ImageSummary | undefined;
-    for (const { image, at } of this.#pictures.values()) {
-      if (Math.abs(at.x - x) < WIDE / 2 && Math.abs(at.y - y) < WIDE / 2) found = image;
-    }
-    return found;
+    const isThere = ({ at }: Picture) => Math.abs(at.x - x) < WIDE / 2 && Math.abs(at.y - y) < WIDE / 2;
+    return [...this.#pictures.values()].findLast(isThere)?.image;
   }
 
   /** Moves all on, and draws them. */
@@ -186,95 +177,49 @@ export class Travel {
     }
   }
 
-  /** Pictures that rest in each queue and crate, those that came first first. */
+  /** Pictures that rest at each stop of each worker, those that came first first. */
   #rows(): Map<string, Picture[]> {
-    const rows = new Map<string, Picture[]>();
-    for (const picture of this.#pictures.values()) {
-      if (picture.route.length > 0 || !(picture.stop === "queue" || picture.stop === "dead")) continue;
-      const id = `${picture.stop}:${picture.worker}`;
-      const row = rows.get(id);
-      if (row) row.push(picture);
-      else rows.set(id, [picture]);
-    }
-    return rows;
+    const resting = [...this.#pictures.values()].filter(({ route }) => route.length === 0);
+    return Map.groupBy(resting, rowOf);
   }
 
   /** @returns whether it is still to be seen */
   #advance(picture: Picture, now: number, pace: number, rows: Map<string, Picture[]>): boolean {
-    const { worker, image } = picture;
-    const still = this.#options.isStill();
-    if (picture.since === 0) picture.since = now;
-    const turns = picture.stop === "function";
-    if (turns) {
-      this.turning.add(worker);
-      const part = still ? 1 : Math.min(1, (now - picture.since) / TURN_MS);
-      picture.angle = this.#options.angleOf(worker) * ease(part);
-    }
+    const { worker, image, stop } = picture;
+    const lane = this.#options.layout().lanes.get(worker);
     const [next] = picture.route;
-    if (next === undefined) {
-      const row = rows.get(`${picture.stop}:${worker}`) ?? [];
-      const index = row.indexOf(picture);
-      if (picture.stop === "dead" && index >= 0 && row.length - index > MAX_DEAD) return false;
-      const goal = this.#restOf(picture, index, row.length);
-      const part = still ? 1 : Math.min(1, (now - picture.since) / 300);
-      picture.at = mix(picture.at, goal, part);
-      return true;
-    }
-    if (next === "gone") {
-      this.#pictures.delete(idOf(image, { worker }));
-      return false;
-    }
-    // It is seen being turned before it leaves.
-    if (turns && !still && picture.arrived && now - picture.since < TURN_MS) return true;
-    if (picture.arrived) {
-      picture.arrived = false;
-      picture.from = picture.at;
+    if (!lane || stop === "gone" || next === "gone") return false;
+    const still = this.#options.isStill();
+    const part = (ms: number) => (still ? 1 : Math.min(1, (now - picture.since) / ms));
+    if (!picture.way) {
+      if (stop === "function") {
+        this.turning.add(worker);
+        picture.angle = this.#options.angleOf(worker) * ease(part(TURN_MS));
+        // It is seen being turned before it leaves.
+        if (part(TURN_MS) < 1) return true;
+      }
+      if (next === undefined) {
+        const row = rows.get(rowOf(picture)) ?? [];
+        const index = row.indexOf(picture);
+        if (stop === "dead" && row.length - index > MAX_DEAD) return false;
+        picture.at = mix(picture.at, restIn(lane, stop, index, row.length), part(SETTLE_MS));
+        return true;
+      }
+      const bends = stop === "topic" && next === "queue" ? lane.bends : [];
+      picture.way = [picture.at, ...bends, lane[next]];
       picture.since = now;
     }
-    const way = this.#wayOf(picture, next);
-    const part = still ? 1 : Math.min(1, (now - picture.since) / pace);
-    picture.at = along(
-      [picture.from, ...way.slice(1)],
-      next === "dead" || next === "source" ? part ** 2 : ease(part),
-    );
+    if (next === undefined) return true;
+    const falls = next === "dead" || next === "source";
+    picture.at = along(picture.way, falls ? part(pace) ** 2 : ease(part(pace)));
     if (next === "dead") picture.angle += 6;
-    if (part < 1) return true;
-    picture.stop = next;
+    if (part(pace) < 1) return true;
     picture.route.shift();
-    picture.arrived = true;
-    picture.since = now;
+    Object.assign(picture, { stop: next, way: undefined, since: now });
     if (next === "queue") picture.angle = 0;
     if (next !== "results") return true;
     this.#options.onResult(worker, image);
     return false;
-  }
-
-  #wayOf({ image, worker, stop, at }: Picture, next: Stop): readonly Point[] {
-    const to = this.#pointOf(image, worker, next);
-    if (next === "source") return [at, to];
-    const { ways } = this.#options.layout();
-    const fanOut = this.#fanOutOf(worker)?.name ?? "";
-    return ways.get(`${nameOf(stop, fanOut, worker)}>${nameOf(next, fanOut, worker)}`) ?? [at, to];
-  }
-
-  #fanOutOf(worker: string) {
-    return this.#options.layout().fanOuts.find(({ lanes }) => lanes.some((lane) => lane.worker === worker));
-  }
-
-  #pointOf(_image: ImageSummary, worker: string, stop: Stop): Point {
-    const { stations } = this.#options.layout();
-    const fanOut = this.#fanOutOf(worker)?.name ?? "";
-    return stations.get(nameOf(stop, fanOut, worker)) ?? { x: -100, y: -100 };
-  }
-
-  /** Where a picture rests that has come to a stop: in a row in the queue, in the crate, or at the gear. */
-  #restOf({ image, worker, stop }: Picture, index: number, count: number): Point {
-    const at = this.#pointOf(image, worker, stop);
-    const lane = this.#fanOutOf(worker)?.lanes.find((each) => each.worker === worker);
-    if (!lane) return at;
-    if (stop === "queue") return inRow(lane, index, count);
-    if (stop === "dead") return { x: at.x + (count - 1 - index) * 15 - 12, y: at.y - 30 + (index % 2) * 5 };
-    return at;
   }
 
   /** Cards on each shelf for images that wait and are not seen one by one. */
@@ -282,18 +227,16 @@ export class Travel {
     context.lineWidth = 2.5;
     context.strokeStyle = "#2a2430";
     context.fillStyle = "#fbf6ea";
-    for (const { lanes } of this.#options.layout().fanOuts) {
-      for (const lane of lanes) {
-        const seen = rows.get(`queue:${lane.worker}`)?.length ?? 0;
-        const cards = Math.min(MAX_CARDS, this.#options.waitingOf(lane.worker)) - seen;
-        if (cards < MIN_CARDS) continue;
-        for (let index = seen; index < seen + cards; index++) {
-          const { x, y } = inRow(lane, index, seen + cards);
-          context.beginPath();
-          context.rect(x - WIDE / 2, y - HIGH / 2, WIDE, HIGH);
-          context.fill();
-          context.stroke();
-        }
+    for (const [worker, lane] of this.#options.layout().lanes) {
+      const seen = rows.get(rowOf({ stop: "queue", worker }))?.length ?? 0;
+      const cards = Math.min(MAX_CARDS, this.#options.waitingOf(worker)) - seen;
+      if (cards < MIN_CARDS) continue;
+      for (let index = seen; index < seen + cards; index++) {
+        const { x, y } = inRow(lane, index, seen + cards);
+        context.beginPath();
+        context.rect(x - WIDE / 2, y - HIGH / 2, WIDE, HIGH);
+        context.fill();
+        context.stroke();
       }
     }
   }
@@ -339,23 +282,30 @@ export class Travel {
   }
 }
 
+/** Has a picture go on to where its image is. */
+function plan({ stop, route }: Picture, leg: Leg): void {
+  route.push(...routeOf(route.at(-1) ?? stop, leg));
+}
+
+/** Where a picture rests that has come to a stop: in a row on the shelf, in the crate, or in the middle. */
+function restIn(lane: Lane, stop: Exclude<Stop, "gone">, index: number, count: number): Point {
+  if (stop === "queue") return inRow(lane, index, count);
+  const { x, y } = lane[stop];
+  return stop === "dead" ? { x: x + (count - 1 - index) * 15 - 12, y: y - 30 + (index % 2) * 5 } : { x, y };
+}
+
 /** On the shelf, the first one nearest to the gear. */
 function inRow({ queue }: Lane, index: number, count: number): Point {
   const step = Math.min(WIDE * 0.72, Math.max(6, (queue.size - WIDE) / Math.max(1, count - 1)));
   return { x: queue.x + queue.size / 2 - WIDE / 2 - 6 - index * step, y: queue.y };
 }
 
-function isNewcomer({ state }: Leg): boolean {
-  return state !== "not-told" && state !== "lost" && state !== "dropped" && state !== "superseded";
-}
-
 function idOf({ id }: ImageSummary, { worker }: { readonly worker: string }): string {
   return `${id} ${worker}`;
 }
 
-function nameOf(stop: Stop, fanOut: string, worker: string): string {
-  if (stop === "gone") return "";
-  return station[stop](stop === "source" || stop === "topic" ? fanOut : worker);
+function rowOf({ stop, worker }: Pick<Picture, "stop" | "worker">): string {
+  return `${stop} ${worker}`;
 }
 
 function mix(from: Point, to: Point, part: number): Point {

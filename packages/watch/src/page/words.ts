@@ -1,4 +1,5 @@
 import type { Leg, LegState, WorkerView } from "../protocol.ts";
+import type { Known } from "./state.ts";
 
 /** What a worker does, in a few words. */
 export function doesWhat({ angle }: Pick<WorkerView, "angle">): string {
@@ -31,8 +32,33 @@ export function legInWords({ state, receives, reason }: Leg): string {
   return `${STATES[state].word}${tries}${why ? `: ${reason}` : ""}`;
 }
 
+/** Messages that wait, or come and go in a second, from which on nobody reads of single images. */
+export const MANY = 30;
+
+/** Says what happened last: of one image, whose key comes before it, or of many. */
+export function commentaryOn(
+  { images, counts }: Pick<Known, "images" | "counts">,
+  perSecond: number,
+): { key?: string; said: string } {
+  const waiting = Object.values(counts.workers).reduce((all, each) => all + each.waiting, 0);
+  if (waiting > MANY) {
+    const numbers = `${count(waiting)} messages wait in the queues, ${count(perSecond)} are done a second`;
+    return { said: `${numbers}. Nothing is lost meanwhile.` };
+  }
+  const newest = [...images.values()].at(-1);
+  if (!newest) {
+    const said =
+      "Put an image into the bucket: every worker is told, makes its own of it, and what it made hangs in its frame.";
+    return { said };
+  }
+  const all = [...Map.groupBy(newest.legs, legInWords)].map(([words, alike]) => {
+    return `${alike.map(({ worker }) => worker).join(" and ")}: ${words.replace(/\.$/, "")}`;
+  });
+  return { key: newest.key, said: `: ${all.join("; ")}.` };
+}
+
 export function bytes(size: number): string {
-  // Nothing, or not known: a log of a rejection does not say how large the file was.
+  // Nothing, or not known: not every line of a log says it.
   if (size === 0) return "";
   if (size < 1000) return `${size} bytes`;
   return size < 1_000_000
