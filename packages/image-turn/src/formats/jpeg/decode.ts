@@ -4,7 +4,7 @@ import { BitReader } from "./bits.ts";
 import { type Frame, isFrame, marker, type Scan, type Segment } from "./file.ts";
 import { type Decoding, LOOKAHEAD, readTables } from "./huffman.ts";
 import type { Pace } from "./pace.ts";
-import { mcuOf, type Plane, sampling } from "./planes.ts";
+import { mcuOf, nextPlace, type Plane, sampling } from "./planes.ts";
 
 /** What a scan of a progressive JPEG adds: which bits of which coefficients of which components. */
 export interface Pass {
@@ -313,19 +313,9 @@ function decodeSequential(
 /** Counts the symbols of a block, which then need not be looked at twice. */
 function count({ coefficients, counts }: Plane, base: number, first: number, second: number): void {
   let last = 0;
-  let offset = 0;
-  for (let mask = first; ; ) {
-    if (mask === 0) {
-      if (offset !== 0 || second === 0) {
-        break;
-      }
-      mask = second;
-      offset = 32;
-    }
-    const index = Math.clz32(mask);
-    mask ^= 0x80000000 >>> index;
-    let zeros = offset + index - last - 1;
-    last = offset + index;
+  for (let place = nextPlace(first, second, 0); place < 64; place = nextPlace(first, second, place + 1)) {
+    let zeros = place - last - 1;
+    last = place;
     for (; zeros > 15; zeros -= 16) {
       counts[0xf0] = (counts[0xf0] as number) + 1;
     }
@@ -421,7 +411,7 @@ function refineBand(
   const first = masks[block * 2] as number;
   const second = masks[block * 2 + 1] as number;
   // The next coefficient that is known already, which is passed by and corrected; 64 where none is left.
-  let known = knownFrom(first, second, from);
+  let known = nextPlace(first, second, from);
   let index = from;
   if (state.ended === 0) {
     for (; index <= to; index += 1) {
@@ -441,7 +431,7 @@ function refineBand(
         zeros -= known - index;
         correct(reader, coefficients, base + known, bit);
         index = known + 1;
-        known = knownFrom(first, second, index);
+        known = nextPlace(first, second, index);
       }
       index += zeros;
       if (value !== 0) {
@@ -457,25 +447,12 @@ function refineBand(
     state.ended -= 1;
     while (known <= to) {
       correct(reader, coefficients, base + known, bit);
-      known = knownFrom(first, second, known + 1);
+      known = nextPlace(first, second, known + 1);
     }
   }
   if (reader.at > reader.end) {
     throw new Damaged("a scan is shorter than its picture");
   }
-}
-
-/** The first place from one on whose bit is set in a block's two words, or 64. */
-function knownFrom(first: number, second: number, from: number): number {
-  if (from < 32) {
-    const left = first & (-1 >>> from);
-    if (left !== 0) {
-      return Math.clz32(left);
-    }
-    return second === 0 ? 64 : 32 + Math.clz32(second);
-  }
-  const left = from > 63 ? 0 : second & (-1 >>> (from - 32));
-  return 32 + Math.clz32(left);
 }
 
 function correct(reader: BitReader, coefficients: Int16Array, place: number, bit: number): void {
@@ -493,13 +470,13 @@ async function reorder({ coefficients, masks, source }: Plane, order: Int32Array
     const first = masks[block * 2] as number;
     const second = masks[block * 2 + 1] as number;
     const base = block * 64;
-    for (let index = knownFrom(first, second, 0); index < 64; index = knownFrom(first, second, index + 1)) {
+    for (let index = nextPlace(first, second, 0); index < 64; index = nextPlace(first, second, index + 1)) {
       values[index] = coefficients[base + index] as number;
       coefficients[base + index] = 0;
     }
     masks[block * 2] = 0;
     masks[block * 2 + 1] = 0;
-    for (let index = knownFrom(first, second, 0); index < 64; index = knownFrom(first, second, index + 1)) {
+    for (let index = nextPlace(first, second, 0); index < 64; index = nextPlace(first, second, index + 1)) {
       const moved = order[index] as number;
       const sign = moved >> 31;
       coefficients[base + (moved ^ sign)] = ((values[index] as number) ^ sign) - sign;

@@ -5,7 +5,7 @@ import type { Pass } from "./decode.ts";
 import { marker, type Scan } from "./file.ts";
 import { type Encoding, encoding } from "./huffman.ts";
 import type { Pace } from "./pace.ts";
-import type { Plane } from "./planes.ts";
+import { nextPlace, type Plane } from "./planes.ts";
 
 /** A component of the result. */
 export interface Output {
@@ -294,7 +294,8 @@ function encodeNothing(sink: Sink, { before }: Pass, progressive: boolean, place
   }
 }
 
-function blockEncoder({ from, to, before, low }: Pass, progressive: boolean): EncodeBlock {
+function blockEncoder(pass: Pass, progressive: boolean): EncodeBlock {
+  const { from, before, low } = pass;
   if (!progressive) {
     return encodeSequential;
   }
@@ -304,21 +305,9 @@ function blockEncoder({ from, to, before, low }: Pass, progressive: boolean): En
           encodeMean(sink, (means[block] as number) >> low, place, state)
       : (sink, { means }, block) => sink.bits(((means[block] as number) >> low) & 1, 1);
   }
-  // The bits of the band in a block's two words.
-  const range = (first: number, last: number) =>
-    first > 31 || last < 0 ? 0 : (-1 >>> Math.max(0, first)) & (-1 << (31 - Math.min(31, last)));
-  const band = { from, to, low, first: range(from, to), second: range(from - 32, to - 32) };
   return before === 0
-    ? (sink, plane, block, _, state) => encodeBand(sink, plane, block, state, band)
-    : (sink, plane, block, _, state) => encodeRefinement(sink, plane, block, state, band);
-}
-
-interface Band {
-  readonly from: number;
-  readonly to: number;
-  readonly low: number;
-  readonly first: number;
-  readonly second: number;
+    ? (sink, plane, block, _, state) => encodeBand(sink, plane, block, state, pass)
+    : (sink, plane, block, _, state) => encodeRefinement(sink, plane, block, state, pass);
 }
 
 function encodeMean(sink: Sink, mean: number, place: number, state: State): void {
@@ -340,21 +329,11 @@ function encodeSequential(sink: Sink, plane: Plane, block: number, place: number
   const { coefficients, masks } = plane;
   const base = block * 64;
   const codes = sink.codes[4 + place] as Uint32Array;
-  const second = masks[block * 2 + 1] as number;
+  const [first, second] = [masks[block * 2] as number, masks[block * 2 + 1] as number];
   let last = 0;
-  let offset = 0;
-  for (let mask = masks[block * 2] as number; ; ) {
-    if (mask === 0) {
-      if (offset !== 0 || second === 0) {
-        break;
-      }
-      mask = second;
-      offset = 32;
-    }
-    const index = Math.clz32(mask);
-    mask ^= 0x80000000 >>> index;
-    let zeros = offset + index - last - 1;
-    last = offset + index;
+  for (let place = nextPlace(first, second, 0); place < 64; place = nextPlace(first, second, place + 1)) {
+    let zeros = place - last - 1;
+    last = place;
     for (; zeros > 15; zeros -= 16) {
       const code = codes[0xf0] as number;
       writer.put(code >>> 5, code & 31);
@@ -404,31 +383,20 @@ function correct(sink: Sink, { corrections }: State, from: number, to: number): 
   sink.bits(bits, length);
 }
 
-function encodeBand(sink: Sink, plane: Plane, block: number, state: State, band: Band): void {
+function encodeBand(sink: Sink, plane: Plane, block: number, state: State, { from, to, low }: Pass): void {
   const { coefficients, masks } = plane;
-  const { to, low } = band;
   const base = block * 64;
-  const second = (masks[block * 2 + 1] as number) & band.second;
-  let last = band.from - 1;
-  let offset = 0;
-  for (let mask = (masks[block * 2] as number) & band.first; ; ) {
-    if (mask === 0) {
-      if (offset !== 0 || second === 0) {
-        break;
-      }
-      mask = second;
-      offset = 32;
-    }
-    const index = Math.clz32(mask);
-    mask ^= 0x80000000 >>> index;
-    const value = coefficients[base + offset + index] as number;
-    const magnitude = (value < 0 ? -value : value) >> low;
+  const [first, second] = [masks[block * 2] as number, masks[block * 2 + 1] as number];
+  let last = from - 1;
+  for (let place = nextPlace(first, second, from); place <= to; place = nextPlace(first, second, place + 1)) {
+    const value = coefficients[base + place] as number;
+    const magnitude = magnitudeOf(value, low);
     if (magnitude === 0) {
       continue;
     }
     flush(sink, state);
-    let zeros = offset + index - last - 1;
-    last = offset + index;
+    let zeros = place - last - 1;
+    last = place;
     for (; zeros > 15; zeros -= 16) {
       sink.symbol(4, 0xf0, 0, 0);
     }
@@ -451,32 +419,26 @@ function end(sink: Sink, state: State): void {
   }
 }
 
-function encodeRefinement(sink: Sink, plane: Plane, block: number, state: State, band: Band): void {
+function encodeRefinement(
+  sink: Sink,
+  plane: Plane,
+  block: number,
+  state: State,
+  { from, to, low }: Pass,
+): void {
   const { coefficients, masks } = plane;
-  const { to, low } = band;
   const base = block * 64;
-  const first = (masks[block * 2] as number) & band.first;
-  const second = (masks[block * 2 + 1] as number) & band.second;
+  const [first, second] = [masks[block * 2] as number, masks[block * 2 + 1] as number];
   // The last coefficient that becomes other than 0 in this pass: runs of zeros behind it need no symbol.
-  const newest = newestOf(coefficients, base, first, second, low);
-  let last = band.from - 1;
+  let newest = to;
+  while (newest >= from && magnitudeOf(coefficients[base + newest] as number, low) !== 1) newest -= 1;
+  let last = from - 1;
   let known = 0;
   // Corrections of this block, behind those of ended blocks that wait.
   let start = state.corrected;
-  let offset = 0;
-  for (let mask = first; ; ) {
-    if (mask === 0) {
-      if (offset !== 0 || second === 0) {
-        break;
-      }
-      mask = second;
-      offset = 32;
-    }
-    const index = Math.clz32(mask);
-    mask ^= 0x80000000 >>> index;
-    const place = offset + index;
+  for (let place = nextPlace(first, second, from); place <= to; place = nextPlace(first, second, place + 1)) {
     const value = coefficients[base + place] as number;
-    const magnitude = (value < 0 ? -value : value) >> low;
+    const magnitude = magnitudeOf(value, low);
     if (magnitude === 0) {
       continue;
     }
@@ -511,26 +473,6 @@ function encodeRefinement(sink: Sink, plane: Plane, block: number, state: State,
   }
 }
 
-function newestOf(
-  coefficients: Int16Array,
-  base: number,
-  first: number,
-  second: number,
-  low: number,
-): number {
-  for (let mask = second; mask !== 0; mask &= mask - 1) {
-    const place = 32 + Math.clz32(mask & -mask);
-    const value = coefficients[base + place] as number;
-    if ((value < 0 ? -value : value) >> low === 1) {
-      return place;
-    }
-  }
-  for (let mask = first; mask !== 0; mask &= mask - 1) {
-    const place = Math.clz32(mask & -mask);
-    const value = coefficients[base + place] as number;
-    if ((value < 0 ? -value : value) >> low === 1) {
-      return place;
-    }
-  }
-  return 0;
+function magnitudeOf(value: number, low: number): number {
+  return (value < 0 ? -value : value) >> low;
 }

@@ -66,6 +66,18 @@ export interface Plane {
   readonly vertical: number;
 }
 
+/** The first place from one on whose coefficient is not 0, by a block's two words, or 64. */
+export function nextPlace(first: number, second: number, from: number): number {
+  if (from < 32) {
+    const left = first & (-1 >>> from);
+    if (left !== 0) {
+      return Math.clz32(left);
+    }
+    return 32 + Math.clz32(second);
+  }
+  return 32 + Math.clz32(from > 63 ? 0 : second & (-1 >>> (from - 32)));
+}
+
 /** The frame's sampling factors, which mean nothing where there is but one component. */
 export function sampling(frame: Frame): readonly Component[] {
   const [only] = frame.components;
