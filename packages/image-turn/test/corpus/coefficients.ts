@@ -2,7 +2,7 @@
 import { decode, passesOf } from "../../src/formats/jpeg/decode.ts";
 import { findFrame, parse } from "../../src/formats/jpeg/file.ts";
 import { Pace } from "../../src/formats/jpeg/pace.ts";
-import { mcuOf, moveOf, planeOf, sampling, zigzag } from "../../src/formats/jpeg/planes.ts";
+import { moveOf, planesOf, zigzag } from "../../src/formats/jpeg/planes.ts";
 import type { Job } from "../../src/pixels.ts";
 import { random } from "../mutate.ts";
 
@@ -159,9 +159,8 @@ export function encoded(
 export async function coefficients(file: Buffer): Promise<CodedPicture> {
   const { segments, scans } = parse(file);
   const frame = findFrame(segments);
-  const turn = { flop: false, degrees: 0 };
-  const [move, components] = [moveOf(turn), sampling(frame)];
-  const planes = components.map((component) => planeOf(component, frame, mcuOf(components), turn, move));
+  const move = moveOf({ flop: false, degrees: 0 });
+  const planes = planesOf(frame, move);
   const notes = { exact: true, repaired: [], dropped: [] };
   const limits = { pixels: 1e9, seconds: 60 };
   const job: Job = {
@@ -176,7 +175,7 @@ export async function coefficients(file: Buffer): Promise<CodedPicture> {
   return {
     width: frame.width,
     height: frame.height,
-    components: planes.map(({ horizontal, vertical, source, means, coefficients: plane }) => ({
+    components: planes.map(({ from: { horizontal, vertical }, source, means, coefficients: plane }) => ({
       ...{ horizontal, vertical, across: source.width },
       blocks: Array.from({ length: source.width * source.height }, (_, block) => {
         const rows = new Array<number>(64).fill(0);

@@ -4,7 +4,7 @@ import { BitReader } from "./bits.ts";
 import { type Frame, isFrame, marker, type Scan, type Segment } from "./file.ts";
 import { type Decoding, LOOKAHEAD, readTables } from "./huffman.ts";
 import type { Pace } from "./pace.ts";
-import { mcuOf, nextPlace, type Plane, sampling } from "./planes.ts";
+import { layoutOf, nextPlace, type Plane } from "./planes.ts";
 
 /** What a scan of a progressive JPEG adds: which bits of which coefficients of which components. */
 export interface Pass {
@@ -154,11 +154,8 @@ async function decodeScan(
   pace: Pace,
 ): Promise<void> {
   const [only] = parts;
-  const mcu = mcuOf(sampling(frame));
   const alone = parts.length === 1 && only !== undefined;
-  const [across, down] = alone
-    ? [only.plane.source.width, only.plane.source.height]
-    : [Math.ceil(frame.width / mcu.width), Math.ceil(frame.height / mcu.height)];
+  const { width: across, height: down } = alone ? only.plane.source : layoutOf(frame).mcus;
   const reader = new BitReader(entropy, interval === 0 ? 1 : Math.ceil((across * down) / interval));
   const state: State = { means: new Int32Array(4), ended: 0 };
   const decodeBlock = blockDecoder(frame, pass, parts, order);
@@ -184,10 +181,11 @@ async function decodeScan(
       for (let place = 0; place < parts.length; place += 1) {
         const part = parts[place] as Part;
         const { plane } = part;
-        for (let v = 0; v < plane.vertical; v += 1) {
-          const y = row * plane.vertical + v;
-          for (let h = 0; h < plane.horizontal; h += 1) {
-            const x = column * plane.horizontal + h;
+        const { horizontal, vertical } = plane.from;
+        for (let v = 0; v < vertical; v += 1) {
+          const y = row * vertical + v;
+          for (let h = 0; h < horizontal; h += 1) {
+            const x = column * horizontal + h;
             const real = x < plane.source.width && y < plane.source.height;
             const nowhere = plane.source.width * plane.source.height;
             const block = real ? plane.first + x * plane.right + y * plane.down : nowhere;

@@ -1,19 +1,12 @@
 /** Encodes coefficients to the scans of a JPEG with the best Huffman tables for them (ITU-T T.81, annexes F and G). */
 import { Damaged } from "../../damage.ts";
+import type { Size } from "../../geometry.ts";
 import { BitWriter } from "./bits.ts";
 import type { Pass } from "./decode.ts";
 import { marker, type Scan } from "./file.ts";
 import { type Encoding, encoding } from "./huffman.ts";
 import type { Pace } from "./pace.ts";
 import { nextPlace, type Plane } from "./planes.ts";
-
-/** A component of the result. */
-export interface Output {
-  readonly id: number;
-  readonly horizontal: number;
-  readonly vertical: number;
-  readonly plane: Plane;
-}
 
 /** Blocks that an MCU may have. */
 const MAX_BLOCKS = 10;
@@ -23,24 +16,24 @@ const BLOCK_BYTES = 256;
 
 /** Encodes scan by scan what the passes say: those of the source, or all at once where there are none. */
 export async function encode(
-  outputs: readonly Output[],
-  mcus: { readonly width: number; readonly height: number },
+  planes: readonly Plane[],
+  mcus: Size,
   passes: readonly Pass[] | undefined,
   bytes: number,
   pace: Pace,
 ): Promise<Scan[]> {
   const all = { from: 0, to: 63, before: 0, low: 0 };
-  const blocks = outputs.reduce((sum, { horizontal, vertical }) => sum + horizontal * vertical, 0);
-  const every = [...outputs.keys()];
+  const blocks = planes.reduce((sum, { to }) => sum + to.horizontal * to.vertical, 0);
+  const every = [...planes.keys()];
   const sequential = (blocks <= MAX_BLOCKS ? [every] : every.map((component) => [component])).map(
     (components) => ({ ...all, components }),
   );
   const scans: Scan[] = [];
   // A sequential scan's symbols were counted when they were decoded.
-  const largest = Math.max(...outputs.map(({ plane }) => plane.means.length));
+  const largest = Math.max(...planes.map(({ means }) => means.length));
   const tokens = new Uint32Array(passes ? largest * TOKENS : 0);
   for (const pass of passes ?? sequential) {
-    scans.push(await encodeScan(outputs, mcus, pass, passes !== undefined, bytes, tokens, pace));
+    scans.push(await encodeScan(planes, mcus, pass, passes !== undefined, bytes, tokens, pace));
   }
   return scans;
 }
@@ -143,8 +136,8 @@ interface State {
 const MAX_CORRECTIONS = 1000 - 63;
 
 async function encodeScan(
-  outputs: readonly Output[],
-  mcus: { readonly width: number; readonly height: number },
+  planes: readonly Plane[],
+  mcus: Size,
   pass: Pass,
   progressive: boolean,
   bytes: number,
@@ -153,12 +146,12 @@ async function encodeScan(
 ): Promise<Scan> {
   const dc = pass.from === 0 && pass.before === 0;
   const ac = pass.to > 0;
-  const parts = pass.components.map((component) => outputs[component] as Output);
+  const parts = pass.components.map((component) => planes[component] as Plane);
   const sink = new Sink(tokens);
   // Means have tables 0 to 3, one a component at first; the other coefficients 4 to 7.
-  for (const [place, { plane }] of parts.entries()) {
+  for (const [place, { counts }] of parts.entries()) {
     sink.counts[place] = new Uint32Array(256);
-    sink.counts[4 + place] = progressive ? new Uint32Array(256) : plane.counts;
+    sink.counts[4 + place] = progressive ? new Uint32Array(256) : counts;
   }
   await walk(parts, mcus, pass, progressive, sink, pace);
   // Colour has statistics of its own; whether tables of its own pay, the sums say.
@@ -183,7 +176,7 @@ async function encodeScan(
     })),
     header: Buffer.from([
       parts.length,
-      ...parts.flatMap(({ id }, place) => [id, (numberOf(0, place) << 4) | numberOf(4, place)]),
+      ...parts.flatMap(({ to: { id } }, place) => [id, (numberOf(0, place) << 4) | numberOf(4, place)]),
       ...[pass.from, pass.to, (pass.before << 4) | pass.low],
     ]),
     entropy: writer.finish(),
@@ -236,8 +229,8 @@ type EncodeBlock = (sink: Sink, plane: Plane, block: number, place: number, stat
 
 /** Hands every block of a scan to the sink, in the order of the scan. */
 async function walk(
-  parts: readonly Output[],
-  mcus: { readonly width: number; readonly height: number },
+  parts: readonly Plane[],
+  mcus: Size,
   pass: Pass,
   progressive: boolean,
   sink: Sink,
@@ -245,7 +238,7 @@ async function walk(
 ): Promise<void> {
   const [only] = parts;
   const alone = parts.length === 1 && only !== undefined;
-  const { width, height } = alone ? only.plane.result : mcus;
+  const { width, height } = alone ? only.result : mcus;
   const state: State = {
     means: new Int32Array(4),
     ended: 0,
@@ -257,11 +250,12 @@ async function walk(
     sink.writer?.reserve(width * BLOCK_BYTES * (alone ? 1 : MAX_BLOCKS));
     for (let column = 0; column < width; column += 1) {
       if (alone) {
-        encodeBlock(sink, only.plane, row * width + column, 0, state);
+        encodeBlock(sink, only, row * width + column, 0, state);
         continue;
       }
       for (let place = 0; place < parts.length; place += 1) {
-        const { plane, horizontal, vertical } = parts[place] as Output;
+        const plane = parts[place] as Plane;
+        const { horizontal, vertical } = plane.to;
         for (let v = 0; v < vertical; v += 1) {
           const y = row * vertical + v;
           for (let h = 0; h < horizontal; h += 1) {
@@ -329,7 +323,8 @@ function encodeSequential(sink: Sink, plane: Plane, block: number, place: number
   const { coefficients, masks } = plane;
   const base = block * 64;
   const codes = sink.codes[4 + place] as Uint32Array;
-  const [first, second] = [masks[block * 2] as number, masks[block * 2 + 1] as number];
+  const first = masks[block * 2] as number;
+  const second = masks[block * 2 + 1] as number;
   let last = 0;
   for (let place = nextPlace(first, second, 0); place < 64; place = nextPlace(first, second, place + 1)) {
     let zeros = place - last - 1;
@@ -386,7 +381,8 @@ function correct(sink: Sink, { corrections }: State, from: number, to: number): 
 function encodeBand(sink: Sink, plane: Plane, block: number, state: State, { from, to, low }: Pass): void {
   const { coefficients, masks } = plane;
   const base = block * 64;
-  const [first, second] = [masks[block * 2] as number, masks[block * 2 + 1] as number];
+  const first = masks[block * 2] as number;
+  const second = masks[block * 2 + 1] as number;
   let last = from - 1;
   for (let place = nextPlace(first, second, from); place <= to; place = nextPlace(first, second, place + 1)) {
     const value = coefficients[base + place] as number;
@@ -428,10 +424,13 @@ function encodeRefinement(
 ): void {
   const { coefficients, masks } = plane;
   const base = block * 64;
-  const [first, second] = [masks[block * 2] as number, masks[block * 2 + 1] as number];
+  const first = masks[block * 2] as number;
+  const second = masks[block * 2 + 1] as number;
   // The last coefficient that becomes other than 0 in this pass: runs of zeros behind it need no symbol.
-  let newest = to;
-  while (newest >= from && magnitudeOf(coefficients[base + newest] as number, low) !== 1) newest -= 1;
+  let newest = 0;
+  for (let place = nextPlace(first, second, from); place <= to; place = nextPlace(first, second, place + 1)) {
+    if (magnitudeOf(coefficients[base + place] as number, low) === 1) newest = place;
+  }
   let last = from - 1;
   let known = 0;
   // Corrections of this block, behind those of ended blocks that wait.

@@ -3,10 +3,10 @@ import { Damaged } from "../../damage.ts";
 import { type Turn, turnedSize } from "../../geometry.ts";
 import type { Job } from "../../pixels.ts";
 import { decode, passesOf } from "./decode.ts";
-import { encode, type Output } from "./encode.ts";
+import { encode } from "./encode.ts";
 import { type Frame, marker, type Parsed, quantisationTables, type Scan, type Segment } from "./file.ts";
 import { Pace } from "./pace.ts";
-import { fits, type Move, mcuOf, movedSteps, moveOf, planeOf, sampling } from "./planes.ts";
+import { fits, layoutOf, type Move, movedSteps, moveOf, type Plane, planesOf } from "./planes.ts";
 
 type Picture = Pick<Parsed, "segments" | "scans">;
 
@@ -23,30 +23,21 @@ export async function turnExactly(
   job: Job,
 ): Promise<{ segments: Segment[]; scans: Scan[] } | undefined> {
   const move = moveOf(turn);
-  const components = sampling(frame);
   const tables = movedTables(segments, frame, move);
   if (tables === undefined || !isReadable(frame) || !fits(move, frame)) {
     return undefined;
   }
   const pace = new Pace(job);
-  const mcu = mcuOf(components);
   try {
-    const { passes, planes } = await read({ segments, scans }, frame, turn, move, pace);
-    const outputs = components.map(({ id, horizontal, vertical }, index): Output => {
-      const [across, down] = move.transpose ? [vertical, horizontal] : [horizontal, vertical];
-      return { id, horizontal: across, vertical: down, plane: planes[index] as Output["plane"] };
-    });
-    const mcus = turnedSize(turn, {
-      width: Math.ceil(frame.width / mcu.width),
-      height: Math.ceil(frame.height / mcu.height),
-    });
-    const largest = scans.reduce((max, { entropy }) => Math.max(max, entropy.length), 0);
-    const turned = await encode(outputs, mcus, frame.progressive ? passes : undefined, largest, pace);
+    const { passes, planes } = await read({ segments, scans }, frame, move, pace);
+    const mcus = turnedSize(turn, layoutOf(frame).mcus);
+    const largest = Math.max(...scans.map(({ entropy }) => entropy.length));
+    const turned = await encode(planes, mcus, frame.progressive ? passes : undefined, largest, pace);
     const [first, ...others] = turned;
     if (first === undefined) {
       return undefined;
     }
-    const head = [...tables, frameSegment(frame, turn, outputs), ...first.segments];
+    const head = [...tables, frameSegment(frame, turn, planes), ...first.segments];
     return { segments: head, scans: [{ ...first, segments: [] }, ...others] };
   } catch (error) {
     if (error instanceof Damaged) {
@@ -67,9 +58,9 @@ function isReadable({ arithmetic, components }: Frame): boolean {
 
 /** Whether every scan has every one of its blocks, and nothing else. */
 export async function isWhole(picture: Picture, frame: Frame, job: Job): Promise<boolean> {
-  const turn = { flop: false, degrees: 0 };
+  const move = moveOf({ flop: false, degrees: 0 });
   try {
-    return isReadable(frame) && (await read(picture, frame, turn, moveOf(turn), new Pace(job))) !== undefined;
+    return isReadable(frame) && (await read(picture, frame, move, new Pace(job))) !== undefined;
   } catch (error) {
     if (error instanceof Damaged) {
       return false;
@@ -79,10 +70,9 @@ export async function isWhole(picture: Picture, frame: Frame, job: Job): Promise
 }
 
 /** The coefficients where the turn puts them, and the passes that brought them. */
-async function read({ segments, scans }: Picture, frame: Frame, turn: Turn, move: Move, pace: Pace) {
-  const components = sampling(frame);
+async function read({ segments, scans }: Picture, frame: Frame, move: Move, pace: Pace) {
   const passes = passesOf(frame, scans);
-  const planes = components.map((component) => planeOf(component, frame, mcuOf(components), turn, move));
+  const planes = planesOf(frame, move);
   await decode(frame, segments, scans, passes, planes, move.order, pace);
   return { passes, planes };
 }
@@ -103,13 +93,13 @@ function movedTables(segments: readonly Segment[], { components }: Frame, move: 
   return [{ marker: marker.dqt, data: Buffer.from(pieces) }];
 }
 
-function frameSegment(frame: Frame, turn: Turn, outputs: readonly Output[]): Segment {
+function frameSegment(frame: Frame, turn: Turn, planes: readonly Plane[]): Segment {
   const { width, height } = turnedSize(turn, frame);
-  const data = Buffer.from([8, 0, 0, 0, 0, outputs.length]);
+  const data = Buffer.from([8, 0, 0, 0, 0, planes.length]);
   data.writeUInt16BE(height, 1);
   data.writeUInt16BE(width, 3);
-  const parts = outputs.flatMap(({ id, horizontal, vertical }, index) => [
-    ...[id, (horizontal << 4) | vertical, frame.components[index]?.table ?? 0],
+  const parts = planes.flatMap(({ to: { id, horizontal, vertical, table } }) => [
+    ...[id, (horizontal << 4) | vertical, table],
   ]);
   return { marker: frame.process, data: Buffer.concat([data, Buffer.from(parts)]) };
 }

@@ -1,5 +1,5 @@
 /** Where a JPEG's coefficients are after a quarter turn, and the memory that holds them there. */
-import { type Size, swapsSides, type Turn, turnedSize } from "../../geometry.ts";
+import { type Size, swapsSides, type Turn } from "../../geometry.ts";
 import type { Component, Frame } from "./file.ts";
 
 /** By place in the zigzag order, the place in a block's rows: `8 × vertical frequency + horizontal frequency`. */
@@ -46,6 +46,9 @@ export function movedSteps(steps: readonly number[], { order }: Move): number[] 
 
 /** One component's coefficients: blocks row by row as the result has them, each in zigzag order. */
 export interface Plane {
+  /** The component as the source has it, and as the result does. */
+  readonly from: Component;
+  readonly to: Component;
   /** Blocks of the source that have pixels, without those that only fill up an MCU. */
   readonly source: Size;
   readonly result: Size;
@@ -61,9 +64,6 @@ export interface Plane {
   readonly masks: Int32Array;
   /** How often each symbol comes where all coefficients are coded at once, counted while a block is at hand. */
   readonly counts: Uint32Array;
-  /** Sampling factors of the source. */
-  readonly horizontal: number;
-  readonly vertical: number;
 }
 
 /** The first place from one on whose coefficient is not 0, by a block's two words, or 64. */
@@ -78,49 +78,56 @@ export function nextPlace(first: number, second: number, from: number): number {
   return 32 + Math.clz32(from > 63 ? 0 : second & (-1 >>> (from - 32)));
 }
 
-/** The frame's sampling factors, which mean nothing where there is but one component. */
-export function sampling(frame: Frame): readonly Component[] {
-  const [only] = frame.components;
-  return frame.components.length === 1 && only !== undefined
-    ? [{ ...only, horizontal: 1, vertical: 1 }]
-    : frame.components;
+/** How a frame's samples lie. */
+export interface Layout {
+  /** Sampling factors mean nothing where there is but one component. */
+  readonly components: readonly Component[];
+  /** The size of an MCU in pixels, and the frame's in MCUs. */
+  readonly mcu: Size;
+  readonly mcus: Size;
 }
 
-/** The size of an MCU in pixels. */
-export function mcuOf(components: readonly Component[]): Size {
-  return {
+export function layoutOf({ width, height, components: all }: Frame): Layout {
+  const [only] = all;
+  const components = all.length === 1 && only ? [{ ...only, horizontal: 1, vertical: 1 }] : all;
+  const mcu = {
     width: 8 * Math.max(...components.map(({ horizontal }) => horizontal)),
     height: 8 * Math.max(...components.map(({ vertical }) => vertical)),
   };
+  const mcus = { width: Math.ceil(width / mcu.width), height: Math.ceil(height / mcu.height) };
+  return { components, mcu, mcus };
 }
 
 /** Whether the sides that are mirrored are of whole MCUs, so that no block has to be cut elsewhere. */
 export function fits({ mirrorX, mirrorY }: Move, frame: Frame): boolean {
-  const mcu = mcuOf(sampling(frame));
+  const { mcu } = layoutOf(frame);
   return (!mirrorX || frame.width % mcu.width === 0) && (!mirrorY || frame.height % mcu.height === 0);
 }
 
-/** Memory for a component's coefficients: two bytes a sample, and ten a block. */
-export function planeOf(component: Component, frame: Size, mcu: Size, turn: Turn, move: Move): Plane {
-  const { horizontal, vertical } = component;
-  const source = {
-    width: Math.ceil((frame.width * horizontal) / mcu.width),
-    height: Math.ceil((frame.height * vertical) / mcu.height),
-  };
-  const result = turnedSize(turn, source);
-  const [right, down] = move.transpose ? [result.width, 1] : [1, result.width];
-  const blocks = source.width * source.height;
-  return {
-    source,
-    result,
-    right: move.mirrorX ? -right : right,
-    down: move.mirrorY ? -down : down,
-    first: (move.mirrorX ? (source.width - 1) * right : 0) + (move.mirrorY ? (source.height - 1) * down : 0),
-    coefficients: new Int16Array((blocks + 1) * 64),
-    means: new Int16Array(blocks + 1),
-    masks: new Int32Array((blocks + 1) * 2),
-    counts: new Uint32Array(256),
-    horizontal,
-    vertical,
-  };
+/** Memory for the components' coefficients: two bytes a sample, and ten a block. */
+export function planesOf(frame: Frame, { mirrorX, mirrorY, transpose }: Move): Plane[] {
+  const { components, mcu } = layoutOf(frame);
+  return components.map((component) => {
+    const { horizontal, vertical } = component;
+    const source = {
+      width: Math.ceil((frame.width * horizontal) / mcu.width),
+      height: Math.ceil((frame.height * vertical) / mcu.height),
+    };
+    const result = transpose ? { width: source.height, height: source.width } : source;
+    const [right, down] = transpose ? [result.width, 1] : [1, result.width];
+    const blocks = source.width * source.height;
+    return {
+      from: component,
+      to: transpose ? { ...component, horizontal: vertical, vertical: horizontal } : component,
+      source,
+      result,
+      right: mirrorX ? -right : right,
+      down: mirrorY ? -down : down,
+      first: (mirrorX ? (source.width - 1) * right : 0) + (mirrorY ? (source.height - 1) * down : 0),
+      coefficients: new Int16Array((blocks + 1) * 64),
+      means: new Int16Array(blocks + 1),
+      masks: new Int32Array((blocks + 1) * 2),
+      counts: new Uint32Array(256),
+    };
+  });
 }
