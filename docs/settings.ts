@@ -11,9 +11,6 @@ const PAGE = path.join(import.meta.dirname, "settings.md");
 const COMPONENT = path.join(import.meta.dirname, "../component/settings.ts");
 const TYPES = path.join(import.meta.dirname, "../src/topology/setting-types.ts");
 
-/** Groups of settings, in the order of the page. */
-const ORDER = ["workers", "source", "results", "buckets", "lifecycle", "alarms", "objective"];
-
 const INTRODUCTION = `# Settings
 
 What a stack decides, in Pulumi.STACK.yaml. One of them is set so, in the project's folder:
@@ -36,9 +33,7 @@ This page is written by \`npm run docs\` from the tables that settings are check
 /** The page, as it must be. */
 export function settingsPage(): string {
   const all = settingsIn(STACK);
-  const groups = ORDER.map((name) => all.find(([known]) => known === name)).filter(
-    (each) => each !== undefined,
-  );
+  const groups = all.filter(([, { interfaces }]) => interfaces);
   const single = all.filter(([, { interfaces }]) => !interfaces);
   return [
     INTRODUCTION,

@@ -61,18 +61,13 @@ export function storageCost(
   megapixels: number,
 ): CostItem[] {
   const bytes = megapixels * 1e6 * assumed.imageBytesPerPixel;
-  const counts = {
-    sources: run.accepted.at(-1) ?? 0,
-    results: sum(run.workers, (worker) => worker.results),
-  };
-  const kept = (["sources", "results"] as const).map((what) => {
-    const stay = plan.stay?.[what] ?? {};
-    return stayCost(`S3 ${what}`, counts[what], bytes, stay, assumed);
-  });
+  const sources = run.accepted.at(-1) ?? 0;
+  const results = sum(run.workers, (worker) => worker.results);
   const days = plan.noncurrentDays;
-  const month = (counts.sources + counts.results) * bytes * 1e-9 * assumed.priceS3GbMonth;
+  const month = (sources + results) * bytes * 1e-9 * assumed.priceS3GbMonth;
   return items({
-    ...Object.assign({}, ...kept),
+    ...stayCost("S3 sources", sources, bytes, plan.stay.sources, assumed),
+    ...stayCost("S3 results", results, bytes, plan.stay.results, assumed),
     [`S3 versions, ${inDays(days)} once overwritten`]: month * ((days * 24) / HOURS_PER_MONTH),
   });
 }

@@ -51,8 +51,8 @@ export interface Plan {
   readonly keys: number;
   /** Days for which overwritten and deleted versions are kept. */
   readonly noncurrentDays: number;
-  /** How long sources and results stay. @default for ever, in S3 Standard */
-  readonly stay?: { readonly sources: Stay; readonly results: Stay };
+  /** How long sources and results stay. */
+  readonly stay: { readonly sources: Stay; readonly results: Stay };
 }
 
 /** How long current objects of a bucket stay, and where. */

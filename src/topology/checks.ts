@@ -117,29 +117,18 @@ export function choice<const Value extends string | boolean>(
   };
 }
 
-/** What a setting is where it is a text. */
-interface Written {
-  /** What it must be, for docs/settings.md. */
-  readonly range: string;
-  readonly standard?: string;
-  readonly type?: string;
-  readonly flat?: string;
-  readonly isRequired?: true;
-}
-
 /** What has a check of its own. None is made where it is not given, unless it must be. */
 export function other<Value>(
   says: string,
-  { standard = "none", type = "pulumi.Input<string>", ...written }: Written,
+  given: Pick<Setting, "range"> & Partial<Omit<Setting, "says" | "check">>,
   check: (subject: string, given: unknown) => Value,
 ): Setting<Value | undefined> {
   return {
     says,
-    type,
-    standard,
-    ...written,
-    check: (subject, given) =>
-      given === undefined && !written.isRequired ? undefined : check(subject, given),
+    type: "pulumi.Input<string>",
+    standard: "none",
+    ...given,
+    check: (subject, value) => (value === undefined && !given.isRequired ? undefined : check(subject, value)),
   };
 }
 

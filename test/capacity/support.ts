@@ -15,7 +15,8 @@ export function workerPlan(changes: Partial<WorkerPlan> = {}): WorkerPlan {
 }
 
 export function planWith(...workers: Partial<WorkerPlan>[]): Plan {
-  const nothing = { alarms: 0, dashboards: 0, keys: 0, noncurrentDays: 0 };
+  const stay = { sources: {}, results: {} };
+  const nothing = { alarms: 0, dashboards: 0, keys: 0, noncurrentDays: 0, stay };
   return { region: "us-east-1", workers: workers.map(workerPlan), ...nothing };
 }
 

@@ -1,9 +1,9 @@
 import { sum } from "../format.ts";
 
-/** Demand of one party for something shared, and what it has of it already and gives back only when done. */
+/** Demand of one party for something shared, and what it has of it already, if anything, and gives back only when done. */
 export interface Share {
   readonly wants: number;
-  readonly has: number;
+  readonly has?: number;
 }
 
 /**
@@ -13,9 +13,12 @@ export interface Share {
  */
 export function maxMinFairShare(amount: number, shares: readonly Share[]): number[] {
   const parts = equalParts(amount, shares);
-  const holds = shares.map(({ has }, index) => has > (parts[index] ?? 0));
+  const holds = shares.map(({ has = 0 }, index) => has > (parts[index] ?? 0));
   if (!holds.includes(true) || !holds.includes(false)) return parts;
-  const held = sum(shares, (share) => (holds[shares.indexOf(share)] ? share.has : 0));
+  const held = sum(
+    shares.filter((_, index) => holds[index]),
+    ({ has = 0 }) => has,
+  );
   const others = shares.filter((_, index) => !holds[index]);
   const rest = maxMinFairShare(Math.max(0, amount - held), others);
   return parts.map((part, index) => (holds[index] ? part : (rest.shift() ?? 0)));

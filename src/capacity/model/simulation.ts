@@ -178,7 +178,7 @@ function concurrency(workers: readonly WorkerState[], assumed: Assumptions): Bou
   const parts = maxMinFairShare(
     lambdaConcurrency - kept * reserved,
     workers.map(({ plan, wanted, environments: { busy } }) =>
-      plan.reservedConcurrency === undefined ? { wants: wanted, has: busy } : { wants: 0, has: 0 },
+      plan.reservedConcurrency === undefined ? { wants: wanted, has: busy } : { wants: 0 },
     ),
   );
   return workers.map(({ plan: { reservedConcurrency: own } }, index) =>
@@ -192,7 +192,6 @@ function concurrency(workers: readonly WorkerState[], assumed: Assumptions): Bou
 function requests(limit: Limit, perSecond: number, workers: readonly WorkerState[]): Bound[] {
   const shares = workers.map(({ queue, wanted, work }) => ({
     wants: Math.min(queue.visible, wanted / work.secondsPerImage),
-    has: 0,
   }));
   if (sum(shares, ({ wants }) => wants) <= perSecond) return [];
   return maxMinFairShare(perSecond, shares).map((part) => ({ limit, max: Math.max(1, Math.floor(part)) }));
