@@ -68,16 +68,11 @@ export interface Advised extends Pick<Advice, "raises" | "assumed"> {
 export function answer(question: Question): { answer: Answer; run: Simulation } {
   const { plan, load, assumed, known, megapixels, deadline, seed } = question;
   const [best, worst] = [atBound(assumed, "best", known), atBound(assumed, "worst", known)];
-  const [run, good, bad] = [assumed, best, worst].map((each) => simulate(plan, load, each, { seed })) as [
-    Simulation,
-    Simulation,
-    Simulation,
-  ];
-  const moment = (of: (run: Simulation) => number | undefined): Moment => ({
-    assumed: of(run),
-    best: of(good),
-    worst: of(bad),
-  });
+  const runOf = (numbers: Assumptions) => simulate(plan, load, numbers, { seed });
+  const [run, good, bad] = [runOf(assumed), runOf(best), runOf(worst)] as const;
+  const moment = (of: (run: Simulation) => number | undefined): Moment => {
+    return { assumed: of(run), best: of(good), worst: of(bad) };
+  };
   const { workers, arrived } = run;
   const images = arrived.at(-1) ?? 0;
   const max = (of: (second: number) => number) =>

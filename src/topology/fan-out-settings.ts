@@ -5,9 +5,7 @@ import { ArgumentError } from "./argument-error.ts";
 import {
   type Checked,
   checkAll,
-  checkInteger,
   checkMap,
-  checkNames,
   checkPlain,
   checkTagNames,
   checkText,
@@ -170,9 +168,8 @@ function threshold<Standard extends number | undefined>(
           `${subject} is ${JSON.stringify(given)}, but must be false or a map of threshold.`,
         );
       }
-      checkNames(`${subject}.`, given, ["threshold"]);
-      const { threshold } = given as { threshold?: unknown };
-      return from(threshold, (number) => checkInteger(`${subject}.threshold`, number, range));
+      const threshold = integer(says, { ...range, isRequired: true });
+      return checkAll(`${subject}.`, given, { threshold }).threshold;
     },
   };
 }
