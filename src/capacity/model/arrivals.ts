@@ -1,10 +1,10 @@
 import { sum } from "../format.ts";
 import { rng } from "./rng.ts";
 
-/** Shape of the arrivals: as many in every second, more and more of them, or all at the beginning. */
-export type Profile = "constant" | "ramp" | "burst";
+/** Shapes of the arrivals: as many in every second, more and more of them, or all at the beginning. */
+export const PROFILES = ["constant", "ramp", "burst"] as const;
 
-export const PROFILES: readonly Profile[] = ["constant", "ramp", "burst"];
+type Profile = (typeof PROFILES)[number];
 
 /** Seconds in which a burst arrives. */
 const BURST_SECONDS = 10;
