@@ -3,7 +3,7 @@ import { expect } from "chai";
 import { ImageFanOut, type ImageFanOutArgs } from "../../src/topology/image-fan-out.ts";
 import type { FanOutOutputs } from "../../src/topology/origin.ts";
 import { RotationWorker } from "../../src/topology/rotation-worker.ts";
-import { find, registered } from "../support/mocks.ts";
+import { find, refusal, registered } from "../support/mocks.ts";
 
 const SNS = "arn:aws:sns:eu-west-1:123456789012";
 const OUTPUTS: FanOutOutputs = {
@@ -18,11 +18,6 @@ const beside = (args: Omit<ImageFanOutArgs, "after"> = {}, outputs = OUTPUTS, wo
     const fanOut = ImageFanOut.get("more", outputs, args);
     new RotationWorker(worker, { fanOut, angle: 180 });
   });
-const refusal = (program: () => unknown) =>
-  registered(program).then(
-    () => "not refused",
-    (error: Error) => error.message,
-  );
 
 describe("a worker on another stack's fan-out", () => {
   it("may have any name that none there has, also one that every object of JavaScript has", async () => {
@@ -114,7 +109,7 @@ describe("a worker on another stack's fan-out", () => {
   it("has no results among those of a worker there, whose outputs say where they are", async () => {
     const under = (prefix?: string) => ({ ...OUTPUTS, workers: { clockwise: prefix ? { prefix } : {} } });
     const sentence = (worker: string, theirs: string) =>
-      `RotationWorker "${worker}": its results would be under "${worker}/", and those of worker "clockwise" of the fan-out's own stack are under "${theirs}/". Give one of them another name or prefix.`;
+      `ArgumentError: RotationWorker "${worker}": its results would be under "${worker}/", and those of worker "clockwise" of the fan-out's own stack are under "${theirs}/". Give one of them another name or prefix.`;
 
     expect(await refusal(() => beside({}, under(), "clockwise"))).to.equal(
       sentence("clockwise", "clockwise"),
@@ -128,11 +123,11 @@ describe("a worker on another stack's fan-out", () => {
   for (const [args, sentence] of [
     [
       { key: "create" },
-      'ImageFanOut "more": key is "create", but its buckets are another stack\'s: give the ARN of the key that they have, or none.',
+      'ArgumentError: ImageFanOut "more": key is "create", but its buckets are another stack\'s: give the ARN of the key that they have, or none.',
     ],
     [
       { suffix: ".jpg" },
-      'ImageFanOut "more": suffix filters what is uploaded, but its source bucket is another stack\'s. Tell its workers which they are told of: only.',
+      'ArgumentError: ImageFanOut "more": suffix filters what is uploaded, but its source bucket is another stack\'s. Tell its workers which they are told of: only.',
     ],
   ] as const) {
     it(`is refused with ${JSON.stringify(args)}, which only the other stack can do`, async () => {
@@ -142,7 +137,7 @@ describe("a worker on another stack's fan-out", () => {
 
   it("has no topic of results, which would change the bucket there", async () => {
     expect(await refusal(() => ImageFanOut.get("more", OUTPUTS).completed)).to.equal(
-      'ImageFanOut "more": completed would change the results bucket, which is another stack\'s: ask for it there, and export the topic.',
+      'ArgumentError: ImageFanOut "more": completed would change the results bucket, which is another stack\'s: ask for it there, and export the topic.',
     );
   });
 });

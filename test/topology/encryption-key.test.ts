@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { ImageFanOut } from "../../src/topology/image-fan-out.ts";
 import { RotationWorker } from "../../src/topology/rotation-worker.ts";
-import { find, type Registered, registered } from "../support/mocks.ts";
+import { find, machine, type Registered, registered } from "../support/mocks.ts";
 
 const KEY = "arn:aws:kms:eu-west-1:123456789012:key/images-key";
 
@@ -9,10 +9,7 @@ describe("a machine with a key of its own", () => {
   let resources: Registered[];
 
   before(async () => {
-    resources = await registered(() => {
-      const fanOut = new ImageFanOut("images", { key: "create" });
-      new RotationWorker("clockwise", { fanOut, angle: 90 });
-    });
+    resources = await machine({ key: "create" }, { clockwise: 90 });
   });
 
   it("rotates the key", () => {
@@ -128,19 +125,15 @@ describe("a machine with a key of its own", () => {
 });
 
 describe("a machine whose key is retired", () => {
-  const machine = (key?: "create" | "retire") =>
-    registered(() => {
-      const fanOut = new ImageFanOut("images", key ? { key } : {});
-      new RotationWorker("clockwise", { fanOut, angle: 90 });
-    });
+  const withKey = (key?: "create" | "retire") => machine(key ? { key } : {}, { clockwise: 90 });
   let resources: Registered[];
 
   before(async () => {
-    resources = await machine("retire");
+    resources = await withKey("retire");
   });
 
   it("encrypts nothing new with it: all is as it is without a key", async () => {
-    const without = new Map((await machine()).map((each) => [each.name + each.type, each.inputs]));
+    const without = new Map((await withKey()).map((each) => [each.name + each.type, each.inputs]));
     for (const { type, name, inputs } of resources) {
       if (/^image-machine/.test(type) || /images-key|role-policy/.test(name)) continue;
       expect(JSON.parse(JSON.stringify(inputs)), name).to.deep.equal(
@@ -150,7 +143,7 @@ describe("a machine whose key is retired", () => {
   });
 
   it("keeps the key, its policy and the functions' permission, so that all that is stored can be read", async () => {
-    const encrypted = await machine("create");
+    const encrypted = await withKey("create");
     const kept = [
       ["Key", "images-key"],
       ["KeyPolicy", "images-key-policy"],

@@ -4,17 +4,11 @@ import { ArgumentError } from "../../src/topology/argument-error.ts";
 import type { EncryptionKeyTransform } from "../../src/topology/encryption-key.ts";
 import type { ImageFanOutTransform } from "../../src/topology/fan-out-transform.ts";
 import type { ImageBucketTransform } from "../../src/topology/image-bucket.ts";
-import { ImageFanOut, type ImageFanOutArgs } from "../../src/topology/image-fan-out.ts";
+import { ImageFanOut } from "../../src/topology/image-fan-out.ts";
 import { ImageWorker } from "../../src/topology/image-worker.ts";
 import { RotationWorker } from "../../src/topology/rotation-worker.ts";
 import type { ImageWorkerTransform } from "../../src/topology/worker-transform.ts";
-import { find, type Registered, registered } from "../support/mocks.ts";
-
-const machine = (workers: Record<string, number>, args: ImageFanOutArgs = {}) =>
-  registered(() => {
-    const fanOut = new ImageFanOut("images", args);
-    for (const [name, angle] of Object.entries(workers)) new RotationWorker(name, { fanOut, angle });
-  });
+import { find, machine, type Registered, refusal, registered } from "../support/mocks.ts";
 
 /** All resources but the dashboard, which is of all workers, by type and name. */
 const byName = (resources: Registered[]) =>
@@ -27,9 +21,9 @@ const byName = (resources: Registered[]) =>
 describe("one worker more, or less", () => {
   for (const args of [{}, { key: "create", tracing: true }]) {
     it(`changes no resource of the others or of the fan-out, with ${JSON.stringify(args)}`, async () => {
-      const two = byName(await machine({ clockwise: 90, "counter-clockwise": -90 }, args));
+      const two = byName(await machine(args, { clockwise: 90, "counter-clockwise": -90 }));
       const three = byName(
-        await machine({ clockwise: 90, "half-turn": 180, "counter-clockwise": -90 }, args),
+        await machine(args, { clockwise: 90, "half-turn": 180, "counter-clockwise": -90 }),
       );
 
       const more = Object.keys(three).filter((key) => !(key in two));
@@ -45,7 +39,7 @@ describe("one worker more, or less", () => {
 
 describe("tags", () => {
   it("are on everything that can have them, and tell project, stack and worker", async () => {
-    const resources = await machine({ clockwise: 90 }, { key: "create", tags: { Team: "pictures" } });
+    const resources = await machine({ key: "create", tags: { Team: "pictures" } }, { clockwise: 90 });
     const taggable = /:(Bucket|Topic|Queue|LogGroup|Role|Function|EventSourceMapping|MetricAlarm|Key)$/;
 
     for (const { type, name, inputs } of resources) {
@@ -65,7 +59,7 @@ describe("tags", () => {
 describe("a tag", () => {
   it("is a text, though YAML takes it for a number", async () => {
     const tags = { Cost: 1234, Audited: true } as unknown as Record<string, string>;
-    const resources = await machine({ clockwise: 90 }, { tags });
+    const resources = await machine({ tags }, { clockwise: 90 });
 
     for (const [type, name] of [
       ["Topic", "images-created"] as const,
@@ -88,7 +82,7 @@ describe("a tag", () => {
 
 describe("transform", () => {
   it("replaces properties of one child of a worker, and of no other", async () => {
-    const plain = byName(await machine({ clockwise: 90 }));
+    const plain = byName(await machine({}, { clockwise: 90 }));
     const changed = byName(
       await registered(() => {
         const fanOut = new ImageFanOut("images");
@@ -380,12 +374,7 @@ describe("transform", () => {
 });
 
 describe("two of one name", () => {
-  /** What comes of a piece of a program under the mocks that tests use. */
-  const said = (program: (fanOut: ImageFanOut) => void) =>
-    registered(() => program(new ImageFanOut("images"))).then(
-      () => "accepted",
-      (error: Error) => error.message,
-    );
+  const said = (program: (fanOut: ImageFanOut) => void) => refusal(() => program(new ImageFanOut("images")));
 
   it("are refused by a fan-out, whatever kinds of worker they are, in a sentence about the kind that is too many", async () => {
     const rotation = (fanOut: ImageFanOut) => new RotationWorker("one", { fanOut, angle: 90 });
@@ -402,14 +391,14 @@ describe("two of one name", () => {
         first(fanOut);
         second(fanOut);
       });
-      expect(twice).to.equal(`${kind} ${sentence}`);
+      expect(twice).to.equal(`ArgumentError: ${kind} ${sentence}`);
     }
   });
 
   it("are refused under mocks as by Pulumi's engine", async () => {
     expect(await said(() => new ImageFanOut("images"))).to.equal(
-      'ImageFanOut "images": the program declares two of this name, which must be unique in the whole program. Give one of them another name.',
+      'ProgramError: ImageFanOut "images": the program declares two of this name, which must be unique in the whole program. Give one of them another name.',
     );
-    expect(await said(() => new ImageFanOut("others"))).to.equal("accepted");
+    expect(await said(() => new ImageFanOut("others"))).to.equal("not refused");
   });
 });

@@ -5,7 +5,7 @@ import { ImageFanOut, type ImageFanOutArgs } from "../../src/topology/image-fan-
 import type { Listener } from "../../src/topology/listeners.ts";
 import { RotationWorker } from "../../src/topology/rotation-worker.ts";
 import type { OnlySettings } from "../../src/topology/setting-types.ts";
-import { find, type Registered, registered } from "../support/mocks.ts";
+import { find, type Registered, refusal, registered } from "../support/mocks.ts";
 
 const SNS = "arn:aws:sns:eu-west-1:123456789012";
 const SQS = "arn:aws:sqs:eu-west-1:123456789012";
@@ -23,12 +23,6 @@ async function added(listener: () => Listener): Promise<Registered[]> {
 }
 
 const kinds = (resources: Registered[]) => resources.map(({ type }) => type.split(":").at(-1)).sort();
-const refusal = (program: () => unknown) =>
-  registered(program).then(
-    () => "not refused",
-    (error: Error) => `${error.name}: ${error.message}`,
-  );
-
 describe("a listener of somebody else", () => {
   it("is told in its queue, by messages as S3 made them, and the queue takes them from this topic alone", async () => {
     const resources = await added(() => ({ queue: new aws.sqs.Queue("theirs") }));

@@ -1,16 +1,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect } from "chai";
-import { ImageFanOut, type ImageFanOutArgs } from "../../src/topology/image-fan-out.ts";
-import { RotationWorker } from "../../src/topology/rotation-worker.ts";
+import type { ImageFanOutArgs } from "../../src/topology/image-fan-out.ts";
 import type { WorkerSettings } from "../../src/topology/setting-types.ts";
-import { HERE, registered, type Statement, statements } from "../support/mocks.ts";
+import { machine, type Statement, statements } from "../support/mocks.ts";
 
-const machine = (args: ImageFanOutArgs, place = HERE) =>
-  registered(() => {
-    const fanOut = new ImageFanOut("images", args);
-    new RotationWorker("clockwise", { fanOut, angle: 90 });
-    new RotationWorker("counter-clockwise", { fanOut, angle: -90 });
-  }, place);
+const workers = { clockwise: 90, "counter-clockwise": -90 };
 
 const EVERYTHING: ImageFanOutArgs = { key: "create", tracing: true };
 
@@ -34,7 +28,7 @@ for (const [title, args] of [
     let allowing: { in: string; statement: Statement }[];
 
     before(async () => {
-      all = statements(await machine(args));
+      all = statements(await machine(args, workers));
       allowing = all.filter(({ statement }) => statement.Effect === "Allow");
     });
 
@@ -120,7 +114,7 @@ describe("the policies of a machine in another partition", () => {
     { partition: "aws-us-gov", region: "us-gov-west-1", account: "210987654321" },
   ]) {
     it(`speak of ${place.partition} alone`, async () => {
-      const resources = await machine(EVERYTHING, place);
+      const resources = await machine(EVERYTHING, workers, place);
       const inputs = JSON.stringify(resources.map((resource) => resource.inputs));
 
       expect(inputs).to.not.match(/arn:aws:|eu-west-1|123456789012/);
@@ -159,7 +153,7 @@ describe("the policy of a worker's role", () => {
   const KEY = ["kms:Decrypt", "kms:GenerateDataKey"];
 
   const actions = async (args: ImageFanOutArgs) =>
-    statements(await machine(args))
+    statements(await machine(args, workers))
       .filter(({ in: name }) => name === "images-clockwise-role-policy")
       .flatMap(({ statement }) => statement.Action);
 
@@ -186,7 +180,7 @@ describe("the policy of a worker's role", () => {
 
   it("allows tags of sources and of its own results, where they are carried, and nowhere else", async () => {
     const policy = async (carry: NonNullable<WorkerSettings["carry"]>) =>
-      statements(await machine({ workers: { carry } }))
+      statements(await machine({ workers: { carry } }, workers))
         .filter(({ in: name }) => name === "images-clockwise-role-policy")
         .map(({ statement }) => statement);
     const without = await policy(["cache-control", "content-disposition", "metadata"]);

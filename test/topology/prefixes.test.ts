@@ -1,22 +1,16 @@
 import { expect } from "chai";
 import { ImageFanOut } from "../../src/topology/image-fan-out.ts";
 import { RotationWorker } from "../../src/topology/rotation-worker.ts";
-import { find, registered } from "../support/mocks.ts";
+import { find, refusal, registered } from "../support/mocks.ts";
 
-/** Workers of one fan-out, by name, with these prefixes. */
-const machine = (prefixes: Record<string, string | undefined>) =>
-  registered(() => {
+/** What becomes of workers of one fan-out, by name, with these prefixes. */
+const outcome = (prefixes: Record<string, string | undefined>) =>
+  refusal(() => {
     const fanOut = new ImageFanOut("images");
     for (const [name, prefix] of Object.entries(prefixes)) {
       new RotationWorker(name, { fanOut, angle: 90, ...(prefix !== undefined && { prefix }) });
     }
   });
-
-const refusal = (prefixes: Record<string, string | undefined>) =>
-  machine(prefixes).then(
-    () => "not refused",
-    (error: Error) => `${error.name}: ${error.message}`,
-  );
 
 describe("the prefix of a worker's results", () => {
   it("is where it may write, what its function is told, and what the stack's outputs say", async () => {
@@ -58,14 +52,14 @@ describe("the prefix of a worker's results", () => {
   ]) {
     it(`is refused where it is among another's: ${JSON.stringify(prefixes)}`, async () => {
       const { one = "one", two = "two" } = prefixes;
-      expect(await refusal(prefixes)).to.equal(
+      expect(await outcome(prefixes)).to.equal(
         `ArgumentError: RotationWorker "two": its results would be under "${two}/", and those of worker "one" are under "${one}/". Give one of them another name or prefix.`,
       );
     });
   }
 
   it("may begin as another's does, and be the name of a worker whose results are elsewhere", async () => {
-    expect(await refusal({ one: "a/b", two: "a/bc", three: "a/c", four: "one" })).to.equal("not refused");
+    expect(await outcome({ one: "a/b", two: "a/bc", three: "a/c", four: "one" })).to.equal("not refused");
   });
 
   for (const prefix of [
@@ -83,7 +77,7 @@ describe("the prefix of a worker's results", () => {
     "x".repeat(129),
   ]) {
     it(`is no key's beginning: ${JSON.stringify(prefix)}`, async () => {
-      expect(await refusal({ one: prefix })).to.equal(
+      expect(await outcome({ one: prefix })).to.equal(
         `ArgumentError: RotationWorker "one": prefix is ${JSON.stringify(prefix)}, but must be 1 to 128 letters, digits, "_", "." and "-", in parts that are set off by single "/", without one at either end.`,
       );
     });

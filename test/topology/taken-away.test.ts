@@ -1,8 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect } from "chai";
-import { ImageFanOut, type ImageFanOutArgs } from "../../src/topology/image-fan-out.ts";
-import { RotationWorker } from "../../src/topology/rotation-worker.ts";
-import { type Registered, registered } from "../support/mocks.ts";
+import type { ImageFanOutArgs } from "../../src/topology/image-fan-out.ts";
+import { machine, type Registered } from "../support/mocks.ts";
 
 /** Settings that differ in all that can be given or not, beside those that make resources come and go. */
 const SETTINGS: Record<string, ImageFanOutArgs> = {
@@ -30,9 +29,7 @@ describe("what a setting turned on", () => {
 
   before(async () => {
     for (const [name, args] of Object.entries(SETTINGS)) {
-      const resources = await registered(() => {
-        new RotationWorker("clockwise", { fanOut: new ImageFanOut("images", args), angle: 90 });
-      });
+      const resources = await machine(args, { clockwise: 90 });
       machines.set(name, new Map(resources.map((each) => [`${each.type} ${each.name}`, each])));
     }
   });

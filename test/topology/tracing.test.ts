@@ -1,23 +1,15 @@
 import { expect } from "chai";
-import { ImageFanOut } from "../../src/topology/image-fan-out.ts";
-import { RotationWorker } from "../../src/topology/rotation-worker.ts";
-import { find, registered } from "../support/mocks.ts";
-
-const machine = (tracing: boolean) =>
-  registered(() => {
-    const fanOut = new ImageFanOut("images", { tracing });
-    new RotationWorker("clockwise", { fanOut, angle: 90 });
-  });
+import { find, machine } from "../support/mocks.ts";
 
 describe("tracing", () => {
   it("is off by default, and nothing is allowed for it", async () => {
-    const resources = await machine(false);
+    const resources = await machine({ tracing: false }, { clockwise: 90 });
 
     expect(JSON.stringify(resources)).to.not.match(/xray|"Active"/);
   });
 
   it("is turned off again in words, as AWS keeps what a program no longer speaks of", async () => {
-    const resources = await machine(false);
+    const resources = await machine({ tracing: false }, { clockwise: 90 });
 
     expect(find(resources, "Topic", "images-created").tracingConfig).to.equal("PassThrough");
     expect(find(resources, "Function", "images-clockwise-function").tracingConfig).to.deep.equal({
@@ -26,7 +18,7 @@ describe("tracing", () => {
   });
 
   it("is active on topic and function, where it is on", async () => {
-    const resources = await machine(true);
+    const resources = await machine({ tracing: true }, { clockwise: 90 });
 
     expect(find(resources, "Topic", "images-created").tracingConfig).to.equal("Active");
     expect(find(resources, "Function", "images-clockwise-function").tracingConfig).to.deep.equal({
@@ -35,7 +27,7 @@ describe("tracing", () => {
   });
 
   it("is allowed to the function and to this one topic", async () => {
-    const resources = await machine(true);
+    const resources = await machine({ tracing: true }, { clockwise: 90 });
 
     const { policyName, policyDocument } = find(resources, "ResourcePolicy", "images-tracing-policy");
     expect(policyName).to.equal("machine-test-images");
