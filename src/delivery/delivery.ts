@@ -5,7 +5,7 @@ import { backoff, backoffOfMissing } from "./backoff.ts";
 import { type CreatedObject, eachRecord, isFolderMarker, UnknownMessage } from "./envelope.ts";
 import { type Batch, Image } from "./image.ts";
 import { Pipeline } from "./pipeline.ts";
-import { COMES_AGAIN } from "./queue.ts";
+import { COMES_AGAIN, MAX_BATCH } from "./queue.ts";
 import { type Rejection, reject, rejectionOf, rejectionOfUnknown } from "./rejection.ts";
 import { Shares } from "./share.ts";
 import { SourceMissing } from "./source.ts";
@@ -18,9 +18,6 @@ export interface Invocation {
 
 /** Maximum length of a key in S3, in bytes of UTF-8. */
 const MAX_KEY_BYTES = 1024;
-
-/** Maximum number of messages in one request, set by SQS. */
-const MAX_MESSAGES = 10;
 
 /** What a message failed of, and in how many seconds it comes again. */
 interface Failure {
@@ -183,8 +180,8 @@ export class Delivery {
     isOver = () => false,
   ): Promise<void> {
     const { worker, shares } = this.#batch;
-    for (let from = 0; from < messages.length && !isOver(); from += MAX_MESSAGES) {
-      const batch = messages.slice(from, from + MAX_MESSAGES);
+    for (let from = 0; from < messages.length && !isOver(); from += MAX_BATCH) {
+      const batch = messages.slice(from, from + MAX_BATCH);
       const messageIds = batch.map(({ messageId }) => messageId);
       try {
         if (shares.over) throw new Error("There was no time left.");

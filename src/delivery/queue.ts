@@ -7,6 +7,9 @@
  */
 export const MAX_IN_FLIGHT = 120_000;
 
+/** Maximum number of messages in one request: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html */
+export const MAX_BATCH = 10;
+
 /**
  * Seconds for which every queue keeps a message: fourteen days, SQS's maximum. A message's age counts from its first
  * arrival, in the dead-letter queue too, so that anything shorter on the first queue would only lose messages sooner.

@@ -8,7 +8,7 @@ import {
   type SQSClient,
 } from "@aws-sdk/client-sqs";
 import { type CreatedObject, eachRecord, UnknownMessage } from "../delivery/envelope.ts";
-import { MAX_IN_FLIGHT } from "../delivery/queue.ts";
+import { MAX_BATCH, MAX_IN_FLIGHT } from "../delivery/queue.ts";
 import { countMessages } from "./queue.ts";
 import { reached } from "./stack.ts";
 
@@ -76,8 +76,6 @@ interface Chosen {
 const HIDDEN_SECONDS = 900;
 /** Maximum of letters whose keys are shown for each code. */
 const EXAMPLES = 3;
-/** Maximum of messages in one request: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html */
-const BATCH = 10;
 /** Maximum of bytes in one request; SQS takes more, but no client has to. */
 const BATCH_BYTES = 256 * 1024;
 /** Requests at once: 120,000 letters take 12,000 requests, 20 minutes one after the other. */
@@ -179,7 +177,7 @@ async function receive(sqs: SQSClient, queueUrl: string): Promise<Message[]> {
   const { Messages = [] } = await sqs.send(
     new ReceiveMessageCommand({
       QueueUrl: queueUrl,
-      MaxNumberOfMessages: BATCH,
+      MaxNumberOfMessages: MAX_BATCH,
       MessageAttributeNames: ["All"],
       MessageSystemAttributeNames: ["SentTimestamp", "DeadLetterQueueSourceArn"],
       VisibilityTimeout: HIDDEN_SECONDS,
@@ -255,7 +253,7 @@ async function inBatches<Item>(
     let batch: Item[] = [];
     let bytes = 0;
     for (const item of items) {
-      if (batch.length === BATCH || (batch.length > 0 && bytes + bytesOf(item) > BATCH_BYTES)) {
+      if (batch.length === MAX_BATCH || (batch.length > 0 && bytes + bytesOf(item) > BATCH_BYTES)) {
         yield batch;
         [batch, bytes] = [[], 0];
       }

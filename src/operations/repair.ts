@@ -1,5 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import { SendMessageBatchCommand, type SQSClient } from "@aws-sdk/client-sqs";
+import { MAX_BATCH } from "../delivery/queue.ts";
 import { encodedKey } from "../image-filter.ts";
 import type { SourceVersion } from "./listings.ts";
 
@@ -8,9 +9,6 @@ export interface Repair {
   readonly key: string;
   readonly source: SourceVersion;
 }
-
-/** Maximum of messages in one request, SQS's own. */
-const BATCH = 10;
 
 /** Sends sources to a worker's queue, in batches and not faster than a rate. */
 export class Repairs {
@@ -43,12 +41,12 @@ export class Repairs {
   /** Takes a repair, and sends a batch where that makes one; several may be added at once. */
   async add(repair: Repair): Promise<void> {
     this.#waiting.push(repair);
-    if (this.#waiting.length >= BATCH) await this.flush();
+    if (this.#waiting.length >= MAX_BATCH) await this.flush();
   }
 
   /** Sends what is not sent yet. @throws Error where SQS refuses a message */
   async flush(): Promise<void> {
-    const batch = this.#waiting.splice(0, BATCH);
+    const batch = this.#waiting.splice(0, MAX_BATCH);
     if (batch.length === 0) return;
     await setTimeout(Math.max(0, (this.#sent / this.#rate) * 1000 - (performance.now() - this.#started)));
     const Entries = batch.map((repair, index) => ({

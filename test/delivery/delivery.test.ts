@@ -3,7 +3,6 @@ import {
   ChangeMessageVisibilityBatchCommand,
   DeleteMessageBatchCommand,
   SendMessageCommand,
-  type SQSClient,
 } from "@aws-sdk/client-sqs";
 import type { SQSRecord } from "aws-lambda";
 import { expect } from "chai";
@@ -15,6 +14,7 @@ import type { Worker } from "../../src/delivery/worker.ts";
 import { s3Record, sqsRecord } from "../support/events.ts";
 import { FakeS3, s3Error } from "../support/fake-s3.ts";
 import { VirtualTime } from "../support/virtual-time.ts";
+import { fakeWorker } from "../support/worker.ts";
 
 /** Turns bytes round: enough to tell whose result it is. */
 const reverse: ImageOperation = async (source) => ({
@@ -36,17 +36,14 @@ function bench(operation: ImageOperation = reverse, milliseconds = 60_000) {
   const log = (outcome: unknown, fields: unknown) =>
     lines.push({ outcome: String(outcome), fields: fields as Record<string, unknown> });
   const clock = { remaining: milliseconds };
-  const worker: Worker = {
+  const worker = fakeWorker({
     name: "clockwise",
     prefix: "clockwise",
     operation,
-    resultsBucket: "results",
-    carry: [],
     queueUrl: "https://queue",
     deadLetterQueueUrl: "https://dead-letters",
     pixelLimit: 1_000_000,
     byteLimit: 1000,
-    depth: 1,
     s3: s3.client,
     sqs: {
       send: async (command: unknown) => {
@@ -58,7 +55,7 @@ function bench(operation: ImageOperation = reverse, milliseconds = 60_000) {
         } else throw new Error("unexpected command");
         return {};
       },
-    } as unknown as SQSClient,
+    },
     logger: { info: log, warn: log, error: log } as unknown as Worker["logger"],
     metrics: {
       addMetric: (name: string, _unit: unknown, value: number) => {
@@ -66,10 +63,9 @@ function bench(operation: ImageOperation = reverse, milliseconds = 60_000) {
       },
       publishStoredMetrics() {},
     } as unknown as Worker["metrics"],
-    random: () => 0,
     // An hour after what events tell of.
     now: () => Date.parse("2026-01-01T01:00:00Z") + milliseconds - clock.remaining,
-  };
+  });
   /** Delivers a batch, as the handler does. @returns what each message came to: an error where it comes again */
   const deliver = async (...messages: SQSRecord[]) => {
     hiding = Math.ceil(messages.length / 10);

@@ -1,11 +1,10 @@
 import type { S3Client } from "@aws-sdk/client-s3";
-import type { SQSClient } from "@aws-sdk/client-sqs";
 import { expect } from "chai";
 import fc from "fast-check";
 import { Delivery } from "../../src/delivery/delivery.ts";
-import type { Worker } from "../../src/delivery/worker.ts";
 import { s3Record, sqsRecord } from "../support/events.ts";
 import { FakeS3, s3Error } from "../support/fake-s3.ts";
+import { fakeWorker } from "../support/worker.ts";
 
 /** What happens to a key in the source bucket. */
 type Happening = { readonly key: string } & (
@@ -105,28 +104,14 @@ async function live(
     if (failure === "after") throw s3Error("InternalError", 500);
     return answer;
   };
-  const worker: Worker = {
-    name: "worker",
-    prefix: "worker",
+  const worker = fakeWorker({
     operation: async (source) => ({
       body: Buffer.from(turned(source.toString())),
       contentType: "text/plain",
     }),
-    resultsBucket: "results",
-    queueUrl: "",
-    deadLetterQueueUrl: "",
-    pixelLimit: 1,
-    carry: [],
-    byteLimit: 1000,
     depth,
-    s3: { send } as unknown as S3Client,
-    sqs: { send: async () => ({}) } as unknown as SQSClient,
-    logger: { info() {}, warn() {}, error() {} } as unknown as Worker["logger"],
-    metrics: { addMetric() {}, publishStoredMetrics() {} } as unknown as Worker["metrics"],
-    random: () => 0,
-    // An hour after what events tell of.
-    now: () => Date.parse("2026-01-01T01:00:00Z"),
-  };
+    s3: { send },
+  });
   let sent = 0;
   const handle = async (bodies: readonly unknown[]) => {
     let left = bodies.map((body) => ({ body, id: `m${sent++}` }));

@@ -1,9 +1,5 @@
 import { GetObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
-import {
-  ChangeMessageVisibilityBatchCommand,
-  DeleteMessageBatchCommand,
-  type SQSClient,
-} from "@aws-sdk/client-sqs";
+import { ChangeMessageVisibilityBatchCommand, DeleteMessageBatchCommand } from "@aws-sdk/client-sqs";
 import type { SQSRecord } from "aws-lambda";
 import { expect } from "chai";
 import { type ImageOperation, ImageRejected, type Limits } from "image-turn";
@@ -15,6 +11,7 @@ import type { Worker } from "../../src/delivery/worker.ts";
 import { s3Record, sqsRecord } from "../support/events.ts";
 import { FakeS3, s3Error } from "../support/fake-s3.ts";
 import { VirtualTime } from "../support/virtual-time.ts";
+import { fakeWorker } from "../support/worker.ts";
 
 /** Milliseconds of each step. */
 interface Steps {
@@ -36,9 +33,7 @@ function bench({ get = 50, work = 100, put = 50 }: Steps = {}, given: Partial<Wo
     typeof step === "number" ? step : step(key);
   const { send } = s3.client;
   const log = (outcome: unknown, fields: object) => lines.push({ outcome, ...fields });
-  const worker: Worker = {
-    name: "worker",
-    prefix: "worker",
+  const worker = fakeWorker({
     operation: async (source, limit) => {
       const key = source.toString().trim();
       limits[key] = [...(limits[key] ?? []), limit];
@@ -46,12 +41,7 @@ function bench({ get = 50, work = 100, put = 50 }: Steps = {}, given: Partial<Wo
       await time.sleep(of(work, key));
       return { body: source, contentType: "image/test" };
     },
-    resultsBucket: "results",
-    carry: [],
-    queueUrl: "queue",
-    deadLetterQueueUrl: "dead-letters",
     pixelLimit: 1000,
-    byteLimit: 1000,
     depth: 3,
     s3: {
       send: async (command: GetObjectCommand | PutObjectCommand, options: { abortSignal: AbortSignal }) => {
@@ -70,7 +60,7 @@ function bench({ get = 50, work = 100, put = 50 }: Steps = {}, given: Partial<Wo
         if (command instanceof PutObjectCommand) inHand.now--;
         return send(command as GetObjectCommand);
       },
-    } as unknown as Worker["s3"],
+    },
     sqs: {
       send: async (command: unknown) => {
         if (command instanceof ChangeMessageVisibilityBatchCommand) {
@@ -84,16 +74,15 @@ function bench({ get = 50, work = 100, put = 50 }: Steps = {}, given: Partial<Wo
         } else told.push("reject");
         return {};
       },
-    } as unknown as SQSClient,
+    },
     logger: { info: log, warn: log, error: log } as unknown as Worker["logger"],
     metrics: {
       addMetric() {},
       publishStoredMetrics: () => steps.begun.push("tell metrics"),
     } as unknown as Worker["metrics"],
-    random: () => 0,
     now: () => time.now,
     ...given,
-  };
+  });
   /** Uploads an image of so many bytes, and tells of it. */
   const upload = (key: string, { size = 10, receives = 1 } = {}): SQSRecord => {
     const { versionId } = s3.put("source", key, Buffer.from(key.padEnd(size)));

@@ -1,6 +1,5 @@
-import type { S3Client } from "@aws-sdk/client-s3";
 import { GetObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
-import { SendMessageCommand, type SQSClient } from "@aws-sdk/client-sqs";
+import { SendMessageCommand } from "@aws-sdk/client-sqs";
 import { expect } from "chai";
 import fc from "fast-check";
 import { ImageRejected } from "image-turn";
@@ -19,6 +18,7 @@ import type { Worker } from "../../src/delivery/worker.ts";
 import { checkWorkerSettings } from "../../src/topology/worker-settings.ts";
 import { s3Record, sqsRecord } from "../support/events.ts";
 import { timersOf, VirtualTime } from "../support/virtual-time.ts";
+import { fakeWorker } from "../support/worker.ts";
 
 /** What an image of a batch is like, times as parts of what is promised. */
 interface Image {
@@ -61,18 +61,11 @@ async function invoke(timeout: number, messages: readonly (readonly Image[])[], 
     await time.sleep(needed);
     return { body: source, contentType: "image/test" };
   };
-  const worker: Worker = {
-    name: "worker",
-    prefix: "worker",
+  const worker = fakeWorker({
     operation: async (source, limits) => {
       working.max = Math.max(working.max, ++working.now);
       return turn(source, limits).finally(() => working.now--);
     },
-    resultsBucket: "results",
-    queueUrl: "",
-    deadLetterQueueUrl: "",
-    pixelLimit: 1,
-    carry: [],
     byteLimit,
     depth,
     s3: {
@@ -90,7 +83,7 @@ async function invoke(timeout: number, messages: readonly (readonly Image[])[], 
         }
         return {};
       },
-    } as unknown as S3Client,
+    },
     sqs: {
       send: async (command: unknown) => {
         await time.sleep(command instanceof SendMessageCommand ? Math.min(20, requests / 10) : 100);
@@ -100,12 +93,9 @@ async function invoke(timeout: number, messages: readonly (readonly Image[])[], 
         }
         return {};
       },
-    } as unknown as SQSClient,
-    logger: { info() {}, warn() {}, error() {} } as unknown as Worker["logger"],
-    metrics: { addMetric() {}, publishStoredMetrics() {} } as unknown as Worker["metrics"],
-    random: () => 0,
+    },
     now: () => time.now,
-  };
+  });
   let index = 0;
   const batch = messages.map((all, at) =>
     sqsRecord({ Records: all.map(() => s3Record(`${index++}`, { versionId: "v" })) }, 1, `m${at}`),
