@@ -2,22 +2,14 @@ import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
-import { queueArn } from "../arn.ts";
-import {
-  ActionError,
-  type Names,
-  type Permission,
-  readForm,
-  snsPermissions,
-  sqsPermissions,
-} from "../iam/actions.ts";
+import { type Names, type Permission, readForm, snsPermissions, sqsPermissions } from "../iam/actions.ts";
 import type { Principal } from "../iam/decision.ts";
 import type { Identity } from "../iam/identity.ts";
 import { SignatureError } from "../iam/refusals.ts";
 import { verifySignature } from "../iam/signature.ts";
 import type { Messaging } from "../messaging/messaging.ts";
-import { ServiceError } from "../messaging/service-error.ts";
 import { fromQuery, toQuery, toQueryError } from "../messaging/sqs-query.ts";
+import { ServiceError } from "../service-error.ts";
 
 export interface GatewayOptions {
   /** 0 for any that is free. */
@@ -129,7 +121,7 @@ function readJson(text: string): object {
 /** @throws whatever is no refusal */
 function refusalOf(error: unknown): ServiceError {
   if (error instanceof ServiceError) return error;
-  if (!(error instanceof SignatureError || error instanceof ActionError)) throw error;
+  if (!(error instanceof SignatureError)) throw error;
   return new ServiceError(error.code, error.message, error.status);
 }
 
@@ -139,7 +131,6 @@ export type Judged = Pick<GatewayOptions, "region" | "accountId" | "identity" | 
 /**
  * Has SQS do something where the policies allow it, for a principal who is known.
  * @throws {ServiceError}
- * @throws {ActionError}
  */
 export async function askSqs(
   judged: Judged,
@@ -164,12 +155,7 @@ export async function askSns(
 }
 
 function namesOf({ region, accountId, messaging }: Judged): Names {
-  return {
-    region,
-    account: accountId,
-    queueArn: (queueUrl) => queueArn({ region, accountId }, queueUrl),
-    queueKey: (arn) => messaging.queueKey(arn),
-  };
+  return { region, accountId, queueKey: messaging.queueKey };
 }
 
 function allow({ identity }: Judged, principal: Principal, permissions: readonly Permission[]): void {

@@ -42,10 +42,9 @@ export function s3Service(
 
 function permissions(
   { action, bucket, key, prefix, delimiter, versionId, encryptionKey }: AccessRequest,
-  { region, accountId }: ObjectStore,
+  names: ObjectStore,
 ) {
-  if (encryptionKey !== undefined)
-    return usesOfKey("s3", encryptionKey, { region, account: accountId }, action);
+  if (encryptionKey !== undefined) return usesOfKey("s3", encryptionKey, names, action);
   const context = { "s3:prefix": prefix, "s3:delimiter": delimiter, "s3:VersionId": versionId };
   return [{ action, resource: bucket === undefined ? "*" : s3Arn(bucket, key), context }];
 }

@@ -6,7 +6,8 @@
  * @see https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsns.html
  */
 
-import { keyArn } from "../arn.ts";
+import { keyArn, queueArn } from "../arn.ts";
+import { ServiceError } from "../service-error.ts";
 import type { GivenKey } from "./keys.ts";
 
 /** One permission. A request may need several, and then all of them. */
@@ -18,42 +19,27 @@ export interface Permission {
   readonly context?: Readonly<Partial<Record<GivenKey, string | undefined>>>;
 }
 
-/** Resolves the names in requests to ARNs. */
+/** What resources are named by, and encrypted with. */
 export interface Names {
   readonly region: string;
-  readonly account: string;
-  /** The ARN of a queue, or nothing where there is no such queue. */
-  queueArn(queueUrl: string): string | undefined;
+  readonly accountId: string;
   /** What a queue is encrypted with, or nothing where that is a key of AWS's own. */
   queueKey(queueArn: string): string | undefined;
 }
 
-/** The request is none that permissions could be named for, so it can only be refused. */
-export class ActionError extends Error {
-  override readonly name = "ActionError";
-  /** The error code in the answer, for example `InvalidAction`. */
-  readonly code: string;
-  readonly status = 400;
-
-  constructor(code: string, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
-
 /**
  * The permissions of a request to SQS, whose input is that of the JSON protocol.
- * @throws {ActionError} where the operation is unknown or its queue is
+ * @throws {ServiceError} where the operation is unknown or does not say what it is about
  */
 export function sqsPermissions(operation: string, input: object, names: Names): readonly Permission[] {
   const read = Object.hasOwn(SQS, operation) ? SQS[operation] : undefined;
-  if (!read) throw new ActionError("InvalidAction", `SQS has no operation ${operation} on this computer`);
+  if (!read) throw new ServiceError("InvalidAction", `SQS has no operation ${operation} on this computer`);
   return read({ operation, input: input as Input, names });
 }
 
 /**
  * The permissions of a request to SNS.
- * @throws {ActionError} where the operation is unknown or does not say what it is about
+ * @throws {ServiceError} where the operation is unknown or does not say what it is about
  */
 export function snsPermissions(
   parameters: Readonly<Record<string, string>>,
@@ -61,15 +47,15 @@ export function snsPermissions(
 ): readonly Permission[] {
   const operation = parameters.Action ?? "";
   const read = Object.hasOwn(SNS, operation) ? SNS[operation] : undefined;
-  if (!read) throw new ActionError("InvalidAction", `SNS has no operation ${operation} on this computer`);
+  if (!read) throw new ServiceError("InvalidAction", `SNS has no operation ${operation} on this computer`);
   return read({ operation, input: parameters, names });
 }
 
-/** The parameters in a form. @throws {ActionError} where one comes twice: it could be judged by one value and done by the other */
+/** The parameters in a form. @throws {ServiceError} where one comes twice: it could be judged by one value and done by the other */
 export function readForm(text: string): Record<string, string> {
   const form = new URLSearchParams(text);
   const twice = [...form.keys()].find((key) => form.getAll(key).length > 1);
-  if (twice !== undefined) throw new ActionError("InvalidParameter", `the parameter ${twice} comes twice`);
+  if (twice !== undefined) throw new ServiceError("InvalidParameter", `the parameter ${twice} comes twice`);
   return Object.fromEntries(form);
 }
 
@@ -82,11 +68,11 @@ export function s3Arn(bucket: string, key?: string): string {
 export function usesOfKey(
   service: "s3" | "sqs",
   key: string,
-  { region, account }: Pick<Names, "region" | "account">,
+  { region, accountId }: Pick<Names, "region" | "accountId">,
   ...uses: readonly string[]
 ): readonly Permission[] {
   if (key.endsWith(`alias/aws/${service}`)) return [];
-  const resource = keyArn(key, `arn:aws:kms:${region}:${account}`);
+  const resource = keyArn(key, `arn:aws:kms:${region}:${accountId}`);
   const context = { "kms:ViaService": `${service}.${region}.amazonaws.com` };
   return uses.map((action) => ({ action, resource, context }));
 }
@@ -104,7 +90,7 @@ type Read = (call: Call) => readonly Permission[];
 function text(input: Input, name: string): string {
   const value = input[name];
   if (typeof value === "string" && value !== "") return value;
-  throw new ActionError("MissingParameter", `the request must contain the parameter ${name}`);
+  throw new ServiceError("MissingParameter", `the request must contain the parameter ${name}`);
 }
 
 /** An operation that needs the permission of its own name, on one resource. */
@@ -113,12 +99,7 @@ function on(service: "sqs" | "sns", resource: (call: Call) => string): Read {
 }
 
 function queueOf({ input, names }: Call): string {
-  const url = text(input, "QueueUrl");
-  const arn = names.queueArn(url);
-  if (arn === undefined) {
-    throw new ActionError("AWS.SimpleQueueService.NonExistentQueue", `there is no queue with the URL ${url}`);
-  }
-  return arn;
+  return queueArn(names, text(input, "QueueUrl"));
 }
 
 const onQueue = on("sqs", queueOf);
@@ -142,7 +123,7 @@ function withKey(read: Read, ...uses: string[]): Read {
 
 function namedQueue({ input, names }: Call): string {
   const owner =
-    input.QueueOwnerAWSAccountId === undefined ? names.account : text(input, "QueueOwnerAWSAccountId");
+    input.QueueOwnerAWSAccountId === undefined ? names.accountId : text(input, "QueueOwnerAWSAccountId");
   return `arn:aws:sqs:${names.region}:${owner}:${text(input, "QueueName")}`;
 }
 
@@ -181,7 +162,7 @@ const onNothing = on("sns", () => "*");
 /** To a topic, which has two names; messages to phones and mobile applications are declined. */
 const publish: Read = ({ input }) => {
   if (input.TopicArn !== undefined && input.TargetArn !== undefined) {
-    throw new ActionError("InvalidParameter", "a message goes to one of TopicArn and TargetArn");
+    throw new ServiceError("InvalidParameter", "a message goes to one of TopicArn and TargetArn");
   }
   const name = input.TargetArn === undefined ? "TopicArn" : "TargetArn";
   return [{ action: "sns:Publish", resource: text(input, name) }];
@@ -196,7 +177,7 @@ const subscribe: Read = ({ input }) => {
 };
 
 const createTopic: Read = ({ input, names }) => {
-  const resource = `arn:aws:sns:${names.region}:${names.account}:${text(input, "Name")}`;
+  const resource = `arn:aws:sns:${names.region}:${names.accountId}:${text(input, "Name")}`;
   const tagged = Object.keys(input).some((name) => name.startsWith("Tags."));
   return [
     { action: "sns:CreateTopic", resource },

@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Events, MessageId } from "../events.ts";
-import { ServiceError } from "./service-error.ts";
+import { ServiceError } from "../service-error.ts";
 import { type Attribute, hasForbiddenCharacters } from "./sqs-messages.ts";
 
 /*

@@ -12,7 +12,7 @@ export interface Messaging {
   /** Waits until there may be a message in a queue, or the time is over, or the signal ends it. */
   arrival(queueUrl: string, seconds: number, signal: AbortSignal): Promise<void>;
   /** What a queue is encrypted with, or nothing where that is a key of AWS's own. */
-  queueKey(queueArn: string): string | undefined;
+  readonly queueKey: (queueArn: string) => string | undefined;
   close(): Promise<void>;
 }
 

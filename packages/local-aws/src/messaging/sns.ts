@@ -1,6 +1,7 @@
 import type { Events } from "../events.ts";
 import type { Identity } from "../iam/identity.ts";
 import { PolicyError } from "../iam/policy.ts";
+import { ServiceError } from "../service-error.ts";
 import { objectsOf } from "../store/events.ts";
 import {
   type AskSns,
@@ -15,7 +16,6 @@ import {
   type TopicStore,
 } from "./fauxqs.ts";
 import { type BodyFilter, FilterPolicyError, readFilter } from "./filter-policy.ts";
-import { ServiceError } from "./service-error.ts";
 import { messageFault } from "./sqs-messages.ts";
 
 /*

@@ -1,4 +1,4 @@
-import { ServiceError } from "./service-error.ts";
+import { ServiceError } from "../service-error.ts";
 
 /** An attribute of a message. */
 export interface Attribute {

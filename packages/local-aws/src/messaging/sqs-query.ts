@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { ActionError } from "../iam/actions.ts";
 import { document, type Xml } from "../rest/xml.ts";
-import type { ServiceError } from "./service-error.ts";
+import { ServiceError } from "../service-error.ts";
 
 /*
  * SQS's older protocol, forms and XML, which the AWS CLI before May 2024 and many SDKs speak. Requests are translated
@@ -39,7 +38,7 @@ type Tree = Map<string, Tree | string>;
 /**
  * The operation that a form asks for, and its input in the JSON protocol.
  * @param url the queue's, where the request was sent there; it alone may say which queue it is
- * @throws {ActionError} where a parameter comes twice or is none of SQS
+ * @throws {ServiceError} where a parameter comes twice or is none of SQS
  */
 export function fromQuery(form: string, url?: string): { operation: string; input: Record<string, unknown> } {
   const root: Tree = new Map();
@@ -58,7 +57,7 @@ function plant(tree: Tree, [first = "", ...rest]: readonly string[], value: stri
   const known = tree.get(first);
   if (rest.length === 0 && known === undefined) tree.set(first, value);
   else if (rest.length === 0 || typeof known === "string") {
-    throw new ActionError("InvalidParameterValue", `the parameter ${name} comes twice`);
+    throw new ServiceError("InvalidParameterValue", `the parameter ${name} comes twice`);
   } else {
     const branch: Tree = known ?? new Map();
     tree.set(first, branch);
@@ -82,7 +81,7 @@ function structure(tree: Tree, operation: string): Record<string, unknown> {
           return [pair.get("Name") ?? pair.get("Key"), valueIn(pair.get("Value") ?? "", operation)];
         }),
       );
-    } else throw new ActionError("InvalidParameterValue", `SQS has no parameter ${name}`);
+    } else throw new ServiceError("InvalidParameterValue", `SQS has no parameter ${name}`);
   }
   return found;
 }

@@ -2,8 +2,8 @@ import { createRequire } from "node:module";
 import type { Events } from "../events.ts";
 import type { Identity } from "../iam/identity.ts";
 import { PolicyError } from "../iam/policy.ts";
+import { ServiceError } from "../service-error.ts";
 import { type AskSqs, fauxqsPart, type Queue, type QueueStore, type Received } from "./fauxqs.ts";
-import { ServiceError } from "./service-error.ts";
 import { type Attribute, messageFault } from "./sqs-messages.ts";
 
 /*

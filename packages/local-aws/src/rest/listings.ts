@@ -175,7 +175,9 @@ export async function listParts(exchange: Exchange): Promise<void> {
   const { store, bucket, key } = exchange;
   exchange.authorize("s3:ListMultipartUploadParts");
   const id = exchange.parameter("uploadId") ?? "";
-  const marker = Number(exchange.parameter("part-number-marker") ?? 0);
+  const marker = exchange.parameter("part-number-marker")
+    ? limitOf(exchange, "part-number-marker", 0, 10_000)
+    : 0;
   const limit = limitOf(exchange, "max-parts");
   const { checksumAlgorithm: algorithm, checksumType } = store.multipart.find(bucket, key, id);
   const rest = store.multipart.parts(bucket, key, id).filter((part) => part.number > marker);

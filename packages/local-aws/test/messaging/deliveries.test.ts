@@ -5,7 +5,7 @@ import { withFolder } from "../../../../test/support/machine.ts";
 import { ACCOUNT_ID } from "../../src/arn.ts";
 import { Identity } from "../../src/iam/identity.ts";
 import { type Messaging, openMessaging } from "../../src/messaging/messaging.ts";
-import type { ServiceError } from "../../src/messaging/service-error.ts";
+import type { ServiceError } from "../../src/service-error.ts";
 
 const S3 = "s3.amazonaws.com";
 const SNS = "sns.amazonaws.com";

@@ -9,7 +9,7 @@ import { ACCOUNT_ID } from "../../src/arn.ts";
 import { Identity } from "../../src/iam/identity.ts";
 import { fauxqsPart, PATCHES } from "../../src/messaging/fauxqs.ts";
 import { openMessaging } from "../../src/messaging/messaging.ts";
-import type { ServiceError } from "../../src/messaging/service-error.ts";
+import type { ServiceError } from "../../src/service-error.ts";
 
 const REGION = "us-east-1";
 const HOST = "127.0.0.1:4566";

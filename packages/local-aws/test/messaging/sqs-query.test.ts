@@ -1,11 +1,10 @@
 import { expect } from "chai";
 import { XMLParser } from "fast-xml-parser";
 import { ACCOUNT_ID } from "../../src/arn.ts";
-import { ActionError } from "../../src/iam/actions.ts";
 import { Identity } from "../../src/iam/identity.ts";
 import { type Messaging, openMessaging } from "../../src/messaging/messaging.ts";
-import type { ServiceError } from "../../src/messaging/service-error.ts";
 import { fromQuery, toQuery, toQueryError } from "../../src/messaging/sqs-query.ts";
+import { ServiceError } from "../../src/service-error.ts";
 
 const QueueUrl = "http://127.0.0.1/000000000000/jobs";
 const parser = new XMLParser({ parseTagValue: false, trimValues: false, htmlEntities: true });
@@ -89,13 +88,13 @@ describe("SQS's older protocol", () => {
 
   it("refuses parameters that come twice, or that it does not know", () => {
     const twice = "Action=SendMessage&MessageBody=a&MessageBody=b";
-    expect(() => fromQuery(twice)).to.throw(ActionError, "the parameter MessageBody comes twice");
+    expect(() => fromQuery(twice)).to.throw(ServiceError, "the parameter MessageBody comes twice");
     expect(() => fromQuery(form({ Action: "SendMessage", "Colour.1": "red" }))).to.throw(
-      ActionError,
+      ServiceError,
       "SQS has no parameter Colour",
     );
     expect(() => fromQuery(form({ Action: "SendMessage", "__proto__.polluted": "yes" }))).to.throw(
-      ActionError,
+      ServiceError,
     );
   });
 

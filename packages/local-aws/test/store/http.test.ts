@@ -138,6 +138,17 @@ describe("the S3 protocol", () => {
     expect(body).to.include("<Code>InvalidURI</Code>");
   });
 
+  it("refuses a marker of parts that is no number", async () => {
+    const store = await openStore();
+    const { id } = await store.multipart.create("bucket", "k");
+    const ask = await serve(store);
+    const parts = (marker: string) => ask(`/bucket/k?uploadId=${id}&part-number-marker=${marker}`);
+    expect((await parts("7")).body).to.include("<PartNumberMarker>7</PartNumberMarker>");
+    const { status, body } = await parts("seven");
+    expect(status).to.equal(400);
+    expect(body).to.include("<Code>InvalidArgument</Code>");
+  });
+
   it("refuses a PUT that does not say how long it is", async () => {
     const ask = await serve(await openStore());
     const { status, body } = await ask("/bucket/k", { method: "PUT", chunked: true, body: "x" });
