@@ -13,7 +13,7 @@ import { answersFrom } from "./confirmation.ts";
 import { type Operator, openOperator, STACK } from "./operator.ts";
 import { type Prediction, predict } from "./prediction.ts";
 import { markdown, type Report } from "./proof-report.ts";
-import { counted, fromHere, near } from "./words.ts";
+import { counted, fromHere, near, nowAndThen } from "./words.ts";
 
 const USAGE = `Usage: npm run proof -- [--stack NAME] [--images N] [OPTION]... [FILE|FOLDER]...
 
@@ -71,7 +71,7 @@ await runCommand(USAGE, { allowPositionals: true, options: OPTIONS }, async ({ v
     timeout,
     lookEvery: operator.local ? LOOK_EVERY_MS.here : LOOK_EVERY_MS.aws,
     signal: interruption.signal,
-    told: nowAndThen((what) => console.error(what)),
+    told: nowAndThen(LINE_EVERY_MS, console.error),
   };
   const prediction = await predict({
     // Pulumi's name of a stack may begin with its organisation and project.
@@ -163,14 +163,5 @@ async function run(
     plan: prediction.plan,
     costAsMeasured: await prediction.costAsMeasured().catch((error: Error) => error.message),
     removed,
-  };
-}
-
-function nowAndThen(say: (what: string) => void): (what: string) => void {
-  let last = performance.now();
-  return (what) => {
-    if (performance.now() - last < LINE_EVERY_MS) return;
-    last = performance.now();
-    say(what);
   };
 }

@@ -3,7 +3,7 @@ import { Reconciliation, type Tally } from "../operations/reconcile.ts";
 import { Repairs } from "../operations/repair.ts";
 import { Interrupted, numberOption, runCommand } from "./arguments.ts";
 import { notShown, type Operator, openOperator, STACK, WORKER } from "./operator.ts";
-import { counted } from "./words.ts";
+import { counted, nowAndThen } from "./words.ts";
 
 const USAGE = `Usage: npm run reconcile -- [--repair] [OPTION]...
 
@@ -82,7 +82,7 @@ async function reconcile(
   { repair, rate, grace, after, signal }: ReconcileOptions,
 ): Promise<number> {
   let last = after;
-  let lastLine = performance.now();
+  const tell = nowAndThen(LINE_EVERY_MS, console.error);
   try {
     const { queue: queueUrl = "" } = stack.workers[worker] ?? {};
     const repairs = new Repairs(sqs, { bucket: stack.sourceBucket, queueUrl, rate });
@@ -97,11 +97,7 @@ async function reconcile(
       onKey: (key, tally) => {
         // What was found is sent in batches: only up to what was sent is there nothing left to do.
         if (repairs.waiting === 0) last = key;
-        if (performance.now() - lastLine < LINE_EVERY_MS) return;
-        lastLine = performance.now();
-        console.error(
-          `${worker}: ${tally.created} versions, ${repairs.sent} sent, at ${JSON.stringify(key)}`,
-        );
+        tell(`${worker}: ${tally.created} versions, ${repairs.sent} sent, at ${JSON.stringify(key)}`);
       },
     });
     for await (const finding of reconciliation.findings()) {

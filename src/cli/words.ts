@@ -52,5 +52,15 @@ export function logLine(line: string): string {
   ].join("");
 }
 
+/** Says something, unless it has done so in the last so many milliseconds. */
+export function nowAndThen(every: number, say: (what: string) => void): (what: string) => void {
+  let last = performance.now();
+  return (what) => {
+    if (performance.now() - last < every) return;
+    last = performance.now();
+    say(what);
+  };
+}
+
 /** Seconds that the largest photo may take on this computer, where time runs faster. */
 export const LARGE_IMAGE_SECONDS = 10;
