@@ -48,7 +48,7 @@ export async function serveWatch(source: Source, port = 0): Promise<WatchServer>
   server.on("request", (request: IncomingMessage, response: ServerResponse) => {
     answer(request, response, { source, pictures, place }).catch((error) => {
       if (response.headersSent) response.destroy();
-      else send(response, 500, "text/plain; charset=utf-8", messageOf(error));
+      else sendText(response, 500, messageOf(error));
     });
   });
   return {
@@ -79,12 +79,12 @@ async function answer(
 ): Promise<void> {
   for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
   const judged = judge(request, place);
-  if ("refused" in judged) return send(response, 403, "text/plain; charset=utf-8", judged.refused);
+  if ("refused" in judged) return sendText(response, 403, judged.refused);
   const { query } = judged;
   const [what = "", id = ""] = judged.path.split("/");
   const { method } = request;
   if (method === "POST") return act(request, response, source, what, query);
-  if (method !== "GET") return send(response, 405, "text/plain; charset=utf-8", "It is not done here.");
+  if (method !== "GET") return sendText(response, 405, "It is not done here.");
   switch (what) {
     case "":
       return index(response);
@@ -261,7 +261,11 @@ function messageOf(error: unknown): string {
 }
 
 function notFound(response: ServerResponse): void {
-  send(response, 404, "text/plain; charset=utf-8", "There is nothing.");
+  sendText(response, 404, "There is nothing.");
+}
+
+function sendText(response: ServerResponse, status: number, text: string): void {
+  send(response, status, "text/plain; charset=utf-8", text);
 }
 
 function sendJson(response: ServerResponse, status: number, value: unknown): void {

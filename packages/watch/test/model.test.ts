@@ -290,6 +290,9 @@ describe("the stories that the watch page tells", () => {
       [3, 0],
       [4, 0],
     ]);
+    model.changes(86_400_000);
+    expect(model.history).to.have.length(120);
+    expect(model.history.at(-1)).to.include({ second: 86_399, in: 0 });
   });
 });
 
