@@ -1,3 +1,5 @@
+import type { Assumptions } from "../assumptions.ts";
+
 /** Batches that began together and end together. */
 export interface Batches {
   readonly count: number;
@@ -15,27 +17,25 @@ interface Busy {
   readonly until: number;
 }
 
-/** Messages that are to begin in a second, in batches of what size, and seconds of one, and more in a new environment. */
+/** Messages that are to begin in a second, in batches of what size, and seconds of one. */
 interface Begin {
   readonly messages: number;
   readonly batch: number;
   readonly duration: number;
-  readonly coldStart: number;
 }
 
 /** The execution environments of one function: each works on one batch at a time, and is made when none is free. */
 export class Environments {
-  readonly #growth: { readonly burst: number; readonly perSecond: number };
+  readonly #assumed: Assumptions;
   #mayBeMade: number;
   /** By the time they are free. */
   #busy: Busy[] = [];
   #idle = 0;
   #all = 0;
 
-  /** @param growth new environments at once, and per second afterwards */
-  constructor(growth: { burst: number; perSecond: number }) {
-    this.#growth = growth;
-    this.#mayBeMade = growth.burst;
+  constructor(assumed: Assumptions) {
+    this.#assumed = assumed;
+    this.#mayBeMade = assumed.environmentsBurst;
   }
 
   /** Environments that are working at the beginning of this second. */
@@ -50,7 +50,8 @@ export class Environments {
 
   /** Begins a second: what was done before it is idle. */
   tick(second: number): void {
-    this.#mayBeMade = Math.min(this.#growth.burst, this.#mayBeMade + this.#growth.perSecond);
+    const { environmentsBurst, environmentsPerSecond } = this.#assumed;
+    this.#mayBeMade = Math.min(environmentsBurst, this.#mayBeMade + environmentsPerSecond);
     let done = 0;
     for (; (this.#busy[done]?.until ?? Number.POSITIVE_INFINITY) <= second; done++) {
       this.#idle += this.#busy[done]?.count ?? 0;
@@ -69,7 +70,7 @@ export class Environments {
    * has time for: in those that are idle, in new ones, and in those that become free within the second.
    * @param limit environments that may run at once
    */
-  run(second: number, limit: number, { messages, batch, duration, coldStart }: Begin): Batches[] {
+  run(second: number, limit: number, { messages, batch, duration }: Begin): Batches[] {
     const end = second + 1;
     const begun: Batches[] = [];
     const busy: Busy[] = [];
@@ -96,7 +97,7 @@ export class Environments {
     const idle = Math.min(room, this.#idle);
     this.#idle -= idle - work(idle, second);
     const made = Math.min(room - idle, Math.floor(this.#mayBeMade), Math.ceil(left / batch));
-    work(made, second, coldStart);
+    work(made, second, this.#assumed.coldStartSeconds);
     this.#all += made;
     this.#mayBeMade -= made;
     for (const group of this.#busy) {

@@ -50,8 +50,7 @@ export class WorkerState {
     this.queue = new Queue(plan.maxReceiveCount);
     this.mapping = new Mapping(plan, assumed);
     this.work = new Work(plan, load, assumed, rng);
-    const { environmentsBurst: burst, environmentsPerSecond: perSecond } = assumed;
-    this.environments = new Environments({ burst, perSecond });
+    this.environments = new Environments(assumed);
   }
 
   /** Messages that are not done with. */
@@ -103,8 +102,7 @@ export class WorkerState {
     const max = Math.max(0, Math.floor(Math.min(waiting, rate.max)));
     const { messages, batch, held } = this.#gather(second, max, environments.free(second, concurrency));
     const duration = work.duration(batch);
-    const coldStart = this.#assumed.coldStartSeconds;
-    for (const batches of environments.run(second, concurrency, { messages, batch, duration, coldStart })) {
+    for (const batches of environments.run(second, concurrency, { messages, batch, duration })) {
       work.begin(batches, queue.take(batches.messages));
     }
     const left = queue.visible - held;
