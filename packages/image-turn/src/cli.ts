@@ -190,9 +190,8 @@ async function placesOf(files: readonly string[], { output, inPlace }: Task): Pr
     file,
     output: inPlace ? file : folder ? path.join(output, path.basename(file)) : (output ?? beside(file)),
   }));
-  const twice = places.find(
-    ({ output }, index) => places.findIndex((each) => each.output === output) < index,
-  );
+  const last = new Map(places.map(({ output }, index) => [output, index]));
+  const twice = places.find(({ output }, index) => last.get(output) !== index);
   if (twice && !inPlace) throw new Wrong(`Two of the files would become ${twice.output}.`);
   if (files[0] === STANDARD && process.stdin.isTTY) {
     throw new Wrong("Name a file, as in: image-turn 90 photo.jpg. See image-turn --help.");

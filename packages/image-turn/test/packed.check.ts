@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { buffer, text } from "node:stream/consumers";
 import { expect } from "chai";
+import { environmentIn } from "../../../test/support/elsewhere.ts";
 import { build } from "../build.ts";
 import { rotate } from "../src/rotate.ts";
 import { limits } from "./tools.ts";
@@ -21,14 +22,10 @@ interface Ran {
   readonly said: string;
 }
 
-/** Runs a command in a folder, with nothing of this project on its way. */
+/** Runs a command in a folder, with nothing of this project on its way and the folder's own Node.js, if it has one. */
 async function run(folder: string, command: string[], input?: Buffer): Promise<Ran> {
   const [file = "", ...args] = command;
-  const npm = Object.keys(process.env).filter((name) =>
-    /^(npm_|INIT_CWD$|NODE_(OPTIONS|PATH|COMPILE_CACHE)$)/.test(name),
-  );
-  const env = { ...process.env, ...Object.fromEntries(npm.map((name) => [name, undefined])) };
-  env.PATH = [path.join(folder, "node_modules/.bin"), process.env.PATH].join(path.delimiter);
+  const env = environmentIn(folder, path.join(folder, "node_modules/.bin/node"));
   const child = spawn(file, args, { cwd: folder, env, stdio: ["pipe", "pipe", "pipe"] });
   child.stdin.on("error", () => {});
   child.stdin.end(input);
