@@ -93,6 +93,14 @@ describe("a bucket that exists already", () => {
       expect(() => new ImageFanOut("second", told(source))).to.throw(ArgumentError, refusal);
       new ImageFanOut("third", { source: { existing: source, notification: false } });
     });
+    await registered(() => {
+      const first = new ImageFanOut("first");
+      new ImageFanOut("second", told(first.results));
+      expect(() => first.completed).to.throw(
+        ArgumentError,
+        /^ImageFanOut "first": completed would tell of a bucket of which ImageFanOut "second" has the notifications/,
+      );
+    });
   });
 
   it("must keep versions", () => {
