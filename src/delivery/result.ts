@@ -58,9 +58,9 @@ export async function writeResult(
     }
   };
 
-  if (await put({ IfNoneMatch: "*" })) return { outcome: "processed", superseding: undefined, wrote: true };
-  for (let attempt = 1; attempt < MAX_ATTEMPTS; attempt++) {
-    const existing = await existingResult(s3, target, within);
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    // Nothing stands as a rule, so that the first write asks no one.
+    const existing = attempt === 0 ? undefined : await existingResult(s3, target, within);
     if (!existing) {
       if (await put({ IfNoneMatch: "*" }))
         return { outcome: "processed", superseding: undefined, wrote: true };
