@@ -52,6 +52,13 @@ describe("a GIF", () => {
     expect(result.includes("drawn for a test")).to.equal(true);
   });
 
+  it("keeps a comment on XMP as it is", async () => {
+    const comment = 'XMP DataXMP tiff:ImageWidth="8"';
+    const frame = { left: 0, top: 0, width: 4, height: 2, indices: new Uint8Array(8) };
+    const source = gif({ width: 4, height: 2, palette, frames: [frame], comment });
+    expect((await turned(source, 90)).includes(comment)).to.equal(true);
+  });
+
   it("is the same file's pixels after four quarters, there and back, and two quarters for a half", async () => {
     const source = animatedGif();
     const frames = await decodeFrames(source);

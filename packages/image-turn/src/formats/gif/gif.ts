@@ -1,4 +1,4 @@
-import { checkPieces, Damaged, readable } from "../../damage.ts";
+import { checkPieces, Damaged } from "../../damage.ts";
 import { turnFrames } from "../../frames.ts";
 import {
   isQuarter,
@@ -116,7 +116,7 @@ function decodeFrame({ part, codeSize, blocks }: Frame): Uint8Array {
 function turnFrame(frame: Frame, canvas: Size, turn: Turn): Buffer {
   const { part, flags, palette, codeSize } = frame;
   const decoded = decodeFrame(frame);
-  const straight = flags & interlacing ? deinterlaced(decoded, part) : decoded;
+  const straight = flags & interlacing ? interlaced(decoded, part, true) : decoded;
   const place = turnedRectangle(turn, canvas, part);
   const turned = turnedRaster(turn, part, straight);
   const descriptor = Buffer.alloc(10);
@@ -163,7 +163,7 @@ function parse(source: Buffer, turn: Turn, job: Job): Gif {
       return finished(source);
     }
     if (kind === introducer.extension) {
-      const end = readable(() => endOfBlocks(source, at + 2));
+      const end = endOfBlocks(source, at + 2);
       if (end === undefined) {
         return unfinished("its last block is cut off");
       }
@@ -180,7 +180,7 @@ function parse(source: Buffer, turn: Turn, job: Job): Gif {
         return unfinished("its last block is cut off");
       }
       frames += 1;
-      const end = readable(() => endOfBlocks(source, data + 1));
+      const end = endOfBlocks(source, data + 1);
       const frame = readFrame(source, at, data, end, canvas);
       parts.push(frame);
       if (end === undefined) {
@@ -207,11 +207,12 @@ function readFrame(source: Buffer, at: number, data: number, end: number | undef
 
 /** XMP is no sub-blocks, but text: its length may change. */
 function carriedExtension(extension: Buffer, size: Size, turn: Turn, job: Job): Buffer {
-  if (extension.includes("XMP DataXMP", 3, "latin1")) {
+  const isPrivate = extension[1] === application;
+  const name = isPrivate ? extension.toString("latin1", 3, 14) : "";
+  if (name === "XMP DataXMP") {
     return carriedXmp(extension, { turn, size, oriented: false, job }) ?? Buffer.alloc(0);
   }
-  const isPrivate = extension[1] === application;
-  const shows = isAnimation(extension) || (isPrivate && extension.toString("latin1", 3, 11) === "ICCRGBG1");
+  const shows = isAnimation(extension) || name.startsWith("ICCRGBG1");
   // What applications put there for themselves cannot be looked into.
   const goes = job.metadata === "none" || (job.metadata === "no-location" && isPrivate);
   return goes && !shows ? Buffer.alloc(0) : extension;
@@ -240,10 +241,13 @@ function partOf(source: Buffer, at: number, canvas: Size): Rectangle {
   return part;
 }
 
-/** Where the sub-blocks that begin at `at` end, their terminator included. */
-function endOfBlocks(source: Buffer, at: number): number {
+/** Where the sub-blocks that begin at `at` end, their terminator included; undefined where the file's end cuts them off. */
+function endOfBlocks(source: Buffer, at: number): number | undefined {
   let end = at;
-  for (let length = source.readUInt8(end); length !== 0; length = source.readUInt8(end)) {
+  for (let length = source[end]; length !== 0; length = source[end]) {
+    if (length === undefined) {
+      return undefined;
+    }
     end += 1 + length;
   }
   return end + 1;
@@ -300,18 +304,12 @@ function interlacedRows(height: number): number[] {
   return rows;
 }
 
-function deinterlaced(raster: Uint8Array, { width, height }: Size): Uint8Array {
+/** A raster with its rows in the order of an interlaced frame, or from that in their own. */
+function interlaced(raster: Uint8Array, { width, height }: Size, undo = false): Uint8Array {
   const output = new Uint8Array(raster.length);
   for (const [index, row] of interlacedRows(height).entries()) {
-    output.set(raster.subarray(index * width, (index + 1) * width), row * width);
-  }
-  return output;
-}
-
-function interlaced(raster: Uint8Array, { width, height }: Size): Uint8Array {
-  const output = new Uint8Array(raster.length);
-  for (const [index, row] of interlacedRows(height).entries()) {
-    output.set(raster.subarray(row * width, (row + 1) * width), index * width);
+    const [from, to] = undo ? [index, row] : [row, index];
+    output.set(raster.subarray(from * width, (from + 1) * width), to * width);
   }
   return output;
 }
