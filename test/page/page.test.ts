@@ -58,9 +58,9 @@ describe("the watch page of a machine", function () {
       const steps = await page.locator(".timeline li").allTextContents();
       for (const what of [
         /Uploaded to/,
-        /told the topic/,
+        /to the topic/,
         /into the queue/,
-        /began with it/,
+        /began to work on it/,
         /is written to/,
       ]) {
         expect(steps.filter((step) => what.test(step)).length, String(what)).to.be.within(1, 2);

@@ -171,7 +171,7 @@ export class DeployedSource implements Source {
     const { name, message } = error as Error;
     this.#state = {
       state: "stopped",
-      message: `AWS cannot be asked, the page tries again: ${message || name}`,
+      message: `AWS refuses or does not answer; the page keeps trying: ${message || name}`,
     };
     this.#access = this.#connect();
   }
@@ -181,7 +181,7 @@ export class DeployedSource implements Source {
     if (this.#state.state === "stopped" || denied === undefined) return this.#state;
     return {
       state: "running",
-      message: `but not all is shown, as these credentials may not ask it: ${denied}`,
+      message: `but not everything is shown, because these credentials lack permissions: ${denied}`,
     };
   }
 

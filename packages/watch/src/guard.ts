@@ -26,17 +26,18 @@ export type Judged =
 export function judge({ method = "GET", url = "/", headers }: Asked, { port, token }: Place): Judged {
   const hosts = [`127.0.0.1:${port}`, `localhost:${port}`];
   const { host = "", origin } = headers;
-  if (!hosts.includes(host)) return { refused: "It is served to 127.0.0.1 alone." };
+  if (!hosts.includes(host)) return { refused: "This page is served only on 127.0.0.1." };
   const own = `http://${host}`;
-  if (origin !== undefined && origin !== own) return { refused: "Another site asks." };
+  if (origin !== undefined && origin !== own) return { refused: "Requests from other sites are refused." };
   const reads = method === "GET" || method === "HEAD";
-  if (!reads && origin !== own) return { refused: "Only the page itself may do something." };
+  if (!reads && origin !== own) return { refused: "Only the page itself may change anything." };
   const site = headers["sec-fetch-site"];
   const isFromElsewhere = site !== undefined && site !== "same-origin" && site !== "none";
-  if (isFromElsewhere && headers["sec-fetch-mode"] !== "navigate") return { refused: "Another site asks." };
+  if (isFromElsewhere && headers["sec-fetch-mode"] !== "navigate")
+    return { refused: "Requests from other sites are refused." };
   const { pathname, searchParams } = new URL(url, own);
   const [, given = "", ...rest] = pathname.split("/");
-  if (!isSame(given, token)) return { refused: "The address lacks the token that the command has printed." };
+  if (!isSame(given, token)) return { refused: "The address lacks the token that the command printed." };
   return { path: rest.join("/"), query: searchParams };
 }
 

@@ -127,7 +127,7 @@ export class LiveSource implements Source {
 
   #mayAct(): void {
     if (this.#isHeld)
-      throw new Error("The command counts what becomes of its images; try again when it is done.");
+      throw new Error("The command is still waiting for its own images; try again when it is done.");
   }
 
   get #machine(): MachineAccess {

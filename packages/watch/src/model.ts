@@ -266,7 +266,7 @@ export class Model {
       const images = this.#imagesOf(objects, time);
       if (images.length > 0) this.#byNotification.set(notificationId, images);
       for (const image of images) {
-        const text = `S3 told the topic ${lastPart(topicArn)} of it.`;
+        const text = `S3 published its event to the topic ${lastPart(topicArn)}.`;
         this.#step(image, { time, what: "event", text, ms: span(image.time, time) });
         this.#takeDecision(image, `sns:Publish ${topicArn}`);
         const fanOut = this.#wiring.workers.find(({ source }) => source === image.bucket)?.fanOut;
@@ -376,7 +376,7 @@ export class Model {
           const leg = this.#leg(image, worker);
           if (failed) this.#fault(image, leg, time, failed);
           if (failedMessages.includes(messageId)) {
-            const text = `It failed, and is tried again${leg.why.reason ? `: ${leg.why.reason}` : ""}.`;
+            const text = `It failed, and will be tried again${leg.why.reason ? `: ${leg.why.reason}` : ""}.`;
             this.#step(image, { time, what: "failed", worker: worker.name, text, ms: worked(leg, time) });
             this.#flowed(station.function(worker.name), station.queue(worker.name));
             if (leg.state !== "done") this.#to(image, leg, "again", time);
@@ -399,7 +399,7 @@ export class Model {
         if (leg && !dead) this.#finish(image, leg, time);
         if (!dead || leg?.state !== "rejected") continue;
         this.#to(image, leg, "dropped", time);
-        const text = "Taken out of the dead-letter queue.";
+        const text = "Removed from the dead-letter queue.";
         this.#step(image, { time, what: "other", worker: worker.name, text });
       }
     },

@@ -84,7 +84,7 @@ async function answer(
   const [what = "", id = ""] = judged.path.split("/");
   const { method } = request;
   if (method === "POST") return act(request, response, source, what, query);
-  if (method !== "GET") return sendText(response, 405, "It is not done here.");
+  if (method !== "GET") return sendText(response, 405, "Method not allowed.");
   switch (what) {
     case "":
       return index(response);
@@ -232,7 +232,7 @@ async function done(
     case "burst": {
       const count = Number(query.get("count"));
       const isCount = Number.isInteger(count) && count >= 1 && count <= MAX_BURST;
-      if (!isCount) throw new Error(`A burst has from 1 to ${MAX_BURST} images.`);
+      if (!isCount) throw new Error(`A burst has 1 to ${MAX_BURST} images.`);
       return source.burst?.(count);
     }
     case "redrive":
@@ -261,7 +261,7 @@ function messageOf(error: unknown): string {
 }
 
 function notFound(response: ServerResponse): void {
-  sendText(response, 404, "There is nothing.");
+  sendText(response, 404, "Not found.");
 }
 
 function sendText(response: ServerResponse, status: number, text: string): void {

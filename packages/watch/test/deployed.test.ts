@@ -232,7 +232,7 @@ describe("the watch page of a deployed stack", () => {
     const { status } = source.snapshot();
     expect(status).to.deep.equal({
       state: "stopped",
-      message: "AWS cannot be asked, the page tries again: The token is expired.",
+      message: "AWS refuses or does not answer; the page keeps trying: The token is expired.",
     });
     expect(connections()).to.be.above(1);
     stack.refused = undefined;
@@ -247,7 +247,7 @@ describe("the watch page of a deployed stack", () => {
     const { source, asked, pass } = watching(stack);
     await pass(2);
     const first = asked.length;
-    expect(source.snapshot().status.message).to.include("may not ask it: not logs:FilterLogEvents");
+    expect(source.snapshot().status.message).to.include("lack permissions: not logs:FilterLogEvents");
     await pass(30);
     expect(asked.length).to.equal(first);
     stack.refused = undefined;

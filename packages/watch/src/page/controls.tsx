@@ -113,7 +113,7 @@ function Chaos({ run, running }: { run: Run; running: string | undefined }) {
         value={running ?? seed}
         readOnly={running !== undefined}
         required
-        aria-description="The seed: the same things go wrong with the same seed"
+        aria-description="The seed: with the same seed, the same things go wrong"
         onInput={(event) => setSeed(event.currentTarget.value)}
       />
       <button type="submit" class={running === undefined ? "" : "danger"}>

@@ -49,7 +49,7 @@ function Listed({ images, rejectedBy, onAll, onOpen }: Omit<GalleryProps, "settl
         )}
       </header>
       {chosen.length === 0 && (
-        <p class="quiet">{rejectedBy === undefined ? "None yet." : "None that is known here."}</p>
+        <p class="quiet">{rejectedBy === undefined ? "None yet." : "None that this page knows."}</p>
       )}
       <ul>
         {chosen.slice(0, MAX_LISTED).map((image) => (

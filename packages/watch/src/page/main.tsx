@@ -152,7 +152,7 @@ function useDrop(canUpload: boolean, onDone: (done: Done) => void): boolean {
 function StatusLine({ known: { status }, connected }: { known: Known; connected: boolean }) {
   const { state, message, chaos } = status;
   const [tone, text] = !connected
-    ? ["bad", "The connection is gone; the page tries again."]
+    ? ["bad", "The connection is lost; the page keeps trying."]
     : state === "running"
       ? chaos === undefined
         ? message === undefined
@@ -161,7 +161,7 @@ function StatusLine({ known: { status }, connected }: { known: Known; connected:
         : ["bad", `running, and things go wrong on purpose (seed ${chaos})`]
       : state === "starting"
         ? ["busy", "starting"]
-        : ["bad", message ?? "It does not run; the terminal says why."];
+        : ["bad", message ?? "It is not running; the terminal says why."];
   return (
     <p class={`status ${tone}`} role="status">
       {text}

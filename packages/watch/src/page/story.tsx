@@ -46,9 +46,9 @@ export function StoryDialog({ image, abilities, onDone, onClose }: StoryProps) {
         </header>
         <div class="sides">
           <figure>
-            <Picture image={image} size="large" alt={`${image.key}, as it was put in`} />
+            <Picture image={image} size="large" alt={`${image.key}, as it was uploaded`} />
             <figcaption>
-              <strong>put in</strong>
+              <strong>uploaded</strong>
               <span>{bytes(image.size)}</span>
               <a href={fileAddress(image.id)}>Download</a>
             </figcaption>
@@ -92,7 +92,7 @@ export function StoryDialog({ image, abilities, onDone, onClose }: StoryProps) {
           </p>
         )}
         {story && <Faults faults={story.faults} />}
-        {story ? <Timeline steps={story.steps} /> : <p class="quiet">Its story is being fetched.</p>}
+        {story ? <Timeline steps={story.steps} /> : <p class="quiet">Loading its story…</p>}
         {story && <Decisions decisions={story.decisions} />}
         {story && <Logs logs={story.logs} />}
       </div>

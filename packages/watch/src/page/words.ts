@@ -3,7 +3,7 @@ import type { Known } from "./state.ts";
 
 /** What a worker does, in a few words. */
 export function doesWhat({ angle }: Pick<WorkerView, "angle">): string {
-  if (angle === undefined) return "Makes its own of it.";
+  if (angle === undefined) return "Makes its own result.";
   if (angle === 180) return "Turns it upside down.";
   return angle < 180 ? `Turns it ${angle}° clockwise.` : `Turns it ${360 - angle}° counter-clockwise.`;
 }
@@ -18,10 +18,10 @@ export const STATES: Record<
   working: { sign: "⚙", word: "being worked on", tone: "busy" },
   again: { sign: "↻", word: "waits for its next try", tone: "bad" },
   done: { sign: "✓", word: "done", tone: "good" },
-  superseded: { sign: "–", word: "nothing to do: a newer version is there", tone: "calm" },
+  superseded: { sign: "–", word: "nothing to do: there is a newer version", tone: "calm" },
   rejected: { sign: "✕", word: "rejected", tone: "bad" },
-  dropped: { sign: "✕", word: "rejected, and taken out", tone: "bad" },
-  "not-told": { sign: "–", word: "not told of such images", tone: "calm" },
+  dropped: { sign: "✕", word: "rejected, and its dead letter deleted", tone: "bad" },
+  "not-told": { sign: "–", word: "does not get such images", tone: "calm" },
   lost: { sign: "✕", word: "its event was lost", tone: "bad" },
 };
 
