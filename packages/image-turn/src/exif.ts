@@ -113,6 +113,16 @@ export function statedOrientation(exif: Buffer | undefined): number | undefined 
   return stated !== undefined && stated >= 1 && stated <= 8 ? stated : undefined;
 }
 
+/** Whether bytes are an Exif block whose first directory can be read. */
+export function isExif(bytes: Buffer): boolean {
+  return (
+    readable(() => {
+      const block = blockOf(bytes);
+      return block.directoryAt(block.start);
+    }) !== undefined
+  );
+}
+
 /** Whether an Exif block has a second directory, which is its thumbnail's. */
 export function hasThumbnail(exif: Buffer): boolean {
   const link = readable(() => {

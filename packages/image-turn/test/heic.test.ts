@@ -141,6 +141,14 @@ describe("a HEIC", () => {
     expect(notes?.dropped).to.deep.equal([]);
   });
 
+  it("keeps what lies where Exif should, but is none", async () => {
+    const source = heif(phonePhoto);
+    const data = dataOf(source, 7).fill(7, 4);
+    const { body, notes } = await rotate({ angle: 90 })(source, limits);
+    expect(dataOf(body, 7).equals(data)).to.equal(true);
+    expect(notes?.dropped).to.deep.equal(["XMP's thumbnails"]);
+  });
+
   it("of several pictures has all turned", async () => {
     const second = { type: "hvc1", data: hevc(), properties: ["hvcC!", "small"] };
     const result = await turned(heif({ ...phonePhoto, items: { ...phonePhoto.items, 9: second } }), 90);

@@ -1,7 +1,7 @@
 /** Turns the images of a HEIF file, be it HEIC or AVIF, by its own properties (ISO/IEC 23008-12): no pixel is touched. */
 
 import { Damaged } from "../../damage.ts";
-import { minimalExif } from "../../exif.ts";
+import { isExif, minimalExif } from "../../exif.ts";
 import { type Size, swapsSides, type Turn, turnedSize } from "../../geometry.ts";
 import { type Carried, carriedExif, carriedXmp } from "../../metadata.ts";
 import type { Job } from "../../pixels.ts";
@@ -349,6 +349,10 @@ async function turnExif(data: Buffer, carried: Carried): Promise<void> {
   const start = 4 + data.readUInt32BE(0);
   const named = data.toString("latin1", start, start + 6) === "Exif\0\0";
   const block = data.subarray(named ? start + 6 : start);
+  // What is no Exif may be an image's data, where the file is damaged.
+  if (carried.job.metadata === "keep" && !isExif(block)) {
+    return;
+  }
   const turned = (await carriedExif(block, carried, { maxBytes: block.length })) ?? minimalExif(1);
   block.fill(0).set(turned.subarray(0, block.length));
 }
