@@ -113,22 +113,11 @@ async function keepRunning(machine: Omit<ToMachine, "seed" | "told">, open: bool
     if (child) child.send("stop");
     else start();
   };
-  let settling: NodeJS.Timeout | undefined;
-  const changed = (file: string | null) => {
-    if (file !== null && !SOURCE.test(file)) return;
-    clearTimeout(settling);
-    settling = setTimeout(restart, SETTLE_MS);
-  };
-  const folders = readdirSync(PROJECT, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && !NO_SOURCES.test(entry.name))
-    .map(({ name }) => watchTree(path.join(PROJECT, name), changed));
-  const own = watch(PROJECT, (_, file) => changed(file));
+  const unwatch = watchSources(restart);
   const end = () => {
     if (ending) return;
     ending = true;
-    clearTimeout(settling);
-    own.close();
-    for (const stop of folders) stop();
+    unwatch();
     child?.send("stop");
     void page.close();
   };
@@ -136,6 +125,25 @@ async function keepRunning(machine: Omit<ToMachine, "seed" | "told">, open: bool
   process.once("SIGINT", end);
   process.once("SIGTERM", end);
   start();
+}
+
+/** Calls when sources of the project have changed and have settled. @returns what ends that */
+function watchSources(onChange: () => void): () => void {
+  let settling: NodeJS.Timeout | undefined;
+  const changed = (file: string | null) => {
+    if (file !== null && !SOURCE.test(file)) return;
+    clearTimeout(settling);
+    settling = setTimeout(onChange, SETTLE_MS);
+  };
+  const folders = readdirSync(PROJECT, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && !NO_SOURCES.test(entry.name))
+    .map(({ name }) => watchTree(path.join(PROJECT, name), changed));
+  const own = watch(PROJECT, (_, file) => changed(file));
+  return () => {
+    clearTimeout(settling);
+    own.close();
+    for (const stop of folders) stop();
+  };
 }
 
 /** @throws Error where something else listens there, another machine perhaps with the same folder */

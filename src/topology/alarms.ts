@@ -78,6 +78,7 @@ interface WatchedWorker {
 }
 
 /** Alarms about a worker. */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: it is a table.
 export function workerAlarms(worker: WatchedWorker): Alarms {
   const { name, machine, secondsOfCrash } = worker;
   const { deadLetters, late, inFlight, errors, throttles, rejected } = worker.thresholds;

@@ -187,14 +187,14 @@ export class DeployedSource implements Source {
 
   #queueOf({ name, queue }: WiredWorker): Question {
     return this.#question(EVERY_MS.queues, async (access) => {
-      this.#model.measure(name, await access.count(queue));
+      this.#model.tallies.measure(name, await access.count(queue));
     });
   }
 
   #deadOf({ name, deadLetterQueue }: WiredWorker): Question {
     return this.#question(EVERY_MS.queues, async (access) => {
       const { visible, hidden } = await access.count(deadLetterQueue);
-      this.#model.measure(name, { dead: visible + hidden });
+      this.#model.tallies.measure(name, { dead: visible + hidden });
     });
   }
 
@@ -242,10 +242,10 @@ export class DeployedSource implements Source {
   #counts(): Counts {
     const metrics = this.#metrics;
     const [since, now] = [this.#began, this.#now()];
-    const workers = Object.entries(this.#model.counts.workers).map(
+    const workers = Object.entries(this.#model.tallies.counts.workers).map(
       ([name, counts]): [string, WorkerCounts] => {
         // What is hidden is with a function, or waits for its next try: seen from outside it is the same.
-        const { visible = 0, hidden = 0 } = this.#model.depth(name) ?? {};
+        const { visible = 0, hidden = 0 } = this.#model.tallies.depth(name) ?? {};
         const seen = { ...counts, waiting: visible, inFlight: hidden };
         const own = metrics?.workers[name];
         if (!own) return [name, seen];
@@ -264,7 +264,7 @@ export class DeployedSource implements Source {
   /** What comes and goes in a second: by the last minute that there are metrics of, or else by the logs. */
   #passed(now: number): Pick<Second, "in" | "done" | "rejected"> {
     const metrics = this.#metrics;
-    if (!metrics) return this.#model.history.at(-1) ?? { in: 0, done: 0, rejected: 0 };
+    if (!metrics) return this.#model.tallies.history.at(-1) ?? { in: 0, done: 0, rejected: 0 };
     const all = Object.values(metrics.workers);
     const perSecond = (...each: readonly Minutes[]) =>
       each.reduce((sum, minutes) => sum + newest(minutes, now), 0) / 60;

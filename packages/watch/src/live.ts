@@ -71,7 +71,8 @@ export class LiveSource implements Source {
   }
 
   snapshot(): Snapshot {
-    const { counts, history, images } = this.#model;
+    const { images, tallies } = this.#model;
+    const { counts, history } = tallies;
     return {
       ...{ kind: "snapshot", time: Date.now(), status: this.#status, topology: topologyOf(this.#wiring) },
       abilities: { act: this.#access !== undefined && !this.#isHeld, chaos: this.chaos !== undefined },
@@ -140,7 +141,7 @@ export class LiveSource implements Source {
     const { images, flow, second } = this.#model.changes(time);
     if (images.length === 0 && !second && Object.keys(flow).length === 0) return;
     this.#watchers.tell({
-      ...{ kind: "tick", time, status: this.#status, counts: this.#model.counts, flow, images },
+      ...{ kind: "tick", time, status: this.#status, counts: this.#model.tallies.counts, flow, images },
       ...(second && { second }),
     });
   }
@@ -151,7 +152,7 @@ export class LiveSource implements Source {
     await Promise.all(
       this.#wiring.workers.map(async ({ name, queue, deadLetterQueue }) => {
         const [own, dead] = await Promise.all([access.count(queue), access.count(deadLetterQueue)]);
-        this.#model.measure(name, { ...own, dead: dead.visible + dead.hidden });
+        this.#model.tallies.measure(name, { ...own, dead: dead.visible + dead.hidden });
       }),
     ).catch(() => {
       // It is going down; its status says so.

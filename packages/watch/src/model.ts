@@ -1,7 +1,5 @@
 import type { Happening, Told } from "./happenings.ts";
-import { History, MAX_SECONDS } from "./history.ts";
 import {
-  type Counts,
   type Decision,
   type Failed,
   type Fault,
@@ -15,6 +13,7 @@ import {
   station,
 } from "./protocol.ts";
 import type { ObjectVersion } from "./source.ts";
+import { span, Tallies } from "./tallies.ts";
 import { lastPart, type WiredWorker, type Wiring } from "./wiring.ts";
 
 /** Images that are remembered; the oldest are forgotten. */
@@ -25,8 +24,6 @@ const MAX_SHOWN = 200;
 const MAX_PER_TICK = 60;
 /** Entries of each kind in one image's story: one that is tried for days must not fill the memory. */
 const MAX_ENTRIES = 200;
-/** Milliseconds without any event after which what a queue says of itself is believed, even where it is less. */
-const QUIET_MS = 2000;
 
 interface MutableLeg {
   readonly worker: WiredWorker;
@@ -58,28 +55,6 @@ interface QueueOf {
   readonly dead: boolean;
 }
 
-/** What is counted of one worker. */
-interface Tally {
-  done: number;
-  rejected: number;
-  /** Legs in its queue, those that have waited longest first. */
-  readonly waiting: Set<MutableLeg>;
-  inFlight: number;
-  /** What the queues said last. */
-  depth: Depth | undefined;
-  /** Time of the last event. */
-  last: number;
-}
-
-/** What two queues say of themselves. */
-export interface Depth {
-  readonly visible: number;
-  /** With a function, or waiting for the next try. */
-  readonly hidden: number;
-  /** In the dead-letter queue. */
-  readonly dead: number;
-}
-
 /** What changed since it was asked last. */
 export interface Changes {
   readonly images: readonly ImageSummary[];
@@ -96,7 +71,8 @@ export class Model {
   #workers = new Map<string, WiredWorker>();
   #byQueue = new Map<string, QueueOf>();
   #byFunction = new Map<string, WiredWorker>();
-  readonly #tallies = new Map<string, Tally>();
+  /** What is counted of each worker. */
+  readonly tallies = new Tallies();
 
   /** The oldest first. */
   readonly #images = new Map<string, Image>();
@@ -109,16 +85,8 @@ export class Model {
   readonly #lastDecisions = new Map<string, Decision>();
 
   #count = 0;
-  #in = 0;
   readonly #changed = new Set<Image>();
   #flow: Record<string, number> = {};
-
-  /** The one that is not over, in seconds since 1970; 0 before the first event. */
-  #second = 0;
-  /** What came and went in it. */
-  #passed = { in: 0, done: 0, rejected: 0 };
-  readonly #history = new History();
-  #finished: Second | undefined;
 
   constructor(wiring: Wiring) {
     this.rewire(wiring);
@@ -134,50 +102,13 @@ export class Model {
       ...workers.map((worker) => [lastPart(worker.deadLetterQueue), { worker, dead: true }] as const),
     ]);
     this.#byFunction = new Map(workers.map((worker) => [worker.function, worker]));
-    for (const name of this.#tallies.keys()) if (!this.#workers.has(name)) this.#tallies.delete(name);
+    this.tallies.keep([...this.#workers.keys()]);
     for (const image of this.#images.values()) {
       for (const [name, leg] of image.legs) {
-        if (leg.state === "working") this.#to(image, leg, "waiting", leg.since);
         if (!this.#workers.has(name)) image.legs.delete(name);
+        else if (leg.state === "working") this.#to(image, leg, "waiting", leg.since);
       }
     }
-  }
-
-  /** Takes what a worker's queues say of themselves, which counts also what was there before. */
-  measure(worker: string, said: Partial<Depth>): void {
-    if (!this.#workers.has(worker)) return;
-    const tally = this.#tally(worker);
-    tally.depth = { visible: 0, hidden: 0, dead: 0, ...tally.depth, ...said };
-  }
-
-  /** What a worker's queues said last. */
-  depth(worker: string): Depth | undefined {
-    return this.#tallies.get(worker)?.depth;
-  }
-
-  get counts(): Counts {
-    const now = this.#second * 1000;
-    const workers = [...this.#workers.keys()].map((name) => {
-      const { done, rejected, waiting, inFlight, depth, last } = this.#tally(name);
-      const [oldest] = waiting;
-      const counts = {
-        waiting: waiting.size,
-        inFlight,
-        oldest: oldest ? Math.round(span(oldest.since, now) / 1000) : 0,
-        ...{ done, rejected, dead: depth?.dead ?? 0 },
-      };
-      if (!depth) return [name, counts];
-      const isQuiet = now - last > QUIET_MS;
-      const said = isQuiet
-        ? Math.max(0, depth.visible + depth.hidden - inFlight)
-        : Math.max(waiting.size, depth.visible);
-      return [name, { ...counts, waiting: said }];
-    });
-    return { in: this.#in, workers: Object.fromEntries(workers) };
-  }
-
-  get history(): readonly Second[] {
-    return this.#history.seconds;
   }
 
   /** The newest images, the newest last. */
@@ -187,7 +118,7 @@ export class Model {
 
   /** What changed since it was asked last. @param now milliseconds since 1970 */
   changes(now: number): Changes {
-    this.#roll(now);
+    this.tallies.roll(now);
     // Those that are known already go on first, so that they do not seem to stand.
     const images = [...this.#changed]
       .sort((a, b) => Number(b.isTold) - Number(a.isTold))
@@ -196,17 +127,16 @@ export class Model {
       this.#changed.delete(image);
       image.isTold = true;
     }
-    const [flow, second] = [this.#flow, this.#finished];
+    const flow = this.#flow;
     this.#flow = {};
-    this.#finished = undefined;
-    return { images: images.map(summaryOf), flow, second };
+    return { images: images.map(summaryOf), flow, second: this.tallies.takeFinished() };
   }
 
   /** Forgets what `changes` would tell: whoever asks next has all of it from the images and counts. */
   settle(): void {
     this.#changed.clear();
     this.#flow = {};
-    this.#finished = undefined;
+    this.tallies.takeFinished();
   }
 
   story(id: string): Story | undefined {
@@ -229,7 +159,7 @@ export class Model {
   }
 
   take(happening: Happening): void {
-    this.#roll(happening.time);
+    this.tallies.roll(happening.time);
     this.#takers[happening.kind](happening as never);
   }
 
@@ -245,8 +175,7 @@ export class Model {
       const isKnown = this.#byVersion.has(versionOf({ bucket, key, versionId }));
       const image = this.#image({ bucket, key, versionId, size }, time);
       if (!image || isKnown) return;
-      this.#in++;
-      this.#passed.in++;
+      this.tallies.uploaded();
       this.#step(image, { time, what: "uploaded", text: `Uploaded to ${bucket}: ${bytes(size)}.` });
       this.#takeDecision(image, `s3:PutObject ${bucket}/${key}`);
     },
@@ -295,7 +224,7 @@ export class Model {
     received: ({ time, queueArn, messageId, receiveCount }) => {
       const at = this.#byQueue.get(lastPart(queueArn));
       if (!at || at.dead) return;
-      this.#tally(at.worker.name).last = time;
+      this.tallies.seen(at.worker.name, time);
       for (const image of this.#byMessage.get(messageId) ?? []) {
         this.#leg(image, at.worker).receives = receiveCount;
       }
@@ -491,7 +420,7 @@ export class Model {
       this.#byVersion.delete(versionOf(image));
       if (this.#newest.get(objectOf(image)) === image) this.#newest.delete(objectOf(image));
       this.#changed.delete(image);
-      for (const leg of image.legs.values()) this.#tally(leg.worker.name).waiting.delete(leg);
+      for (const leg of image.legs.values()) this.tallies.forget(leg.worker.name, leg);
     }
     trim(this.#byNotification, MAX_IMAGES);
     trim(this.#byMessage, MAX_IMAGES * Math.max(1, this.#workers.size));
@@ -504,8 +433,7 @@ export class Model {
     const text = `The result is written to ${result.key}.`;
     this.#step(image, { time, what: "written", worker: worker.name, text, ms: worked(leg, time) });
     if (leg.state === "done") return;
-    this.#tally(worker.name).done++;
-    this.#passed.done++;
+    this.tallies.done(worker.name);
     leg.why = {};
     this.#to(image, leg, "done", time);
     this.#flowed(station.function(worker.name), station.results(worker.name));
@@ -515,8 +443,7 @@ export class Model {
     const { name } = leg.worker;
     this.#step(image, { time, what: "rejected", worker: name, text, ms: worked(leg, time) });
     if (leg.state === "rejected") return;
-    this.#tally(name).rejected++;
-    this.#passed.rejected++;
+    this.tallies.rejected(name);
     this.#to(image, leg, "rejected", time);
   }
 
@@ -546,24 +473,11 @@ export class Model {
   }
 
   #to(image: Image, leg: MutableLeg, state: LegState, time: number): void {
-    const tally = this.#tally(leg.worker.name);
-    tally.last = Math.max(tally.last, time);
-    if (leg.state === "working") tally.inFlight--;
-    tally.waiting.delete(leg);
+    const from = leg.state;
     leg.state = state;
     leg.since = time;
-    if (state === "working") tally.inFlight++;
-    if (state === "waiting" || state === "again") tally.waiting.add(leg);
+    this.tallies.moved(leg.worker.name, leg, from);
     this.#changed.add(image);
-  }
-
-  #tally(worker: string): Tally {
-    let tally = this.#tallies.get(worker);
-    if (!tally) {
-      tally = { done: 0, rejected: 0, waiting: new Set(), inFlight: 0, depth: undefined, last: 0 };
-      this.#tallies.set(worker, tally);
-    }
-    return tally;
   }
 
   #step(image: Image, step: Step): void {
@@ -574,17 +488,6 @@ export class Model {
   #flowed(from: string, to: string): void {
     const link = `${from}>${to}`;
     this.#flow[link] = (this.#flow[link] ?? 0) + 1;
-  }
-
-  /** Takes note of the seconds that are over; where nothing happened for long, of the last ones. */
-  #roll(now: number): void {
-    const second = Math.floor(now / 1000);
-    this.#second ||= second;
-    for (let over = Math.max(this.#second, second - MAX_SECONDS); over < second; over++) {
-      this.#finished = this.#history.add(over, this.counts.workers, this.#passed);
-      this.#passed = { in: 0, done: 0, rejected: 0 };
-      this.#second = over + 1;
-    }
   }
 }
 
@@ -633,11 +536,6 @@ function recordOf(line: string): Readonly<Record<string, string | undefined>> {
 /** Milliseconds that a function has worked on it. */
 function worked({ state, since }: MutableLeg, now: number): number | undefined {
   return state === "working" ? span(since, now) : undefined;
-}
-
-/** Milliseconds from one time to another; none where clocks disagree. */
-function span(from: number, to: number): number {
-  return Math.max(0, to - from);
 }
 
 function bytes(size: number): string {

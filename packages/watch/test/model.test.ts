@@ -96,8 +96,13 @@ describe("the stories that the watch page tells", () => {
     ]);
     expect(story?.results).to.deep.equal([{ worker: "clockwise", key: "clockwise/cat.jpg", size: 12 }]);
     expect(only(story?.logs ?? []).line).to.include("processed");
-    expect(model.counts).to.deep.include({ in: 1 });
-    expect(model.counts.workers.clockwise).to.include({ waiting: 0, inFlight: 0, done: 1, rejected: 0 });
+    expect(model.tallies.counts).to.deep.include({ in: 1 });
+    expect(model.tallies.counts.workers.clockwise).to.include({
+      waiting: 0,
+      inFlight: 0,
+      done: 1,
+      rejected: 0,
+    });
   });
 
   it("say why an image is in the dead-letter queue, and that it was sent again", () => {
@@ -126,13 +131,13 @@ describe("the stories that the watch page tells", () => {
       reason: "It is cut off.",
     };
     expect(only(model.images).legs).to.deep.equal([rejected]);
-    expect(model.counts.workers.clockwise).to.include({ rejected: 1, inFlight: 0 });
+    expect(model.tallies.counts.workers.clockwise).to.include({ rejected: 1, inFlight: 0 });
 
     const again = { ...dead, time: 2000, queueArn: `${ARN}clockwise-queue`, messageId: "m2" };
     model.take(again);
     model.take({ kind: "deleted", time: 2001, queueArn: dead.queueArn, messageId: "d1" });
     expect(only(model.images).legs).to.deep.equal([{ worker: "clockwise", state: "waiting", receives: 0 }]);
-    expect(model.counts.workers.clockwise).to.include({ waiting: 1 });
+    expect(model.tallies.counts.workers.clockwise).to.include({ waiting: 1 });
   });
 
   it("say nothing of a function's end to an image that it was done with before", () => {
@@ -152,7 +157,7 @@ describe("the stories that the watch page tells", () => {
 
     expect(legs).to.deep.equal([{ worker: "grey", state: "superseded", receives: 1 }]);
     expect(model.story(id)?.faults).to.deep.equal([]);
-    expect(model.counts.workers.grey).to.include({ waiting: 0, inFlight: 0 });
+    expect(model.tallies.counts.workers.grey).to.include({ waiting: 0, inFlight: 0 });
   });
 
   it("have what the handler failed with, its place in the source, and the next try", () => {
@@ -181,12 +186,12 @@ describe("the stories that the watch page tells", () => {
 
   it("count what waits for its next try as waiting, and what was there before the watch, as the queues say", () => {
     const model = modelAfter([worker("grey")], ...PUT, ...begun("grey"), ended("grey", true));
-    model.measure("grey", { visible: 0, hidden: 1, dead: 0 });
-    expect(model.counts.workers.grey).to.include({ waiting: 1, inFlight: 0, dead: 0 });
+    model.tallies.measure("grey", { visible: 0, hidden: 1, dead: 0 });
+    expect(model.tallies.counts.workers.grey).to.include({ waiting: 1, inFlight: 0, dead: 0 });
     model.changes(60_000);
-    expect(model.counts.workers.grey).to.include({ waiting: 1, inFlight: 0, oldest: 59 });
-    model.measure("grey", { visible: 7, hidden: 1, dead: 3 });
-    expect(model.counts.workers.grey).to.include({ waiting: 8, inFlight: 0, dead: 3 });
+    expect(model.tallies.counts.workers.grey).to.include({ waiting: 1, inFlight: 0, oldest: 59 });
+    model.tallies.measure("grey", { visible: 7, hidden: 1, dead: 3 });
+    expect(model.tallies.counts.workers.grey).to.include({ waiting: 8, inFlight: 0, dead: 3 });
   });
 
   it("count nothing twice that comes twice", () => {
@@ -199,16 +204,17 @@ describe("the stories that the watch page tells", () => {
     ];
     const model = modelAfter([worker("clockwise")], ...once, ...once);
     expect(only(only(model.images).legs).state).to.equal("done");
-    expect(model.counts).to.deep.include({ in: 1 });
-    expect(model.counts.workers.clockwise).to.include({ waiting: 0, inFlight: 0, done: 1 });
+    expect(model.tallies.counts).to.deep.include({ in: 1 });
+    expect(model.tallies.counts.workers.clockwise).to.include({ waiting: 0, inFlight: 0, done: 1 });
   });
 
   it("go on with a machine that was built anew, without the workers that it has no more", () => {
-    const model = modelAfter([worker("clockwise"), worker("grey")], ...PUT, ...begun("clockwise"));
+    const atBoth = [...begun("clockwise"), ...begun("grey")];
+    const model = modelAfter([worker("clockwise"), worker("grey")], ...PUT, ...atBoth);
     model.rewire(wiring(worker("clockwise"), worker("half-turn")));
     expect(only(model.images).legs).to.deep.equal([{ worker: "clockwise", state: "waiting", receives: 1 }]);
-    expect(model.counts.workers).to.have.keys("clockwise", "half-turn");
-    expect(model.counts.workers.clockwise).to.include({ waiting: 1, inFlight: 0 });
+    expect(model.tallies.counts.workers).to.have.keys("clockwise", "half-turn");
+    expect(model.tallies.counts.workers.clockwise).to.include({ waiting: 1, inFlight: 0 });
     for (const happening of begun("clockwise").slice(1)) model.take(happening);
     expect(only(only(model.images).legs).state).to.equal("working");
   });
@@ -216,7 +222,7 @@ describe("the stories that the watch page tells", () => {
   it("know images that were there before the watch, from the messages about them", () => {
     const model = modelAfter([worker("clockwise")], ...begun("clockwise").slice(2));
     expect(only(model.images)).to.deep.include({ key: "cat.jpg", time: 1000 });
-    expect(model.counts).to.deep.include({ in: 0 });
+    expect(model.tallies.counts).to.deep.include({ in: 0 });
   });
 
   it("keep versions of one key apart, and workers that are told of some images only", () => {
@@ -284,15 +290,15 @@ describe("the stories that the watch page tells", () => {
   it("roll second by second for sparklines, also while nothing happens", () => {
     const model = modelAfter([worker("clockwise")], ...PUT);
     model.changes(5500);
-    expect(model.history.map(({ second, in: put }) => [second, put])).to.deep.equal([
+    expect(model.tallies.history.map(({ second, in: put }) => [second, put])).to.deep.equal([
       [1, 1],
       [2, 0],
       [3, 0],
       [4, 0],
     ]);
     model.changes(86_400_000);
-    expect(model.history).to.have.length(120);
-    expect(model.history.at(-1)).to.include({ second: 86_399, in: 0 });
+    expect(model.tallies.history).to.have.length(120);
+    expect(model.tallies.history.at(-1)).to.include({ second: 86_399, in: 0 });
   });
 });
 

@@ -58,7 +58,6 @@ export function Stage({ known, onNews, onOpen, onRejected }: StageProps) {
     return travel.current?.imageAt({ x: event.clientX - left, y: event.clientY - top });
   };
   const [first] = layout.fanOuts;
-  const last = layout.fanOuts.at(-1);
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: the images below the stage are buttons for the same.
     <section
@@ -96,21 +95,32 @@ export function Stage({ known, onNews, onOpen, onRejected }: StageProps) {
       ))}
       <canvas ref={canvas} />
       {known.images.size === 0 && known.abilities.act && first && !layout.narrow && (
-        <p class="start" style={{ top: `${Math.max(26, first.source.y - first.source.size * 0.7 - 84)}px` }}>
-          <strong>Start here:</strong> drop a picture into the bucket.
-        </p>
+        <StartHere source={first.source} />
       )}
-      {!layout.narrow && (
-        <>
-          <div class="bunting">
-            <Part name="bunting" />
-          </div>
-          <div class={`cat ${last && last.lanes.length < 2 ? "small" : ""}`}>
-            <Part name="cat" />
-          </div>
-        </>
-      )}
+      {!layout.narrow && <Decoration isSmall={(layout.fanOuts.at(-1)?.lanes.length ?? 2) < 2} />}
     </section>
+  );
+}
+
+/** What to do where nothing has happened yet, above the bucket. */
+function StartHere({ source }: { readonly source: FanOutPlace["source"] }) {
+  return (
+    <p class="start" style={{ top: `${Math.max(26, source.y - source.size * 0.7 - 84)}px` }}>
+      <strong>Start here:</strong> drop a picture into the bucket.
+    </p>
+  );
+}
+
+function Decoration({ isSmall }: { readonly isSmall: boolean }) {
+  return (
+    <>
+      <div class="bunting">
+        <Part name="bunting" />
+      </div>
+      <div class={`cat ${isSmall ? "small" : ""}`}>
+        <Part name="cat" />
+      </div>
+    </>
   );
 }
 
