@@ -330,6 +330,16 @@ describe("a TIFF", () => {
     }
   });
 
+  it("with its compression in a field of an unknown type is turned as if there were none", async () => {
+    const source = tiff([pageOf(picture(8, 6))]);
+    const directory = source.readUInt32LE(4);
+    for (let entry = directory + 2; entry < source.length - 4; entry += 12) {
+      if (source.readUInt16LE(entry) === 259) source.writeUInt16LE(255, entry + 2);
+    }
+    const result = await decode(await turned(source, 90));
+    expect(difference(result, quarters(picture(8, 6), 1)).largest).to.equal(0);
+  });
+
   it("whose pages have no end is rejected", async () => {
     const source = tiff([pageOf(picture(16, 16)), pageOf(picture(8, 8))]);
     const first = source.readUInt32LE(4);

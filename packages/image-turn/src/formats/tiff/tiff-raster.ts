@@ -1,4 +1,4 @@
-import type { Directory, TiffReader, TiffWriter } from "../../directory.ts";
+import { type Directory, type TiffReader, type TiffWriter, type } from "../../directory.ts";
 import { type Turn, turnedRaster, turnedSize } from "../../geometry.ts";
 import { type Layout, longs, type Stored, structural, tag } from "./tiff-page.ts";
 
@@ -70,7 +70,10 @@ export function turnSamples(
     ),
   ];
   const own = new Set(changed.map((field) => field.tag));
-  const kept = [...page.values()].filter((field) => structural.includes(field.tag) && !own.has(field.tag));
+  // A field of a type that nobody knows counts as absent, and is so in the result.
+  const kept = [...page.values()].filter(
+    (field) => structural.includes(field.tag) && !own.has(field.tag) && field.type <= type.directory,
+  );
   return {
     fields: [...changed, ...kept.map((field) => ({ ...field, value: reader.littleEndian(field) }))],
     size,
