@@ -240,8 +240,8 @@ export class Model {
         all.push(...images);
         for (const image of images) {
           const leg = this.#leg(image, worker);
-          const times = leg.receives > 1 ? `, which the queue handed out ${timesOf(leg.receives)}` : "";
-          const text = `The function began with it${times}.`;
+          const times = leg.receives > 1 ? `, after the queue handed it out ${timesOf(leg.receives)}` : "";
+          const text = `The function began to work on it${times}.`;
           const ms = leg.state === "waiting" || leg.state === "again" ? span(leg.since, time) : 0;
           this.#step(image, { time, what: "begun", worker: worker.name, text, ms });
           this.#flowed(station.queue(worker.name), station.function(worker.name));
@@ -269,7 +269,7 @@ export class Model {
           this.#changed.add(image);
         } else if (message === "superseded") {
           if (leg.state !== "done") this.#to(image, leg, "superseded", time);
-          const text = `Nothing was to be done: ${reason ?? "a newer version is there."}`;
+          const text = `Nothing to do: ${reason ?? "there is a newer version."}`;
           this.#step(image, { time, what: "other", worker: worker.name, text });
         }
       }
