@@ -1,6 +1,6 @@
 /**
- * The machine for programs in any language: `pulumi package add` makes a class of it in theirs. One component with flat named
- * arguments, as Pulumi's schema has neither unions nor functions; what is public here is in the schema, comments included.
+ * The machine for programs in any language: `pulumi package add` generates a class for it. It is one component with flat, named
+ * arguments, because Pulumi's schema has neither unions nor functions. What is public here is in the schema, comments included.
  */
 import * as pulumi from "@pulumi/pulumi";
 import { declare } from "./machine.ts";
@@ -8,7 +8,7 @@ import type { FanOutSettings, WorkerSettings } from "./settings.ts";
 
 /** What every worker has. */
 export interface Worker extends WorkerSettings {
-  /** The worker's name, unless `prefix` is set also how keys of its results begin, up to a slash. */
+  /** The worker's name. Unless `prefix` is set, keys of its results begin with it, up to a slash. */
   name: string;
 
   /** How keys of its results begin, up to a slash. Default: the worker's name. */
@@ -17,22 +17,22 @@ export interface Worker extends WorkerSettings {
 
 /** A worker that turns images by an angle. */
 export interface Rotation extends Worker {
-  /** Degrees by which every image is turned, clockwise; negative is counter-clockwise. Not a multiple of 360. */
+  /** Degrees to turn every image clockwise; negative is counter-clockwise. Not a multiple of 360. */
   angle: number;
 }
 
 /** A worker that makes thumbnails. */
 export interface Thumbnail extends Worker {
-  /** Pixels of the longer side. A smaller image stays as small as it is. Range: 16 to 4,096. Default: 256. */
+  /** Length of the longer side in pixels. A smaller image keeps its size. Range: 16 to 4,096. Default: 256. */
   longestSide?: number;
 
-  /** What every thumbnail is encoded in: jpeg, png, webp or avif. Default: webp. */
+  /** Format of every thumbnail: jpeg, png, webp or avif. Default: webp. */
   format?: string;
 }
 
-/** What a handler of one's own is allowed, beside what every worker is. */
+/** A permission that a handler of yours needs, beyond the worker's own. */
 export interface Permission {
-  /** Letters and digits that name it in the role's policy. */
+  /** Name of the statement in the role's policy: letters and digits. */
   sid: string;
 
   /** Actions, such as dynamodb:GetItem. */
@@ -42,19 +42,19 @@ export interface Permission {
   resources: pulumi.Input<pulumi.Input<string>[]>;
 }
 
-/** A worker with a handler of one's own. */
+/** A worker with a handler of your own. */
 export interface Processor extends Worker {
   /** The TypeScript or JavaScript file that exports `handler`, absolute or relative to the Pulumi project. */
   handler: string;
 
-  /** Further environment variables for the handler. Default: none. */
+  /** Additional environment variables for the handler. Default: none. */
   environment?: pulumi.Input<Record<string, pulumi.Input<string>>>;
 
-  /** What the handler itself needs beside the worker's own permissions. Default: nothing. */
+  /** What the handler needs beyond the worker's own permissions. Default: nothing. */
   permissions?: Permission[];
 }
 
-/** A machine: buckets, topic, and a worker for whatever becomes of each image. */
+/** A machine: buckets, a topic, and its workers. */
 export interface ImageMachineArgs extends FanOutSettings {
   /** Workers that turn images. Default: none. */
   rotations?: Rotation[];
@@ -62,7 +62,7 @@ export interface ImageMachineArgs extends FanOutSettings {
   /** Workers that make thumbnails. Default: none. */
   thumbnails?: Thumbnail[];
 
-  /** Workers with handlers of one's own. Default: none. */
+  /** Workers with handlers of your own. Default: none. */
   processors?: Processor[];
 }
 
@@ -71,16 +71,16 @@ export class ImageMachine extends pulumi.ComponentResource {
   /** Name of the bucket that images are dropped into. */
   readonly sourceBucket: pulumi.Output<string>;
 
-  /** Name of the bucket that results come back in. */
+  /** Name of the bucket for results. */
   readonly resultsBucket: pulumi.Output<string>;
 
   /** ARN of the topic with one message for every new image. */
   readonly topic: pulumi.Output<string>;
 
-  /** ARN of the topic that alarms go to, for a pager to subscribe to. */
+  /** ARN of the topic that alarms go to: subscribe your pager to it. */
   readonly alarmTopic: pulumi.Output<string>;
 
-  /** Of each worker by its name: queue, dead-letter queue, function, log group, the prefix of its results, and its angle. */
+  /** Each worker, by name: its queue, dead-letter queue, function, log group, result prefix, and angle. */
   // biome-ignore lint/suspicious/noExplicitAny: what a worker tells depends on its kind
   readonly workers: pulumi.Output<any>;
 

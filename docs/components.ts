@@ -10,21 +10,25 @@ const ENTRIES = [
   [
     "image-machine",
     "index",
-    "What a program is made of. Importing it declares nothing and reads no configuration.",
+    "What your program imports. Importing it declares nothing and reads no configuration.",
   ],
   [
     "image-machine/handler",
     "handler",
-    "What a handler of one's own is made of: [own-processor.md](own-processor.md).",
+    "What your own handler imports: [own-processor.md](own-processor.md).",
   ],
-  ["image-machine/testing", "testing", "What a program's own tests look at it with, under Pulumi's mocks."],
+  [
+    "image-machine/testing",
+    "testing",
+    "What tests of your program import: it runs the program under Pulumi's mocks.",
+  ],
 ] as const;
 
 const INTRODUCTION = `# Components
 
-Everything that the package \`image-machine\` exports, with every argument. In this repository the same is in [src/exports](../src/exports).
+Everything that the package \`image-machine\` exports, with every argument. In this repository, import the same from [src/exports](../src/exports).
 
-This page is written by \`npm run docs\` from the comments in the code.
+\`npm run docs\` writes this page from the comments in the code.
 `;
 
 /** The page, as it must be. */

@@ -13,21 +13,21 @@ const TYPES = path.join(import.meta.dirname, "../src/topology/setting-types.ts")
 
 const INTRODUCTION = `# Settings
 
-What a stack decides, in Pulumi.STACK.yaml. One of them is set so, in the project's folder:
+What you can set for a stack, in Pulumi.STACK.yaml. To set one, run this in the project's folder:
 
 \`\`\`sh
 # needs pulumi
 pulumi config set --path workers.memorySize 3008
 \`\`\`
 
-[Pulumi.dev.yaml](../Pulumi.dev.yaml) and [Pulumi.prod.yaml](../Pulumi.prod.yaml) say why they set what they set. A name that is
-not known or a value out of its range ends \`pulumi preview\`, \`npm start\` and \`npm run capacity\` with a sentence, before
+[Pulumi.dev.yaml](../Pulumi.dev.yaml) and [Pulumi.prod.yaml](../Pulumi.prod.yaml) give the reasons for their settings.
+An unknown name, or a value out of its range, ends \`pulumi preview\`, \`npm start\` and \`npm run capacity\` with a sentence, before
 anything is changed. \`npm run capacity -- --config workers.memorySize=3008\` says what a setting would do.
 
-In a program, an argument may be an Output where its type says so:
+In a program, an argument may be an Output if its type says so:
 [values that are only known later](recipes.md#values-that-are-only-known-later).
 
-This page is written by \`npm run docs\` from the tables that settings are checked with.
+\`npm run docs\` writes this page from the tables that check the settings.
 `;
 
 /** The page, as it must be. */
@@ -38,12 +38,12 @@ export function settingsPage(): string {
   return [
     INTRODUCTION,
     ...groups.map(([name, setting]) => `## ${name}\n\n${setting.says}\n\n${table(rows(name, setting))}`),
-    `## All else\n\n${table(single.flatMap(([name, setting]) => rows(name, setting)))}`,
+    `## Other settings\n\n${table(single.flatMap(([name, setting]) => rows(name, setting)))}`,
   ].join("\n");
 }
 
 const table = (rows: readonly string[]) =>
-  ["| Key | Default | Range | What it decides |", "| --- | --- | --- | --- |", ...rows, ""].join("\n");
+  ["| Key | Default | Range | What it does |", "| --- | --- | --- | --- |", ...rows, ""].join("\n");
 
 function rows(name: string, setting: Setting): string[] {
   const within = settingsIn(setting);
@@ -114,12 +114,12 @@ const SCALINGS: readonly string[] = ["StandardScaling", "ProvisionedScaling"];
 
 /** An alarm's `false` or threshold. */
 const ALARM_THRESHOLD = {
-  enabled: { says: "Whether there is this kind.", type: "boolean", range: "", standard: "true" },
+  enabled: { says: "Whether there is this alarm.", type: "boolean", range: "", standard: "true" },
   threshold: {
-    says: "Beyond how much it rings.",
+    says: "Value above which it rings.",
     type: "pulumi.Input<number>",
     range: "",
-    standard: "as said of the kind",
+    standard: "see the alarm",
   },
 };
 
@@ -130,12 +130,12 @@ export function componentTypes(): string {
   const ofEither = scaling
     .flatMap(({ settings }) => Object.entries(settings))
     .map(([key, setting]) => {
-      return [key, { ...setting, isRequired: false, standard: "none, as it is of the other mode" }];
+      return [key, { ...setting, isRequired: false, standard: "none; it belongs to the other mode" }];
     });
   return [
     "// Written by `npm run docs` from the tables that settings are checked with: change those.",
     'import type * as pulumi from "@pulumi/pulumi";',
-    typeOf("AlarmThreshold", "When a kind of alarm rings.", ALARM_THRESHOLD, flatMember),
+    typeOf("AlarmThreshold", "When an alarm rings.", ALARM_THRESHOLD, flatMember),
     ...all
       .filter(([name]) => !SCALINGS.includes(name))
       .map(([name, { about, settings }]) => typeOf(name, about, settings, flatMember)),

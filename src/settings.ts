@@ -8,12 +8,12 @@ import { isPlain } from "./topology/later.ts";
 import type { FanOutSettings } from "./topology/setting-types.ts";
 
 /**
- * What the stack decides: the configuration of Pulumi.STACK.yaml, which is read here and nowhere else. Each key,
- * its unit, default and range is in docs/settings.md; one of them is set so:
+ * Reads the stack's settings from Pulumi.STACK.yaml, which nothing else does. docs/settings.md lists each key with its unit,
+ * default and range. To set one:
  *
  *     pulumi config set --path workers.memorySize 3008
  *
- * Without --path, and from `pulumi new`, the key has dots in it and means the same.
+ * Without --path, and from `pulumi new`, the key contains dots and means the same.
  *
  * @throws ArgumentError in a sentence that names file, key, value and range, before anything is registered
  */

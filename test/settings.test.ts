@@ -33,7 +33,7 @@ const messageOf = (key: string, value: string): Promise<string> =>
 
 /** What is said of a tag that IAM cannot tell from another. */
 const differs = (tag: string, other: string) =>
-  `Setting ${tag} differs from the tag ${other} only in case, which IAM does not tell apart: write ${other}, or choose another name.`;
+  `Setting ${tag} differs from the tag ${other} only in case, which IAM ignores: write ${other}, or choose another name.`;
 
 describe("the settings", () => {
   it("are none where the stack says nothing, whatever it says to others", async () => {
@@ -106,13 +106,13 @@ describe("the settings", () => {
     [
       "buckets",
       '{"protect":true}',
-      "Setting buckets.protect is not known: say retention (docs/settings.md).",
+      "Setting buckets.protect is not known: use retention (docs/settings.md).",
     ],
-    ["customerManagedKey", "true", "Setting customerManagedKey is not known: say key (docs/settings.md)."],
+    ["customerManagedKey", "true", "Setting customerManagedKey is not known: use key (docs/settings.md)."],
     [
       "alarms",
       '{"rejectedImages":5}',
-      "Setting alarms.rejectedImages is not known: say alarms.rejected.threshold (docs/settings.md).",
+      "Setting alarms.rejectedImages is not known: use alarms.rejected.threshold (docs/settings.md).",
     ],
     [
       "buckets",
@@ -128,7 +128,7 @@ describe("the settings", () => {
     ["alarms", '{"rejected":{"threshold":-1}}', /^Setting alarms\.rejected\.threshold is -1/],
     ["alarms", '{"rejected":{}}', /^Setting alarms\.rejected\.threshold is undefined/],
     ["alarms", '{"errors":{"above":1}}', /^Setting alarms\.errors\.above is not known, only threshold\.$/],
-    ["alarms", '{"late":true}', "Setting alarms.late is true, but must be false or a map of threshold."],
+    ["alarms", '{"late":true}', "Setting alarms.late is true, but must be false or a map with threshold."],
     ["alarms", '{"email":"nobody"}', 'Setting alarms.email is "nobody", but must be one mail address.'],
     ["alarms", '{"email":5}', "Setting alarms.email is 5, but must be one mail address."],
     [
@@ -142,17 +142,13 @@ describe("the settings", () => {
       /^Setting objective\.by is not known, only images, minutes/,
     ],
     ["tracing", "maybe", 'Setting tracing is "maybe", but must be true or false.'],
-    [
-      "key",
-      "retired",
-      'Setting key is "retired", but must be create, retire or the ARN of a key that exists.',
-    ],
+    ["key", "retired", 'Setting key is "retired", but must be create, retire or the ARN of an existing key.'],
     [
       "tracng",
       "true",
       /^Setting tracng is not known, only prefix, suffix, workers, concurrency, source, results, buckets, lifecycle, /,
     ],
-    ["tags", '{"aws:team":"x"}', /^Setting tags\.aws:team is "x", but a tag has a name/],
+    ["tags", '{"aws:team":"x"}', /^Setting tags\.aws:team is "x", but a tag's name must have/],
     ["tags", '{"cost":{}}', /^Setting tags\.cost is {}, but a tag/],
     // More digits than JavaScript keeps.
     ["tags", '{"account":12345678901234567890}', /^Setting tags\.account is 12345678901234567000, but a tag/],
@@ -162,13 +158,13 @@ describe("the settings", () => {
     [
       "tags",
       '{"Worker":"mine"}',
-      "Setting tags.Worker would be replaced on all that a worker has by the worker's name: choose another name.",
+      "Setting tags.Worker would be overwritten with the worker's name on a worker's resources: choose another name.",
     ],
     ["tags", "[]", "Setting tags is [], but must be a map of names to texts."],
     [
       "tags",
       JSON.stringify(Object.fromEntries(Array.from({ length: 41 }, (_, index) => [`t${index}`, ""]))),
-      "Setting tags are 41, but the maximum is 40.",
+      "Setting tags has 41 tags, but the maximum is 40.",
     ],
   ];
   for (const [key, value, message] of refused) {
@@ -257,7 +253,7 @@ describe("the settings", () => {
       /^\| `workers\.memorySize` \| 1,769 \| 256 to 10,240 MB \| The function's/m,
     );
     expect(settingTypes()).to.contain(
-      "follows from it. Range: 256 to 10,240 MB.\n   * @default 1,769\n   */\n  readonly memorySize?: pulumi.Input<number>;",
+      "large an image the worker accepts. Range: 256 to 10,240 MB.\n   * @default 1,769\n   */\n  readonly memorySize?: pulumi.Input<number>;",
     );
   });
 });

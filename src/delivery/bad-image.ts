@@ -1,9 +1,8 @@
 import { type ImageOperation, ImageRejected, type RejectionCode } from "image-turn";
 
 /**
- * Has an operation that uses sharp tell a bad image from a bad day: what sharp cannot read is rejected with its reason, and
- * everything else that is thrown, by sharp's parameters, by what the operation asks elsewhere or by a mistake in it, is
- * tried again as before.
+ * Makes an operation that uses sharp reject bad images: what sharp cannot read is rejected with the reason. Everything else that
+ * the operation throws is tried again, as without this: wrong parameters of sharp, an answer from elsewhere, or a mistake.
  *
  * @example
  * rejectBadImages(async (source, { pixels }) => ({

@@ -19,7 +19,7 @@ export type Handler = (event: SQSEvent, context: Context) => Promise<SQSBatchRes
 const MEMORY_PER_SOURCE_BYTE = 8;
 
 /**
- * The Lambda handler of a worker: an operation on images, and all that ImageWorker put into the environment.
+ * Makes a worker's Lambda handler from an operation on images. The rest comes from the environment that ImageWorker sets.
  *
  * @example
  * export const handler = createHandler(rotate({ angle: 90 }));
@@ -82,7 +82,7 @@ export const CLIENT = {
   },
 };
 
-/** @throws Error where the variable is missing, which ImageWorker sets. */
+/** Reads an environment variable that ImageWorker sets. @throws Error if it is missing */
 export function environment(name: string): string {
   const value = process.env[name];
   if (value) return value;

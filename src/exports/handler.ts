@@ -1,5 +1,5 @@
 /// <reference types="node" preserve="true" />
-/** What a handler of one's own is made of: `image-machine/handler`. */
+/** What your own handler imports: `image-machine/handler`. */
 export {
   type ImageOperation,
   ImageRejected,

@@ -1,4 +1,4 @@
-/** What a program is made of: `image-machine`. Importing it declares nothing and reads no configuration. */
+/** What your program imports: `image-machine`. Importing it declares nothing and reads no configuration. */
 export { sharpLayer } from "../packaging/sharp-layer.ts";
 export { readSettings } from "../settings.ts";
 export { ArgumentError } from "../topology/argument-error.ts";

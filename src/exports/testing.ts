@@ -21,7 +21,7 @@ const MACHINE = { project: "machine", stack: "test" };
 /**
  * Runs a piece of a Pulumi program under Pulumi's mocks, and waits until all of it is registered.
  * @returns what it registered, in order
- * @throws Error where two resources have one name, as Pulumi's engine does
+ * @throws Error if two resources have the same name, as Pulumi's engine does
  */
 export async function registered(
   program: () => unknown,
@@ -81,7 +81,7 @@ function outputs(type: string, name: string, place: typeof HERE): Record<string,
   }
 }
 
-/** The only resource of a type with a name. @throws Error where there is none, or more than one */
+/** Finds the only resource of a type with a name. @throws Error if there is none, or more than one */
 export function find(resources: Registered[], type: string, name: string): Registered["inputs"] {
   const [found, ...more] = resources.filter((each) => each.type.endsWith(`:${type}`) && each.name === name);
   if (!found || more.length > 0)
@@ -89,7 +89,7 @@ export function find(resources: Registered[], type: string, name: string): Regis
   return found.inputs;
 }
 
-/** The statements of all policies, with the resource that each is in. Two types of AWS's provider take JSON alone. */
+/** Collects the statements of all policies, each with the resource that it is in. Two types of AWS's provider take only JSON. */
 export function statements(resources: Registered[]): { in: string; statement: Statement }[] {
   return resources.flatMap(({ name, inputs }) =>
     [inputs.policy, inputs.assumeRolePolicy, inputs.policyDocument]

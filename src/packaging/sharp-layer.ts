@@ -14,16 +14,15 @@ const NEEDED =
 const UNNEEDED = /(^|\/)(src|install|bin)\//;
 
 /**
- * The layer that `require("sharp")` finds in a function: `nodejs/node_modules` with sharp and libvips for
- * linux-arm64, as `npm ci` installed them in layers/sharp.
+ * Returns the layer in which a function finds sharp: `nodejs/node_modules` with sharp and libvips for linux-arm64, as `npm ci`
+ * installed them in layers/sharp.
  *
- * Files are listed one by one, so that no symlink gets in (npm's `.bin`) and nothing that changes from one
- * installation to the next (npm's hidden lockfile): the same lockfile gives the same archive. Sources, ES modules, types and pages to
- * read stay out.
+ * It lists files one by one, without symlinks (npm's `.bin`) and without what changes from one installation to the next (npm's
+ * hidden lockfile), so that the same lockfile gives the same archive. Sources, ES modules, types and documentation stay out.
  *
- * @param folder holds the installation
- * @param cpu what it is for: Lambda's arm64, or its x86_64, which npm calls x64
- * @throws {pulumi.RunError} where the layer is not installed, or was installed for another platform.
+ * @param folder the folder of the installation
+ * @param cpu Lambda's arm64, or its x86_64, which npm calls x64
+ * @throws {pulumi.RunError} if the layer is not installed, or was installed for another platform
  */
 export function sharpLayer(folder = LAYER, cpu: "arm64" | "x64" = "arm64"): pulumi.asset.AssetArchive {
   // npm leaves out of a package whatever is called node_modules.

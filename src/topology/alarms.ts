@@ -57,7 +57,7 @@ export function topicAlarms(topic: pulumi.Input<string>, { undelivered, silent }
         alarmDescription: from(
           silent,
           (hours) =>
-            `S3 has told the topic of no new image for ${hours === 1 ? "an hour" : `${hours} hours`}: nobody has uploaded any, or S3 publishes them no more, which nothing else shows. ${todo("Silent")}`,
+            `S3 has told the topic of no new image for ${hours === 1 ? "an hour" : `${hours} hours`}: nobody uploaded any, or S3 no longer publishes its events, which nothing else shows. ${todo("Silent")}`,
         ),
       },
   };
@@ -127,7 +127,7 @@ export function workerAlarms(worker: WatchedWorker): Alarms {
       alarmDescription: from(
         inFlight,
         (messages) =>
-          `Worker ${name} has more than ${messages.toLocaleString("en")} of the ${MAX_IN_FLIGHT.toLocaleString("en")} messages under way that a queue may have. At all of them it gets no more until some are done with. ${todo("In flight")}`,
+          `Worker ${name} has more than ${messages.toLocaleString("en")} of the ${MAX_IN_FLIGHT.toLocaleString("en")} messages in flight that a queue may have. At the maximum, it gets no more until some are done. ${todo("In flight")}`,
       ),
     },
     errors: errors !== false && {

@@ -1,12 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
 
 /**
- * A mistake in what a component is given, in a sentence that is all its author needs: Pulumi prints it without a stack, as it does
- * with its own {@link pulumi.RunError}. Programs catch it, and components of workers throw it.
+ * A mistake in a component's arguments, in a sentence that is all its author needs. Pulumi prints it without a stack trace, as it does
+ * its own {@link pulumi.RunError}. Programs can catch it, and components of workers can throw it.
  */
 export class ArgumentError extends pulumi.RunError {
   override readonly name = "ArgumentError";
-  /** Stack of where it was thrown or, of a value that is only known later, given: for the place in the program. */
+  /** Stack trace of where it was thrown or, for a value that is only known later, of where that was given: it has the place in the program. */
   trace: string | undefined;
 
   constructor(sentence: string) {

@@ -28,14 +28,14 @@ export class Attached {
   add(component: string, worker: string, settings: CheckedWorkerSettings): void {
     if (this.#isComplete) {
       throw new ArgumentError(
-        `${component}: it comes too late for the fan-out's dashboard and objective, after an await. Create the fan-out and all its workers without an await in between: what has to be waited for comes before them.`,
+        `${component}: it was created after an await, too late for the fan-out's dashboard and objective. Create the fan-out and all its workers without an await in between; await what you need before them.`,
       );
     }
     this.settings[worker] = settings;
     const { minimum } = SCALING.maximumConcurrency;
     if (this.#share() >= minimum) return;
     throw new ArgumentError(
-      `${component}: concurrency of the fan-out is ${this.#concurrency}, but with this worker ${this.#taken()} batches at once are taken, and ${this.#sharing().length} workers share the rest, each of which needs ${minimum}. Raise concurrency, or give workers less.`,
+      `${component}: concurrency of the fan-out is ${this.#concurrency}, but with this worker ${this.#taken()} batches at once are taken, and ${this.#sharing().length} workers share the rest, which need ${minimum} each. Raise concurrency, or give workers less.`,
     );
   }
 

@@ -135,7 +135,7 @@ export function other<Value>(
 /** A map of settings, by default an empty one. */
 export function group<const Known extends Settings, Value = Checked<Known>>(
   says: string,
-  { name, about = says, settings, standard = "each as said there", rule }: Group<Known, Value>,
+  { name, about = says, settings, standard = "see its settings", rule }: Group<Known, Value>,
 ): Setting<Value> {
   return {
     says,
@@ -210,7 +210,7 @@ export function checkNames(
   if (unknown === undefined) return;
   const now = FORMER.get(unknown);
   throw new ArgumentError(
-    `${prefix}${unknown} is not known${now ? `: say ${now} (docs/settings.md)` : `, only ${names.join(", ")}`}.`,
+    `${prefix}${unknown} is not known${now ? `: use ${now} (docs/settings.md)` : `, only ${names.join(", ")}`}.`,
   );
 }
 
@@ -225,7 +225,7 @@ export function checkMap(subject: string, value: unknown, of: string): asserts v
 export function checkPlain(subject: string, value: unknown): void {
   if (!isLater(value)) return;
   throw new ArgumentError(
-    `${subject} is an Output, but must be a plain value: it decides what there is, which has to be known at once.`,
+    `${subject} is an Output, but must be a plain value, because it decides which resources there are.`,
   );
 }
 
@@ -273,7 +273,7 @@ export function checkFullName(component: string, fanOut: string, worker: string)
   const { length } = `${fanOut}-${worker}`;
   if (length <= MAXIMUM_FULL_NAME) return;
   throw new ArgumentError(
-    `${component}: the names of its resources begin with "${fanOut}-${worker}", which is ${length} characters, but the maximum is ${MAXIMUM_FULL_NAME}, as AWS allows 64 for functions and roles. Shorten the worker's name or the fan-out's.`,
+    `${component}: the names of its resources begin with "${fanOut}-${worker}", which is ${length} characters, but the maximum is ${MAXIMUM_FULL_NAME}, because AWS allows 64 for functions and roles. Shorten the worker's name or the fan-out's.`,
   );
 }
 
@@ -291,7 +291,7 @@ export function checkTagNames(prefix: string, own: readonly string[], others: re
     known.set(name.toLowerCase(), other);
     if (other === name) continue;
     throw new ArgumentError(
-      `${prefix}${name} differs from the tag ${other} only in case, which IAM does not tell apart: write ${other}, or choose another name.`,
+      `${prefix}${name} differs from the tag ${other} only in case, which IAM ignores: write ${other}, or choose another name.`,
     );
   }
 }

@@ -43,7 +43,7 @@ export function checkVersions(
 ): void {
   if (versioning?.enabled) return;
   throw new ArgumentError(
-    `${subject} is ${JSON.stringify(bucket)}, which keeps no versions, but events and results must name the exact bytes that they are about. Turn them on first: aws s3api put-bucket-versioning --bucket ${bucket} --versioning-configuration Status=Enabled`,
+    `${subject} is ${JSON.stringify(bucket)}, which has no versioning, but events and results must name exact versions. Turn it on first: aws s3api put-bucket-versioning --bucket ${bucket} --versioning-configuration Status=Enabled`,
   );
 }
 

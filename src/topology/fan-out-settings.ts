@@ -32,15 +32,15 @@ export const SOURCE_DAYS = RETENTION_SECONDS / (24 * 3600) + 1;
 
 const STORAGE = {
   expireDays: integer(
-    `Time after which they expire; of sources ${SOURCE_DAYS} days or more, as a message may wait for ${SOURCE_DAYS - 1}. \`npm run reconcile\` misses no result that may have expired.`,
+    `Time after which objects expire. Sources need ${SOURCE_DAYS} days or more, because a message may wait for ${SOURCE_DAYS - 1}. \`npm run reconcile\` does not report results as missing if they may have expired.`,
     { minimum: 1, maximum: 3650, unit: "days" },
   ),
   infrequentAccessDays: integer(
-    "Time after which those of 128 KB or more go to Infrequent Access: half the price for each GB, a price for each GB that is read, and 30 days that are paid for in any case, so that it is not for what expires within 30 days more.",
+    "Time after which objects of 128 KB or more move to Infrequent Access: half the price per GB, a charge per GB read, and a minimum charge of 30 days. So they must not expire within 30 days after that.",
     { minimum: 30, maximum: 3620, unit: "days" },
   ),
   intelligentTiering: choice(
-    "Whether those of 128 KB or more go to Intelligent-Tiering at once: half the price while nobody has read them for 30 days, for a price for each object.",
+    "Whether objects of 128 KB or more go to Intelligent-Tiering at once: half the price once nobody has read them for 30 days, and a charge per object.",
     [false, true],
   ),
 };
@@ -52,14 +52,14 @@ const storage = (says: string, minimum = 1) =>
   group(says, {
     name: "StorageSettings",
     about:
-      "Settings of one bucket's current objects; `buckets.noncurrentVersionDays` is about all others, and those that expired.",
+      "Settings of one bucket's current objects. `buckets.noncurrentVersionDays` covers all other versions, expired ones included.",
     standard: "for ever, in S3 Standard",
     settings: STORAGE,
     rule: (prefix, settings) => {
       const { infrequentAccessDays, intelligentTiering } = settings;
       if (intelligentTiering && infrequentAccessDays !== undefined) {
         throw new ArgumentError(
-          `${prefix}intelligentTiering is true and infrequentAccessDays ${isKnown(infrequentAccessDays) ? infrequentAccessDays : "given"}, but an object is in one storage class: leave one of them out.`,
+          `${prefix}intelligentTiering is true and infrequentAccessDays ${isKnown(infrequentAccessDays) ? infrequentAccessDays : "given"}, but an object has only one storage class: leave one of them out.`,
         );
       }
       if (settings.expireDays === undefined) return settings;
@@ -77,12 +77,12 @@ function checkExpiry(
 ) {
   if (days < minimum) {
     throw new ArgumentError(
-      `${prefix}expireDays is ${days}, but must be ${minimum} or more: a message may wait for ${minimum - 1} days, and its image must be there then.`,
+      `${prefix}expireDays is ${days}, but must be ${minimum} or more: a message may wait for ${minimum - 1} days, and its image must still exist then.`,
     );
   }
   if (moved === undefined || days >= moved + INFREQUENT_ACCESS_DAYS) return days;
   throw new ArgumentError(
-    `${prefix}expireDays is ${days} and infrequentAccessDays ${moved}, but Infrequent Access is paid for ${INFREQUENT_ACCESS_DAYS} days in any case: let objects expire later, or leave infrequentAccessDays out.`,
+    `${prefix}expireDays is ${days} and infrequentAccessDays ${moved}, but Infrequent Access is billed for a minimum of ${INFREQUENT_ACCESS_DAYS} days: let objects expire later, or leave infrequentAccessDays out.`,
   );
 }
 
@@ -111,15 +111,15 @@ export function isBucket(given: unknown): given is aws.s3.Bucket {
 }
 
 const source = optional(
-  group("Bucket that exists already, in this account and region, and that images are dropped into.", {
+  group("Existing bucket, in this account and region, that images are dropped into.", {
     name: "SourceSettings",
-    standard: "one that is made",
+    standard: "a new bucket",
     settings: {
       existing: existing(
-        "Its name or, in a program, its resource. It must keep versions, or nobody is told of the images; whatever else it has is its owner's: policy, encryption, lifecycle. Its KMS key, where it has one, must be that of `key`. A stack that has a bucket of its own deletes that where `retention` is destroy, with all that is in it.",
+        "The bucket's name or, in a program, its resource. It must have versioning enabled. Everything else stays its owner's: policy, encryption, lifecycle. If it has a KMS key, `key` must name the same one. If the stack had made a bucket of its own, it deletes that, with everything in it, if `retention` is destroy.",
       ),
       notification: other(
-        "Whether its notification configuration, of which a bucket has one, becomes the machine's: true replaces what is there, and is for one fan-out of a bucket, false leaves it to its owner, and the fan-out's `notificationToAdd` says what has to be added.",
+        "Whether the machine takes over the bucket's notification configuration. A bucket has only one: true replaces it, which only one fan-out of a bucket may do. false leaves it to the owner, and the fan-out's `notificationToAdd` says what to add.",
         { range: "true, false", type: "boolean", isRequired: true },
         checkNotification,
       ),
@@ -131,17 +131,17 @@ function checkNotification(subject: string, given: unknown): boolean {
   checkPlain(subject, given);
   if (typeof given === "boolean") return given;
   throw new ArgumentError(
-    `${subject} is ${JSON.stringify(given)}, but must be true, which replaces all notifications of the bucket, or false, which leaves them to its owner.`,
+    `${subject} is ${JSON.stringify(given)}, but must be true, which replaces all notifications of the bucket, or false, which leaves them to the owner.`,
   );
 }
 
 const results = optional(
-  group("Bucket that exists already and that results come back in.", {
+  group("Existing bucket for the results.", {
     name: "ResultsSettings",
-    standard: "one that is made",
+    standard: "a new bucket",
     settings: {
       existing: existing(
-        "Its name or, in a program, its resource. It must keep versions; whatever else it has is its owner's.",
+        "The bucket's name or, in a program, its resource. It must have versioning enabled. Everything else stays its owner's.",
       ),
     },
   }),
@@ -165,7 +165,7 @@ function threshold<Standard extends number | undefined>(
       checkPlain(subject, given);
       if (typeof given !== "object" || given === null) {
         throw new ArgumentError(
-          `${subject} is ${JSON.stringify(given)}, but must be false or a map of threshold.`,
+          `${subject} is ${JSON.stringify(given)}, but must be false or a map with threshold.`,
         );
       }
       const threshold = integer(says, { ...range, isRequired: true });
@@ -179,45 +179,45 @@ const million = (unit: string): Range => ({ minimum: 0, maximum: 1_000_000, unit
 
 const THRESHOLDS = {
   undelivered: threshold(
-    "Messages that the topic may fail to deliver in a minute before it is an alarm.",
+    "Rings if the topic fails to deliver more messages than this in a minute.",
     million("messages"),
     0,
   ),
   silent: threshold(
-    "Time in which S3 may tell the topic of not one image before it is an alarm. It is for stacks whose images come by themselves, or that are sent one by a schedule (docs/operations.md).",
+    "Rings if S3 tells the topic of no image for this long. Only for stacks that get images all the time, or are sent one on a schedule (docs/operations.md).",
     // Alarms look back on a week: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
     { minimum: 1, maximum: 168, unit: "hours" },
     undefined,
     "none",
   ),
   deadLetters: threshold(
-    "Messages that a worker's dead-letter queue may hold before it is an alarm.",
+    "Rings if a worker's dead-letter queue holds more messages than this.",
     million("messages"),
     0,
   ),
   late: threshold(
-    "Time that a message may wait before it is an alarm. By default a single batch that crashed is none: it comes again up to 70 seconds after `timeout`, and takes as long again. With less it may be one, and the alarm says so.",
+    "Rings if a message waits for longer than this. By default, a single batch that crashes does not ring it: the batch comes again up to 70 seconds after `timeout`, and takes as long again. With less time it may, and the alarm says so.",
     { minimum: 60, maximum: RETENTION_SECONDS, unit: "seconds" },
     undefined,
-    "900, or a minute more than a batch takes that crashed once",
+    "900, or a minute more than a batch takes that crashes once",
   ),
   inFlight: threshold(
-    "Messages that a worker may have under way before it is an alarm: SQS hands out no more than the maximum.",
+    `Rings if a worker has more messages in flight than this. SQS allows ${MAX_IN_FLIGHT.toLocaleString("en")} per queue.`,
     { minimum: 1, maximum: MAX_IN_FLIGHT, unit: "messages" },
     0.8 * MAX_IN_FLIGHT,
   ),
   errors: threshold(
-    "Invocations that may fail as a whole in a minute, three minutes of five, before it is an alarm.",
+    "Rings if more invocations than this fail as a whole in a minute, in three minutes of five.",
     million("invocations"),
     0,
   ),
   throttles: threshold(
-    "Invocations that Lambda may refuse in a minute, three minutes of five, before it is an alarm.",
+    "Rings if Lambda throttles more invocations than this in a minute, in three minutes of five.",
     million("invocations"),
     0,
   ),
   rejected: threshold(
-    "Images that a worker may reject in five minutes before it is an alarm.",
+    "Rings if a worker rejects more images than this in five minutes.",
     million("images"),
     10,
   ),
@@ -241,20 +241,18 @@ const MAXIMUM_TAGS = 40;
 
 /** Settings of a fan-out. */
 export const FAN_OUT = {
-  prefix: keyPart(
-    "How keys of images begin: nobody is told of other objects in the source bucket. Case matters.",
-  ),
-  suffix: keyPart("How keys of images end, such as `.jpg`: nobody is told of others. Case matters."),
+  prefix: keyPart("How keys of images begin. Other objects in the source bucket are ignored. Case matters."),
+  suffix: keyPart("How keys of images end, such as `.jpg`. Other objects are ignored. Case matters."),
   workers: {
-    ...group("The defaults of all workers; a constructor call may set its own.", {
+    ...group("Defaults for all workers. Each worker's constructor can override them.", {
       name: "WorkerSettings",
-      about: "Settings of a worker: in the fan-out as the default of all, or in a worker as its own.",
+      about: "Settings of a worker: defaults for all workers in a fan-out, or a worker's own.",
       settings: WORKER,
     }),
     check: checkDefaults,
   },
   concurrency: integer(
-    "Batches that all workers together may run at once, so that the account has the rest for others: by default it has 1,000 invocations at once. Workers without `scaling` and `reservedConcurrency` get equal shares of what the others leave.",
+    "Maximum batches that all workers together run at once. It leaves the rest of the account to others; an account has 1,000 invocations at once by default. Workers with neither `scaling` nor `reservedConcurrency` get equal shares of what the other workers leave.",
     {
       minimum: 2,
       maximum: 100_000,
@@ -265,31 +263,31 @@ export const FAN_OUT = {
   ),
   source,
   results,
-  buckets: group("How images are kept, in both buckets.", {
+  buckets: group("How both buckets keep objects.", {
     name: "BucketSettings",
     settings: {
       noncurrentVersionDays: integer("Time until an overwritten or deleted version expires.", VERSION_DAYS),
     },
   }),
-  lifecycle: group("How long images stay, and in which of S3's storage classes.", {
+  lifecycle: group("How long images stay, and in which S3 storage class.", {
     name: "LifecycleSettings",
     standard: "for ever, in S3 Standard",
     settings: {
-      source: storage("How long images stay that were dropped.", SOURCE_DAYS),
+      source: storage("How long uploaded images stay.", SOURCE_DAYS),
       results: storage("How long results stay."),
     },
   }),
   alarms: group(
-    "When somebody is alarmed. `false` in place of a kind's map leaves that kind out, as in `late: false`.",
+    "Which alarms ring, and when. `false` in place of a threshold leaves an alarm out, as in `late: false`.",
     {
       name: "AlarmSettings",
       settings: {
-        enabled: choice(
-          "Whether there are alarms. Their topic, and who subscribed to it, is there in any case.",
-          [true, false],
-        ),
+        enabled: choice("Whether there are alarms. Their topic and its subscriptions exist in any case.", [
+          true,
+          false,
+        ]),
         email: other(
-          "Address that gets a mail from each alarm, once its owner has confirmed the first mail.",
+          "Email address that every alarm is sent to, once its owner has confirmed the first email.",
           { range: "one address" },
           (subject, given) => checkText(subject, given, /^[^\s@]+@[^\s@]+$/, "one mail address"),
         ),
@@ -298,7 +296,7 @@ export const FAN_OUT = {
     },
   ),
   objective: optional(
-    group("What the machine must be able to do: every preview warns of settings that cannot.", {
+    group("What the machine must be able to do. Every preview warns if the settings cannot meet it.", {
       name: "ObjectiveSettings",
       standard: "none",
       settings: {
@@ -314,11 +312,11 @@ export const FAN_OUT = {
   ),
   dashboard: choice("Whether there is a CloudWatch dashboard.", [true, false]),
   retention: choice(
-    "What becomes of images, results, dead letters and the key when the stack would delete them: `keep` has Pulumi refuse, also for queues and topics, and leaves them on AWS where it is told to go on all the same; `destroy` has `pulumi destroy` delete them, with all that is in the buckets.",
+    "What happens to images, results, dead letters and the key if the stack would delete them. With `keep`, Pulumi refuses, for queues and topics too; if you tell it to go on all the same, they stay on AWS. With `destroy`, `pulumi destroy` deletes them, with everything in the buckets.",
     ["keep", "destroy"],
   ),
   key: other(
-    "KMS key that buckets, topics, queues, logs and the functions' environments are encrypted with, instead of keys of AWS: SSE-S3, SSE-SQS, none for topics. `create` makes one for this machine, an ARN takes one that exists, whose policy must let S3, SNS, CloudWatch and CloudWatch Logs use it. The way back from `create` is `retire`: nothing new is encrypted with the key, but it stays, and what was encrypted with it can be read. Without that step, what waits and what is stored would be lost. An ARN has no such step: without it, functions may not decrypt any more what is stored or waits, though the key is there.",
+    "KMS key that encrypts buckets, topics, queues, logs and the functions' environments, instead of AWS's own keys (SSE-S3, SSE-SQS, none for topics). `create` makes a key for this machine. An ARN uses an existing key, whose policy must let S3, SNS, CloudWatch and CloudWatch Logs use it. To stop using the key of `create`, set `retire`: the key encrypts nothing new, but stays, so that what it encrypted can still be read. Without that step, stored objects and waiting messages would be lost. An ARN has no such step: if you remove it, the functions may no longer decrypt what is stored or waiting, although the key still exists.",
     {
       range: "create, retire, or an ARN",
       type: '"create" | "retire" | pulumi.Input<string & {}>',
@@ -326,9 +324,9 @@ export const FAN_OUT = {
     },
     checkKey,
   ),
-  tracing: choice("Whether topic and functions send traces to X-Ray.", [false, true]),
+  tracing: choice("Whether the topic and the functions send traces to X-Ray.", [false, true]),
   tags: other(
-    "Tags on everything that can have them, beside Project, Stack and Worker. No two may differ only in case. YAML takes some values for numbers: quote those whose digits must stay as they are, such as leading zeros.",
+    "Tags for everything that can have them, besides Project, Stack and Worker. No two names may differ only in case. YAML reads some values as numbers: quote those whose digits must stay as they are, such as leading zeros.",
     {
       range: `0 to ${MAXIMUM_TAGS} tags`,
       type: "pulumi.Input<Record<string, pulumi.Input<string>>>",
@@ -340,7 +338,7 @@ export const FAN_OUT = {
 /** The root of all settings, for those who write down what there is. */
 export const STACK = group("What a stack decides.", {
   name: "FanOutSettings",
-  about: "Settings of a stack. Pulumi.STACK.yaml has the same names.",
+  about: "Settings of a stack. They have the same names in Pulumi.STACK.yaml.",
   settings: FAN_OUT,
 });
 
@@ -355,7 +353,7 @@ export function checkFanOutSettings(prefix: string, given: FanOutSettings, other
   for (const which of ["source", "results"] as const) {
     if (settings[which] === undefined || given.lifecycle?.[which] === undefined) continue;
     throw new ArgumentError(
-      `${prefix}lifecycle.${which} is about a bucket that the machine makes, but ${which}.existing has its owner's lifecycle: leave one of them out.`,
+      `${prefix}lifecycle.${which} is only for a bucket that the machine makes, and the lifecycle of ${which}.existing is its owner's: leave one of them out.`,
     );
   }
   return { ...settings, tags: settings.tags ?? {}, source: checkOtherBucket(prefix, settings) };
@@ -372,7 +370,7 @@ function checkOtherBucket(
   const check = <Of>(one: Of, other: unknown): Of => {
     if (one !== other) return one;
     throw new ArgumentError(
-      `${prefix}source.existing and results.existing are the same bucket: every result would be taken for an image.`,
+      `${prefix}source.existing and results.existing are the same bucket, where every result would be taken for an image: choose another bucket for one of them.`,
     );
   };
   check<unknown>(source.existing, results.existing);
@@ -394,9 +392,9 @@ function checkKey(subject: string, given: unknown): Later<string> {
   const decides = (key: unknown): key is string => key === "create" || key === "retire";
   if (decides(given)) return given;
   return from(given, (key) => {
-    if (!decides(key)) return checkText(subject, key, KEY, "create, retire or the ARN of a key that exists");
+    if (!decides(key)) return checkText(subject, key, KEY, "create, retire or the ARN of an existing key");
     throw new ArgumentError(
-      `${subject} is ${JSON.stringify(key)}, but must be a plain value then, as it decides what there is.`,
+      `${subject} is ${JSON.stringify(key)}, but must be a plain value, because it decides which resources there are.`,
     );
   }) as Later<string>;
 }
@@ -416,12 +414,12 @@ function checkTags(subject: string, given: unknown): Later<Tags> {
   checkMap(subject, given, "names to texts");
   const names = Object.keys(given);
   if (names.length > MAXIMUM_TAGS) {
-    throw new ArgumentError(`${subject} are ${names.length}, but the maximum is ${MAXIMUM_TAGS}.`);
+    throw new ArgumentError(`${subject} has ${names.length} tags, but the maximum is ${MAXIMUM_TAGS}.`);
   }
   checkTagNames(`${subject}.`, OWN_TAGS, names);
   if (names.includes("Worker")) {
     throw new ArgumentError(
-      `${subject}.Worker would be replaced on all that a worker has by the worker's name: choose another name.`,
+      `${subject}.Worker would be overwritten with the worker's name on a worker's resources: choose another name.`,
     );
   }
   return Object.fromEntries(
@@ -436,7 +434,7 @@ function checkTag(subject: string, name: string, given: unknown): string {
   const value = textOf(given);
   if (TAG_NAME.test(name) && typeof value === "string" && TAG_VALUE.test(value)) return value;
   throw new ArgumentError(
-    `${subject}.${name} is ${JSON.stringify(value)}, but a tag has a name of 1 to 128 that does not begin with "aws:", and as its value a text of 0 to 256 letters, digits, spaces and _.:/=+-@.`,
+    `${subject}.${name} is ${JSON.stringify(value)}, but a tag's name must have 1 to 128 characters and not begin with "aws:", and its value 0 to 256: letters, digits, spaces and _.:/=+-@.`,
   );
 }
 

@@ -5,7 +5,7 @@ import { BUCKET_TRANSFORMS, type ImageBucketTransform } from "./image-bucket.ts"
 import type { Known, Transform } from "./transform.ts";
 import { type ImageWorkerTransform, WORKER_TRANSFORMS } from "./worker-transform.ts";
 
-/** Changes to a topic, and to the bucket's notification of it. */
+/** Changes to a topic, and to the bucket notification that feeds it. */
 export interface ToldTransform {
   readonly topic?: Transform<aws.sns.TopicArgs>;
   readonly topicPolicy?: Transform<aws.sns.TopicPolicyArgs>;
@@ -21,7 +21,7 @@ export interface ImageFanOutTransform extends ToldTransform, AlarmTopicTransform
   readonly layer?: Transform<aws.lambda.LayerVersionArgs>;
   readonly alarm?: Transform<aws.cloudwatch.MetricAlarmArgs>;
   readonly dashboard?: Transform<aws.cloudwatch.DashboardArgs>;
-  /** Changes to resources of every worker, before its own. */
+  /** Changes to the resources of every worker, made before the worker's own. */
   readonly workers?: ImageWorkerTransform;
 }
 

@@ -29,13 +29,13 @@ function checkKeyPart(subject: string, value: unknown): string {
   const text = typeof value === "number" ? String(value) : value;
   if (typeof text === "string" && /^[^!'()*~]{1,1024}$/su.test(text) && text.isWellFormed()) return text;
   throw new ArgumentError(
-    `${subject} is ${JSON.stringify(value)}, but must be a text of ${KEY_PART}, none of them ! ' ( ) * or ~, as AWS does not say how it writes these in events.`,
+    `${subject} is ${JSON.stringify(value)}, but must be a text of ${KEY_PART} without ! ' ( ) * and ~: AWS does not document how it writes these in events.`,
   );
 }
 
 /** Texts of which keys begin or end with one. */
 function keyParts(says: string) {
-  const range = `1 to ${maximumTexts(false)} texts, ${maximumTexts(true)} beside a size`;
+  const range = `1 to ${maximumTexts(false)} texts, or 1 to ${maximumTexts(true)} with a size`;
   return other(says, { range, type: "string | readonly string[]", flat: "string[]" }, (subject, given) => {
     checkPlain(subject, given);
     return [given].flat().map((text) => checkKeyPart(subject, text));
@@ -45,16 +45,16 @@ function keyParts(says: string) {
 /** Which images a worker is told of, beside what the fan-out says. */
 export const ONLY = optional(
   group(
-    "Which images the worker is told of; it neither costs nor counts the others, and no command misses their results. Case matters.",
+    "Which images the worker gets. The others cost it nothing, and no command reports their results as missing. Case matters.",
     {
       name: "OnlySettings",
-      standard: "all that the fan-out is told of",
+      standard: "all images of the fan-out",
       settings: {
         prefix: keyParts(
-          "How keys begin: a text, or a list of which one must be met. SNS cannot ask for both prefix and suffix: give the fan-out one of them.",
+          "How keys begin: one text, or a list of texts of which one must match. SNS cannot filter by both prefix and suffix: give the fan-out one of them.",
         ),
         suffix: keyParts(
-          "How keys end: a text, or a list of which one must be met, such as `.jpg` and `.JPG`.",
+          "How keys end: one text, or a list of texts of which one must match, such as `.jpg` and `.JPG`.",
         ),
         minimumBytes: integer("Minimum size of an image in bytes.", BYTES),
         maximumBytes: integer("Maximum size of an image in bytes.", BYTES),
@@ -71,12 +71,12 @@ function checkOnly(prefix: string, only: SubscriptionFilter): SubscriptionFilter
   const given = Object.entries(only).filter(([, value]) => value !== undefined);
   if (given.length === 0) {
     throw new ArgumentError(
-      `${subject} is empty, but must say prefix, suffix, minimumBytes or maximumBytes.`,
+      `${subject} is empty, but must have prefix, suffix, minimumBytes or maximumBytes.`,
     );
   }
   if (only.prefix !== undefined && only.suffix !== undefined) {
     throw new ArgumentError(
-      `${subject} has prefix and suffix, but SNS asks for one or the other: give one of them to the fan-out.`,
+      `${subject} has prefix and suffix, but SNS can filter by only one of them: give the other to the fan-out.`,
     );
   }
   if (minimumBytes !== undefined && maximumBytes !== undefined && minimumBytes > maximumBytes) {
@@ -109,7 +109,7 @@ export function filterOf(
     const wrong = only?.[name]?.find((text) => !fits(text));
     if (wrong === undefined) return;
     throw new ArgumentError(
-      `${component}only.${name} is ${JSON.stringify(wrong)}, but ${name} of the fan-out is ${JSON.stringify(all)}: no image would be both.`,
+      `${component}only.${name} is ${JSON.stringify(wrong)}, but ${name} of the fan-out is ${JSON.stringify(all)}: no image could match both.`,
     );
   };
   if (prefix !== undefined) {

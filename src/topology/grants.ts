@@ -2,7 +2,7 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { ArgumentError } from "./argument-error.ts";
 
-/** A role: the resource, or the name of one that is there already. */
+/** A role: its resource, or the name of an existing one. */
 export type Granted = aws.iam.Role | string;
 
 /** What a policy that is added to a role says, once the ARNs in it are known. */
@@ -35,13 +35,13 @@ export function grant(
   if (!isResource && !(typeof role === "string" && ROLE_NAME.test(role))) {
     const given = typeof role === "string" ? JSON.stringify(role) : typeof role;
     throw new ArgumentError(
-      `${component}: ${method} was given ${given}, but takes an aws.iam.Role, or the name of a role: 1 to 64 letters, digits and _+=,.@-.`,
+      `${component}: ${method} was given ${given}, but takes an aws.iam.Role or a role's name: 1 to 64 letters, digits and _+=,.@-.`,
     );
   }
   const name = isResource ? pulumi.resourceName(role) : role;
   const full = `${prefix}-${name}`;
   if (granted.has(full)) {
-    throw new ArgumentError(`${component}: ${method} was given the role "${name}" twice: once is enough.`);
+    throw new ArgumentError(`${component}: ${method} was given the role "${name}" twice: call it only once.`);
   }
   granted.add(full);
   return new aws.iam.RolePolicy(full, { role: isResource ? role.name : role, policy }, { parent });

@@ -28,12 +28,12 @@ import { type CheckedWorkerSettings, checkWorkerSettings } from "./worker-settin
 
 export interface ImageFanOutArgs extends FanOutSettings {
   /**
-   * Fan-out whose results are the images of this one, as soon as they are there: this one has neither a source bucket nor a
+   * Fan-out whose results are the images of this one, as soon as they exist. This one then has neither a source bucket nor a
    * topic of its own. @default none
    */
   readonly after?: ImageFanOut;
 
-  /** Changes to single resources. @default none */
+  /** Changes to individual resources. @default none */
   readonly transform?: ImageFanOutTransform;
 }
 
@@ -69,7 +69,7 @@ export interface Attachment {
 
 /**
  * Everything that workers share: the bucket that images are dropped into, the topic that tells every worker of each
- * new image, the bucket that results come back in, and the layer with sharp.
+ * new image, the bucket for results, and the layer with sharp.
  *
  * @example
  * const fanOut = new ImageFanOut("images");
@@ -78,17 +78,17 @@ export interface Attachment {
 export class ImageFanOut extends pulumi.ComponentResource {
   /** Bucket that images are dropped into. */
   readonly source: aws.s3.Bucket;
-  /** Bucket that results come back in, under `PREFIX/KEY`, by default `WORKER/KEY`. A second bucket, so that no result is ever taken for a source. */
+  /** Bucket for results, under `PREFIX/KEY`, by default `WORKER/KEY`. It is a second bucket, so that no result is taken for a source. */
   readonly results: aws.s3.Bucket;
   /** Topic with one message for every object created in the source bucket. */
   readonly topic: aws.sns.Topic;
-  /** Topic that all alarms go to. It stays while they are turned off, and with it who subscribed to it. */
+  /** Topic that all alarms go to. It stays while alarms are turned off, and so do its subscriptions. */
   readonly alarmTopic: AlarmTopic;
   /** Outputs of the workers attached so far, by name. */
   readonly workers: Readonly<Record<string, DeclaredOutputs>>;
-  /** What the owner of the source bucket must add to its notifications; undefined where the machine has done so. */
+  /** What the owner of the source bucket must add to its notifications; undefined if the machine has done so. */
   readonly notificationToAdd: pulumi.Output<NotificationToAdd> | undefined;
-  /** Further resources, for what neither arguments nor `transform` can say. */
+  /** Further resources, for what neither arguments nor `transform` can do. */
   readonly nodes: FanOutNodes;
   readonly #attached: Attached;
   readonly #origin: Origin;
@@ -145,9 +145,9 @@ export class ImageFanOut extends pulumi.ComponentResource {
   }
 
   /**
-   * A fan-out of another stack, for workers of this one: they are told of its images, and write into its results bucket. Nothing is
-   * changed there. Layer, alarms and dashboard are this stack's own.
-   * @param name of the fan-out here
+   * Returns a fan-out of another stack, for workers of this one. They process its images and write into its results bucket. Nothing
+   * changes in that stack. Layer, alarms and dashboard are this stack's own.
+   * @param name the fan-out's name in this stack
    * @param args settings for what is created here
    *
    * @example
@@ -166,16 +166,16 @@ export class ImageFanOut extends pulumi.ComponentResource {
   }
 
   /**
-   * Topic with one message for every result, so that whoever comes next need not poll. It is created, and the results bucket told
-   * of it, when it is first asked for.
+   * Topic with one message for every result, so that the next system need not poll. It is created, and the results bucket
+   * notifies it, once the program reads this property.
    */
   get completed(): aws.sns.Topic {
     return this.#tellOfResults().topic;
   }
 
   /**
-   * What tells others of this fan-out: exported by a program that has several, commands take its name with `--fan-out`, and another stack
-   * gives it to {@link ImageFanOut.get}.
+   * What others need to know of this fan-out. A program with several fan-outs exports the outputs of each under a name, which commands
+   * take with `--fan-out`. Another stack passes them to {@link ImageFanOut.get}.
    */
   get outputs() {
     return {
@@ -206,9 +206,9 @@ export class ImageFanOut extends pulumi.ComponentResource {
   }
 
   /**
-   * Tells somebody else of new images, or of results.
-   * @param name of the listener, which no other of this fan-out has
-   * @throws ArgumentError where the listener is none, or there is one of that name
+   * Notifies another system of new images, or of results.
+   * @param name of the listener, unique in this fan-out
+   * @throws ArgumentError if it is not a listener, or there is one of that name already
    */
   subscribe(name: string, listener: Listener): aws.sns.TopicSubscription {
     const own = this.#shared.name;
@@ -225,14 +225,14 @@ export class ImageFanOut extends pulumi.ComponentResource {
   }
 
   /**
-   * Lets a role drop images into the source bucket, with tags where a worker carries them.
-   * @param role the resource, or the name of a role that is there already
-   * @throws ArgumentError where it is none, or may do so already
+   * Lets a role upload images to the source bucket, with tags if a worker carries them.
+   * @param role its resource, or the name of an existing role
+   * @throws ArgumentError if it is not a role, or was granted this already
    */
   grantUpload(role: Granted): aws.iam.RolePolicy {
     if (!this.#origin.isUploaded) {
       throw new ArgumentError(
-        `ImageFanOut "${this.#shared.name}": grantUpload lets nobody upload, as its images are results of another: grant it there.`,
+        `ImageFanOut "${this.#shared.name}": grantUpload has no bucket to grant, because its images are results of another fan-out: call it there.`,
       );
     }
     const { complete, settings } = this.#attached;
@@ -242,9 +242,9 @@ export class ImageFanOut extends pulumi.ComponentResource {
   }
 
   /**
-   * Lets a role read the results of all workers, and list them.
-   * @param role the resource, or the name of a role that is there already
-   * @throws ArgumentError where it is none, or may do so already
+   * Lets a role list and read the results of all workers.
+   * @param role its resource, or the name of an existing role
+   * @throws ArgumentError if it is not a role, or was granted this already
    */
   grantRead(role: Granted): aws.iam.RolePolicy {
     const arns = pulumi.output({ resultsArn: this.results.arn, keyArn: this.#shared.keyArn });
@@ -258,12 +258,12 @@ export class ImageFanOut extends pulumi.ComponentResource {
   }
 
   /**
-   * Attaches a worker: for components of workers, which get what the fan-out shares with them.
-   * @param given what the worker itself is told, beside the fan-out's defaults
+   * Attaches a worker. Components of workers call this, and get what the fan-out shares with them.
+   * @param given the worker's own settings, which override the fan-out's defaults
    * @param prefix how keys of its results begin
    * @param type class of the worker, for messages
-   * @throws ArgumentError where it comes too late, its name is taken or too long, its results would be among those of another, or its
-   *   settings are out of range
+   * @throws ArgumentError if it comes too late, its name is taken or too long, its results would be among those of another worker, or
+   *   its settings are out of range
    */
   attach(worker: string, given: WorkerSettings, prefix = worker, type = "ImageWorker"): Attachment {
     const component = `${type} "${worker}"`;

@@ -23,31 +23,31 @@ import { secondsOfCrash, visibilityTimeout } from "./worker-settings.ts";
 import { type ImageWorkerTransform, WORKER_TRANSFORMS } from "./worker-transform.ts";
 
 export interface ImageWorkerArgs extends WorkerSettings {
-  /** The fan-out that the worker is attached to: it gets a message for every image dropped there. */
+  /** The fan-out that the worker belongs to. The worker gets a message for every image dropped there. */
   readonly fanOut: ImageFanOut;
 
   /**
-   * The TypeScript file that exports `handler`, absolute or relative to the Pulumi project, or an archive with an
-   * `index.js` that does.
+   * The TypeScript file that exports `handler`, absolute or relative to the Pulumi project; or an archive with an
+   * `index.js` that exports it.
    */
   readonly handler: string | pulumi.asset.Archive;
 
   /**
-   * How keys of results begin, up to a slash: 1 to 128 letters, digits, "_", "." and "-", in parts that are set off by "/". Of two
-   * workers, neither's results may be among the other's. @default the worker's name
+   * How keys of results begin, up to a slash: 1 to 128 letters, digits, "_", "." and "-", in parts separated by "/". No
+   * worker's results may be among another's. @default the worker's name
    */
   readonly prefix?: string;
 
-  /** Further environment variables for the handler. @default none */
+  /** Additional environment variables for the handler. @default none */
   readonly environment?: pulumi.Input<Record<string, pulumi.Input<string>>>;
 
   /**
-   * What the handler itself needs beside the worker's own permissions, a table or a secret for example: statements that are
-   * added to the role's policy. @default none
+   * What the handler needs beyond the worker's own permissions, for a table or a secret for example: statements that are added
+   * to the role's policy. @default none
    */
   readonly permissions?: pulumi.Input<pulumi.Input<aws.iam.PolicyStatement>[]>;
 
-  /** Changes to single resources. @default none */
+  /** Changes to individual resources. @default none */
   readonly transform?: ImageWorkerTransform;
 }
 
@@ -60,7 +60,7 @@ export interface ImageWorkerNodes {
 }
 
 /**
- * One processor: a queue that is told of every image, a function that processes it and writes the result under
+ * One processor: a queue that gets a message for every image, a function that processes it and writes the result under
  * the worker's prefix, a dead-letter queue for what cannot be processed, and a role that allows just that.
  *
  * @example
@@ -69,11 +69,11 @@ export interface ImageWorkerNodes {
 export class ImageWorker extends pulumi.ComponentResource {
   /** Messages for this worker. */
   readonly queue: aws.sqs.Queue;
-  /** Messages that were rejected, with the reason in their attributes, or failed too often. */
+  /** Messages that were rejected, with the reason in their attributes, or that failed too often. */
   readonly deadLetterQueue: aws.sqs.Queue;
   /** Function that processes the images. */
   readonly function: aws.lambda.Function;
-  /** Further resources, for what neither arguments nor `transform` can say. */
+  /** Further resources, for what neither arguments nor `transform` can do. */
   readonly nodes: ImageWorkerNodes;
   /** Type token, of which a class for one kind of worker has its own. */
   protected static readonly type: string = "image-machine:index:ImageWorker";
@@ -149,9 +149,9 @@ export class ImageWorker extends pulumi.ComponentResource {
   }
 
   /**
-   * Lets a role look at the dead letters, and delete them or send them again, as `npm run dead-letters` and SQS do.
-   * @param role the resource, or the name of a role that is there already
-   * @throws ArgumentError where it is none, or may do so already
+   * Lets a role look at the dead letters, delete them, and send them again, as `npm run dead-letters` and SQS do.
+   * @param role its resource, or the name of an existing role
+   * @throws ArgumentError if it is not a role, or was granted this already
    */
   grantRedrive(role: Granted): aws.iam.RolePolicy {
     const { fanOut, subject, name } = this.#worker;

@@ -6,22 +6,22 @@ import { filterOf, ONLY, subscriptionFilter } from "./filters.ts";
 import { queuePolicy } from "./policies.ts";
 import type { OnlySettings } from "./setting-types.ts";
 
-/** Whoever else is told: a queue, a function, or an address, of which the owner confirms the first message. */
+/** Another system to notify: a queue, a function, or an address, whose owner must confirm the first message. */
 export type Listener = (
   | { readonly queue: aws.sqs.Queue }
   | { readonly function: aws.lambda.Function }
   | { readonly email: string }
   | { readonly https: string }
 ) & {
-  /** The topic: of new images, or of results. @default created */
+  /** Which topic: of new images (`created`), or of results (`completed`). @default created */
   readonly topic?: "created" | "completed";
-  /** Which images, or results, it is told of. @default all */
+  /** Which images or results it gets. @default all */
   readonly only?: OnlySettings;
-  /** Queue for what cannot be delivered, to whichever kind of listener. @default none: it is lost to the listener */
+  /** Queue for messages that cannot be delivered, for any kind of listener. @default none: the listener loses them */
   readonly deadLetterQueue?: aws.sqs.Queue;
   /**
-   * Whether its queues get policies that let the topic send to them. A queue has one policy: where it has one already, that
-   * has to allow it. @default true
+   * Whether its queues get policies that let the topic send to them. A queue has only one policy: if yours has one already,
+   * pass false, and allow the topic in it. @default true
    */
   readonly policy?: boolean;
 };
@@ -69,7 +69,7 @@ export function checkListener(
   }
   const hasQueue = kind === "queue" || deadLetterQueue !== undefined;
   if (policy !== undefined && (!hasQueue || typeof policy !== "boolean")) {
-    throw new ArgumentError(`${subject}.policy is true or false, and of queues alone.`);
+    throw new ArgumentError(`${subject}.policy must be true or false, and is only for queues.`);
   }
   filterOf(`${subject}.`, topic === "created" ? filter : {}, ONLY.check(`${subject}.only`, only));
 }
@@ -92,7 +92,7 @@ export function claimPolicies(subject: string, listener: Listener): void {
     const other = each && claimPolicy(subject, each);
     if (other === undefined) continue;
     throw new ArgumentError(
-      `${subject}.${kind} has its policy from ${other}, and a queue has one: that one's topic could not send to it any more. Take another queue or, where policy is false for both, give it a policy that allows both topics.`,
+      `${subject}.${kind} already has its policy from ${other}, and a queue has only one: that topic could no longer send to it. Use another queue; or set policy: false for both, and give the queue a policy that allows both topics.`,
     );
   }
 }

@@ -19,11 +19,11 @@ import type { Way, Workers } from "./ways.ts";
 export interface FanOutOutputs {
   /** Name of the bucket that images are dropped into. */
   readonly sourceBucket: pulumi.Input<string>;
-  /** Name of the bucket that results come back in. */
+  /** Name of the bucket for results. */
   readonly resultsBucket: pulumi.Input<string>;
   /** ARN of the topic with one message for every new image. */
   readonly topic: pulumi.Input<string>;
-  /** The workers there, by name: none here may have its results under the prefix of one. @default not checked */
+  /** The workers of that stack, by name: no worker here may have its results under the prefix of one. @default not checked */
   readonly workers?: pulumi.Input<Readonly<Record<string, unknown>>>;
 }
 
@@ -77,7 +77,7 @@ export function resultsOf(first: FanOut, results: Bucket, tell: () => Told): Ori
       refuseTransforms(subject, transform, OF_TOPIC);
       if (own.source !== undefined) {
         throw new ArgumentError(
-          `${subject}: source is given, but its images are results of another fan-out: leave source or after out.`,
+          `${subject}: source is given, but its images are results of another fan-out: leave out source or after.`,
         );
       }
       const { expireDays, ...others } = settings.lifecycle.results;
@@ -86,7 +86,7 @@ export function resultsOf(first: FanOut, results: Bucket, tell: () => Told): Ori
         from(expireDays, (days) => {
           if (days >= SOURCE_DAYS) return days;
           throw new ArgumentError(
-            `${subject}: its images are results of ImageFanOut "${name}", whose lifecycle.results.expireDays is ${days}, but must be ${SOURCE_DAYS} or more: a message may wait for ${SOURCE_DAYS - 1}, and its image must be there then.`,
+            `${subject}: its images are results of ImageFanOut "${name}", whose lifecycle.results.expireDays is ${days}, but must be ${SOURCE_DAYS} or more: a message may wait for ${SOURCE_DAYS - 1} days, and its image must still exist then.`,
           );
         });
       return { ...own, lifecycle: { ...own.lifecycle, source: { ...others, expireDays: checked } } };
@@ -110,12 +110,12 @@ export function otherStack({ sourceBucket, resultsBucket, topic, workers }: FanO
       for (const which of ["source", "results"] as const) {
         if (settings[which] === undefined) continue;
         throw new ArgumentError(
-          `${subject}: ${which} is given, but the outputs of the other stack say which bucket that is: leave it out.`,
+          `${subject}: ${which} is given, but the other stack's outputs name that bucket: leave it out.`,
         );
       }
       if (settings.key === "create" || settings.key === "retire") {
         throw new ArgumentError(
-          `${subject}: key is ${JSON.stringify(settings.key)}, but its buckets are another stack's: give the ARN of the key that they have, or none.`,
+          `${subject}: key is ${JSON.stringify(settings.key)}, but its buckets are another stack's: give the ARN of their key, or none.`,
         );
       }
       refuseTransforms(subject, transform, [...OF_TOPIC, "results", "completed", "key"]);
@@ -124,7 +124,7 @@ export function otherStack({ sourceBucket, resultsBucket, topic, workers }: FanO
     source: (fanOut) => findBucket(fanOut, "source", sourceBucket),
     results: (fanOut) => ({
       ...findBucket(fanOut, "results", resultsBucket),
-      ofOthers: "the results bucket, which is another stack's: ask for it there, and export the topic",
+      ofOthers: "the results bucket, which is another stack's: read completed there, and export the topic",
     }),
     told: ({ name, component }) => ({
       topic: aws.sns.Topic.get(`${name}-created`, topic, undefined, { parent: component }),
@@ -143,7 +143,7 @@ function refuseTransforms(
   const other = others.find((which) => transform[which] !== undefined);
   if (other === undefined) return;
   throw new ArgumentError(
-    `${subject}: transform.${other} can change nothing, as the resource is another fan-out's: say it there.`,
+    `${subject}: transform.${other} would change nothing, because the resource is another fan-out's: set it there.`,
   );
 }
 
@@ -163,7 +163,7 @@ function checkRegion(next: FanOut, first: FanOut): void {
   pulumi.all([regionOf(there), regionOf(here)]).apply(([other, own]) => {
     if (other === undefined || own === undefined || other === own) return;
     throw new ArgumentError(
-      `ImageFanOut "${next.name}": its provider is of ${own}, but its images are results of ImageFanOut "${first.name}" in ${other}, whose topic has subscriptions in its own region alone: give both a provider of one region.`,
+      `ImageFanOut "${next.name}": its provider is for ${own}, but its images are results of ImageFanOut "${first.name}" in ${other}, whose topic can only have subscriptions in its own region: give both a provider of the same region.`,
     );
   });
 }
@@ -176,6 +176,6 @@ function refuseFilter(
 ): void {
   if (prefix === undefined && suffix === undefined) return;
   throw new ArgumentError(
-    `${subject}: ${prefix === undefined ? "suffix" : "prefix"} filters what is uploaded, but ${why}. Tell its workers which they are told of: only.`,
+    `${subject}: ${prefix === undefined ? "suffix" : "prefix"} filters uploads, but ${why}. Filter with only in its workers instead.`,
   );
 }

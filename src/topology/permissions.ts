@@ -51,7 +51,7 @@ function checkStatement(subject: string, statement: unknown, sids: Set<string>):
   if (unknown !== undefined) {
     throw new ArgumentError(
       /Principal$/.test(unknown)
-        ? `${subject}.${unknown} does not belong there: the statement is about the worker's own role. Leave it out.`
+        ? `${subject}.${unknown} is not allowed here: the statement is about the worker's own role. Leave it out.`
         : `${subject}.${unknown} is not known, only ${ELEMENTS.join(", ")}.`,
     );
   }
@@ -68,7 +68,7 @@ function checkStatement(subject: string, statement: unknown, sids: Set<string>):
   }
   if (sids.has(Sid)) {
     throw new ArgumentError(
-      `${subject}.Sid is ${JSON.stringify(Sid)}, which another statement of the policy has: give it another one.`,
+      `${subject}.Sid is ${JSON.stringify(Sid)}, which another statement of the policy has already: choose another.`,
     );
   }
   sids.add(Sid);

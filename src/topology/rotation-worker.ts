@@ -5,7 +5,7 @@ import { checkPlain } from "./checks.ts";
 import { ImageWorker, type ImageWorkerArgs } from "./image-worker.ts";
 
 export interface RotationWorkerArgs extends Omit<ImageWorkerArgs, "handler" | "environment" | "permissions"> {
-  /** Degrees by which every image is turned, clockwise; negative is counter-clockwise. Not a multiple of 360. */
+  /** Degrees to turn every image clockwise; negative is counter-clockwise. Not a multiple of 360. */
   readonly angle: number;
 }
 
@@ -34,6 +34,6 @@ function normalisedAngle(name: string, angle: number): number {
   const normalised = ((angle % 360) + 360) % 360;
   if (Number.isFinite(angle) && normalised !== 0) return normalised;
   throw new ArgumentError(
-    `RotationWorker "${name}": angle is ${angle}, but must be a finite number of degrees that turns the image: not a multiple of 360.`,
+    `RotationWorker "${name}": angle is ${angle}, but must be a finite number of degrees, and not a multiple of 360.`,
   );
 }

@@ -2,121 +2,122 @@
 import type * as aws from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
 
-/** Settings of a stack. Pulumi.STACK.yaml has the same names. */
+/** Settings of a stack. They have the same names in Pulumi.STACK.yaml. */
 export interface FanOutSettings {
   /**
-   * How keys of images begin: nobody is told of other objects in the source bucket. Case matters. Range: 1 to
-   * 1,024 characters.
+   * How keys of images begin. Other objects in the source bucket are ignored. Case matters. Range: 1 to 1,024
+   * characters.
    * @default all keys
    */
   readonly prefix?: string;
 
   /**
-   * How keys of images end, such as `.jpg`: nobody is told of others. Case matters. Range: 1 to 1,024
+   * How keys of images end, such as `.jpg`. Other objects are ignored. Case matters. Range: 1 to 1,024
    * characters.
    * @default all keys
    */
   readonly suffix?: string;
 
-  /** The defaults of all workers; a constructor call may set its own. @default each as said there */
+  /** Defaults for all workers. Each worker's constructor can override them. @default see its settings */
   readonly workers?: WorkerSettings;
 
   /**
-   * Batches that all workers together may run at once, so that the account has the rest for others: by
-   * default it has 1,000 invocations at once. Workers without `scaling` and `reservedConcurrency` get equal
-   * shares of what the others leave. Range: 2 to 100,000 batches at once.
+   * Maximum batches that all workers together run at once. It leaves the rest of the account to others; an
+   * account has 1,000 invocations at once by default. Workers with neither `scaling` nor
+   * `reservedConcurrency` get equal shares of what the other workers leave. Range: 2 to 100,000 batches at
+   * once.
    * @default each worker has its own maximum
    */
   readonly concurrency?: number;
 
-  /**
-   * Bucket that exists already, in this account and region, and that images are dropped into.
-   * @default one that is made
-   */
+  /** Existing bucket, in this account and region, that images are dropped into. @default a new bucket */
   readonly source?: SourceSettings;
 
-  /** Bucket that exists already and that results come back in. @default one that is made */
+  /** Existing bucket for the results. @default a new bucket */
   readonly results?: ResultsSettings;
 
-  /** How images are kept, in both buckets. @default each as said there */
+  /** How both buckets keep objects. @default see its settings */
   readonly buckets?: BucketSettings;
 
-  /** How long images stay, and in which of S3's storage classes. @default for ever, in S3 Standard */
+  /** How long images stay, and in which S3 storage class. @default for ever, in S3 Standard */
   readonly lifecycle?: LifecycleSettings;
 
   /**
-   * When somebody is alarmed. `false` in place of a kind's map leaves that kind out, as in `late: false`.
-   * @default each as said there
+   * Which alarms ring, and when. `false` in place of a threshold leaves an alarm out, as in `late: false`.
+   * @default see its settings
    */
   readonly alarms?: AlarmSettings;
 
-  /** What the machine must be able to do: every preview warns of settings that cannot. @default none */
+  /**
+   * What the machine must be able to do. Every preview warns if the settings cannot meet it.
+   * @default none
+   */
   readonly objective?: ObjectiveSettings;
 
   /** Whether there is a CloudWatch dashboard. @default true */
   readonly dashboard?: boolean;
 
   /**
-   * What becomes of images, results, dead letters and the key when the stack would delete them: `keep` has
-   * Pulumi refuse, also for queues and topics, and leaves them on AWS where it is told to go on all the same;
-   * `destroy` has `pulumi destroy` delete them, with all that is in the buckets.
+   * What happens to images, results, dead letters and the key if the stack would delete them. With `keep`,
+   * Pulumi refuses, for queues and topics too; if you tell it to go on all the same, they stay on AWS. With
+   * `destroy`, `pulumi destroy` deletes them, with everything in the buckets.
    * @default keep
    */
   readonly retention?: "keep" | "destroy";
 
   /**
-   * KMS key that buckets, topics, queues, logs and the functions' environments are encrypted with, instead of
-   * keys of AWS: SSE-S3, SSE-SQS, none for topics. `create` makes one for this machine, an ARN takes one that
-   * exists, whose policy must let S3, SNS, CloudWatch and CloudWatch Logs use it. The way back from `create`
-   * is `retire`: nothing new is encrypted with the key, but it stays, and what was encrypted with it can be
-   * read. Without that step, what waits and what is stored would be lost. An ARN has no such step: without
-   * it, functions may not decrypt any more what is stored or waits, though the key is there. Range: create,
-   * retire, or an ARN.
+   * KMS key that encrypts buckets, topics, queues, logs and the functions' environments, instead of AWS's own
+   * keys (SSE-S3, SSE-SQS, none for topics). `create` makes a key for this machine. An ARN uses an existing
+   * key, whose policy must let S3, SNS, CloudWatch and CloudWatch Logs use it. To stop using the key of
+   * `create`, set `retire`: the key encrypts nothing new, but stays, so that what it encrypted can still be
+   * read. Without that step, stored objects and waiting messages would be lost. An ARN has no such step: if
+   * you remove it, the functions may no longer decrypt what is stored or waiting, although the key still
+   * exists. Range: create, retire, or an ARN.
    * @default none
    */
   readonly key?: "create" | "retire" | pulumi.Input<string & {}>;
 
-  /** Whether topic and functions send traces to X-Ray. @default false */
+  /** Whether the topic and the functions send traces to X-Ray. @default false */
   readonly tracing?: boolean;
 
   /**
-   * Tags on everything that can have them, beside Project, Stack and Worker. No two may differ only in case.
-   * YAML takes some values for numbers: quote those whose digits must stay as they are, such as leading
-   * zeros. Range: 0 to 40 tags.
+   * Tags for everything that can have them, besides Project, Stack and Worker. No two names may differ only
+   * in case. YAML reads some values as numbers: quote those whose digits must stay as they are, such as
+   * leading zeros. Range: 0 to 40 tags.
    * @default none
    */
   readonly tags?: pulumi.Input<Record<string, pulumi.Input<string>>>;
 }
 
-/** Settings of a worker: in the fan-out as the default of all, or in a worker as its own. */
+/** Settings of a worker: defaults for all workers in a fan-out, or a worker's own. */
 export interface WorkerSettings {
   /**
-   * The function's memory. It buys speed as well: 1,769 MB is one whole vCPU. The largest image that is
-   * accepted follows from it. Range: 256 to 10,240 MB.
+   * The function's memory. More memory also means more speed: 1,769 MB is one full vCPU. Memory decides how
+   * large an image the worker accepts. Range: 256 to 10,240 MB.
    * @default 1,769
    */
   readonly memorySize?: pulumi.Input<number>;
 
   /**
-   * Time that one batch may take. Each of its images is promised an equal share, which has to be enough for
-   * the largest image that `memorySize` accepts; where 120 seconds are not, the default is as many as that
-   * takes, 815 for ten images at 1,769 MB. Range: 1 to 900 seconds.
+   * Time that a batch may take. Each of its images gets an equal share, which must be enough for the largest
+   * image that `memorySize` accepts. If 120 seconds are too short for that, the default is what it takes: 815
+   * for ten images at 1,769 MB. Range: 1 to 900 seconds.
    * @default 120
    */
   readonly timeout?: pulumi.Input<number>;
 
   /**
-   * Maximum number of messages in one batch; more than 10 needs a batching window. Images of a batch share
-   * its time, and come again where one of them ends the function. Where `timeout`, or Lambda's 900 seconds,
-   * promises fewer images what the largest takes, the default is as many as it does. Range: 1 to 10,000
+   * Maximum number of messages in a batch. More than 10 needs a batching window. The images of a batch share
+   * its time, and all are tried again if one of them crashes the function. If `timeout`, or Lambda's 900
+   * seconds, is too short for 10 of the largest images, the default is as many as fit. Range: 1 to 10,000
    * messages.
    * @default 10
    */
   readonly batchSize?: pulumi.Input<number>;
 
   /**
-   * Images of a batch that a function has in hand at once at the maximum, as far as its memory allows: while
-   * one is turned, the next are read and the last results written. Range: 1 to 50 images.
+   * Maximum number of a batch's images that a function holds at once, as far as its memory allows: while it
+   * turns one, it reads the next ones and writes the last results. Range: 1 to 50 images.
    * @default 10
    */
   readonly pipelineDepth?: pulumi.Input<number>;
@@ -125,102 +126,101 @@ export interface WorkerSettings {
   readonly maximumBatchingWindowInSeconds?: pulumi.Input<number>;
 
   /**
-   * How often a message is tried before it goes to the dead-letter queue. AWS advises a minimum of 5, as
+   * How often a message is tried before it goes to the dead-letter queue. AWS advises a minimum of 5, because
    * throttling counts as a try. Range: 5 to 1,000.
    * @default 5
    */
   readonly maxReceiveCount?: pulumi.Input<number>;
 
   /**
-   * How long the function's log is kept; CloudWatch knows 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365,
+   * How long the function's log is kept. CloudWatch accepts 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365,
    * 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 and 3653. Range: 1 to 3,653 days.
    * @default 30
    */
   readonly logRetentionInDays?: pulumi.Input<number>;
 
   /**
-   * What becomes of an image that is damaged although all its pixels are there, as far as the worker's
-   * handler can tell: turned as viewers show it, which its log says, or rejected.
+   * What happens to an image that is damaged, but has all its pixels: `repair` turns it as viewers show it
+   * and says so in the log, `reject` rejects it. The worker's handler must support this.
    * @default repair
    */
   readonly damaged?: "repair" | "reject";
 
   /**
-   * What of an image's Exif, XMP, IPTC and texts goes along, as far as the worker's handler can tell: all;
-   * all but where it was taken, and what cannot be looked into; or nothing. Orientation and colour profile
-   * always do.
+   * What the result keeps of an image's Exif, XMP, IPTC and texts: `keep` keeps everything, `no-location`
+   * everything except the place where it was taken and what cannot be inspected, `none` nothing. Orientation
+   * and colour profile are always kept. The worker's handler must support this.
    * @default keep
    */
   readonly metadata?: "keep" | "no-location" | "none";
 
   /**
-   * What goes along from the source object to its result, beside what is in the image: its Cache-Control, its
-   * Content-Disposition, its user metadata as far as there is room for it in 2 KB, its tags.
+   * What is copied from the source object to its result, besides what is in the image: its Cache-Control, its
+   * Content-Disposition, its user metadata as far as it fits into 2 KB, its tags.
    * @default none
    */
   readonly carry?: readonly ("cache-control" | "content-disposition" | "metadata" | "tags")[];
 
   /**
-   * How fast the queue is emptied: up to a maximum and free of charge, or by pollers that are paid by the
-   * hour.
+   * How fast the queue is emptied: free of charge up to a maximum, or by pollers that AWS bills by the hour.
    * @default Lambda's own scaling, up to 1,250 batches at once
    */
   readonly scaling?: StandardScaling | ProvisionedScaling;
 
   /**
-   * Reserved concurrency, also the function's limit: invocations that no other function may use. `scaling`
-   * must fit into it; without `scaling` it is the maximum concurrency, too. AWS keeps 100 of an account's for
-   * functions without any. Range: 2 to 100,000 invocations at once.
+   * Invocations reserved for this function: no other function may use them, and it may use no more. `scaling`
+   * must fit into this number; without `scaling`, it is the maximum concurrency, too. AWS keeps 100 of an
+   * account's invocations unreserved. Range: 2 to 100,000 invocations at once.
    * @default none
    */
   readonly reservedConcurrency?: number;
 
   /**
-   * Which images the worker is told of; it neither costs nor counts the others, and no command misses their
-   * results. Case matters.
-   * @default all that the fan-out is told of
+   * Which images the worker gets. The others cost it nothing, and no command reports their results as
+   * missing. Case matters.
+   * @default all images of the fan-out
    */
   readonly only?: OnlySettings;
 }
 
-/** Standard mode: 5 batches at once at first, up to 300 more each minute. */
+/** Standard mode: 5 batches at once at first, and up to 300 more each minute. */
 export interface StandardScaling {
   /**
-   * Standard mode: maximum of batches at once. Without any scaling it is 1,250. Range: 2 to 1,000 batches at
+   * Standard mode: maximum batches at once. Without `scaling`, it is 1,250. Range: 2 to 1,000 batches at
    * once.
    */
   readonly maximumConcurrency: number;
 }
 
 /**
- * Provisioned mode: pollers that are paid by the hour, each for up to 10 batches at once, and up to 1,000
- * batches more each minute: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+ * Provisioned mode: pollers that AWS bills by the hour, each for up to 10 batches at once, with up to 1,000
+ * more batches each minute: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
  */
 export interface ProvisionedScaling {
   /**
-   * Provisioned mode: pollers that are always ready, each for 10 batches at once. Range: 2 to 200 pollers.
+   * Provisioned mode: pollers that always run, each for up to 10 batches at once. Range: 2 to 200 pollers.
    */
   readonly minimumPollers: number;
 
-  /** Provisioned mode: maximum of pollers. Range: 2 to 2,000 pollers. */
+  /** Provisioned mode: maximum number of pollers. Range: 2 to 2,000 pollers. */
   readonly maximumPollers: number;
 }
 
 /**
- * Which images the worker is told of; it neither costs nor counts the others, and no command misses their
- * results. Case matters.
+ * Which images the worker gets. The others cost it nothing, and no command reports their results as missing.
+ * Case matters.
  */
 export interface OnlySettings {
   /**
-   * How keys begin: a text, or a list of which one must be met. SNS cannot ask for both prefix and suffix:
-   * give the fan-out one of them. Range: 1 to 37 texts, 9 beside a size.
+   * How keys begin: one text, or a list of texts of which one must match. SNS cannot filter by both prefix
+   * and suffix: give the fan-out one of them. Range: 1 to 37 texts, or 1 to 9 with a size.
    * @default none
    */
   readonly prefix?: string | readonly string[];
 
   /**
-   * How keys end: a text, or a list of which one must be met, such as `.jpg` and `.JPG`. Range: 1 to 37
-   * texts, 9 beside a size.
+   * How keys end: one text, or a list of texts of which one must match, such as `.jpg` and `.JPG`. Range: 1
+   * to 37 texts, or 1 to 9 with a size.
    * @default none
    */
   readonly suffix?: string | readonly string[];
@@ -232,42 +232,42 @@ export interface OnlySettings {
   readonly maximumBytes?: number;
 }
 
-/** Bucket that exists already, in this account and region, and that images are dropped into. */
+/** Existing bucket, in this account and region, that images are dropped into. */
 export interface SourceSettings {
   /**
-   * Its name or, in a program, its resource. It must keep versions, or nobody is told of the images; whatever
-   * else it has is its owner's: policy, encryption, lifecycle. Its KMS key, where it has one, must be that of
-   * `key`. A stack that has a bucket of its own deletes that where `retention` is destroy, with all that is
-   * in it. Range: a bucket's name.
+   * The bucket's name or, in a program, its resource. It must have versioning enabled. Everything else stays
+   * its owner's: policy, encryption, lifecycle. If it has a KMS key, `key` must name the same one. If the
+   * stack had made a bucket of its own, it deletes that, with everything in it, if `retention` is destroy.
+   * Range: a bucket's name.
    */
   readonly existing: pulumi.Input<string> | aws.s3.Bucket;
 
   /**
-   * Whether its notification configuration, of which a bucket has one, becomes the machine's: true replaces
-   * what is there, and is for one fan-out of a bucket, false leaves it to its owner, and the fan-out's
-   * `notificationToAdd` says what has to be added.
+   * Whether the machine takes over the bucket's notification configuration. A bucket has only one: true
+   * replaces it, which only one fan-out of a bucket may do. false leaves it to the owner, and the fan-out's
+   * `notificationToAdd` says what to add.
    */
   readonly notification: boolean;
 }
 
-/** Bucket that exists already and that results come back in. */
+/** Existing bucket for the results. */
 export interface ResultsSettings {
   /**
-   * Its name or, in a program, its resource. It must keep versions; whatever else it has is its owner's.
-   * Range: a bucket's name.
+   * The bucket's name or, in a program, its resource. It must have versioning enabled. Everything else stays
+   * its owner's. Range: a bucket's name.
    */
   readonly existing: pulumi.Input<string> | aws.s3.Bucket;
 }
 
-/** How images are kept, in both buckets. */
+/** How both buckets keep objects. */
 export interface BucketSettings {
   /** Time until an overwritten or deleted version expires. Range: 1 to 3,650 days. @default 30 */
   readonly noncurrentVersionDays?: pulumi.Input<number>;
 }
 
-/** How long images stay, and in which of S3's storage classes. */
+/** How long images stay, and in which S3 storage class. */
 export interface LifecycleSettings {
-  /** How long images stay that were dropped. @default for ever, in S3 Standard */
+  /** How long uploaded images stay. @default for ever, in S3 Standard */
   readonly source?: StorageSettings;
 
   /** How long results stay. @default for ever, in S3 Standard */
@@ -275,103 +275,101 @@ export interface LifecycleSettings {
 }
 
 /**
- * Settings of one bucket's current objects; `buckets.noncurrentVersionDays` is about all others, and those
- * that expired.
+ * Settings of one bucket's current objects. `buckets.noncurrentVersionDays` covers all other versions,
+ * expired ones included.
  */
 export interface StorageSettings {
   /**
-   * Time after which they expire; of sources 15 days or more, as a message may wait for 14. `npm run
-   * reconcile` misses no result that may have expired. Range: 1 to 3,650 days.
+   * Time after which objects expire. Sources need 15 days or more, because a message may wait for 14. `npm
+   * run reconcile` does not report results as missing if they may have expired. Range: 1 to 3,650 days.
    * @default none
    */
   readonly expireDays?: pulumi.Input<number>;
 
   /**
-   * Time after which those of 128 KB or more go to Infrequent Access: half the price for each GB, a price for
-   * each GB that is read, and 30 days that are paid for in any case, so that it is not for what expires
-   * within 30 days more. Range: 30 to 3,620 days.
+   * Time after which objects of 128 KB or more move to Infrequent Access: half the price per GB, a charge per
+   * GB read, and a minimum charge of 30 days. So they must not expire within 30 days after that. Range: 30 to
+   * 3,620 days.
    * @default none
    */
   readonly infrequentAccessDays?: pulumi.Input<number>;
 
   /**
-   * Whether those of 128 KB or more go to Intelligent-Tiering at once: half the price while nobody has read
-   * them for 30 days, for a price for each object.
+   * Whether objects of 128 KB or more go to Intelligent-Tiering at once: half the price once nobody has read
+   * them for 30 days, and a charge per object.
    * @default false
    */
   readonly intelligentTiering?: boolean;
 }
 
-/** When somebody is alarmed. `false` in place of a kind's map leaves that kind out, as in `late: false`. */
+/** Which alarms ring, and when. `false` in place of a threshold leaves an alarm out, as in `late: false`. */
 export interface AlarmSettings {
-  /** Whether there are alarms. Their topic, and who subscribed to it, is there in any case. @default true */
+  /** Whether there are alarms. Their topic and its subscriptions exist in any case. @default true */
   readonly enabled?: boolean;
 
   /**
-   * Address that gets a mail from each alarm, once its owner has confirmed the first mail. Range: one
+   * Email address that every alarm is sent to, once its owner has confirmed the first email. Range: one
    * address.
    * @default none
    */
   readonly email?: pulumi.Input<string>;
 
   /**
-   * Messages that the topic may fail to deliver in a minute before it is an alarm. Range: 0 to 1,000,000
-   * messages.
+   * Rings if the topic fails to deliver more messages than this in a minute. Range: 0 to 1,000,000 messages.
    * @default 0
    */
   readonly undelivered?: false | { readonly threshold: pulumi.Input<number> };
 
   /**
-   * Time in which S3 may tell the topic of not one image before it is an alarm. It is for stacks whose images
-   * come by themselves, or that are sent one by a schedule (docs/operations.md). Range: 1 to 168 hours.
+   * Rings if S3 tells the topic of no image for this long. Only for stacks that get images all the time, or
+   * are sent one on a schedule (docs/operations.md). Range: 1 to 168 hours.
    * @default none
    */
   readonly silent?: false | { readonly threshold: pulumi.Input<number> };
 
   /**
-   * Messages that a worker's dead-letter queue may hold before it is an alarm. Range: 0 to 1,000,000
-   * messages.
+   * Rings if a worker's dead-letter queue holds more messages than this. Range: 0 to 1,000,000 messages.
    * @default 0
    */
   readonly deadLetters?: false | { readonly threshold: pulumi.Input<number> };
 
   /**
-   * Time that a message may wait before it is an alarm. By default a single batch that crashed is none: it
-   * comes again up to 70 seconds after `timeout`, and takes as long again. With less it may be one, and the
-   * alarm says so. Range: 60 to 1,209,600 seconds.
-   * @default 900, or a minute more than a batch takes that crashed once
+   * Rings if a message waits for longer than this. By default, a single batch that crashes does not ring it:
+   * the batch comes again up to 70 seconds after `timeout`, and takes as long again. With less time it may,
+   * and the alarm says so. Range: 60 to 1,209,600 seconds.
+   * @default 900, or a minute more than a batch takes that crashes once
    */
   readonly late?: false | { readonly threshold: pulumi.Input<number> };
 
   /**
-   * Messages that a worker may have under way before it is an alarm: SQS hands out no more than the maximum.
-   * Range: 1 to 120,000 messages.
+   * Rings if a worker has more messages in flight than this. SQS allows 120,000 per queue. Range: 1 to
+   * 120,000 messages.
    * @default 96,000
    */
   readonly inFlight?: false | { readonly threshold: pulumi.Input<number> };
 
   /**
-   * Invocations that may fail as a whole in a minute, three minutes of five, before it is an alarm. Range: 0
-   * to 1,000,000 invocations.
+   * Rings if more invocations than this fail as a whole in a minute, in three minutes of five. Range: 0 to
+   * 1,000,000 invocations.
    * @default 0
    */
   readonly errors?: false | { readonly threshold: pulumi.Input<number> };
 
   /**
-   * Invocations that Lambda may refuse in a minute, three minutes of five, before it is an alarm. Range: 0 to
+   * Rings if Lambda throttles more invocations than this in a minute, in three minutes of five. Range: 0 to
    * 1,000,000 invocations.
    * @default 0
    */
   readonly throttles?: false | { readonly threshold: pulumi.Input<number> };
 
   /**
-   * Images that a worker may reject in five minutes before it is an alarm. Range: 0 to 1,000,000 images.
+   * Rings if a worker rejects more images than this in five minutes. Range: 0 to 1,000,000 images.
    * @default 10
    */
   readonly rejected?: false | { readonly threshold: pulumi.Input<number> };
 }
 
-/** What the machine must be able to do: every preview warns of settings that cannot. */
+/** What the machine must be able to do. Every preview warns if the settings cannot meet it. */
 export interface ObjectiveSettings {
   /** Images that must be processed. Range: 1 to 10,000,000,000 images. */
   readonly images: number;

@@ -6,17 +6,17 @@ import { ImageWorker, type ImageWorkerArgs } from "./image-worker.ts";
 
 export interface ThumbnailWorkerArgs
   extends Omit<ImageWorkerArgs, "handler" | "environment" | "permissions"> {
-  /** Pixels, 16 to 4,096, of the longer side. A smaller image stays as small as it is. @default 256 */
+  /** Length of the longer side in pixels, 16 to 4,096. A smaller image keeps its size. @default 256 */
   readonly longestSide?: number;
 
-  /** What every thumbnail is encoded in: jpeg, png, webp or avif. @default "webp" */
+  /** Format of every thumbnail: jpeg, png, webp or avif. @default "webp" */
   readonly format?: (typeof FORMATS)[number];
 }
 
 const FORMATS = ["jpeg", "png", "webp", "avif"] as const;
 
 /**
- * A worker that makes thumbnails: an example of a processor of another kind, which docs/own-processor.md explains.
+ * A worker that makes thumbnails. docs/own-processor.md explains it, as an example of another kind of processor.
  *
  * @example
  * new ThumbnailWorker("thumbnail", { fanOut, longestSide: 320, format: "avif" });

@@ -64,7 +64,7 @@ export function createBucket(fanOut: FanOut, which: "source" | "results"): Bucke
     const subject = `ImageFanOut "${name}": ${which}.existing`;
     if (transform[which] !== undefined) {
       throw new ArgumentError(
-        `${subject} is its owner's, so that transform.${which} can change nothing: leave one of them out.`,
+        `${subject} is its owner's, so transform.${which} would change nothing: leave one of them out.`,
       );
     }
     return {
@@ -143,7 +143,7 @@ function askOwner(
     .all([source.bucket, toAdd])
     .apply(([bucket, configuration]) =>
       pulumi.log.info(
-        `Nobody is told of images in ${bucket} before its owner adds this to its notifications, which the machine leaves alone: ${JSON.stringify(configuration)}`,
+        `Workers get no images from ${bucket} until its owner adds this to its notifications, which the machine leaves alone: ${JSON.stringify(configuration)}`,
         fanOut,
       ),
     );

@@ -124,7 +124,7 @@ export function withVariables(subject: string, given: Variables, own: Variables)
     );
     if (replaced === undefined) return;
     throw new ArgumentError(
-      `${subject}.${replaced} cannot be set: the machine sets it, and its function needs it as it is.`,
+      `${subject}.${replaced} cannot be set, because the machine sets it and depends on it.`,
     );
   });
 }

@@ -76,7 +76,7 @@ export class Way {
     const same = this.#prefixes.get(worker);
     if (same) {
       throw new ArgumentError(
-        `${component}: the fan-out has a worker of that name already, whose results are under "${same.prefix}/". Give one of them another name.`,
+        `${component}: the fan-out already has a worker of that name, whose results are under "${same.prefix}/". Give one of them another name.`,
       );
     }
     refuseOverlap(component, prefix, this.#prefixes);
@@ -113,7 +113,7 @@ export class Way {
       for (const end of this.#told) {
         if (![...other.#told].some((theirs) => meet(other.#ends[theirs], this.#ends[end]))) continue;
         throw new ArgumentError(
-          `ImageFanOut "${this.#fanOut}": ${end === "source" ? "source.existing is" : "completed would tell of"} a bucket of which ImageFanOut "${other.#fanOut}" has the notifications, and a bucket has one configuration of them, so that one of the two would be told of nothing. Let one fan-out have all workers, or, where no key fits prefix and suffix of both, say notification: false and add what notificationToAdd says: S3 refuses two that the same image would set off.`,
+          `ImageFanOut "${this.#fanOut}": ${end === "source" ? "source.existing is" : "completed would tell of"} a bucket whose notifications ImageFanOut "${other.#fanOut}" manages already. A bucket has only one notification configuration, so one of the two would get no images. Give all workers to one fan-out; or, if no key matches prefix and suffix of both, set notification: false and add what notificationToAdd says.`,
         );
       }
     }
@@ -136,7 +136,7 @@ export class Way {
       by.unshift(`ImageFanOut "${way.#fanOut}"`);
     }
     const through = by.length > 0 ? ` by way of ${by.join(" and ")}` : "";
-    return `ImageFanOut "${this.#fanOut}": its results would come back to it as images${through}, and theirs again, without end. Let results go into a bucket that no image of theirs comes from.`;
+    return `ImageFanOut "${this.#fanOut}": its results would come back to it as images${through}, and so on without end. Write its results to a bucket that it gets no images from.`;
   }
 }
 
@@ -153,7 +153,7 @@ function checkPrefix(component: string, prefix: unknown): asserts prefix is stri
   checkPlain(`${component}: prefix`, prefix);
   if (typeof prefix === "string" && prefix.length <= MAXIMUM && PREFIX.test(prefix)) return;
   throw new ArgumentError(
-    `${component}: prefix is ${JSON.stringify(prefix)}, but must be 1 to ${MAXIMUM} letters, digits, "_", "." and "-", in parts that are set off by single "/", without one at either end.`,
+    `${component}: prefix is ${JSON.stringify(prefix)}, but must be 1 to ${MAXIMUM} letters, digits, "_", "." and "-", in parts separated by a single "/", without one at either end.`,
   );
 }
 

@@ -35,17 +35,17 @@ const MODE = { minimum: 2, isPlain: true, isRequired: true } as const;
 
 /** Settings of `scaling`, which has either the first or the others. */
 export const SCALING = {
-  maximumConcurrency: integer("Standard mode: maximum of batches at once. Without any scaling it is 1,250.", {
+  maximumConcurrency: integer("Standard mode: maximum batches at once. Without `scaling`, it is 1,250.", {
     ...MODE,
     maximum: 1000,
     unit: "batches at once",
   }),
-  minimumPollers: integer("Provisioned mode: pollers that are always ready, each for 10 batches at once.", {
+  minimumPollers: integer("Provisioned mode: pollers that always run, each for up to 10 batches at once.", {
     ...MODE,
     maximum: 200,
     unit: "pollers",
   }),
-  maximumPollers: integer("Provisioned mode: maximum of pollers.", {
+  maximumPollers: integer("Provisioned mode: maximum number of pollers.", {
     ...MODE,
     maximum: 2000,
     unit: "pollers",
@@ -58,19 +58,19 @@ export const BATCHES_PER_POLLER = 10;
 const { maximumConcurrency, ...pollers } = SCALING;
 
 const scaling: Setting<StandardScaling | ProvisionedScaling | undefined> = {
-  says: "How fast the queue is emptied: up to a maximum and free of charge, or by pollers that are paid by the hour.",
+  says: "How fast the queue is emptied: free of charge up to a maximum, or by pollers that AWS bills by the hour.",
   type: "StandardScaling | ProvisionedScaling",
   flat: "Scaling",
   range: "",
   standard: "Lambda's own scaling, up to 1,250 batches at once",
   interfaces: {
     StandardScaling: {
-      about: "Standard mode: 5 batches at once at first, up to 300 more each minute.",
+      about: "Standard mode: 5 batches at once at first, and up to 300 more each minute.",
       settings: { maximumConcurrency },
     },
     ProvisionedScaling: {
       about:
-        "Provisioned mode: pollers that are paid by the hour, each for up to 10 batches at once, and up to 1,000 batches more each minute: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html",
+        "Provisioned mode: pollers that AWS bills by the hour, each for up to 10 batches at once, with up to 1,000 more batches each minute: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html",
       settings: pollers,
     },
   },
@@ -83,39 +83,39 @@ const scaling: Setting<StandardScaling | ProvisionedScaling | undefined> = {
  */
 export const WORKER = {
   memorySize: integer(
-    "The function's memory. It buys speed as well: 1,769 MB is one whole vCPU. The largest image that is accepted follows from it.",
+    "The function's memory. More memory also means more speed: 1,769 MB is one full vCPU. Memory decides how large an image the worker accepts.",
     { minimum: 256, maximum: 10_240, unit: "MB", default: 1769 },
   ),
   timeout: integer(
-    "Time that one batch may take. Each of its images is promised an equal share, which has to be enough for the largest image that `memorySize` accepts; where 120 seconds are not, the default is as many as that takes, 815 for ten images at 1,769 MB.",
+    "Time that a batch may take. Each of its images gets an equal share, which must be enough for the largest image that `memorySize` accepts. If 120 seconds are too short for that, the default is what it takes: 815 for ten images at 1,769 MB.",
     { minimum: 1, maximum: 900, unit: "seconds", standard: String(TIMEOUT) },
   ),
   batchSize: integer(
-    "Maximum number of messages in one batch; more than 10 needs a batching window. Images of a batch share its time, and come again where one of them ends the function. Where `timeout`, or Lambda's 900 seconds, promises fewer images what the largest takes, the default is as many as it does.",
+    "Maximum number of messages in a batch. More than 10 needs a batching window. The images of a batch share its time, and all are tried again if one of them crashes the function. If `timeout`, or Lambda's 900 seconds, is too short for 10 of the largest images, the default is as many as fit.",
     { minimum: 1, maximum: 10_000, unit: "messages", standard: String(BATCH) },
   ),
   pipelineDepth: integer(
-    "Images of a batch that a function has in hand at once at the maximum, as far as its memory allows: while one is turned, the next are read and the last results written.",
+    "Maximum number of a batch's images that a function holds at once, as far as its memory allows: while it turns one, it reads the next ones and writes the last results.",
     { minimum: 1, maximum: 50, unit: "images", default: 10 },
   ),
   maximumBatchingWindowInSeconds: integer("Time that Lambda waits for a batch to fill.", WINDOW),
   maxReceiveCount: integer(
-    "How often a message is tried before it goes to the dead-letter queue. AWS advises a minimum of 5, as throttling counts as a try.",
+    "How often a message is tried before it goes to the dead-letter queue. AWS advises a minimum of 5, because throttling counts as a try.",
     { minimum: 5, maximum: 1000, unit: "", default: 5 },
   ),
   logRetentionInDays: keptLogs(
-    `How long the function's log is kept; CloudWatch knows ${LOG_RETENTION_DAYS.slice(0, -1).join(", ")} and ${LOG_RETENTION_DAYS.at(-1)}.`,
+    `How long the function's log is kept. CloudWatch accepts ${LOG_RETENTION_DAYS.slice(0, -1).join(", ")} and ${LOG_RETENTION_DAYS.at(-1)}.`,
   ),
   damaged: choice(
-    "What becomes of an image that is damaged although all its pixels are there, as far as the worker's handler can tell: turned as viewers show it, which its log says, or rejected.",
+    "What happens to an image that is damaged, but has all its pixels: `repair` turns it as viewers show it and says so in the log, `reject` rejects it. The worker's handler must support this.",
     ["repair", "reject"],
   ),
   metadata: choice(
-    "What of an image's Exif, XMP, IPTC and texts goes along, as far as the worker's handler can tell: all; all but where it was taken, and what cannot be looked into; or nothing. Orientation and colour profile always do.",
+    "What the result keeps of an image's Exif, XMP, IPTC and texts: `keep` keeps everything, `no-location` everything except the place where it was taken and what cannot be inspected, `none` nothing. Orientation and colour profile are always kept. The worker's handler must support this.",
     ["keep", "no-location", "none"],
   ),
   carry: other(
-    "What goes along from the source object to its result, beside what is in the image: its Cache-Control, its Content-Disposition, its user metadata as far as there is room for it in 2 KB, its tags.",
+    "What is copied from the source object to its result, besides what is in the image: its Cache-Control, its Content-Disposition, its user metadata as far as it fits into 2 KB, its tags.",
     {
       range: `list of ${CARRIED.join(", ")}`,
       type: `readonly (${CARRIED.map((name) => JSON.stringify(name)).join(" | ")})[]`,
@@ -125,7 +125,7 @@ export const WORKER = {
   ),
   scaling,
   reservedConcurrency: integer(
-    "Reserved concurrency, also the function's limit: invocations that no other function may use. `scaling` must fit into it; without `scaling` it is the maximum concurrency, too. AWS keeps 100 of an account's for functions without any.",
+    "Invocations reserved for this function: no other function may use them, and it may use no more. `scaling` must fit into this number; without `scaling`, it is the maximum concurrency, too. AWS keeps 100 of an account's invocations unreserved.",
     { minimum: 2, maximum: 100_000, unit: "invocations at once", isPlain: true },
   ),
   only: ONLY,
@@ -149,7 +149,7 @@ function checkCarry(subject: string, given: unknown): readonly Carried[] {
   const unknown = Array.isArray(given) ? given.find((name) => !CARRIED.includes(name)) : given;
   if (unknown !== undefined || !Array.isArray(given)) {
     throw new ArgumentError(
-      `${subject} ${Array.isArray(given) ? "has" : "is"} ${JSON.stringify(unknown)}, but is a list of ${CARRIED.join(", ")}.`,
+      `${subject} ${Array.isArray(given) ? "has" : "is"} ${JSON.stringify(unknown)}, but must be a list of ${CARRIED.join(", ")}.`,
     );
   }
   return CARRIED.filter((name) => given.includes(name));
@@ -161,7 +161,7 @@ function checkScaling(subject: string, given: unknown): StandardScaling | Provis
   const provisioned = minimumPollers !== undefined || maximumPollers !== undefined;
   if (maximumConcurrency !== undefined && provisioned) {
     throw new ArgumentError(
-      `${subject} is ${JSON.stringify(given)}, but is either maximumConcurrency or minimumPollers and maximumPollers.`,
+      `${subject} is ${JSON.stringify(given)}, but must have either maximumConcurrency, or minimumPollers and maximumPollers.`,
     );
   }
   if (!provisioned) return checkAll(`${subject}.`, given, { maximumConcurrency: SCALING.maximumConcurrency });
@@ -228,7 +228,7 @@ function checkPromise(
       ? [`raise timeout to ${enough}`, smaller].filter(Boolean).join(", or ")
       : smaller || `raise timeout to ${maximum} and lower batchSize to ${imagesFor(work, maximum)}`;
   throw new ArgumentError(
-    `${prefix}timeout is ${timeout} and batchSize ${batchSize}, which promises ${promised.toFixed(1)} seconds of work to an image, but the largest that memorySize ${memorySize} accepts takes up to ${work.toFixed(1)}: ${remedy}.`,
+    `${prefix}timeout is ${timeout} and batchSize ${batchSize}, which leaves ${promised.toFixed(1)} seconds of work for each image, but the largest that memorySize ${memorySize} accepts takes up to ${work.toFixed(1)}: ${remedy}.`,
   );
 }
 
@@ -241,7 +241,7 @@ function checkReserved(
   const batches = batchesAtOnce(scaling);
   if (batches <= reservedConcurrency) return;
   throw new ArgumentError(
-    `${prefix}scaling lets ${batches} batches run at once, but reservedConcurrency is ${reservedConcurrency}, so that the others would be throttled.`,
+    `${prefix}scaling lets ${batches} batches run at once, but reservedConcurrency is ${reservedConcurrency}, so Lambda would throttle the rest: raise it, or lower scaling.`,
   );
 }
 

@@ -1,7 +1,7 @@
 import type * as aws from "@pulumi/aws";
 import type { Known, Transform } from "./transform.ts";
 
-/** Changes to single resources of a worker. */
+/** Changes to individual resources of a worker. */
 export interface ImageWorkerTransform {
   readonly deadLetterQueue?: Transform<aws.sqs.QueueArgs>;
   readonly queue?: Transform<aws.sqs.QueueArgs>;

@@ -112,7 +112,7 @@ describe("a machine with buckets of somebody else's, in Pulumi's runtime", funct
     [
       "a bucket without versions",
       program(true).replace("my-photos", WITHOUT_VERSIONS),
-      /^ImageFanOut "images": source\.existing is "without-versions", which keeps no versions.*Status=Enabled$/,
+      /^ImageFanOut "images": source\.existing is "without-versions", which has no versioning.*Status=Enabled$/,
     ],
     [
       "images that are another fan-out's results in another region",
@@ -123,7 +123,7 @@ const after = new ImageFanOut("turned", {}, of("first", "eu-west-1"));
 new ImageFanOut("same", { after }, of("second", "eu-west-1"));
 new ImageFanOut("other", { after }, of("third", "eu-north-1"));
 `,
-      /^ImageFanOut "other": its provider is of eu-north-1, but its images are results of ImageFanOut "turned" in eu-west-1, .* give both a provider of one region\.$/,
+      /^ImageFanOut "other": its provider is for eu-north-1, but its images are results of ImageFanOut "turned" in eu-west-1, .* give both a provider of the same region\.$/,
     ],
   ] as const) {
     it(`refuses ${what} in preview, in a sentence and without a stack`, async () => {

@@ -123,11 +123,11 @@ describe("a worker on another stack's fan-out", () => {
   for (const [args, sentence] of [
     [
       { key: "create" },
-      'ArgumentError: ImageFanOut "more": key is "create", but its buckets are another stack\'s: give the ARN of the key that they have, or none.',
+      'ArgumentError: ImageFanOut "more": key is "create", but its buckets are another stack\'s: give the ARN of their key, or none.',
     ],
     [
       { suffix: ".jpg" },
-      'ArgumentError: ImageFanOut "more": suffix filters what is uploaded, but its source bucket is another stack\'s. Tell its workers which they are told of: only.',
+      'ArgumentError: ImageFanOut "more": suffix filters uploads, but its source bucket is another stack\'s. Filter with only in its workers instead.',
     ],
   ] as const) {
     it(`is refused with ${JSON.stringify(args)}, which only the other stack can do`, async () => {
@@ -137,7 +137,7 @@ describe("a worker on another stack's fan-out", () => {
 
   it("has no topic of results, which would change the bucket there", async () => {
     expect(await refusal(() => ImageFanOut.get("more", OUTPUTS).completed)).to.equal(
-      'ArgumentError: ImageFanOut "more": completed would change the results bucket, which is another stack\'s: ask for it there, and export the topic.',
+      'ArgumentError: ImageFanOut "more": completed would change the results bucket, which is another stack\'s: read completed there, and export the topic.',
     );
   });
 });

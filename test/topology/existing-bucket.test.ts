@@ -66,7 +66,7 @@ describe("a bucket that exists already", () => {
       const source = { existing: "my-photos", notification: true };
       expect(() => new ImageFanOut("next", { after: other, source })).to.throw(
         ArgumentError,
-        /leave source or after out\.$/,
+        /leave out source or after\.$/,
       );
       const outputs = {
         sourceBucket: "a",
@@ -83,7 +83,7 @@ describe("a bucket that exists already", () => {
   it("is told of by one fan-out, as a second notification would take the place of the first", async () => {
     const told = (existing: string | aws.s3.Bucket) => ({ source: { existing, notification: true } });
     const refusal =
-      /^ImageFanOut "second": source\.existing is a bucket of which ImageFanOut "first" has the notifications.*what notificationToAdd says: .*set off\.$/;
+      /^ImageFanOut "second": source\.existing is a bucket whose notifications ImageFanOut "first" manages already.* add what notificationToAdd says\.$/;
     await registered(() => {
       new ImageFanOut("first", told("my-photos"));
       expect(() => new ImageFanOut("second", told("my-photos"))).to.throw(ArgumentError, refusal);
@@ -98,7 +98,7 @@ describe("a bucket that exists already", () => {
       new ImageFanOut("second", told(first.results));
       expect(() => first.completed).to.throw(
         ArgumentError,
-        /^ImageFanOut "first": completed would tell of a bucket of which ImageFanOut "second" has the notifications/,
+        /^ImageFanOut "first": completed would tell of a bucket whose notifications ImageFanOut "second" manages already/,
       );
     });
   });
@@ -111,7 +111,7 @@ describe("a bucket that exists already", () => {
     for (const none of [{ enabled: false }, undefined]) {
       expect(check(none)).to.throw(
         ArgumentError,
-        /^ImageFanOut "images": source\.existing is "my-photos", which keeps no versions, .* --bucket my-photos /,
+        /^ImageFanOut "images": source\.existing is "my-photos", which has no versioning, .* --bucket my-photos /,
       );
     }
   });
@@ -163,15 +163,15 @@ describe("a bucket that exists already", () => {
     ],
     [
       { source: { existing: "one", notification: true }, results: { existing: "one" } },
-      /are the same bucket: every result would be taken for an image\.$/,
+      /are the same bucket, where every result would be taken for an image: choose another bucket for one of them\.$/,
     ],
     [
       { results: { existing: "my-results" }, lifecycle: { results: { expireDays: 1 } } },
-      /lifecycle\.results is about a bucket that the machine makes/,
+      /lifecycle\.results is only for a bucket that the machine makes/,
     ],
     [
       { results: { existing: "my-results" }, transform: { results: {} } },
-      /results\.existing is its owner's, so that transform\.results can change nothing/,
+      /results\.existing is its owner's, so transform\.results would change nothing/,
     ],
   ] as const) {
     it(`is refused with ${JSON.stringify(args)}`, async () => {

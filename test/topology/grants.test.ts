@@ -149,7 +149,7 @@ describe("a grant", () => {
       const refused = await granting({}, role).catch((error) => error);
 
       expect(refused.message).to.match(
-        /^ImageFanOut "images": grantUpload was given .*, but takes an aws.iam.Role, or the name of a role: /,
+        /^ImageFanOut "images": grantUpload was given .*, but takes an aws.iam.Role or a role's name: /,
       );
     });
   }
@@ -162,7 +162,7 @@ describe("a grant", () => {
     }).catch((error) => error);
 
     expect(twice.message).to.equal(
-      'ImageFanOut "images": grantRead was given the role "app" twice: once is enough.',
+      'ImageFanOut "images": grantRead was given the role "app" twice: call it only once.',
     );
   });
 });
@@ -202,7 +202,7 @@ describe("permissions of a worker's own handler", () => {
   for (const [statement, sentence] of [
     [
       { ...READ_TABLE, Principal: "*" },
-      "Principal does not belong there: the statement is about the worker's own role. Leave it out.",
+      "Principal is not allowed here: the statement is about the worker's own role. Leave it out.",
     ],
     [
       { ...READ_TABLE, Actions: "s3:*" },
@@ -214,7 +214,7 @@ describe("permissions of a worker's own handler", () => {
     [{ ...READ_TABLE, Sid: "Read Table" }, 'Sid is "Read Table", but must be letters and digits.'],
     [
       { ...READ_TABLE, Sid: "ReadSources" },
-      'Sid is "ReadSources", which another statement of the policy has: give it another one.',
+      'Sid is "ReadSources", which another statement of the policy has already: choose another.',
     ],
   ] as [aws.iam.PolicyStatement, string][]) {
     it(`are refused where ${sentence}`, async () => {

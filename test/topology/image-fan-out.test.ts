@@ -162,11 +162,11 @@ describe("ImageFanOut", () => {
     ],
     [
       { results: { infrequentAccessDays: 30, intelligentTiering: true } },
-      /an object is in one storage class/,
+      /an object has only one storage class/,
     ],
     [
       { results: { infrequentAccessDays: 30, expireDays: 59 } },
-      /expireDays is 59 and infrequentAccessDays 30, but Infrequent Access is paid for 30 days/,
+      /expireDays is 59 and infrequentAccessDays 30, but Infrequent Access is billed for a minimum of 30 days/,
     ],
     [{ results: { intelligentTiering: 1 } }, /intelligentTiering is 1, but must be true or false\.$/],
   ] as const) {

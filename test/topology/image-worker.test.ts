@@ -201,7 +201,7 @@ describe("ImageWorker", () => {
       "prefix",
       { prefix: "out/" },
       { prefix: "in/" },
-      /^ImageWorker "grey": only\.prefix is "out\/", but prefix of the fan-out is "in\/": no image would be both\.$/,
+      /^ImageWorker "grey": only\.prefix is "out\/", but prefix of the fan-out is "in\/": no image could match both\.$/,
     ],
     [
       "suffix",
@@ -436,7 +436,7 @@ describe("a worker that comes after an await", () => {
       await setImmediate();
       expect(() => new RotationWorker("late", { fanOut, angle: 90 })).to.throw(
         ArgumentError,
-        'RotationWorker "late": it comes too late for the fan-out\'s dashboard and objective, after an await. Create the fan-out and all its workers without an await in between: what has to be waited for comes before them.',
+        'RotationWorker "late": it was created after an await, too late for the fan-out\'s dashboard and objective. Create the fan-out and all its workers without an await in between; await what you need before them.',
       );
     });
 

@@ -180,7 +180,7 @@ describe("a value that is only known later", () => {
   it("may not be a switch, a filter or a mode, which decide what there is", async () => {
     const later = (value: unknown) => pulumi.output(value) as never;
     const decides = (setting: string) =>
-      `${setting} is an Output, but must be a plain value: it decides what there is, which has to be known at once.`;
+      `${setting} is an Output, but must be a plain value, because it decides which resources there are.`;
     for (const [given, setting] of [
       [{ retention: later("keep") }, "retention"],
       [{ alarms: { enabled: later(false) } }, "alarms.enabled"],
@@ -208,7 +208,7 @@ describe("a value that is only known later", () => {
     expect(
       (await refusals(() => checkFanOutSettings("", { key: later("create") }))).map(String),
     ).to.deep.equal([
-      'ArgumentError: key is "create", but must be a plain value then, as it decides what there is.',
+      'ArgumentError: key is "create", but must be a plain value, because it decides which resources there are.',
     ]);
   });
 });

@@ -236,7 +236,7 @@ describe("transform", () => {
         const handler = "handlers/rotate.ts";
         expect(() => new ImageWorker("grey", { fanOut, handler, transform: { function: change } })).to.throw(
           ArgumentError,
-          'ImageWorker "grey": transform.function.environment.variables.WORKER cannot be set: the machine sets it, and its function needs it as it is.',
+          'ImageWorker "grey": transform.function.environment.variables.WORKER cannot be set, because the machine sets it and depends on it.',
         );
       }));
   }
@@ -380,7 +380,7 @@ describe("two of one name", () => {
     const rotation = (fanOut: ImageFanOut) => new RotationWorker("one", { fanOut, angle: 90 });
     const own = (fanOut: ImageFanOut) => new ImageWorker("one", { fanOut, handler: "handlers/rotate.ts" });
     const sentence =
-      '"one": the fan-out has a worker of that name already, whose results are under "one/". Give one of them another name.';
+      '"one": the fan-out already has a worker of that name, whose results are under "one/". Give one of them another name.';
 
     for (const [first, second, kind] of [
       [rotation, own, "ImageWorker"],

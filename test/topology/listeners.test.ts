@@ -126,7 +126,7 @@ describe("a listener of somebody else", () => {
       });
 
     expect(await listen("created")).to.equal(
-      'ArgumentError: ImageFanOut "images": subscribe "index".only.prefix is "clockwise/", but prefix of the fan-out is "in/": no image would be both.',
+      'ArgumentError: ImageFanOut "images": subscribe "index".only.prefix is "clockwise/", but prefix of the fan-out is "in/": no image could match both.',
     );
     expect(await listen("completed")).to.equal("not refused");
   });
@@ -222,7 +222,11 @@ describe("a listener of somebody else", () => {
       { email: "a@b", topic: "results" },
       '.topic is "results", but must be created or completed.',
     ],
-    ["a policy of nobody", { email: "a@b", policy: false }, ".policy is true or false, and of queues alone."],
+    [
+      "a policy of nobody",
+      { email: "a@b", policy: false },
+      ".policy must be true or false, and is only for queues.",
+    ],
     [
       "one whose letters go nowhere",
       { email: "a@b", deadLetterQueue: "theirs" },
@@ -231,7 +235,7 @@ describe("a listener of somebody else", () => {
     [
       "one that is told of nothing in particular",
       { email: "a@b", only: {} },
-      ".only is empty, but must say prefix, suffix, minimumBytes or maximumBytes.",
+      ".only is empty, but must have prefix, suffix, minimumBytes or maximumBytes.",
     ],
   ] as [string, Listener, string][]) {
     it(`is refused where it is ${what}`, async () => {
@@ -260,10 +264,10 @@ describe("a listener of somebody else", () => {
     });
 
     expect(twice).to.contain(
-      'ImageFanOut "images": subscribe "two".queue has its policy from ImageFanOut "images": subscribe "one", and a queue has one',
+      'ImageFanOut "images": subscribe "two".queue already has its policy from ImageFanOut "images": subscribe "one", and a queue has only one',
     );
     expect(workers).to.contain(
-      'subscribe "one".deadLetterQueue has its policy from RotationWorker "clockwise"',
+      'subscribe "one".deadLetterQueue already has its policy from RotationWorker "clockwise"',
     );
     expect(own).to.equal("not refused");
   });
@@ -381,12 +385,12 @@ describe("a fan-out after another", () => {
       new ImageFanOut("again", { after }).grantUpload("somebody");
     });
 
-    expect(refused).to.contain('ImageFanOut "again": grantUpload lets nobody upload');
+    expect(refused).to.contain('ImageFanOut "again": grantUpload has no bucket to grant');
   });
 
   it("is refused with a prefix, which filters what is uploaded, and after what is no fan-out", async () => {
     expect(await refusal(() => chainOf({ prefix: "a/" }))).to.contain(
-      'ImageFanOut "again": prefix filters what is uploaded, but its images are results of another fan-out. Tell its workers which they are told of: only.',
+      'ImageFanOut "again": prefix filters uploads, but its images are results of another fan-out. Filter with only in its workers instead.',
     );
     expect(await refusal(() => new ImageFanOut("again", { after: {} as never }))).to.equal(
       'ArgumentError: ImageFanOut "again": after is object, but must be an ImageFanOut.',

@@ -78,7 +78,7 @@ describe("the prefix of a worker's results", () => {
   ]) {
     it(`is no key's beginning: ${JSON.stringify(prefix)}`, async () => {
       expect(await outcome({ one: prefix })).to.equal(
-        `ArgumentError: RotationWorker "one": prefix is ${JSON.stringify(prefix)}, but must be 1 to 128 letters, digits, "_", "." and "-", in parts that are set off by single "/", without one at either end.`,
+        `ArgumentError: RotationWorker "one": prefix is ${JSON.stringify(prefix)}, but must be 1 to 128 letters, digits, "_", "." and "-", in parts separated by a single "/", without one at either end.`,
       );
     });
   }

@@ -138,7 +138,7 @@ describe("the names of a worker and its fan-out together", () => {
         .to.be.instanceOf(ArgumentError)
         .with.property("message")
         .that.matches(
-          /^ImageWorker "n+": the names of its resources begin with "n+-n+", which is 48 characters, but the maximum is 47, as AWS allows 64 for functions and roles\. Shorten the worker's name or the fan-out's\.$/,
+          /^ImageWorker "n+": the names of its resources begin with "n+-n+", which is 48 characters, but the maximum is 47, because AWS allows 64 for functions and roles\. Shorten the worker's name or the fan-out's\.$/,
         );
     });
   }

@@ -21,7 +21,7 @@ const machine = (name: string, args: ImageFanOutArgs = {}, prefix = "clockwise")
 
 describe("results that would come back as images", () => {
   const circle = (name: string, by = "") =>
-    `ImageFanOut "${name}": its results would come back to it as images${by}, and theirs again, without end.`;
+    `ImageFanOut "${name}": its results would come back to it as images${by}, and so on without end.`;
 
   it("are refused where a fan-out that comes after another writes beside its results", async () => {
     await refuses(() => {
@@ -75,7 +75,7 @@ describe("a fan-out after another whose results expire", () => {
   it("is refused where they may be gone before it was told of them", async () => {
     await refuses(
       () => chain(14),
-      'ImageFanOut "again": its images are results of ImageFanOut "turned", whose lifecycle.results.expireDays is 14, but must be 15 or more: a message may wait for 14, and its image must be there then.',
+      'ImageFanOut "again": its images are results of ImageFanOut "turned", whose lifecycle.results.expireDays is 14, but must be 15 or more: a message may wait for 14 days, and its image must still exist then.',
     );
   });
 
@@ -88,7 +88,7 @@ describe("a fan-out after another whose results expire", () => {
 
 describe("a transform of what a fan-out has from another", () => {
   const sentence = (what: string) =>
-    `transform.${what} can change nothing, as the resource is another fan-out's`;
+    `transform.${what} would change nothing, because the resource is another fan-out's`;
   const outputs = { sourceBucket: "theirs", resultsBucket: "their-results", topic: TOPIC };
 
   it("is refused, as it would change nothing", async () => {

@@ -32,7 +32,7 @@ describe("the settings of a worker", () => {
     [{ logRetentionInDays: 31 }, /logRetentionInDays is 31, but CloudWatch keeps logs for one of 1, 3, 5/],
     [
       { timeout: 119, batchSize: 10 },
-      /^W: timeout is 119 and batchSize 10, which promises 7\.0 seconds of work to an image, but the largest that memorySize 1769 accepts takes up to 71\.3: raise timeout to 815, or lower batchSize to 1\.$/,
+      /^W: timeout is 119 and batchSize 10, which leaves 7\.0 seconds of work for each image, but the largest that memorySize 1769 accepts takes up to 71\.3: raise timeout to 815, or lower batchSize to 1\.$/,
     ],
     [{ timeout: 30 }, /: raise timeout to 84\.$/],
     [{ batchSize: 20, maximumBatchingWindowInSeconds: 1 }, /: lower batchSize to 11\.$/],
@@ -57,18 +57,21 @@ describe("the settings of a worker", () => {
     ],
     [
       { scaling: { maximumConcurrency: 5, minimumPollers: 2, maximumPollers: 4 } },
-      /is either maximumConcurrency or/,
+      /must have either maximumConcurrency, or/,
     ],
     [{ scaling: { pollers: 5 } }, /scaling\.pollers is not known/],
-    [{ only: {} }, /^W: only is empty, but must say prefix, suffix, minimumBytes or maximumBytes\.$/],
+    [{ only: {} }, /^W: only is empty, but must have prefix, suffix, minimumBytes or maximumBytes\.$/],
     [
       { only: ".jpg" },
       /^W: only is "\.jpg", but must be a map of prefix, suffix, minimumBytes, maximumBytes\.$/,
     ],
     [{ only: { begin: "a" } }, /only\.begin is not known, only prefix, suffix/],
-    [{ only: { prefix: "a", suffix: "b" } }, /only has prefix and suffix, but SNS asks for one or the other/],
+    [
+      { only: { prefix: "a", suffix: "b" } },
+      /only has prefix and suffix, but SNS can filter by only one of them/,
+    ],
     [{ only: { prefix: "" } }, /only\.prefix is "", but must be a text of 1 to 1,024 characters/],
-    [{ only: { suffix: ["a", "*.jpg"] } }, /only\.suffix is "\*\.jpg", but must be a text .* none of them/],
+    [{ only: { suffix: ["a", "*.jpg"] } }, /only\.suffix is "\*\.jpg", but must be a text .* without/],
     [{ only: { suffix: "\uD800" } }, /only\.suffix is "\\ud800"/],
     [{ only: { prefix: [] } }, /only\.prefix has 0 texts, but must have 1 to 37, as SNS allows\.$/],
     [{ only: { prefix: new Array(38).fill("a") } }, /has 38 texts, but must have 1 to 37/],
@@ -82,13 +85,13 @@ describe("the settings of a worker", () => {
     [{ damaged: "mend" }, /^W: damaged is "mend", but must be repair or reject\.$/],
     [
       { carry: ["expires"] },
-      /^W: carry has "expires", but is a list of cache-control, content-disposition, metadata, tags\.$/,
+      /^W: carry has "expires", but must be a list of cache-control, content-disposition, metadata, tags\.$/,
     ],
-    [{ carry: "tags" }, /^W: carry is "tags", but is a list of /],
+    [{ carry: "tags" }, /^W: carry is "tags", but must be a list of /],
     [{ reservedConcurrency: 1 }, /reservedConcurrency is 1, but .* from 2 to 100000/],
     [
       { reservedConcurrency: 10, scaling: { maximumConcurrency: 11 } },
-      /scaling lets 11 batches run at once, but reservedConcurrency is 10, so that the others would be throttled\./,
+      /scaling lets 11 batches run at once, but reservedConcurrency is 10, so Lambda would throttle the rest: raise it, or lower scaling\./,
     ],
     [
       { reservedConcurrency: 399, scaling: { minimumPollers: 2, maximumPollers: 40 } },

@@ -3,11 +3,11 @@
  * knows it by these types alone, and everything that is one knows nothing else of ours.
  */
 
-/** What one image may cost. Both follow from the function's settings, not from the image. */
+/** What one image may cost. Both limits follow from the function's settings, not from the image. */
 export interface Limits {
-  /** Maximum of pixels that may be decoded, summed over all pages of an animated or multi-page image. */
+  /** Maximum number of pixels to decode, over all pages of an animated or multi-page image. */
   readonly pixels: number;
-  /** Maximum of seconds that the work on this image may take. */
+  /** Maximum seconds that the work on this image may take. */
   readonly seconds: number;
 }
 
@@ -18,13 +18,13 @@ export interface ProcessedImage {
   readonly notes?: Notes;
 }
 
-/** What somebody who looks for an image's history may want to know of its processing: for the log, and for metrics. */
+/** How an image was processed, for logs and metrics. */
 export interface Notes {
-  /** Whether all samples are the source's own, moved and not encoded anew. Absent where the operation does not say; `rotate` does. */
+  /** Whether all samples are the source's own, moved and not encoded anew. Absent if the operation does not say; `rotate` does. */
   readonly exact?: boolean;
-  /** What was wrong with the source although all its pixels were there, in a few words each. */
+  /** What was wrong with the source, although all its pixels were there: a few words each. */
   readonly repaired: readonly string[];
-  /** What of the source is not in the result, and neither is any word of it, in a few words each. */
+  /** What of the source is not in the result, nor any mention of it: a few words each. */
   readonly dropped: readonly string[];
 }
 
@@ -32,8 +32,8 @@ export interface Notes {
  * Turns the bytes of one image into the bytes of another. The same bytes and limits give the same result; it
  * touches neither network nor disk.
  *
- * @throws {ImageRejected} where this image can never be processed, however often it is tried.
- * Any other error is a fault of the processor, and the message is delivered again.
+ * @throws {ImageRejected} if this image can never be processed, however often it is tried.
+ * Any other error is a fault of the processor, and the message is tried again.
  */
 export type ImageOperation = (source: Buffer, limits: Limits) => Promise<ProcessedImage>;
 
