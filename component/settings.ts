@@ -164,9 +164,9 @@ export interface WorkerSettings {
   scaling?: Scaling;
 
   /**
-   * Invocations reserved for this function: no other function may use them, and it may use no more. `scaling`
-   * must fit into this number; without `scaling`, it is the maximum concurrency, too. AWS keeps 100 of an
-   * account's invocations unreserved. Range: 2 to 100,000 invocations at once. Default: none.
+   * Reserved concurrency: invocations that no other function may use, and the maximum for this one. `scaling`
+   * must fit into it; without `scaling`, it is the maximum concurrency, too. AWS keeps 100 of an account's
+   * invocations unreserved. Range: 2 to 100,000 invocations at once. Default: none.
    */
   reservedConcurrency?: number;
 
@@ -206,8 +206,8 @@ export interface SourceSettings {
   /**
    * The bucket's name or, in a program, its resource. It must have versioning enabled. Everything else stays
    * its owner's: policy, encryption, lifecycle. If it has a KMS key, `key` must name the same one. If the
-   * stack had made a bucket of its own, it deletes that, with everything in it, if `retention` is destroy.
-   * Range: a bucket's name.
+   * stack made a bucket of its own before and `retention` is destroy, it deletes that bucket, with everything
+   * in it. Range: a bucket's name.
    */
   existing: pulumi.Input<string>;
 
@@ -257,7 +257,7 @@ export interface StorageSettings {
 
   /**
    * Time after which objects of 128 KB or more move to Infrequent Access: half the price per GB, a charge per
-   * GB read, and a minimum charge of 30 days. So they must not expire within 30 days after that. Range: 30 to
+   * GB read, and a minimum charge of 30 days. Objects must not expire within 30 days after that. Range: 30 to
    * 3,620 days. Default: none.
    */
   infrequentAccessDays?: pulumi.Input<number>;

@@ -3,7 +3,7 @@ import sharp from "sharp";
 import { rejectBadImages } from "./delivery/bad-image.ts";
 
 export interface ThumbnailOptions {
-  /** Pixels, 16 to 4,096, of the longer side. A smaller image stays as small as it is. */
+  /** Length of the longer side in pixels, 16 to 4,096. A smaller image keeps its size. */
   readonly longestSide: number;
   /** What the thumbnail is encoded in, whatever the image was. */
   readonly format: "jpeg" | "png" | "webp" | "avif";

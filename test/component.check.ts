@@ -131,7 +131,7 @@ describe("the component package", function () {
           "tags",
         );
         expect(inputProperties.retention.description).to.match(
-          /^What becomes of images, .*Default:\s+keep\.$/s,
+          /^What happens to images, .*Default:\s+keep\.$/s,
         );
         expect(Object.keys(properties).sort()).to.deep.equal([
           ...["alarmTopic", "resultsBucket", "sourceBucket", "topic", "workers"],

@@ -13,7 +13,7 @@ export interface AlarmTopicArgs {
 
   readonly tags: Tags;
 
-  /** Changes to single resources. @default none */
+  /** Changes to individual resources. @default none */
   readonly transform?: AlarmTopicTransform | undefined;
 }
 

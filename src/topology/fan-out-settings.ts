@@ -36,7 +36,7 @@ const STORAGE = {
     { minimum: 1, maximum: 3650, unit: "days" },
   ),
   infrequentAccessDays: integer(
-    "Time after which objects of 128 KB or more move to Infrequent Access: half the price per GB, a charge per GB read, and a minimum charge of 30 days. So they must not expire within 30 days after that.",
+    "Time after which objects of 128 KB or more move to Infrequent Access: half the price per GB, a charge per GB read, and a minimum charge of 30 days. Objects must not expire within 30 days after that.",
     { minimum: 30, maximum: 3620, unit: "days" },
   ),
   intelligentTiering: choice(
@@ -116,7 +116,7 @@ const source = optional(
     standard: "a new bucket",
     settings: {
       existing: existing(
-        "The bucket's name or, in a program, its resource. It must have versioning enabled. Everything else stays its owner's: policy, encryption, lifecycle. If it has a KMS key, `key` must name the same one. If the stack had made a bucket of its own, it deletes that, with everything in it, if `retention` is destroy.",
+        "The bucket's name or, in a program, its resource. It must have versioning enabled. Everything else stays its owner's: policy, encryption, lifecycle. If it has a KMS key, `key` must name the same one. If the stack made a bucket of its own before and `retention` is destroy, it deletes that bucket, with everything in it.",
       ),
       notification: other(
         "Whether the machine takes over the bucket's notification configuration. A bucket has only one: true replaces it, which only one fan-out of a bucket may do. false leaves it to the owner, and the fan-out's `notificationToAdd` says what to add.",

@@ -20,7 +20,7 @@ export interface ImageBucketArgs {
 
   readonly tags: Tags;
 
-  /** Changes to single resources. @default none */
+  /** Changes to individual resources. @default none */
   readonly transform?: ImageBucketTransform | undefined;
 }
 

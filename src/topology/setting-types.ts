@@ -168,9 +168,9 @@ export interface WorkerSettings {
   readonly scaling?: StandardScaling | ProvisionedScaling;
 
   /**
-   * Invocations reserved for this function: no other function may use them, and it may use no more. `scaling`
-   * must fit into this number; without `scaling`, it is the maximum concurrency, too. AWS keeps 100 of an
-   * account's invocations unreserved. Range: 2 to 100,000 invocations at once.
+   * Reserved concurrency: invocations that no other function may use, and the maximum for this one. `scaling`
+   * must fit into it; without `scaling`, it is the maximum concurrency, too. AWS keeps 100 of an account's
+   * invocations unreserved. Range: 2 to 100,000 invocations at once.
    * @default none
    */
   readonly reservedConcurrency?: number;
@@ -237,8 +237,8 @@ export interface SourceSettings {
   /**
    * The bucket's name or, in a program, its resource. It must have versioning enabled. Everything else stays
    * its owner's: policy, encryption, lifecycle. If it has a KMS key, `key` must name the same one. If the
-   * stack had made a bucket of its own, it deletes that, with everything in it, if `retention` is destroy.
-   * Range: a bucket's name.
+   * stack made a bucket of its own before and `retention` is destroy, it deletes that bucket, with everything
+   * in it. Range: a bucket's name.
    */
   readonly existing: pulumi.Input<string> | aws.s3.Bucket;
 
@@ -288,7 +288,7 @@ export interface StorageSettings {
 
   /**
    * Time after which objects of 128 KB or more move to Infrequent Access: half the price per GB, a charge per
-   * GB read, and a minimum charge of 30 days. So they must not expire within 30 days after that. Range: 30 to
+   * GB read, and a minimum charge of 30 days. Objects must not expire within 30 days after that. Range: 30 to
    * 3,620 days.
    * @default none
    */

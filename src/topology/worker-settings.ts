@@ -125,7 +125,7 @@ export const WORKER = {
   ),
   scaling,
   reservedConcurrency: integer(
-    "Invocations reserved for this function: no other function may use them, and it may use no more. `scaling` must fit into this number; without `scaling`, it is the maximum concurrency, too. AWS keeps 100 of an account's invocations unreserved.",
+    "Reserved concurrency: invocations that no other function may use, and the maximum for this one. `scaling` must fit into it; without `scaling`, it is the maximum concurrency, too. AWS keeps 100 of an account's invocations unreserved.",
     { minimum: 2, maximum: 100_000, unit: "invocations at once", isPlain: true },
   ),
   only: ONLY,
