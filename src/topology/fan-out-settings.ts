@@ -1,5 +1,4 @@
 import type * as aws from "@pulumi/aws";
-import * as pulumi from "@pulumi/pulumi";
 import { MAX_IN_FLIGHT, RETENTION_SECONDS } from "../delivery/queue.ts";
 import { ArgumentError } from "./argument-error.ts";
 import {
@@ -406,11 +405,7 @@ const TAG_VALUE = /^[\p{L}\p{N} _.:/=+@-]{0,256}$/u;
 type Tags = Record<string, Later<string>>;
 
 function checkTags(subject: string, given: unknown): Later<Tags> {
-  if (isLater(given)) {
-    return pulumi
-      .output(given as pulumi.Input<object>)
-      .apply((known) => checkTags(subject, known) as Record<string, string>);
-  }
+  if (isLater(given)) return from(given, (known) => checkTags(subject, known) as Record<string, string>);
   checkMap(subject, given, "names to texts");
   const names = Object.keys(given);
   if (names.length > MAXIMUM_TAGS) {

@@ -270,8 +270,8 @@ export class ImageFanOut extends pulumi.ComponentResource {
     const fanOut = this.#shared;
     const attached = this.#attached;
     checkFullName(component, fanOut.name, worker);
-    this.#way.add(component, worker, prefix);
     const settings = checkWorkerSettings(`${component}: `, { ...fanOut.settings.workers, ...given });
+    this.#way.add(component, worker, prefix);
     attached.add(component, worker, settings);
     const shares = fanOut.settings.concurrency !== undefined && settings.scaling === undefined;
     return {

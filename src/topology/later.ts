@@ -37,7 +37,7 @@ export function from<Values, Result>(
     } catch (error) {
       if (!(error instanceof ArgumentError)) throw error;
       const isSecret = await pulumi.isSecret(output);
-      const sentence = error.message.replace(/ is .*?, but /s, isSecret ? " is [secret], but " : "$&");
+      const sentence = error.message.replace(/ is .*, but /s, isSecret ? " is [secret], but " : "$&");
       const shown = new ArgumentError(sentence);
       shown.trace = stack;
       throw shown;
@@ -57,8 +57,8 @@ export function merged(
   others: Tags = {},
   check: (own: Record<string, unknown>, others: Record<string, unknown>) => void = () => {},
 ): Tags {
-  const both = <Value>(own: Record<string, Value>, others: Record<string, Value>) => {
-    check(own, others);
+  const both = <Value>(own: Record<string, Value>, others: Record<string, Value> | undefined) => {
+    check(own, others ?? {});
     return { ...own, ...others };
   };
   if (isPlain(own) && isPlain(others)) return both<pulumi.Input<string>>(own as never, others as never);

@@ -34,7 +34,8 @@ export function checkTransforms(prefix: string, given: object, known: Names): vo
   checkNames(prefix, given, Object.keys(known));
   for (const [kind, transforms] of Object.entries(given)) {
     const within = known[kind];
-    if (typeof within === "object") checkTransforms(`${prefix}${kind}.`, transforms, within);
+    if (transforms !== undefined && typeof within === "object")
+      checkTransforms(`${prefix}${kind}.`, transforms, within);
   }
 }
 

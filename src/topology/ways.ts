@@ -51,13 +51,13 @@ export class Way {
     this.#all = ways.get(monitor) ?? [];
     ways.set(monitor, this.#all);
     this.#all.push(this);
-    const note = (workers: Readonly<Record<string, unknown>>) => {
-      const known = Object.entries(workers as Record<string, Partial<WorkerOutputs> | undefined>);
+    const note = (workers: Readonly<Record<string, unknown>> | undefined) => {
+      const known = Object.entries((workers ?? {}) as Record<string, Partial<WorkerOutputs> | undefined>);
       this.#theirs = new Map(known.map(([name, outputs]) => [name, { prefix: outputs?.prefix ?? name }]));
       this.#check();
     };
+    note(isLater(theirs) ? {} : theirs);
     if (isLater(theirs)) pulumi.output(theirs).apply(note);
-    else note(theirs);
     pulumi.all([source.bucket.bucket, results.bucket.bucket]).apply(([sourceName, resultsName]) => {
       this.#ends.source.add(sourceName);
       this.#ends.results.add(resultsName);

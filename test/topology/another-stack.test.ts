@@ -118,6 +118,8 @@ describe("a worker on another stack's fan-out", () => {
       sentence("half", "half/turned"),
     );
     expect(await refusal(() => beside({}, under("turned"), "clockwise"))).to.equal("not refused");
+    const untold = { ...OUTPUTS, workers: null as never };
+    expect(await refusal(() => beside({}, untold, "clockwise"))).to.equal("not refused");
   });
 
   for (const [args, sentence] of [

@@ -395,6 +395,8 @@ describe("ImageWorker", () => {
         ArgumentError,
         /^ImageWorker "grey": memorySize is 127, but must be a whole number from 256 to 10240 MB\.$/,
       );
+      // The name is free for a worker that is as it must be.
+      expect(() => fanOut.attach("grey", {})).not.to.throw();
     });
 
     expect(resources.filter(({ name }) => name.startsWith("images-grey"))).to.deep.equal([]);

@@ -81,6 +81,12 @@ describe("a tag", () => {
 });
 
 describe("transform", () => {
+  it("may be undefined, as where a program decides whether there is one", async () => {
+    const none = { source: undefined, workers: undefined, topic: undefined } as never;
+
+    expect(byName(await machine({ transform: none }))).to.deep.equal(byName(await machine()));
+  });
+
   it("replaces properties of one child of a worker, and of no other", async () => {
     const plain = byName(await machine({}, { clockwise: 90 }));
     const changed = byName(

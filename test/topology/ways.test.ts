@@ -1,4 +1,5 @@
 import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
 import { expect } from "chai";
 import { ImageFanOut, type ImageFanOutArgs } from "../../src/topology/image-fan-out.ts";
 import { RotationWorker } from "../../src/topology/rotation-worker.ts";
@@ -33,6 +34,8 @@ describe("results that would come back as images", () => {
   it("are refused on another stack's buckets, where they are one", async () => {
     const outputs = { sourceBucket: "theirs", resultsBucket: "theirs", topic: TOPIC };
     await refuses(() => ImageFanOut.get("more", outputs), circle("more"));
+    const workers = pulumi.output({});
+    await refuses(() => ImageFanOut.get("more", { ...outputs, workers }), circle("more"));
   });
 
   it("are refused by way of other fan-outs, by names and by resources", async () => {
