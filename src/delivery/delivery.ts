@@ -19,6 +19,9 @@ export interface Invocation {
 /** Maximum length of a key in S3, in bytes of UTF-8. */
 const MAX_KEY_BYTES = 1024;
 
+/** What is said of a handler that rejects with nothing. */
+const NOTHING_SAID = "The processor failed without saying of what.";
+
 /** What a message failed of, and in how many seconds it comes again. */
 interface Failure {
   readonly error: unknown;
@@ -93,7 +96,9 @@ export class Delivery {
     const asked = this.#asked.get(message) ?? [];
     const fates = await Promise.allSettled(asked.map((each) => this.#fateOf(each, receives(message))));
     const failures = fates.flatMap((fate, index) =>
-      fate.status === "rejected" ? [{ source: asked[index] as CreatedObject, error: fate.reason }] : [],
+      fate.status === "rejected"
+        ? [{ source: asked[index] as CreatedObject, error: fate.reason ?? new Error(NOTHING_SAID) }]
+        : [],
     );
     const [first, ...others] = failures;
     for (const { source, error } of others) worker.logger.warn("failed, too", { ...named(source), error });
@@ -116,9 +121,8 @@ export class Delivery {
   }
 
   /** Says in the log why a message comes again, and when: later each time it fails. */
-  #failure(message: SQSRecord, source: CreatedObject | undefined, cause: unknown): Failure {
+  #failure(message: SQSRecord, source: CreatedObject | undefined, error: unknown): Failure {
     const { logger, metrics, random, now } = this.#batch.worker;
-    const error = cause ?? new Error("The processor failed without saying of what.");
     const times = receives(message);
     const created = source?.createdAt?.getTime() ?? Number(message.attributes.SentTimestamp);
     const seconds =
@@ -219,6 +223,7 @@ function isRejection(asked: CreatedObject | Rejection): asked is Rejection {
   return "code" in asked;
 }
 
+/** How often a message was received: once, where nobody says so, as one that is in no group would be lost. */
 function receives(message: SQSRecord): number {
-  return Number(message.attributes.ApproximateReceiveCount);
+  return Number(message.attributes.ApproximateReceiveCount) || 1;
 }

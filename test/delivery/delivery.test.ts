@@ -213,6 +213,19 @@ describe("the delivery of a message", () => {
     expect(s3.versions("results", "clockwise/b")).to.equal(1);
   });
 
+  for (const count of ["0", ""]) {
+    it(`processes a message that says ${JSON.stringify(count)} of how often it was received`, async () => {
+      const { s3, deliver } = bench();
+      s3.put("source", "a", Buffer.from("abc"));
+      const uncounted = message(s3Record("a"));
+      uncounted.attributes.ApproximateReceiveCount = count;
+
+      expect(await deliver(uncounted)).to.deep.equal([undefined]);
+
+      expect(s3.versions("results", "clockwise/a")).to.equal(1);
+    });
+  }
+
   it("does nothing for the test event", async () => {
     const { s3, deliver, deadLetters } = bench();
 

@@ -333,11 +333,13 @@ describe("a batch", () => {
   });
 
   it("takes for a failure what is thrown without saying anything", async () => {
-    const { deliver, upload, s3 } = bench({}, { operation: () => Promise.reject() });
+    const { deliver, upload, s3, lines } = bench({}, { operation: () => Promise.reject() });
+    const [a, b] = ["a", "b"].map((key) => JSON.parse(upload(key).body).Records[0]);
 
-    const [outcome] = await deliver([upload("a")]);
+    const [outcome] = await deliver([sqsRecord({ Records: [a, b] })]);
 
-    expect(outcome).to.not.equal(undefined);
+    expect(outcome).to.be.instanceOf(Error);
+    expect(lines.map(({ error }) => String(error))).to.deep.equal([String(outcome), String(outcome)]);
     expect(s3.versions("results", "worker/a")).to.equal(0);
   });
 
