@@ -106,7 +106,7 @@ describe("a machine on which something goes wrong", function () {
         return undefined;
       },
     };
-    // However slow this computer is now, nothing is handed out twice.
+    // However slow this computer is now, nothing is handed out twice, and functions have the time that is declared.
     await hide(720);
 
     await Promise.all(Array.from({ length: 12 }, (_, index) => put(`plain ${index}.png`, 1)));

@@ -226,7 +226,7 @@ function openLambda(
   const { region, folder, faults, concurrency = availableParallelism() } = options;
   const lambda = new LambdaService({
     ...{ folder, endpoint, region, identity, concurrency, queue, events, report, accountId: ACCOUNT_ID },
-    timeLimit: faults?.plan.timeLimit,
+    timeLimit: faults && (() => faults.plan.timeLimit),
     throttled: faults && (() => faults.throttled()),
   });
   opened.defer(() => lambda.stop());

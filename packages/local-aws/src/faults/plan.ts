@@ -48,7 +48,7 @@ export interface Plan {
   readonly sequencer?: Sequencer;
   /** Factor by which time in queues is accelerated, so that nobody waits for a visibility timeout. @default 1 */
   readonly speed?: number;
-  /** Maximum time limit of functions, in seconds. @default what is declared */
+  /** Maximum time limit of functions, in seconds, for invocations that begin from now on. @default what is declared */
   readonly timeLimit?: number;
 }
 

@@ -47,8 +47,8 @@ export interface LambdaOptions {
   readonly identity: Identity;
   /** Maximum number of concurrent invocations, of all functions together. */
   readonly concurrency: number;
-  /** Maximum time limit of functions, in seconds. @default what is declared */
-  readonly timeLimit?: number | undefined;
+  /** Maximum time limit of functions, in seconds, as it is when they are invoked. @default what is declared */
+  readonly timeLimit?: (() => number | undefined) | undefined;
   /** A queue, as those who have these credentials see it. */
   readonly queue: (credentials: Credentials, queueUrl: string) => MessageQueue;
   /** Told what happens in functions. */
@@ -125,10 +125,13 @@ export class LambdaService {
       if (!modules) throw new Error(`there is no layer ${layer}`);
       return modules;
     });
+    const { timeLimit } = this.#options;
     const settings = {
       name,
       arn,
-      timeout: Math.min(declared.timeout, this.#options.timeLimit ?? declared.timeout),
+      get timeout() {
+        return Math.min(declared.timeout, timeLimit?.() ?? declared.timeout);
+      },
       memorySize,
       taskRoot,
       logFile: path.join(this.logs, `${name}.log`),
@@ -178,11 +181,11 @@ export class LambdaService {
     }
     const queue = this.#options.queue(target.credentials, declared.queueUrl);
     const { function: local } = target;
-    const { name: functionName, timeout, memorySize, taskRoot, logFile } = local.settings;
+    const { name: functionName, memorySize, taskRoot, logFile } = local.settings;
     const invocation = ({ Records: messages }: SqsEvent, requestId: string): BatchInvocation => ({
       requestId,
       functionName,
-      timeout,
+      timeout: local.settings.timeout,
       memorySize,
       taskRoot,
       logFile,
