@@ -1,9 +1,10 @@
-import { s3Arn } from "../iam/actions.ts";
 import type { Principal } from "../iam/decision.ts";
+import type { AccessRequest } from "../rest/access.ts";
 import { S3Error } from "../store/errors.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import type { Body } from "../store/writing.ts";
 import { askSns, askSqs, type Judged } from "./gateway.ts";
+import { s3Permissions } from "./s3.ts";
 
 /** A message as a receive gives it. */
 export interface ReceivedMessage {
@@ -83,27 +84,31 @@ export class Direct {
 
   /** Puts an object into a bucket. @throws {S3Error} */
   async put(bucket: string, key: string, body: Body): Promise<void> {
-    this.#judge("s3:PutObject", bucket, key);
-    await this.#options.store.put(bucket, key, body, { checksum: "CRC32" }); // as the SDK has it
+    const { store } = this.#options;
+    this.#judge({ action: "s3:PutObject", bucket, key });
+    this.#judgeKey("kms:GenerateDataKey", store.encryptionKey(bucket));
+    await store.put(bucket, key, body, { checksum: "CRC32" }); // as the SDK has it
   }
 
   /** Tells whether there is an object. @throws {S3Error} where it cannot be told */
   has(bucket: string, key: string): boolean {
-    this.#judge("s3:GetObject", bucket, key);
+    this.#judge({ action: "s3:GetObject", bucket, key });
     const latest = this.#options.store.latest(bucket, key);
     return latest !== undefined && !latest.isDeleteMarker;
   }
 
   /** Copies an object to a file. @throws {S3Error} */
   async save(bucket: string, key: string, file: string): Promise<void> {
-    this.#judge("s3:GetObject", bucket, key);
+    this.#judge({ action: "s3:GetObject", bucket, key });
     const { store } = this.#options;
-    await store.save(store.head(bucket, key), file);
+    const version = store.head(bucket, key);
+    this.#judgeKey("kms:Decrypt", version.encryptionKey);
+    await store.save(version, file);
   }
 
   /** The keys of a bucket that begin with a prefix, in their order. @throws {S3Error} */
   *keys(bucket: string, prefix: string): Generator<string> {
-    this.#judge("s3:ListBucket", bucket);
+    this.#judge({ action: "s3:ListBucket", bucket });
     for (let from: string | undefined = prefix; from !== undefined; ) {
       const { rows, next }: ReturnType<ObjectStore["list"]> = this.#options.store.list(bucket, from, {
         prefix,
@@ -114,10 +119,16 @@ export class Direct {
     }
   }
 
-  #judge(action: string, bucket: string, key?: string): void {
-    const { identity, principal } = this.#options;
-    const decision = identity.judge(principal, action, s3Arn(bucket, key));
-    if (!decision.allowed) throw new S3Error(403, "AccessDenied", decision.message);
+  #judge(access: Omit<AccessRequest, "requestId">): void {
+    const { identity, principal, store } = this.#options;
+    for (const { action, resource, context } of s3Permissions(access, store)) {
+      const decision = identity.judge(principal, action, resource, context);
+      if (!decision.allowed) throw new S3Error(403, "AccessDenied", decision.message);
+    }
+  }
+
+  #judgeKey(action: "kms:Decrypt" | "kms:GenerateDataKey", encryptionKey: string | undefined): void {
+    if (encryptionKey !== undefined) this.#judge({ action, encryptionKey });
   }
 
   /** A queue, received from and deleted from. */

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { s3Arn, usesOfKey } from "../iam/actions.ts";
+import { type Permission, s3Arn, usesOfKey } from "../iam/actions.ts";
 import type { Identity } from "../iam/identity.ts";
 import { SignatureError } from "../iam/refusals.ts";
 import { chunkVerifier, verifySignature } from "../iam/signature.ts";
@@ -28,7 +28,7 @@ export function s3Service(
       return {
         principalId: `AWS:${"id" in principal ? principal.id : store.accountId}`,
         authorize(access) {
-          for (const { action, resource, context } of permissions(access, store)) {
+          for (const { action, resource, context } of s3Permissions(access, store)) {
             const decision = identity.judge(principal, action, resource, context, access.requestId);
             if (!decision.allowed) throw new S3Error(403, "AccessDenied", decision.message);
           }
@@ -40,10 +40,11 @@ export function s3Service(
   });
 }
 
-function permissions(
-  { action, bucket, key, prefix, delimiter, versionId, encryptionKey }: AccessRequest,
-  names: ObjectStore,
-) {
+/** The permissions, of S3 or of KMS by way of it, that an operation asks for. */
+export function s3Permissions(
+  { action, bucket, key, prefix, delimiter, versionId, encryptionKey }: Omit<AccessRequest, "requestId">,
+  names: Pick<ObjectStore, "region" | "accountId">,
+): readonly Permission[] {
   if (encryptionKey !== undefined) return usesOfKey("s3", encryptionKey, names, action);
   const context = { "s3:prefix": prefix, "s3:delimiter": delimiter, "s3:VersionId": versionId };
   return [{ action, resource: bucket === undefined ? "*" : s3Arn(bucket, key), context }];

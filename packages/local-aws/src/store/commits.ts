@@ -12,6 +12,7 @@ export class GroupCommit {
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
   readonly #sync: () => Promise<void>;
+  #underWay = 0;
 
   /** @param sync makes what was committed durable */
   constructor(database: DatabaseSync, sync: () => Promise<void>) {
@@ -24,15 +25,20 @@ export class GroupCommit {
   /** Resolves with what `change` returned once that is durable; rejects with what it threw. */
   async run<T>(change: (afterwards: Afterwards) => T): Promise<T> {
     const steps: (() => void)[] = [];
-    const value = this.#transact(() => change((step) => steps.push(step)));
-    await this.#sync();
-    for (const step of steps) step();
-    return value;
+    this.#underWay += 1;
+    try {
+      const value = this.#transact(() => change((step) => steps.push(step)));
+      await this.#sync();
+      for (const step of steps) step();
+      return value;
+    } finally {
+      this.#underWay -= 1;
+    }
   }
 
-  /** Resolves when everything that was committed is durable. */
-  settled(): Promise<void> {
-    return this.#sync();
+  /** Resolves when no change is under way any more, nor any that a step of one made. */
+  async settled(): Promise<void> {
+    while (this.#underWay > 0) await this.#sync().catch(() => {});
   }
 
   #transact<T>(change: () => T): T {

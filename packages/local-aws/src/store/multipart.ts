@@ -151,7 +151,7 @@ export class MultipartUploads {
     if (checksumType !== undefined && checksumType !== upload.checksumType) throw otherType(upload);
     const parts = this.#select(id, claims);
     const algorithms = upload.checksumType === "COMPOSITE" ? [] : [checksumAlgorithmOf(upload)];
-    return blobs.write(this.#join(parts), algorithms, async ({ blob, size, digests }) => {
+    const version = blobs.write(this.#join(parts), algorithms, async ({ blob, size, digests }) => {
       const checksum = await checksumOf(upload, parts, digests);
       checkClaims(checksum, claimed, size, claimedSize);
       const accepted: Accepted = {
@@ -168,6 +168,11 @@ export class MultipartUploads {
         catalog.addCompleted(upload, version, now());
         return version;
       });
+    });
+    return version.catch((error: unknown) => {
+      // Were the parts removed meanwhile, with the upload?
+      this.find(bucket, key, id);
+      throw error;
     });
   }
 

@@ -22,7 +22,7 @@ export function sequenceOf(versionId: string): number | undefined {
   const bytes = Buffer.from(versionId.replaceAll(".", "-"), "base64url");
   if (bytes.length !== CHECK_BYTES + SEQUENCE_BYTES) return undefined;
   const sequence = Number(bytes.readBigUInt64BE(CHECK_BYTES));
-  return makeVersionId(sequence) === versionId ? sequence : undefined;
+  return Number.isSafeInteger(sequence) && makeVersionId(sequence) === versionId ? sequence : undefined;
 }
 
 /** Tells whether a text can be the ID of a version that is or was. */

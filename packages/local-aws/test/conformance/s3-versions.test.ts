@@ -82,7 +82,7 @@ describe("S3: in a versioned bucket", () => {
     it("that was invented is no argument", async () => {
       await put("invented", "x");
       const refused = { code: "InvalidArgument", status: 400 };
-      for (const id of [invented, "v1"]) {
+      for (const id of [invented, "_".repeat(32), "v1"]) {
         expect(await refusal(read("invented", id))).to.deep.equal(refused);
         expect(await refusal(remove("invented", id))).to.deep.equal(refused);
       }

@@ -1,11 +1,14 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { expect } from "chai";
 import { afterTest } from "../../../../test/support/cleanup.ts";
+import { Direct } from "../../src/gateway/direct.ts";
 import { s3Service } from "../../src/gateway/s3.ts";
 import { Identity } from "../../src/iam/identity.ts";
-import { openStore } from "../store/support.ts";
+import type { Messaging } from "../../src/messaging/messaging.ts";
+import { openStore, temporaryFolder } from "../store/support.ts";
 
 const ACCOUNT = "123456789012";
 const KEY = `arn:aws:kms:eu-west-1:${ACCOUNT}:key/ours`;
@@ -20,6 +23,7 @@ describe("a bucket with a key", () => {
   let identity: Identity;
   let client: S3Client;
   let setKey: (key: string) => void;
+  let machineItself: () => Direct;
 
   beforeEach(async () => {
     identity = new Identity(ACCOUNT);
@@ -35,11 +39,20 @@ describe("a bucket with a key", () => {
     };
     const role = identity.createRole("role", JSON.stringify(trust));
     identity.addRolePolicy("role", allow(["s3:PutObject", "s3:GetObject"], "arn:aws:s3:::bucket/*"));
+    const credentials = identity.assumeForFunction(role, "worker");
+    machineItself = () => {
+      const { principal = { type: "anonymous" } } = identity.lookup(credentials.accessKeyId) ?? {};
+      const messaging = {} as Messaging;
+      const endpoint = "http://127.0.0.1:1";
+      return new Direct({
+        ...{ region: "eu-west-1", accountId: ACCOUNT, identity, messaging, store, endpoint, principal },
+      });
+    };
     client = new S3Client({
       region: "eu-west-1",
       endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
       forcePathStyle: true,
-      credentials: identity.assumeForFunction(role, "worker"),
+      credentials,
       maxAttempts: 1,
     });
     afterTest(() => {
@@ -76,6 +89,19 @@ describe("a bucket with a key", () => {
     expect(ServerSideEncryption).to.equal("aws:kms");
     mayUse("Decrypt", "s3");
     expect(await get()).to.equal("allowed");
+  });
+
+  it("is written and read by this machine itself only where it may use the key", async () => {
+    const direct = machineItself();
+    const putOne = () => said(direct.put("bucket", "k", [Buffer.from("x")]));
+    const save = async () => said(direct.save("bucket", "k", join(await temporaryFolder(), "k")));
+    setKey(KEY);
+    expect(await putOne()).to.match(/^S3Error: .* kms:GenerateDataKey on .*key\/ours/);
+    mayUse("GenerateDataKey", "s3");
+    expect(await putOne()).to.equal("allowed");
+    expect(await save()).to.match(/^S3Error: .* kms:Decrypt on .*key\/ours/);
+    mayUse("Decrypt", "s3");
+    expect(await save()).to.equal("allowed");
   });
 
   it("of AWS's own asks for no more than the bucket does", async () => {

@@ -66,6 +66,22 @@ describe("changes that are committed together", () => {
     expect(stepped).to.equal(false);
   });
 
+  it("are settled when also what their steps changed is on the disk", async () => {
+    const order: string[] = [];
+    const slow = new GroupCommit(database, async () => {
+      await new Promise(setImmediate);
+      order.push("sync");
+    });
+    void slow.run((afterwards) => {
+      afterwards(() => void slow.run(() => insert(2)).then(() => order.push("step's")));
+      return insert(1);
+    });
+
+    await slow.settled();
+
+    expect(order).to.deep.equal(["sync", "sync", "step's"]);
+  });
+
   it("are all refused where the disk fails", async () => {
     const failing = new GroupCommit(database, () => Promise.reject(new Error("the disk is gone")));
     const results = await Promise.allSettled([1, 2].map((number) => failing.run(() => insert(number))));

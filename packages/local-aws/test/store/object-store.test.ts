@@ -65,6 +65,22 @@ describe("the object store", () => {
     });
   });
 
+  it("says that an upload is gone that is aborted while its parts are put together", async () => {
+    const store = await openStore();
+    const { id } = await store.multipart.create("bucket", "whole");
+    const parts = [];
+    for (const number of [1, 2]) {
+      const body = [Buffer.alloc(number === 1 ? 5 * 2 ** 20 : 1)];
+      const { etag } = await store.multipart.put("bucket", "whole", id, number, body);
+      parts.push({ number, etag });
+    }
+
+    const completing = store.multipart.complete("bucket", "whole", id, parts).catch(({ code }) => code);
+    await store.multipart.abort("bucket", "whole", id);
+
+    expect(await completing).to.equal("NoSuchUpload");
+  });
+
   it("removes at the start what an upload left behind that was cut off", async () => {
     const root = await temporaryFolder();
     const before = await openStore({ root });
