@@ -9,10 +9,7 @@ import type { FanOutSettings } from "./topology/setting-types.ts";
 
 /**
  * Reads the stack's settings from Pulumi.STACK.yaml, which nothing else does. docs/settings.md lists each key with its unit,
- * default and range. To set one:
- *
- *     pulumi config set --path workers.memorySize 3008
- *
+ * default and range. `pulumi config set --path workers.memorySize 3008` sets one.
  * Without --path, and from `pulumi new`, the key contains dots and means the same.
  *
  * @throws ArgumentError in a sentence that names file, key, value and range, before anything is registered

@@ -2,7 +2,7 @@ import { type ImageOperation, ImageRejected, type RejectionCode } from "image-tu
 
 /**
  * Makes an operation that uses sharp reject bad images: what sharp cannot read is rejected with the reason. Everything else that
- * the operation throws is tried again, as without this: wrong parameters of sharp, an answer from elsewhere, or a mistake.
+ * the operation throws is tried again, as without this: wrong parameters for sharp, an error of another service, or a mistake.
  *
  * @example
  * rejectBadImages(async (source, { pixels }) => ({

@@ -40,7 +40,7 @@ export interface ImageFanOutArgs extends FanOutSettings {
 /** Stands for outputs among arguments, which only {@link ImageFanOut.get} gives. */
 const EXISTING = Symbol("a fan-out of another stack");
 
-/** Resources of a fan-out beside its buckets and topics. */
+/** Resources of a fan-out besides its buckets and topics. */
 export interface FanOutNodes extends Pick<Told, "topicPolicy" | "notification"> {
   /** Layer with sharp and libvips for linux-arm64, for every function that processes images. */
   readonly layer: aws.lambda.LayerVersion;

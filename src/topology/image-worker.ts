@@ -51,7 +51,7 @@ export interface ImageWorkerArgs extends WorkerSettings {
   readonly transform?: ImageWorkerTransform;
 }
 
-/** Resources of a worker beside its queues and function. */
+/** Resources of a worker besides its queues and function. */
 export interface ImageWorkerNodes {
   readonly role: aws.iam.Role;
   readonly logGroup: aws.cloudwatch.LogGroup;

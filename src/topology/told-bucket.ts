@@ -42,9 +42,9 @@ export interface Bucket extends End, Partial<Pick<ImageBucket, "versioning">> {
 /** What is told of everything in a bucket, and by what. */
 export interface Told {
   readonly topic: aws.sns.Topic;
-  /** Undefined where the topic is another stack's. */
+  /** Undefined if the topic is another stack's. */
   readonly topicPolicy?: aws.sns.TopicPolicy;
-  /** Undefined where the bucket is another stack's, or its notifications are left to its owner. */
+  /** Undefined if the bucket is another stack's, or its notifications are left to its owner. */
   readonly notification?: aws.s3.BucketNotification | undefined;
   readonly notificationToAdd?: pulumi.Output<NotificationToAdd> | undefined;
 }

@@ -178,7 +178,9 @@ describe("a value that is only known later", () => {
     it(`is not shown where it is wrong and a secret: ${setting}`, async () => {
       const [refusal] = await refusals(() => checkFanOutSettings("F: ", given));
 
-      expect(String(refusal)).to.match(new RegExp(`F: ${setting} is \\[secret\\], but (must be|a tag has) `));
+      expect(String(refusal)).to.match(
+        new RegExp(`F: ${setting} is \\[secret\\], but (must be|a tag's name must) `),
+      );
       expect(String(refusal)).not.to.contain("know");
     });
   }

@@ -46,7 +46,7 @@ export type RejectionCode =
   | "too-many-pixels"
   | "too-slow";
 
-/** This image can never be processed. The message is a sentence for the person who uploaded it. */
+/** Error for an image that can never be processed. The message is a sentence for the person who uploaded it. */
 export class ImageRejected extends Error {
   override readonly name = "ImageRejected";
   readonly code: RejectionCode;
