@@ -73,8 +73,8 @@ export class Delivery {
       );
       this.#isOver = group === groups.at(-1);
       await hiding;
-      await this.#setVisibility(backoffs, "backoff not set");
-      if (!this.#isOver) await this.#delete(done);
+      const telling = this.#setVisibility(backoffs, "backoff not set");
+      await Promise.all([telling, !this.#isOver && this.#delete(done)]);
     }
     return this.#messages.map((message) => errors.get(message));
   }

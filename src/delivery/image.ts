@@ -133,6 +133,7 @@ export class Image {
    */
   async #make(): Promise<Made | Rejection | undefined> {
     const { worker, shares, pipeline } = this.#batch;
+    if (shares.over) throw new OutOfTime(`There was no time left for it. ${LESS}`);
     const isFirst = this.#superseding === 0;
     const share = isFirst ? shares.next() : shares.extra();
     if (isFirst && this.#receives > 1) await this.#beginWithCurrent(share.within);

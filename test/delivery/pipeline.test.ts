@@ -4,6 +4,7 @@ import type { SQSRecord } from "aws-lambda";
 import { expect } from "chai";
 import { type ImageOperation, ImageRejected, type Limits } from "image-turn";
 import { Delivery } from "../../src/delivery/delivery.ts";
+import { OutOfTime } from "../../src/delivery/image.ts";
 import { Pipeline } from "../../src/delivery/pipeline.ts";
 import { COMES_AGAIN } from "../../src/delivery/queue.ts";
 import { within } from "../../src/delivery/send.ts";
@@ -391,6 +392,19 @@ describe("a batch", () => {
 
       // One request is given up after five seconds.
       expect(time.now).to.be.within(5000, 5100);
+    });
+
+    it("ends in time where the queue never answers, which leaves no time for all that came before", async () => {
+      const { deliver, upload, keys, worker, time, s3 } = bench();
+      worker.sqs.send = () => new Promise(() => {});
+      const messages = keys(10).map((key) => upload(key, { receives: 2 }));
+
+      const outcomes = await deliver([upload("a"), upload("b"), ...messages], 20);
+
+      expect(time.now).to.be.below(20_000);
+      expect(outcomes.slice(0, 2)).to.deep.equal(done(2));
+      expect(outcomes.at(-1)).to.be.instanceOf(OutOfTime);
+      expect(s3.requests).to.not.include("HEAD source/9");
     });
 
     it("does last, one by one, what came before, and first counts and deletes what is done with", async () => {
