@@ -24,12 +24,24 @@ export async function runCommand<Config extends ParseArgsConfig>(
   config: Config,
   main: (parsed: ReturnType<typeof parseArgs<Config>>) => Promise<number>,
 ): Promise<void> {
+  outliveReaders();
   try {
     const parsed = parsedArguments(usage, config);
     if ((parsed.values as { help?: unknown }).help) console.log(usage);
     else process.exitCode = await main(parsed);
   } catch (error) {
     endWith(error);
+  }
+}
+
+/** Has this process go on to its end, and tidy up, where nobody reads what it prints any more, as behind `| head -1`. */
+export function outliveReaders(
+  streams: readonly NodeJS.WritableStream[] = [process.stdout, process.stderr],
+): void {
+  for (const stream of streams) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+    });
   }
 }
 

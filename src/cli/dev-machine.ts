@@ -9,7 +9,7 @@ import { type Machine, startMachine } from "../machine/machine.ts";
 import { takingUploads } from "../machine/worker.ts";
 import { countMessages } from "../operations/queue.ts";
 import { ROOT } from "../packaging/root.ts";
-import { endWith } from "./arguments.ts";
+import { endWith, outliveReaders } from "./arguments.ts";
 import { tellHappenings } from "./happenings.ts";
 import { type FromMachine, graphOf, type ToMachine } from "./watch-page.ts";
 import { LARGE_IMAGE_SECONDS, near, PROJECT, sizeOf } from "./words.ts";
@@ -30,6 +30,7 @@ const GRACE_MS = 10_000;
 /** Milliseconds for which what happens is gathered before it is told. */
 const GATHER_MS = 25;
 
+outliveReaders();
 const stopping = new AbortController();
 process.on("message", () => stopping.abort());
 // Whoever started this is gone, without a word; the machine goes down as well as it can.

@@ -1,8 +1,9 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { PassThrough } from "node:stream";
 import { expect } from "chai";
-import { checkFolder, parsedArguments } from "../../src/cli/arguments.ts";
+import { checkFolder, outliveReaders, parsedArguments } from "../../src/cli/arguments.ts";
 import { UsageError } from "../../src/machine/inputs.ts";
 import { afterTest } from "../support/cleanup.ts";
 
@@ -69,5 +70,16 @@ describe("a folder to write to", () => {
         "--out /proc/x/y cannot be written: no such file or directory.",
       );
     }
+  });
+});
+
+describe("a command whose output nobody reads any more", () => {
+  it("goes on, and fails where the output cannot be written for another reason", () => {
+    const output = new PassThrough();
+    outliveReaders([output]);
+    const fail = (code: string) => output.emit("error", Object.assign(new Error(code), { code }));
+
+    expect(() => fail("EPIPE")).not.to.throw();
+    expect(() => fail("ENOSPC")).to.throw("ENOSPC");
   });
 });
