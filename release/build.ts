@@ -13,7 +13,7 @@ import { sharpLayer } from "../src/packaging/sharp-layer.ts";
 import { buildComponent } from "./component.ts";
 
 const DIST = "dist";
-const COMMANDS = ["start", "dev", "capacity", "reconcile", "dead-letters", "proof", "smoke"];
+const COMMANDS = ["start", "dev", "capacity", "watch", "smoke", "reconcile", "dead-letters", "proof"];
 const WORKSPACES = ["packages/image-turn", "packages/local-aws", "packages/watch"];
 
 /** Ranges whose ends `npm run check:package` tries. The older @pulumi/pulumi is the last for Node.js 20. */
