@@ -4,7 +4,7 @@ import { logOf } from "../operations/logs.ts";
 import { type Step, smoke } from "../operations/smoke.ts";
 import { ROOT } from "../packaging/root.ts";
 import type { WorkerOutputs } from "../stack-outputs.ts";
-import { numberOption, runCommand } from "./arguments.ts";
+import { Interrupted, numberOption, runCommand } from "./arguments.ts";
 import { openOperator, STACK } from "./operator.ts";
 import { logLine } from "./words.ts";
 
@@ -39,6 +39,8 @@ await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
     signal: interrupted.signal,
     told: (step) => console.log(inWords(step, width)),
   });
+  // Nobody knows whether a worker that was waited for would have failed.
+  if (interrupted.signal.aborted && failed.length > 0) throw new Interrupted("Interrupted.");
   for (const worker of failed) {
     const lines = await logOf(operator.stack.workers[worker] as WorkerOutputs, {
       folder,

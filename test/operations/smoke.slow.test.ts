@@ -171,6 +171,17 @@ describe("npm run smoke", function () {
     expect(stdout).to.match(/^moody: \S+\/logs\/images-moody-function-\w+\.log:$/m);
     expect(exitCode).to.equal(1);
   });
+
+  it("removes everything and fails nobody where it is interrupted", async () => {
+    await feel("broken");
+
+    const { stdout, stderr, exitCode } = await smoke("--outputs", outputs, { interrupted: true });
+
+    expect(stdout)
+      .to.match(/^ok {5}removed /m)
+      .and.not.match(/^Failed|\.log:$/m);
+    expect({ stderr, exitCode }).to.deep.equal({ stderr: "Interrupted.\n", exitCode: 130 });
+  });
 });
 
 describe("the judgement of a result", () => {
