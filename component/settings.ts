@@ -101,8 +101,8 @@ export interface WorkerSettings {
 
   /**
    * Time that a batch may take. Each of its images gets an equal share, which must be enough for the largest
-   * image that `memorySize` accepts. If 120 seconds are too short for that, the default is what it takes: 815
-   * for ten images at 1,769 MB. Range: 1 to 900 seconds. Default: 120.
+   * image that `memorySize` accepts. The default is what that takes, and 120 at least: 815 with all other
+   * defaults, for ten images at 1,769 MB. Range: 1 to 900 seconds. Default: 120 or more.
    */
   timeout?: pulumi.Input<number>;
 
@@ -249,9 +249,10 @@ export interface LifecycleSettings {
  */
 export interface StorageSettings {
   /**
-   * Time after which objects expire. Sources need 15 days or more, because a message may wait for 14. `npm
-   * run reconcile` does not report results as missing if they may have expired. Range: 1 to 3,650 days.
-   * Default: none.
+   * Time after which objects expire. Sources need 15 days or more, because a message may wait for 14. If
+   * results expire sooner, a message that waited longer can bring back an older version's result, which
+   * expires in its turn. `npm run reconcile` does not report results as missing if they may have expired.
+   * Range: 1 to 3,650 days. Default: none.
    */
   expireDays?: pulumi.Input<number>;
 

@@ -31,7 +31,7 @@ export const SOURCE_DAYS = RETENTION_SECONDS / (24 * 3600) + 1;
 
 const STORAGE = {
   expireDays: integer(
-    `Time after which objects expire. Sources need ${SOURCE_DAYS} days or more, because a message may wait for ${SOURCE_DAYS - 1}. \`npm run reconcile\` does not report results as missing if they may have expired.`,
+    `Time after which objects expire. Sources need ${SOURCE_DAYS} days or more, because a message may wait for ${SOURCE_DAYS - 1}. If results expire sooner, a message that waited longer can bring back an older version's result, which expires in its turn. \`npm run reconcile\` does not report results as missing if they may have expired.`,
     { minimum: 1, maximum: 3650, unit: "days" },
   ),
   infrequentAccessDays: integer(

@@ -100,9 +100,9 @@ export interface WorkerSettings {
 
   /**
    * Time that a batch may take. Each of its images gets an equal share, which must be enough for the largest
-   * image that `memorySize` accepts. If 120 seconds are too short for that, the default is what it takes: 815
-   * for ten images at 1,769 MB. Range: 1 to 900 seconds.
-   * @default 120
+   * image that `memorySize` accepts. The default is what that takes, and 120 at least: 815 with all other
+   * defaults, for ten images at 1,769 MB. Range: 1 to 900 seconds.
+   * @default 120 or more
    */
   readonly timeout?: pulumi.Input<number>;
 
@@ -280,8 +280,10 @@ export interface LifecycleSettings {
  */
 export interface StorageSettings {
   /**
-   * Time after which objects expire. Sources need 15 days or more, because a message may wait for 14. `npm
-   * run reconcile` does not report results as missing if they may have expired. Range: 1 to 3,650 days.
+   * Time after which objects expire. Sources need 15 days or more, because a message may wait for 14. If
+   * results expire sooner, a message that waited longer can bring back an older version's result, which
+   * expires in its turn. `npm run reconcile` does not report results as missing if they may have expired.
+   * Range: 1 to 3,650 days.
    * @default none
    */
   readonly expireDays?: pulumi.Input<number>;

@@ -87,8 +87,8 @@ export const WORKER = {
     { minimum: 256, maximum: 10_240, unit: "MB", default: 1769 },
   ),
   timeout: integer(
-    "Time that a batch may take. Each of its images gets an equal share, which must be enough for the largest image that `memorySize` accepts. If 120 seconds are too short for that, the default is what it takes: 815 for ten images at 1,769 MB.",
-    { minimum: 1, maximum: 900, unit: "seconds", standard: String(TIMEOUT) },
+    "Time that a batch may take. Each of its images gets an equal share, which must be enough for the largest image that `memorySize` accepts. The default is what that takes, and 120 at least: 815 with all other defaults, for ten images at 1,769 MB.",
+    { minimum: 1, maximum: 900, unit: "seconds", standard: `${TIMEOUT} or more` },
   ),
   batchSize: integer(
     "Maximum number of messages in a batch. More than 10 needs a batching window. The images of a batch share its time, and all are tried again if one of them crashes the function. If `timeout`, or Lambda's 900 seconds, is too short for 10 of the largest images, the default is as many as fit.",
