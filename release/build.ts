@@ -13,7 +13,10 @@ import { sharpLayer } from "../src/packaging/sharp-layer.ts";
 import { buildComponent } from "./component.ts";
 
 const DIST = "dist";
-const COMMANDS = ["start", "dev", "capacity", "watch", "smoke", "reconcile", "dead-letters", "proof"];
+/** Names of the commands: scripts of this project that run a file of theirs. */
+const COMMANDS = Object.entries(manifestIn(".").scripts)
+  .filter(([name, script]) => script.endsWith(` src/cli/${name}.ts`))
+  .map(([name]) => name);
 const WORKSPACES = ["packages/image-turn", "packages/local-aws", "packages/watch"];
 
 /** Ranges whose ends `npm run check:package` tries. The older @pulumi/pulumi is the last for Node.js 20. */
@@ -25,13 +28,11 @@ const REQUIRED = ["@aws-sdk/checksums", "esbuild", "@types/aws-lambda", "@types/
 interface Manifest {
   readonly name: string;
   readonly version: string;
+  readonly scripts: Record<string, string>;
   readonly exports: Record<string, string>;
   readonly dependencies: Record<string, string>;
   readonly devDependencies: Record<string, string>;
 }
-
-const manifestIn = (folder: string): Manifest =>
-  JSON.parse(readFileSync(path.join(folder, "package.json"), "utf8"));
 
 rmSync(DIST, { recursive: true, force: true });
 const metafiles = [await buildLibrary(), await buildCommands()];
@@ -45,6 +46,10 @@ for (const file of ["LICENSE", "CHANGELOG.md", "samples/cat.jpg", "src/packaging
 }
 for (const file of ["NOTICE.md", "README.md"]) cpSync(path.join("release", file), path.join(DIST, file));
 writeManifest(dependenciesOf(metafiles));
+
+function manifestIn(folder: string): Manifest {
+  return JSON.parse(readFileSync(path.join(folder, "package.json"), "utf8"));
+}
 
 function options(more: BuildOptions): BuildOptions & { metafile: true } {
   return {
