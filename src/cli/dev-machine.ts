@@ -65,10 +65,11 @@ try {
   send({ refused: error instanceof Error ? error.message : String(error) });
   endWith(error);
 }
-process.disconnect?.();
+if (process.connected) process.disconnect();
 
+/** Tells the one who started this, who may end meanwhile. */
 function send(message: FromMachine): void {
-  if (process.connected) process.send?.(message);
+  if (process.connected) process.send?.(message, undefined, undefined, () => {});
 }
 
 /** Tells the one who started this what happens, for whoever watches. */

@@ -75,12 +75,13 @@ async function keepRunning(machine: Omit<ToMachine, "seed" | "told">, open: bool
       : "Nothing goes wrong on purpose any more.";
   });
   const page = await serveWatch(source, machine.port + 1);
-  let refused: string | undefined;
+  let course: Course = {};
   const take = (message: FromMachine) => {
     told = message.told ?? told;
-    refused = message.refused ?? refused;
+    course.refused = message.refused ?? course.refused;
     for (const happening of message.happenings ?? []) source.take(happening);
     if (!message.running) return;
+    course.hasRun = true;
     const { graph, endpoint, region, administrator: credentials } = message.running;
     const client = { endpoint, region, credentials };
     source.begin(wiringOf(graph), accessWith({ s3: new S3Client(client), sqs: new SQSClient(client) }));
@@ -91,16 +92,17 @@ async function keepRunning(machine: Omit<ToMachine, "seed" | "told">, open: bool
     if (open) openInBrowser(page.address);
   };
   const start = () => {
-    refused = undefined;
+    course = {};
     const given: ToMachine = { ...machine, seed, told };
     child = fork(MACHINE, [JSON.stringify(given)], { cwd: PROJECT });
     source.become({ state: "starting" });
     child.on("message", take);
     child.once("exit", (code, signal) => {
       child = undefined;
-      source.become({ state: "stopped", ...(refused && { message: refused }) });
+      const message = course.refused;
+      source.become({ state: "stopped", ...(message && { message }) });
       if (ending) return;
-      if (code === 0 || signal) start();
+      if (isStartedAgain(course, signal ?? `exit code ${code}`)) start();
       // Whoever starts it with a mistake is at the terminal; whoever saves one later is in an editor.
       else if (!hasRun) {
         end();
@@ -108,9 +110,12 @@ async function keepRunning(machine: Omit<ToMachine, "seed" | "told">, open: bool
       } else console.error("The machine is not running. It starts again when you save a change.");
     });
   };
+  // One that has just ended by itself takes no message any more.
+  const stop = () => child?.connected && child.send("stop", () => {});
   const restart = () => {
     source.become({ state: "starting" });
-    if (child) child.send("stop");
+    course.isAsked = true;
+    if (child) stop();
     else start();
   };
   const unwatch = watchSources(restart);
@@ -118,13 +123,31 @@ async function keepRunning(machine: Omit<ToMachine, "seed" | "told">, open: bool
     if (ending) return;
     ending = true;
     unwatch();
-    child?.send("stop");
+    stop();
     void page.close();
   };
   whenOrphaned(["dev"], end);
   process.once("SIGINT", end);
   process.once("SIGTERM", end);
   start();
+}
+
+/** What has become of one machine. */
+interface Course {
+  hasRun?: boolean;
+  /** Whether it was asked to end, so that another one takes its place. */
+  isAsked?: boolean;
+  refused?: string | undefined;
+}
+
+/** Decides whether another machine takes the place of one that has ended, and says so where nobody asked for that. */
+function isStartedAgain({ hasRun, isAsked, refused }: Course, how: string): boolean {
+  const isKilled = how.startsWith("SIG");
+  if (isAsked && (isKilled || how === "exit code 0")) return true;
+  // What is refused is said by the machine itself, and so is what keeps it from running.
+  if (refused !== undefined || !(hasRun || isKilled)) return false;
+  console.error(`The machine ended with ${how}${hasRun ? "; starting it again" : " before it ran"}.`);
+  return hasRun === true;
 }
 
 /** Calls when sources of the project have changed and have settled. @returns what ends that */

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile, utimes, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -63,6 +63,12 @@ async function startDev(folder: string, port: number, project = process.cwd()): 
     results: find(/s3:\/\/(images-results[^/]+)/),
     said: () => output,
   };
+}
+
+/** The process that the machine runs in. */
+function machineOf(parent: ChildProcess): number {
+  const processes = execFileSync("ps", ["-A", "-o", "pid=,ppid=,args="], { encoding: "utf8" });
+  return Number(new RegExp(`^ *(\\d+) +${parent.pid} .*dev-machine`, "m").exec(processes)?.[1]);
 }
 
 async function put({ s3, source }: Dev, key: string): Promise<void> {
@@ -148,17 +154,22 @@ describe("npm run dev", function () {
     });
   });
 
-  it("finishes after kill -9 what it had accepted before", async () => {
+  it("says that its machine was killed, finishes what that had accepted, and ends quietly if it is killed itself", async () => {
     await withFolder(async (folder) => {
-      const port = await freePort();
-      const first = await dev(folder, port);
-      await Promise.all(Array.from({ length: 20 }, (_, index) => put(first, `${index}.png`)));
-      await kill(first.process);
-      first.s3.destroy();
+      const machine = await dev(folder, await freePort());
+      const parent = machine.process;
+      await Promise.all(Array.from({ length: 20 }, (_, index) => put(machine, `${index}.png`)));
+      process.kill(machineOf(parent), "SIGKILL");
 
-      const second = await dev(folder, port);
-      for (let index = 0; index < 20; index++) await results(second, `${index}.png`);
-      second.s3.destroy();
+      await until("the restart", () => (machine.said().split("Workers:").length > 2 ? true : undefined));
+      expect(machine.said()).to.contain("The machine ended with SIGKILL; starting it again.\n");
+      for (let index = 0; index < 20; index++) await results(machine, `${index}.png`);
+      machine.s3.destroy();
+
+      const allGone = once(parent.stdout as Readable, "close").then(() => true);
+      parent.kill("SIGKILL");
+      expect(await Promise.race([allGone, setTimeout(20_000, false, { ref: false })])).to.equal(true);
+      expect(machine.said()).to.not.match(/ERR_IPC|^ {4}at /m);
     });
   });
 
