@@ -43,6 +43,9 @@ type RaisableLimit =
 /** Upper bound for quotas, for which AWS has none in writing. */
 const PLENTY = 10_000_000;
 
+/** Said in place of a number of pollers where a worker has none. */
+export const STANDARD_MODE = "standard mode";
+
 /** More than a bucket needs for millions of requests a second. */
 export const MANY_PARTITIONS = 10_000;
 
@@ -62,13 +65,13 @@ const RAISABLE = {
   sqsInFlight: { kind: "quota", what: "SQS messages in flight per queue", max: PLENTY },
   minimumPollers: {
     kind: "setting",
-    settings: { "scaling.minimumPollers": (worker) => pollersOf(worker)?.minimumPollers ?? "standard mode" },
+    settings: { "scaling.minimumPollers": (worker) => pollersOf(worker)?.minimumPollers ?? STANDARD_MODE },
     max: SCALING.minimumPollers.maximum,
   },
   maximumPollers: {
     kind: "setting",
     settings: {
-      "scaling.maximumPollers": (worker) => pollersOf(worker)?.maximumPollers ?? "standard mode",
+      "scaling.maximumPollers": (worker) => pollersOf(worker)?.maximumPollers ?? STANDARD_MODE,
       reservedConcurrency: ({ reservedConcurrency = "none" }) => reservedConcurrency,
     },
     max: SCALING.maximumPollers.maximum,
@@ -212,7 +215,7 @@ function raisesOf(before: State, after: State, values: Values): Raise[] {
       if (!changed[0]) return [];
       const names = list(changed.map(({ name }) => name));
       const to = Math.max(...raised.filter((value) => typeof value === "number"));
-      return [{ kind: "setting", what: `${what} of ${names}`, from: of(changed[0]), to }];
+      return [{ kind: "setting", what: `workers.${what} of ${names}`, from: of(changed[0]), to }];
     });
   });
 }

@@ -6,7 +6,7 @@ import type { Wait } from "./limits.ts";
 import { type Latency, latency } from "./model/latency.ts";
 import { type Simulation, simulate } from "./model/simulation.ts";
 import type { Load, Plan } from "./plan.ts";
-import { accountProblems } from "./preflight.ts";
+import { accountProblems, isThrottled } from "./preflight.ts";
 
 /** The question. */
 export interface Question {
@@ -38,7 +38,10 @@ export interface Answer {
   /** Until every image was done with. */
   readonly drained: Moment;
   readonly results: number;
+  /** Those of tries that failed; where functions are throttled, there are more. */
   readonly deadLetters: number;
+  /** Whether workers may run more at once than the account allows. */
+  readonly throttled: boolean;
   readonly lost: number;
   /** Latency of images that were done. @default none were */
   readonly latency: Latency | undefined;
@@ -87,6 +90,7 @@ export function answer(question: Question): { answer: Answer; run: Simulation } 
       drained: moment((each) => each.drained),
       results: sum(workers, ({ results }) => results),
       deadLetters: sum(workers, ({ deadLetters }) => deadLetters),
+      throttled: isThrottled(plan, assumed),
       lost: sum(workers, ({ lost }) => lost),
       latency: latency(run),
       maxRunning: Math.round(max((second) => sum(workers, ({ running }) => running[second] ?? 0))),

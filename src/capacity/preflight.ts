@@ -1,13 +1,13 @@
 import type { ObjectiveSettings } from "../topology/setting-types.ts";
 import { SCALING } from "../topology/worker-settings.ts";
-import { advise, MANY_PARTITIONS, QUOTAS } from "./advice.ts";
+import { advise, MANY_PARTITIONS, QUOTAS, STANDARD_MODE } from "./advice.ts";
 import { ASSUMPTIONS, type Assumptions, assumptionsFor } from "./assumptions.ts";
 import { about, count, list, sum } from "./format.ts";
 import { arrivals } from "./model/arrivals.ts";
 import { durations } from "./model/durations.ts";
 import { maxConcurrency } from "./model/mapping.ts";
 import { simulate } from "./model/simulation.ts";
-import type { Load, Plan, WorkerPlan } from "./plan.ts";
+import { type Load, type Plan, pollersOf, type WorkerPlan } from "./plan.ts";
 
 /** Multiple of the deadline for which a late run is followed, to say how long it would take. */
 const PATIENCE = 10;
@@ -42,16 +42,41 @@ export function preflight(workers: readonly WorkerPlan[], objective: ObjectiveSe
   const taken = drained === undefined ? `more than ${about(PATIENCE * deadline)}` : `about ${about(drained)}`;
   const missed = `${count(images)} images of ${megapixels} megapixels in ${minutes} minutes must be processed within ${about(deadline)}, but with these settings that takes ${taken}, even if every quota is raised.`;
   if (raises.length === 0) return `${missed} Neither pollers nor reserved concurrency change that.`;
-  return `${missed} To meet the objective, raise ${list(raises.map(({ what, from, to }) => `${what} from ${from} to ${count(to)}`))}.`;
+  const isNew = raises.some(({ from }) => from === STANDARD_MODE);
+  return `${missed} To meet the objective, raise ${list(raises.map(({ what, from, to }) => `${what} from ${from} to ${count(to)}`))}${isNew ? ", with minimumPollers and in place of maximumConcurrency" : ""}.`;
+}
+
+/** Whether workers may run more at once than the account allows, so that Lambda throttles them. */
+export function isThrottled({ workers }: Plan, assumed: Assumptions): boolean {
+  return runningAtOnce(workers, assumed) > assumed.lambdaConcurrency;
+}
+
+function runningAtOnce(workers: readonly WorkerPlan[], assumed: Assumptions): number {
+  return sum(workers, (worker) => worker.reservedConcurrency ?? maxConcurrency(worker, assumed));
+}
+
+/** What to set, followed by "or", so that all workers fit into the account; nothing where no value would do. */
+function lowered(workers: readonly WorkerPlan[], assumed: Assumptions): string {
+  const share = assumed.lambdaConcurrency / workers.length;
+  const polled = workers.filter(pollersOf).length;
+  if (polled > 0 && polled < workers.length) return "lower the scaling of each worker, or ";
+  // A worker has either, and the program refuses both at once.
+  const [setting, fits] = polled
+    ? (["maximumPollers", Math.floor(share / assumed.pollerConcurrency)] as const)
+    : (["maximumConcurrency", Math.floor(share)] as const);
+  const { minimum, maximum } = SCALING[setting];
+  return fits < minimum
+    ? ""
+    : `set workers.scaling.${setting} to ${count(Math.min(fits, maximum))} or less, or `;
 }
 
 /** Sentences about what an account refuses or throttles of a plan: concurrency over all workers, and memory. */
-export function accountProblems({ workers }: Plan, assumed: Assumptions): string[] {
+export function accountProblems(plan: Plan, assumed: Assumptions): string[] {
+  const { workers } = plan;
   const { lambdaConcurrency: account, unreservedMin, newAccountMemory } = assumed;
   const reserved = sum(workers, ({ reservedConcurrency }) => reservedConcurrency ?? 0);
-  const running = sum(workers, (worker) => worker.reservedConcurrency ?? maxConcurrency(worker, assumed));
+  const running = runningAtOnce(workers, assumed);
   const large = workers.filter(({ memorySize }) => memorySize > newAccountMemory);
-  const share = Math.floor(account / workers.length);
   const ask = (needed: number) =>
     `ask for ${count(needed)} (Service Quotas, ${QUOTAS.lambdaConcurrency.code})`;
   const problems: string[] = [];
@@ -59,13 +84,9 @@ export function accountProblems({ workers }: Plan, assumed: Assumptions): string
     problems.push(
       `AWS refuses to reserve ${count(reserved)}: the account has ${count(account)} concurrent executions, and ${count(unreservedMin)} stay unreserved. Lower workers.reservedConcurrency, or ${ask(reserved + unreservedMin)}.`,
     );
-  } else if (running > account) {
-    const lower =
-      share < SCALING.maximumConcurrency.minimum
-        ? ""
-        : `set workers.scaling.maximumConcurrency to ${count(Math.min(share, SCALING.maximumConcurrency.maximum))} or less, or `;
+  } else if (isThrottled(plan, assumed)) {
     problems.push(
-      `The workers run up to ${count(running)} batches at once, and the account has ${count(account)} concurrent executions: what Lambda throttles counts as a try, so good images end up as dead letters. To prevent that, ${lower}${ask(running)}.`,
+      `The workers run up to ${count(running)} batches at once, and the account has ${count(account)} concurrent executions: what Lambda throttles counts as a try, so good images end up as dead letters. To prevent that, ${lowered(workers, assumed)}${ask(running)}.`,
     );
   }
   // AWS tells no account's limit of memory: one that has less than the default concurrency is new.

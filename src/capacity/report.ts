@@ -1,4 +1,4 @@
-import type { Raise } from "./advice.ts";
+import { type Raise, STANDARD_MODE } from "./advice.ts";
 import type { Answer, Moment, Question } from "./answer.ts";
 import { type CostItem, total } from "./cost.ts";
 import { about, count, dollars, list, sum } from "./format.ts";
@@ -63,14 +63,18 @@ function summary(answer: Answer, { plan, window }: Asked): string[] {
   const line = (what: string, text: string) => `${what.padEnd(16)}${text}`;
   // Who works on results has no time of its own that an image is known to have taken.
   const unless = plan.workers.some(({ after }) => after) ? ", without workers of results" : "";
-  const end = `${count(deadLetters)} in dead-letter queues + ${count(lost)} lost`;
-  const counted = `${count(images)} × ${plan.workers.length} = ${count(results)} results + ${end}`;
+  const all = `${count(images)} × ${plan.workers.length} = `;
+  const end = `${count(lost)} lost`;
+  // The model takes Lambda's pollers to back off perfectly: it cannot tell how many tries throttling takes.
+  const counted = answer.throttled
+    ? `${drained.assumed === undefined ? "" : `${all}${count(results + deadLetters)} `}results and dead letters + ${end}; how many of them throttling makes dead letters is not modelled`
+    : `${drained.assumed === undefined ? "" : `${all}${count(results)} results + `}${count(deadLetters)} in dead-letter queues + ${end}`;
   return [
     `${imagesIn(images, window)}:`,
     line("Accepted", `${moment(accepted)}: S3 has stored them`),
     line("Durably queued", `${moment(queued)}: every worker's queue has them; what fails is retried`),
     line("Processed", `${moment(drained)}: every worker is done with them`),
-    line("Counted", drained.assumed === undefined ? end : counted),
+    line("Counted", counted),
     ...(latency
       ? [
           line(
@@ -139,7 +143,11 @@ function whatItTakes({ drained, advice, standing }: Answer, asked: Asked): strin
 /** Tells who has to be asked for what. */
 function raiseInWords({ kind, what, quota, from, to }: Raise): string {
   const change = `${what}: ${typeof from === "number" ? count(from) : from} → ${count(to)}`;
-  if (kind === "setting") return `set    ${change}`;
+  if (kind === "setting") {
+    return from === STANDARD_MODE
+      ? `set    ${change}\n         pollers need both minimumPollers and maximumPollers, and maximumConcurrency has to go`
+      : `set    ${change}`;
+  }
   if (kind === "partitions") {
     return `warm   ${change}\n         S3 adds them by itself after half an hour or more of such load; AWS Support adds them on request`;
   }

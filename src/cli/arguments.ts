@@ -62,7 +62,8 @@ function exitCodeOf(error: unknown): number {
  * @throws {UsageError} with what is wrong in one sentence, and where the rest is
  */
 export function parsedArguments<Config extends ParseArgsConfig>(usage: string, given: Config) {
-  const config = { ...given, options: { ...given.options, ...HELP } };
+  const options = { ...given.options, ...HELP };
+  const config = { ...given, options, args: withNegatives(given.args ?? process.argv.slice(2), options) };
   try {
     return parseArgs(config) as ReturnType<typeof parseArgs<Config>>;
   } catch (error) {
@@ -70,6 +71,17 @@ export function parsedArguments<Config extends ParseArgsConfig>(usage: string, g
     const mistake = mistakeIn(config, command, usage) ?? (error as Error).message;
     throw new UsageError(`${mistake} ${command}${dashes} --help says more.`);
   }
+}
+
+/** Ties a negative number to the option before it, as `parseArgs` takes it for another option: it is told its range then. */
+function withNegatives(args: readonly string[], options: NonNullable<ParseArgsConfig["options"]>): string[] {
+  const tied: string[] = [];
+  for (const arg of args) {
+    const [, name = ""] = /^--(.+)/.exec(tied.at(-1) ?? "") ?? [];
+    const isValue = /^-\.?\d/.test(arg) && options[name]?.type === "string";
+    tied.push(isValue ? `${tied.pop()}=${arg}` : arg);
+  }
+  return tied;
 }
 
 function mistakeIn(config: ParseArgsConfig, command: string, usage: string): string | undefined {

@@ -48,12 +48,15 @@ fan-outs together. Deploys nothing.
   --live             reads the account's quotas from AWS, and durations if there are any; exits with 1
                      if the account refuses or throttles what the program declares
   --raised           answers as if everything that must be raised were raised
-  --chart FILE       draws the run to FILE.svg and FILE.png (default: out/capacity)
+  --chart FILE       draws the run to FILE.svg and FILE.png (default: out/capacity, if that can be written)
   --seed N           seed of the model's randomness (default: 1)
   --json             prints everything as JSON
   --help             prints this
 
 Exit code: 0 answered; 1 failed, later than --within, or too much for the account with --live; 2 wrong usage.`;
+
+/** Where the chart goes that nobody asked for. */
+const CHART = path.join("out", "capacity");
 
 /** Fourteen days, for which queues keep messages. */
 const MAX_MINUTES = 14 * 24 * 60;
@@ -72,7 +75,7 @@ const OPTIONS = {
   megapixels: { ...TEXT, default: "12" },
   failures: { ...TEXT, default: "0" },
   stack: { ...TEXT, default: "dev" },
-  chart: { ...TEXT, default: path.join("out", "capacity") },
+  chart: TEXT,
   seed: { ...TEXT, default: "1" },
   config: LIST,
   set: LIST,
@@ -95,12 +98,12 @@ async function run(options: Options): Promise<number> {
   const raised = options.raised && advice && advice.raises.length > 0 ? advice : undefined;
   const asked = raised ? whenRaised(given, raised.plan, raised.assumed) : given;
   const result = raised ? answer(asked) : first;
-  const file = await draw(result, asked, options.chart);
+  const drawn = await draw(result, asked, options.chart);
   if (options.json) {
     const { load: _, known: __, ...rest } = asked;
     console.log(JSON.stringify({ ...rest, ...result.answer }, undefined, 2));
   } else {
-    console.log(`${report(result.answer, asked)}\nChart: ${near(file)}.svg and .png`);
+    console.log(`${report(result.answer, asked)}\n${drawn}`);
   }
   const { drained, account } = result.answer;
   const isLate = drained.assumed === undefined || drained.assumed > asked.deadline;
@@ -114,15 +117,28 @@ function whenRaised(given: Asked, plan: Plan, assumed: Assumptions): Asked {
   return { ...given, stack: `${given.stack}, raised,`, plan, assumed, known: [...given.known, ...raised] };
 }
 
-async function draw(result: ReturnType<typeof answer>, asked: Asked, name: string): Promise<string> {
-  const file = fromHere(name);
+/**
+ * Draws the chart, and says where it is. It is left out where it cannot be written and nobody asked for it.
+ * @throws {UsageError} where it cannot be written to the file that was asked for
+ */
+async function draw(
+  result: ReturnType<typeof answer>,
+  asked: Asked,
+  name: string | undefined,
+): Promise<string> {
+  const file = fromHere(name ?? CHART);
   const [title, subtitle] = [headline(result.answer, asked), circumstances(asked)];
   const svg = chart(result.run, title, subtitle, asked.window, asked.assumed.lambdaConcurrency);
-  await checkFolder("--chart", path.dirname(file));
+  try {
+    await checkFolder(name === undefined ? "Chart: left out, as" : "--chart", path.dirname(file));
+  } catch (error) {
+    if (name === undefined && error instanceof UsageError) return error.message;
+    throw error;
+  }
   await mkdir(path.dirname(file), { recursive: true });
   await writeFile(`${file}.svg`, svg);
   await sharp(Buffer.from(svg), { density: 144 }).png().toFile(`${file}.png`);
-  return file;
+  return `Chart: ${near(file)}.svg and .png`;
 }
 
 async function question(options: Options): Promise<Asked> {

@@ -27,8 +27,8 @@ describe("the advice", () => {
 
     // 60,000 images in 90 seconds are 667 a second; 20 pollers ask 200 times a second.
     expect(raises.map(({ what, from, to }) => [what, from, to])).to.deep.equal([
-      ["batchSize of worker", 1, 4],
-      ["timeout of worker", 120, secondsFor(secondsOfLargest(1769), 4)],
+      ["workers.batchSize of worker", 1, 4],
+      ["workers.timeout of worker", 120, secondsFor(secondsOfLargest(1769), 4)],
     ]);
   });
 
@@ -68,8 +68,8 @@ describe("the advice", () => {
       "partitions of the source bucket",
       'SNS "Messages Published per Second"',
       "partitions of the results bucket",
-      "scaling.maximumPollers of a and b",
-      "reservedConcurrency of a and b",
+      "workers.scaling.maximumPollers of a and b",
+      "workers.reservedConcurrency of a and b",
       'Lambda "Concurrent executions"',
     ]);
     for (const { scaling, reservedConcurrency = 0 } of advice.workers) {

@@ -1,17 +1,20 @@
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect } from "chai";
 import sharp from "sharp";
 import { withFolder } from "../support/machine.ts";
 
-/** Runs `npm run capacity`. */
-function capacity(...args: string[]) {
+/** Runs `npm run capacity`, as somebody in another folder. */
+function capacityIn(INIT_CWD: string, ...args: string[]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, ["src/cli/capacity.ts", ...args], {
     encoding: "utf8",
+    env: { ...process.env, INIT_CWD },
   });
   return { status, stdout, stderr };
 }
+
+const capacity = (...args: string[]) => capacityIn(process.cwd(), ...args);
 
 describe("npm run capacity", function () {
   // Each runs the program in a process of its own.
@@ -63,12 +66,25 @@ describe("npm run capacity", function () {
     });
   });
 
+  it("answers where no chart can be written, if nobody asked for one", async () => {
+    await withFolder(async (folder) => {
+      writeFileSync(path.join(folder, "out"), "");
+
+      const { status, stdout, stderr } = capacityIn(folder, "--images", "1000", "--minutes", "1");
+
+      expect({ status, stderr }).to.deep.equal({ status: 0, stderr: "" });
+      expect(stdout).to.match(/^1,000 images in 1 minute:$/m);
+      expect(stdout).to.match(/\nChart: left out, as out cannot be written: not a directory\.\n$/);
+    });
+  });
+
   it("says in one sentence what it does not understand", () => {
     for (const [args, sentence] of [
       ["--images=many", /^--images is many, but must be a whole number from 1 to 1000000000000\.\n$/],
-      ["--imges=5", /^--imges is not an option of npm run capacity; did you mean --images\? .*\n$/],
+      ["--images -1", /^--images is -1, but must be a whole number from 1 to 1000000000000\.\n$/],
+      ["--chart package.json/x", /^--chart package\.json cannot be written: not a directory\.\n$/],
     ] as const) {
-      const { status, stdout, stderr } = capacity(args);
+      const { status, stdout, stderr } = capacity(...args.split(" "));
       expect({ status, stdout }).to.deep.equal({ status: 2, stdout: "" });
       expect(stderr).to.match(sentence);
     }

@@ -16,7 +16,7 @@ describe("the preflight", () => {
 
   it("says in a sentence what settings cannot, and what would", () => {
     expect(preflight([{ ...settings, scaling: { maximumConcurrency: 10 } }], objective)).to.match(
-      /^2,000,000 images of 12 megapixels in 5 minutes must be processed within 6 min, but with these settings that takes more than 60 min, even if every quota is raised\. To meet the objective, raise scaling\.maximumPollers of clockwise from standard mode to \d{3}\.$/,
+      /^2,000,000 images of 12 megapixels in 5 minutes must be processed within 6 min, but with these settings that takes more than 60 min, even if every quota is raised\. To meet the objective, raise workers\.scaling\.maximumPollers of clockwise from standard mode to \d{3}, with minimumPollers and in place of maximumConcurrency\.$/,
     );
   });
 
@@ -46,8 +46,14 @@ describe("what an account cannot do", () => {
     expect(problems({ scaling: { maximumConcurrency: 8 } }, 10)).to.deep.equal([
       "The workers run up to 16 batches at once, and the account has 10 concurrent executions: what Lambda throttles counts as a try, so good images end up as dead letters. To prevent that, set workers.scaling.maximumConcurrency to 5 or less, or ask for 16 (Service Quotas, L-B99A9384).",
     ]);
+  });
+
+  it("is what pollers run, of which fewer are advised, as no worker takes a maximum of batches beside them", () => {
     expect(problems({ scaling: { minimumPollers: 2, maximumPollers: 60 } }, 1000).join()).to.match(
-      /^The workers run up to 1,200 batches at once/,
+      /^The workers run up to 1,200 batches at once, .* To prevent that, set workers\.scaling\.maximumPollers to 50 or less, or ask for 1,200 /,
+    );
+    expect(problems({ scaling: { minimumPollers: 2, maximumPollers: 60 } }, 30).join()).to.contain(
+      "To prevent that, ask for 1,200 ",
     );
   });
 

@@ -78,4 +78,19 @@ describe("the report", () => {
     expect(text).to.match(/^To process them within \S+ min instead of \S+ min, according to the model:$/m);
     expect(text).to.match(/^ {2}ask {4}Lambda "Concurrent executions": 10 → /m);
   });
+
+  it("counts no dead letters, not even none, where Lambda throttles functions", () => {
+    expect(asked().text).to.match(
+      /^Counted {9}20,000 × 1 = 20,000 results \+ 0 in dead-letter queues \+ 0 lost$/m,
+    );
+    expect(asked({ lambdaConcurrency: 10 }).text).to.match(
+      /^Counted {9}20,000 × 1 = 20,000 results and dead letters \+ 0 lost; how many of them throttling makes dead letters is not modelled$/m,
+    );
+  });
+
+  it("says of pollers that they take the place of a maximum of batches", () => {
+    expect(asked({ s3ResultsPartitions: 10 }).text).to.match(
+      /^ {2}set {4}workers\.scaling\.maximumPollers of clockwise: standard mode → \d+\n {9}pollers need both minimumPollers and maximumPollers, and maximumConcurrency has to go$/m,
+    );
+  });
 });

@@ -45,6 +45,19 @@ describe("arguments that a command does not take", () => {
   });
 });
 
+describe("a negative number behind an option", () => {
+  const parse = (...args: string[]) => parsedArguments(USAGE, { args, options }).values;
+
+  it("is its value, so that the command can tell its range", () => {
+    expect(parse("--out", "-1", "--strict")).to.include({ out: "-1", strict: true });
+    expect(parse("--start-after", "-.5")).to.include({ "start-after": "-.5" });
+  });
+
+  it("is none where the option takes no value", () => {
+    expect(() => parse("--strict", "-1")).to.throw(UsageError, "-1 is not an option of npm run turn");
+  });
+});
+
 describe("a folder to write to", () => {
   it("may not exist yet, and is left as it is", async () => {
     const folder = mkdtempSync(path.join(tmpdir(), "image-machine-test-"));
