@@ -148,6 +148,15 @@ describe("the settings", () => {
       "true",
       /^Setting tracng is not known, only prefix, suffix, workers, concurrency, source, results, buckets, lifecycle, /,
     ],
+    ["metadata", "none", "Setting metadata is not known: did you mean workers.metadata?"],
+    ["carry", '["tags"]', "Setting carry is not known: did you mean workers.carry?"],
+    ["memorySize", "512", "Setting memorySize is not known: did you mean workers.memorySize?"],
+    ["only", '{"prefix":"a/"}', "Setting only is not known: did you mean workers.only?"],
+    [
+      "workers",
+      '{"maximumConcurrency":5}',
+      "Setting workers.maximumConcurrency is not known: did you mean workers.scaling.maximumConcurrency?",
+    ],
     ["tags", '{"aws:team":"x"}', /^Setting tags\.aws:team is "x", but a tag's name must have/],
     ["tags", '{"cost":{}}', /^Setting tags\.cost is {}, but a tag/],
     // More digits than JavaScript keeps.

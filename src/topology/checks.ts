@@ -179,7 +179,7 @@ export function checkAll<Known extends Settings>(
   known: Known,
   others: readonly string[] = [],
 ): Checked<Known> {
-  checkNames(prefix, given, [...Object.keys(known), ...others]);
+  checkNames(prefix, given, [...Object.keys(known), ...others], known);
   const values = Object.entries(known).map(([name, setting]) => [
     name,
     setting.check(prefix + name, (given as Record<string, unknown>)[name]),
@@ -199,19 +199,36 @@ const FORMER = new Map(
   }),
 );
 
-/** @throws ArgumentError unless `given` is a map with none but the known names */
+/**
+ * @param known settings among them that have settings of their own, one of which may be meant
+ * @throws ArgumentError unless `given` is a map with none but the known names
+ */
 export function checkNames(
   prefix: string,
   given: unknown,
   names: readonly string[],
+  known: Settings = {},
 ): asserts given is object {
   checkMap(prefix.replace(/[.: ]*$/, ""), given, names.join(", "));
   const unknown = Object.keys(given).find((name) => !names.includes(name));
   if (unknown === undefined) return;
   const now = FORMER.get(unknown);
-  throw new ArgumentError(
-    `${prefix}${unknown} is not known${now ? `: use ${now} (docs/settings.md)` : `, only ${names.join(", ")}`}.`,
-  );
+  const meant = below(known, unknown).map((name) => `${/\S*$/.exec(prefix)}${name}`);
+  const remedy = now
+    ? `: use ${now} (docs/settings.md).`
+    : meant.length > 0
+      ? `: did you mean ${meant.join(" or ")}?`
+      : `, only ${names.join(", ")}.`;
+  throw new ArgumentError(`${prefix}${unknown} is not known${remedy}`);
+}
+
+/** Finds a setting's name in those that have settings of their own. */
+function below(known: Settings, wanted: string): string[] {
+  return Object.entries(known)
+    .filter(([, { interfaces = {} }]) =>
+      Object.values(interfaces).some(({ settings }) => Object.hasOwn(settings, wanted)),
+    )
+    .map(([name]) => `${name}.${wanted}`);
 }
 
 /** @throws ArgumentError unless `value` is an object, and no list; `of` says what it holds */
@@ -242,8 +259,13 @@ export function checkInteger(subject: string, value: unknown, { minimum, maximum
   const number = Number(value);
   if (Number.isInteger(value) && number >= minimum && number <= maximum) return number;
   throw new ArgumentError(
-    `${subject} is ${typeof value === "number" ? value : JSON.stringify(value)}, but must be a whole number from ${minimum} to ${maximum}${unit && ` ${unit}`}.`,
+    `${subject} is ${quoted(value)}, but must be a whole number from ${minimum} to ${maximum}${unit && ` ${unit}`}.`,
   );
+}
+
+/** A value in a sentence: as JSON has it, but for numbers, of which that does not know all. */
+export function quoted(value: unknown): string | undefined {
+  return typeof value === "number" ? String(value) : JSON.stringify(value);
 }
 
 /** The names that are a key prefix, part of physical names and a metric's dimension at once. */

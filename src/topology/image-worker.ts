@@ -7,10 +7,10 @@ import { bundleHandler } from "../packaging/bundle.ts";
 import type { DeclaredOutputs } from "../stack-outputs.ts";
 import { createAlarms, workerAlarms } from "./alarms.ts";
 import { ArgumentError } from "./argument-error.ts";
-import { checkName } from "./checks.ts";
+import { checkName, checkNames, quoted } from "./checks.ts";
 import { filterOf, subscriptionFilter } from "./filters.ts";
 import { type Granted, grant } from "./grants.ts";
-import type { Attachment, ImageFanOut } from "./image-fan-out.ts";
+import { type Attachment, ImageFanOut } from "./image-fan-out.ts";
 import { guarded, kept } from "./kept.ts";
 import { from, merged, type Tags } from "./later.ts";
 import { claimPolicy } from "./listeners.ts";
@@ -19,7 +19,7 @@ import { checkPermissions } from "./permissions.ts";
 import { lambdaTrustPolicy, queuePolicy, redrivePolicy, workerPolicy } from "./policies.ts";
 import type { WorkerSettings } from "./setting-types.ts";
 import { type Child, checkTransforms, childOf, variablesOf, withVariables } from "./transform.ts";
-import { secondsOfCrash, visibilityTimeout } from "./worker-settings.ts";
+import { secondsOfCrash, visibilityTimeout, WORKER } from "./worker-settings.ts";
 import { type ImageWorkerTransform, WORKER_TRANSFORMS } from "./worker-transform.ts";
 
 export interface ImageWorkerArgs extends WorkerSettings {
@@ -84,10 +84,12 @@ export class ImageWorker extends pulumi.ComponentResource {
     const type = String(new.target.type.split(":").at(-1));
     checkName(type, name);
     const subject = `${type} "${name}"`;
+    checkWorkerArgs(subject, args, ["handler", "environment", "permissions"]);
+    checkHandler(subject, args.handler);
+    checkFanOut(subject, args.fanOut);
     const { fanOut, handler, prefix, environment = {}, permissions = [], transform = {}, ...given } = args;
     checkTransforms(`${subject}: transform.`, transform, WORKER_TRANSFORMS);
     const attachment = fanOut.attach(name, given, prefix, type);
-    checkHandler(subject, handler);
     const others = checkPermissions(`${subject}: `, permissions);
     const { fanOut: shared, settings } = attachment;
     const filter = filterOf(`${subject}: `, shared.settings, settings.only);
@@ -196,6 +198,22 @@ interface Worker extends Attachment, Pick<ImageFanOut, "source" | "results" | "t
 interface Queues {
   readonly queue: aws.sqs.Queue;
   readonly deadLetterQueue: aws.sqs.Queue;
+}
+
+/**
+ * @param subject class and name of the worker
+ * @param own names of the arguments that not all workers have
+ * @throws ArgumentError where there is an argument of another name
+ */
+export function checkWorkerArgs(subject: string, args: unknown, own: readonly string[]): void {
+  checkNames(`${subject}: `, args, [...own, "fanOut", "prefix", "transform", ...Object.keys(WORKER)], WORKER);
+}
+
+/** @throws ArgumentError where there is none */
+function checkFanOut(subject: string, given: unknown): void {
+  if (given instanceof ImageFanOut) return;
+  const what = typeof given === "object" && given !== null ? "another object" : quoted(given);
+  throw new ArgumentError(`${subject}: fanOut is ${what}, but must be an ImageFanOut.`);
 }
 
 /** @throws ArgumentError where there is no such file */

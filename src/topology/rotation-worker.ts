@@ -1,8 +1,8 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { builtInHandler } from "../packaging/built-in.ts";
 import { ArgumentError } from "./argument-error.ts";
-import { checkPlain } from "./checks.ts";
-import { ImageWorker, type ImageWorkerArgs } from "./image-worker.ts";
+import { checkPlain, quoted } from "./checks.ts";
+import { checkWorkerArgs, ImageWorker, type ImageWorkerArgs } from "./image-worker.ts";
 
 export interface RotationWorkerArgs extends Omit<ImageWorkerArgs, "handler" | "environment" | "permissions"> {
   /** Degrees to turn every image clockwise; negative is counter-clockwise. Not a multiple of 360. */
@@ -19,6 +19,7 @@ export class RotationWorker extends ImageWorker {
   protected static override readonly type = "image-machine:index:RotationWorker";
 
   constructor(name: string, args: RotationWorkerArgs, opts?: pulumi.ComponentResourceOptions) {
+    checkWorkerArgs(`RotationWorker "${name}"`, args, ["angle"]);
     const { angle: given, ...rest } = args;
     const angle = normalisedAngle(name, given);
     const handler = builtInHandler("rotate");
@@ -34,6 +35,6 @@ function normalisedAngle(name: string, angle: number): number {
   const normalised = ((angle % 360) + 360) % 360;
   if (Number.isFinite(angle) && normalised !== 0) return normalised;
   throw new ArgumentError(
-    `RotationWorker "${name}": angle is ${angle}, but must be a finite number of degrees, and not a multiple of 360.`,
+    `RotationWorker "${name}": angle is ${quoted(angle)}, but must be a finite number of degrees, and not a multiple of 360.`,
   );
 }

@@ -2,7 +2,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import { builtInHandler } from "../packaging/built-in.ts";
 import { ArgumentError } from "./argument-error.ts";
 import { checkInteger, checkPlain } from "./checks.ts";
-import { ImageWorker, type ImageWorkerArgs } from "./image-worker.ts";
+import { checkWorkerArgs, ImageWorker, type ImageWorkerArgs } from "./image-worker.ts";
 
 export interface ThumbnailWorkerArgs
   extends Omit<ImageWorkerArgs, "handler" | "environment" | "permissions"> {
@@ -25,8 +25,9 @@ export class ThumbnailWorker extends ImageWorker {
   protected static override readonly type = "image-machine:index:ThumbnailWorker";
 
   constructor(name: string, args: ThumbnailWorkerArgs, opts?: pulumi.ComponentResourceOptions) {
-    const { longestSide = 256, format = "webp", ...rest } = args;
     const worker = `ThumbnailWorker "${name}"`;
+    checkWorkerArgs(worker, args, ["longestSide", "format"]);
+    const { longestSide = 256, format = "webp", ...rest } = args;
     checkPlain(`${worker}: longestSide`, longestSide);
     checkPlain(`${worker}: format`, format);
     checkInteger(`${worker}: longestSide`, longestSide, { minimum: 16, maximum: 4096, unit: "pixels" });

@@ -7,6 +7,7 @@ import { ImageFanOut } from "../../src/topology/image-fan-out.ts";
 import { ImageWorker, type ImageWorkerArgs } from "../../src/topology/image-worker.ts";
 import { RotationWorker } from "../../src/topology/rotation-worker.ts";
 import type { LifecycleSettings } from "../../src/topology/setting-types.ts";
+import { ThumbnailWorker } from "../../src/topology/thumbnail-worker.ts";
 import { find, type Registered, registered } from "../support/mocks.ts";
 
 const TAGS = { Project: "machine", Stack: "test", Worker: "grey" };
@@ -512,6 +513,55 @@ describe("RotationWorker", () => {
         ArgumentError,
         `RotationWorker "turn": angle is ${angle}`,
       );
+    });
+  }
+
+  const fanOut = {} as ImageFanOut;
+  const mistaken: [string, () => ImageWorker, string][] = [
+    [
+      "an angle that is a text",
+      () => new RotationWorker("turn", { fanOut, angle: "90" as never }),
+      'RotationWorker "turn": angle is "90", but must be a finite number of degrees',
+    ],
+    [
+      "a misspelt argument",
+      () => new RotationWorker("turn", { fanOut, angel: 90 } as never),
+      'RotationWorker "turn": angel is not known, only angle, fanOut, prefix, ',
+    ],
+    [
+      "a misspelt argument of thumbnails",
+      () => new ThumbnailWorker("small", { fanOut, longestside: 90 } as never),
+      'ThumbnailWorker "small": longestside is not known, only longestSide, format, fanOut, ',
+    ],
+    [
+      "an argument that another class has",
+      () => new ImageWorker("grey", { fanOut, handler: "handlers/rotate.ts", angle: 90 } as never),
+      'ImageWorker "grey": angle is not known, only handler, environment, permissions, fanOut, ',
+    ],
+    [
+      "a setting one level too high",
+      () => new RotationWorker("turn", { fanOut, angle: 90, minimumBytes: 5 } as never),
+      'RotationWorker "turn": minimumBytes is not known: did you mean only.minimumBytes?',
+    ],
+    [
+      "no fan-out",
+      () => new RotationWorker("turn", { angle: 90 } as never),
+      'RotationWorker "turn": fanOut is undefined, but must be an ImageFanOut.',
+    ],
+    [
+      "no fan-out for thumbnails",
+      () => new ThumbnailWorker("small", { fanOut: null as never }),
+      'ThumbnailWorker "small": fanOut is null, but must be an ImageFanOut.',
+    ],
+    [
+      "a fan-out's name",
+      () => new ImageWorker("grey", { fanOut: "images" as never, handler: "handlers/rotate.ts" }),
+      'ImageWorker "grey": fanOut is "images", but must be an ImageFanOut.',
+    ],
+  ];
+  for (const [what, make, sentence] of mistaken) {
+    it(`refuses ${what}`, () => {
+      expect(make).to.throw(ArgumentError, sentence);
     });
   }
 });
