@@ -85,11 +85,11 @@ export class ImageWorker extends pulumi.ComponentResource {
     checkName(type, name);
     const subject = `${type} "${name}"`;
     checkWorkerArgs(subject, args, ["handler", "environment", "permissions"]);
-    checkHandler(subject, args.handler);
     checkFanOut(subject, args.fanOut);
     const { fanOut, handler, prefix, environment = {}, permissions = [], transform = {}, ...given } = args;
     checkTransforms(`${subject}: transform.`, transform, WORKER_TRANSFORMS);
     const attachment = fanOut.attach(name, given, prefix, type);
+    checkHandler(subject, handler);
     const others = checkPermissions(`${subject}: `, permissions);
     const { fanOut: shared, settings } = attachment;
     const filter = filterOf(`${subject}: `, shared.settings, settings.only);

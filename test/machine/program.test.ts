@@ -78,8 +78,8 @@ describe("a program that throws", () => {
     ],
     [
       "a worker's handler that is not there, with the worker",
-      `import { ImageWorker } from ${JSON.stringify(import.meta.resolve("../../src/topology/image-worker.ts"))};
-new ImageWorker("grey", { fanOut: { attach: () => ({}) }, handler: "handlers/gray.ts" });`,
+      `import { ImageFanOut, ImageWorker } from ${JSON.stringify(import.meta.resolve("../../src/exports/index.ts"))};
+new ImageWorker("grey", { fanOut: new ImageFanOut("images"), handler: "handlers/gray.ts" });`,
       `index.ts:4:1: ImageWorker "grey": handler is "handlers/gray.ts", but there is no such file in ${process.cwd()}.`,
     ],
     [
