@@ -75,7 +75,9 @@ await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
   return 1;
 });
 
-function described({ code, count, examples }: Group): string {
+function described({ code, count, sent, examples }: Group): string {
   const lines = examples.map(({ key, reason }) => `\n      ${key}: ${reason}`);
-  return `\n  ${code}  ${count}${lines.join("")}`;
+  const [oldest, newest] = (sent ?? []).map((time) => `${new Date(time).toISOString().slice(0, 19)}Z`);
+  const times = oldest === newest ? oldest : `${oldest} to ${newest}`;
+  return `\n  ${code}  ${count}${times ? `  (sent ${times})` : ""}${lines.join("")}`;
 }

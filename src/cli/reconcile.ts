@@ -29,6 +29,9 @@ const GRACE_MINUTES = 15;
 const MISSING =
   "an image whose dead letter was dropped, or expired after 14 days, counts as missing too: delete it, or try it again with --repair.";
 
+const ORPHANED =
+  "an orphaned result is of a source that was deleted, or whose newest version a filter keeps from the worker. Results are kept, so nothing has to be done; delete those that are not wanted (docs/delivery.md, Deletes).";
+
 /** Milliseconds between two lines of progress. */
 const LINE_EVERY_MS = 2000;
 
@@ -97,7 +100,9 @@ async function reconcile(
       onKey: (key, tally) => {
         // What was found is sent in batches: only up to what was sent is there nothing left to do.
         if (repairs.waiting === 0) last = key;
-        tell(`${worker}: ${tally.created} versions, ${repairs.sent} sent, at ${JSON.stringify(key)}`);
+        tell(
+          `${worker}: ${counted(tally.created, "version", "versions")}, ${repairs.sent} sent, at ${JSON.stringify(key)}`,
+        );
       },
     });
     for await (const finding of reconciliation.findings()) {
@@ -111,6 +116,7 @@ async function reconcile(
       console.error(`${worker}: ${notShown(unseenDeadLetters)} Their images count as missing.`);
     }
     if (reconciliation.tally.missing > 0 && !repair) console.error(`${worker}: ${MISSING}`);
+    if (reconciliation.tally.orphaned > 0) console.error(`${worker}: ${ORPHANED}`);
     return reconciliation.tally.missing + reconciliation.tally.stale - repairs.sent;
   } catch (error) {
     if (last !== undefined) {
@@ -142,7 +148,7 @@ function summary(worker: string, tally: Tally, sent: number, grace: number): str
     ...(sent > 0 ? [`${counted(sent, "was", "were")} sent to the queue`] : []),
   ];
   return [
-    `${worker}: ${created} created = ${results} results + ${rejected} rejected + ${superseded} superseded + ${inFlight} in flight${notTold}${gone}${gaps}`,
+    `${worker}: ${created} created = ${counted(results, "result", "results")} + ${rejected} rejected + ${superseded} superseded + ${inFlight} in flight${notTold}${gone}${gaps}`,
     ...further,
   ].join("; ");
 }

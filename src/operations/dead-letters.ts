@@ -22,6 +22,8 @@ export interface DeadLetter {
   readonly reason: string;
   /** Objects that it is about, of those records that are of an S3 event. */
   readonly objects: readonly CreatedObject[];
+  /** Time at which it was sent, in milliseconds since 1970: of what SQS moved, to the worker's queue. */
+  readonly sent: number | undefined;
   /** Keys that its records name, those of malformed records as they came. */
   readonly keys: readonly string[];
 }
@@ -30,6 +32,8 @@ export interface DeadLetter {
 export interface Group {
   readonly code: string;
   count: number;
+  /** Times at which the oldest and the newest were sent, in milliseconds since 1970, if SQS says so. */
+  sent: readonly [oldest: number, newest: number] | undefined;
   /** The keys of a few letters, and what was said about each. */
   readonly examples: { readonly key: string; readonly reason: string }[];
 }
@@ -234,10 +238,14 @@ async function act(
   );
 }
 
-function addTo(groups: Map<string, Group>, { code, reason, keys }: DeadLetter): void {
-  const group = groups.get(code) ?? { code, count: 0, examples: [] };
+function addTo(groups: Map<string, Group>, { code, reason, sent, keys }: DeadLetter): void {
+  const group = groups.get(code) ?? { code, count: 0, sent: undefined, examples: [] };
   groups.set(code, group);
   group.count++;
+  const [oldest = sent, newest = sent] = group.sent ?? [];
+  if (sent !== undefined && oldest !== undefined && newest !== undefined) {
+    group.sent = [Math.min(oldest, sent), Math.max(newest, sent)];
+  }
   if (group.examples.length === EXAMPLES) return;
   const [first = "(a message that names no key)", ...others] = keys;
   group.examples.push({ key: others.length > 0 ? `${first} and ${others.length} more` : first, reason });
@@ -281,7 +289,8 @@ function toDeadLetter({ Body = "", MessageAttributes = {}, Attributes = {} }: Me
   const { Code, Reason } = MessageAttributes;
   const records = eachRecord(Body);
   const objects = records.flatMap((record) => (record instanceof UnknownMessage ? [] : record));
-  const about = { objects, keys: records.flatMap(keyOf) };
+  const sent = Attributes.SentTimestamp === undefined ? undefined : Number(Attributes.SentTimestamp);
+  const about = { objects, sent, keys: records.flatMap(keyOf) };
   if (Code) return { code: Code.StringValue ?? "", reason: Reason?.StringValue ?? "", ...about };
   return Attributes.DeadLetterQueueSourceArn
     ? { code: "failed-too-often", reason: "It failed too often; the function's log says why.", ...about }

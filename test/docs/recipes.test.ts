@@ -144,7 +144,7 @@ async function expectThumbnail(machine: Machine, folder: string): Promise<void> 
     ...["reconcile", "--outputs", outputs, "--fan-out", "thumbnails", "--grace", "0"],
   );
   expect(stdout + stderr).to.equal(
-    "thumbnail: 2 created = 1 results + 0 rejected + 0 superseded + 0 in flight + 1 that it is not told of\n",
+    "thumbnail: 2 created = 1 result + 0 rejected + 0 superseded + 0 in flight + 1 that it is not told of\n",
   );
 
   // Without its policy the listener's queue takes nothing any more.

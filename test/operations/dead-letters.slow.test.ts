@@ -55,6 +55,16 @@ describe("dead letters", function () {
     expect(counts(await deal(sqs))).to.deep.equal({ corrupt: 2, "failed-too-often": 1, undelivered: 1 });
   });
 
+  it("show when the oldest and the newest of a reason were sent", async () => {
+    const sent = [3000, 1000, 2000].map((time, number) =>
+      letter(number, { code: "corrupt", attributes: { SentTimestamp: `${time}` } }),
+    );
+
+    const { groups } = await deal(new SlowSqs(sent, 100), { now: () => 4000 });
+
+    expect(groups.map(({ code, sent }) => [code, sent])).to.deep.equal([["corrupt", [1000, 3000]]]);
+  });
+
   it("show the keys of all records that name one, beside records that are malformed", async () => {
     const removed = { ...(s3Record("b.png") as object), eventName: "ObjectRemoved:Delete" };
     const mixed = letter(1, { body: JSON.stringify({ Records: [{}, removed, s3Record("a b.png")] }) });
