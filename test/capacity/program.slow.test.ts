@@ -1,8 +1,14 @@
+import { readFileSync } from "node:fs";
 import { expect } from "chai";
-import { assumptionsFor } from "../../src/capacity/assumptions.ts";
+import { assumptionsFor, atBound } from "../../src/capacity/assumptions.ts";
 import { standingCost, total } from "../../src/capacity/cost.ts";
+import { about } from "../../src/capacity/format.ts";
 import { planOf, Recorder } from "../../src/capacity/graph.ts";
+import { arrivals } from "../../src/capacity/model/arrivals.ts";
+import { durations } from "../../src/capacity/model/durations.ts";
+import { latency } from "../../src/capacity/model/latency.ts";
 import { maxConcurrency } from "../../src/capacity/model/mapping.ts";
+import { simulate } from "../../src/capacity/model/simulation.ts";
 import { runProgram } from "../../src/machine/program.ts";
 import { readStackConfig, type StackConfig } from "../../src/machine/stack-config.ts";
 import { PROJECT_NAME } from "../support/project.ts";
@@ -124,6 +130,35 @@ describe("the plan of the program", () => {
     const together = workers.reduce((sum, worker) => sum + maxConcurrency(worker, assumptions), 0);
 
     expect(together).to.be.at.most(0.8 * assumptions.lambdaConcurrency);
+  });
+
+  it("of prod takes as long as docs/capacity.md says", async () => {
+    const page = readFileSync("docs/capacity.md", "utf8");
+    const { workers } = planOf(await resourcesOf(readStackConfig(process.cwd(), "prod").config), "us-east-1");
+    const polled = workers.map((worker) => ({
+      ...worker,
+      scaling: { minimumPollers: 2, maximumPollers: 140 },
+    }));
+    const load = { arrivals: arrivals("constant", 2_000_000, 300, 1), ...durations(12) };
+    const raised = { lambdaConcurrency: 3300, s3SourcePartitions: 4, s3ResultsPartitions: 5 };
+
+    for (const [row, who, known] of [
+      ["stack prod", workers, {}],
+      ["tuned", polled, raised],
+    ] as const) {
+      const assumed = assumptionsFor("us-east-1", known);
+      const numbers = (bound: "best" | "worst") => atBound(assumed, bound, Object.keys(known));
+      const runs = [assumed, numbers("best"), numbers("worst")].map((each) =>
+        simulate({ workers: who }, load, each),
+      );
+      const [first, low, high] = runs.map(({ drained = 0 }) => about(drained).replace(" min", ""));
+      const { p50 = 0, p99 = 0 } = (runs[0] && latency(runs[0])) ?? {};
+      const [, said = ""] = new RegExp(`^\\| ${row}: (.*)`, "m").exec(page) ?? [];
+      const [, , , processed = "", half, most] = said.split(" | ");
+
+      expect(processed.replaceAll("*", "")).to.equal(`${first} (${low} to ${high}) min`);
+      expect([half, most]).to.deep.equal([about(p50), about(p99)]);
+    }
   });
 
   it("is refused where there is nothing that works, or what is referred to is not there", async () => {
