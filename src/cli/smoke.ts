@@ -32,22 +32,22 @@ await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
   process.once("SIGINT", () => interrupted.abort());
   const since = Date.now();
   const width = Math.max(...["uploaded", ...workers].map((name) => name.length));
+  const log = (worker: string, key: string) =>
+    logOf(operator.stack.workers[worker] as WorkerOutputs, { folder, region, key, since });
   const { key, failed, untried, removed } = await smoke({
     ...operator,
     sample: await readFile(SAMPLE),
     timeout,
     signal: interrupted.signal,
     told: (step) => console.log(inWords(step, width)),
+    failureOf: async (worker, key) => failureIn(await log(worker, key), key),
+    retrying: (worker, failure) =>
+      console.log(`...    ${worker}: ${failure}; waiting for its next try, up to ${timeout} s in all`),
   });
   // Nobody knows whether a worker that was waited for would have failed.
   if (interrupted.signal.aborted && failed.length > 0) throw new Interrupted("Interrupted.");
   for (const worker of failed) {
-    const lines = await logOf(operator.stack.workers[worker] as WorkerOutputs, {
-      folder,
-      region,
-      key,
-      since,
-    });
+    const lines = await log(worker, key);
     console.log(`\n${worker}: ${lines.map(logLine).join("\n")}`);
   }
   const seconds = ((Date.now() - since) / 1000).toFixed(1);
@@ -58,6 +58,12 @@ await runCommand(USAGE, { options: OPTIONS }, async ({ values }) => {
   }
   return failed.length > 0 || !removed ? 1 : 0;
 });
+
+/** What a log says of a try that failed, as delivery writes it. */
+function failureIn(lines: readonly string[], key: string): string | undefined {
+  const line = lines.find((each) => each.includes(key) && each.includes('"level":"ERROR"'));
+  return line && logLine(line).trim();
+}
 
 function inWords({ name, ok, seconds, words }: Step, width: number): string {
   return `${ok ? "ok   " : "WRONG"}  ${name.padEnd(width)}  ${seconds.toFixed(2).padStart(6)} s  ${words}`;

@@ -21,6 +21,12 @@ export interface SmokeOptions {
   readonly signal: AbortSignal;
   /** Told of each step when it is over. */
   readonly told: (step: Step) => void;
+  /** Looks for a try of a worker's function that failed: asked now and then while its result is waited for. @default nobody */
+  readonly failureOf?: (worker: string, key: string) => Promise<string | undefined>;
+  /** Told once of each worker whose function failed, while its next try is waited for. */
+  readonly retrying?: (worker: string, failure: string) => void;
+  /** Seconds between two looks for a failure. @default 5 */
+  readonly failureEvery?: number;
 }
 
 /** One thing that was done, or was not. */
@@ -117,8 +123,10 @@ async function outcome(
   seconds: () => number,
 ): Promise<Outcome> {
   const { s3, sqs, stack, timeout, signal } = options;
+  const { failureOf, retrying, failureEvery = 5 } = options;
   const { prefix, deadLetterQueue, angle } = stack.workers[worker] as WorkerOutputs;
   let known = deadLetters;
+  let nextLook: number | undefined = failureEvery;
   try {
     for (;;) {
       const result = await resultAt(s3, stack.resultsBucket, `${prefix}/${key}`);
@@ -129,6 +137,11 @@ async function outcome(
         if (letter) return { ok: false, words: `rejected as ${letter.code}: ${letter.reason}` };
       }
       known = now;
+      if (nextLook !== undefined && seconds() >= nextLook) {
+        const failure = await failureOf?.(worker, key);
+        if (failure !== undefined) retrying?.(worker, failure);
+        nextLook = failure === undefined ? seconds() + failureEvery : undefined;
+      }
       if (signal.aborted) return { ok: false, words: "interrupted" };
       if (seconds() > timeout) {
         return {

@@ -1,13 +1,14 @@
 import { chmod, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
-import { ListObjectVersionsCommand } from "@aws-sdk/client-s3";
-import { GetQueueAttributesCommand } from "@aws-sdk/client-sqs";
+import { GetObjectCommand, ListObjectVersionsCommand, type S3Client } from "@aws-sdk/client-s3";
+import { GetQueueAttributesCommand, type SQSClient } from "@aws-sdk/client-sqs";
 import { expect } from "chai";
 import sharp from "sharp";
 import type { Machine } from "../../src/machine/machine.ts";
 import { logOf } from "../../src/operations/logs.ts";
 import { judge } from "../../src/operations/results.ts";
+import { smoke as smokeOf } from "../../src/operations/smoke.ts";
 import { type CommandOptions, runCommand } from "../support/command.ts";
 import { heldForFile, withFolder, withMachine } from "../support/machine.ts";
 
@@ -181,6 +182,41 @@ describe("npm run smoke", function () {
       .to.match(/^ok {5}removed /m)
       .and.not.match(/^Failed|\.log:$/m);
     expect({ stderr, exitCode }).to.deep.equal({ stderr: "Interrupted.\n", exitCode: 130 });
+  });
+});
+
+describe("the wait for a result", () => {
+  it("says once that the function failed, and goes on", async () => {
+    const sample = await sharp({ create: { width: 8, height: 8, channels: 3, background: "teal" } })
+      .jpeg()
+      .toBuffer();
+    const said: string[] = [];
+    // The result is there once somebody was told.
+    const s3 = {
+      send: async (command: object) => {
+        if (!(command instanceof GetObjectCommand)) return {};
+        if (said.length < 2) throw Object.assign(new Error("none"), { name: "NoSuchKey" });
+        return { Body: { transformToByteArray: async () => sample } };
+      },
+    } as unknown as S3Client;
+    const moody = { queue: "q", deadLetterQueue: "d", function: "f", logGroup: "l", prefix: "moody" };
+    let looks = 0;
+
+    const { failed } = await smokeOf({
+      ...{ s3, sqs: { send: async () => ({}) } as unknown as SQSClient, sample, timeout: 60 },
+      stack: { sourceBucket: "s", resultsBucket: "r", topic: "t", workers: { moody } },
+      signal: new AbortController().signal,
+      failureEvery: 0,
+      failureOf: async (_, key) => (looks++ === 0 ? undefined : `ERROR failed ${key.slice(0, 6)}`),
+      retrying: (...words) => said.push(words.join(": ")),
+      told: ({ words }) => said.push(words),
+    });
+
+    expect(failed).to.deep.equal([]);
+    expect(said.slice(1, 3)).to.deep.equal([
+      "moody: ERROR failed smoke/",
+      "its result can be decoded, 8 × 8",
+    ]);
   });
 });
 
