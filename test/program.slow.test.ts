@@ -86,7 +86,7 @@ describe("the program in Pulumi's own Node.js runtime", function () {
     expect(missed.exitCode).to.equal(0);
     expect(missed.complaints).to.have.length(1);
     expect(missed.complaints[0]).to.match(
-      /^2,000,000 images .* raise scaling\.maximumPollers of clockwise and/,
+      /^2,000,000 images .* raise workers\.scaling\.maximumPollers of clockwise and/,
     );
     expect(met.complaints).to.deep.equal([]);
   });
