@@ -6,6 +6,18 @@ import * as pulumi from "@pulumi/pulumi";
 import { declare } from "./machine.ts";
 import type { FanOutSettings, WorkerSettings } from "./settings.ts";
 
+/** A permission of a function's role, beyond those that every worker has. */
+export interface Permission {
+  /** Name of the statement in the role's policy: letters and digits. */
+  sid: string;
+
+  /** Actions, such as dynamodb:GetItem. */
+  actions: string[];
+
+  /** ARNs. */
+  resources: pulumi.Input<pulumi.Input<string>[]>;
+}
+
 /** What every worker has. */
 export interface Worker extends WorkerSettings {
   /** The worker's name. Unless `prefix` is set, keys of its results begin with it, up to a slash. */
@@ -13,6 +25,9 @@ export interface Worker extends WorkerSettings {
 
   /** How keys of its results begin, up to a slash. Default: the worker's name. */
   prefix?: string;
+
+  /** What the function needs beyond the worker's own permissions. Default: nothing. */
+  permissions?: Permission[];
 }
 
 /** A worker that turns images by an angle. */
@@ -30,18 +45,6 @@ export interface Thumbnail extends Worker {
   format?: string;
 }
 
-/** A permission that a handler of yours needs, beyond the worker's own. */
-export interface Permission {
-  /** Name of the statement in the role's policy: letters and digits. */
-  sid: string;
-
-  /** Actions, such as dynamodb:GetItem. */
-  actions: string[];
-
-  /** ARNs. */
-  resources: pulumi.Input<pulumi.Input<string>[]>;
-}
-
 /** A worker with a handler of your own. */
 export interface Processor extends Worker {
   /** The TypeScript or JavaScript file that exports `handler`, absolute or relative to the Pulumi project. */
@@ -49,9 +52,6 @@ export interface Processor extends Worker {
 
   /** Additional environment variables for the handler. Default: none. */
   environment?: pulumi.Input<Record<string, pulumi.Input<string>>>;
-
-  /** What the handler needs beyond the worker's own permissions. Default: nothing. */
-  permissions?: Permission[];
 }
 
 /** A machine: buckets, a topic, and its workers. */

@@ -9,23 +9,18 @@ import {
   ThumbnailWorker,
   type ThumbnailWorkerArgs,
 } from "../src/exports/index.ts";
-import type { ImageMachineArgs, Processor } from "./index.ts";
+import type { ImageMachineArgs, Permission, Worker } from "./index.ts";
 import type { AlarmThreshold, FanOutSettings } from "./settings.ts";
 
 /** Declares a machine below a component. @returns what the component shows */
 export function declare(parent: pulumi.ComponentResource, name: string, args: ImageMachineArgs) {
   const { rotations = [], thumbnails = [], processors = [], ...settings } = args;
   const fanOut = new ImageFanOut(name, fanOutArgs(settings), { parent });
-  for (const { name: worker, ...rotation } of rotations) {
-    new RotationWorker(worker, given<RotationWorkerArgs>({ fanOut, ...rotation }));
-  }
-  for (const { name: worker, ...thumbnail } of thumbnails) {
-    new ThumbnailWorker(worker, given<ThumbnailWorkerArgs>({ fanOut, ...thumbnail }));
-  }
-  for (const { name: worker, ...processor } of processors) {
-    const permissions = processor.permissions?.map(statement);
-    new ImageWorker(worker, given<ImageWorkerArgs>({ fanOut, ...processor, permissions }));
-  }
+  const workerArgs = <Args>({ name: _, permissions, ...others }: Worker) =>
+    given<Args>({ fanOut, ...others, permissions: permissions?.map(statement) });
+  for (const each of rotations) new RotationWorker(each.name, workerArgs<RotationWorkerArgs>(each));
+  for (const each of thumbnails) new ThumbnailWorker(each.name, workerArgs<ThumbnailWorkerArgs>(each));
+  for (const each of processors) new ImageWorker(each.name, workerArgs<ImageWorkerArgs>(each));
   return {
     sourceBucket: fanOut.source.bucket,
     resultsBucket: fanOut.results.bucket,
@@ -53,7 +48,7 @@ function alarmOf(alarm: AlarmThreshold | unknown): unknown {
   return enabled ? threshold : false;
 }
 
-function statement({ sid, actions, resources }: NonNullable<Processor["permissions"]>[number]) {
+function statement({ sid, actions, resources }: Permission) {
   return { Sid: sid, Effect: "Allow", Action: actions, Resource: resources };
 }
 

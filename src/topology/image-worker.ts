@@ -10,7 +10,7 @@ import { ArgumentError } from "./argument-error.ts";
 import { checkName, checkNames, quoted } from "./checks.ts";
 import { filterOf, subscriptionFilter } from "./filters.ts";
 import { type Granted, grant } from "./grants.ts";
-import { type Attachment, ImageFanOut } from "./image-fan-out.ts";
+import type { Attachment, ImageFanOut } from "./image-fan-out.ts";
 import { guarded, kept } from "./kept.ts";
 import { from, merged, type Tags } from "./later.ts";
 import { claimPolicy } from "./listeners.ts";
@@ -42,7 +42,7 @@ export interface ImageWorkerArgs extends WorkerSettings {
   readonly environment?: pulumi.Input<Record<string, pulumi.Input<string>>>;
 
   /**
-   * What the handler needs beyond the worker's own permissions, for a table or a secret for example: statements that are added
+   * What the function needs beyond the worker's own permissions, for a table or a VPC for example: statements that are added
    * to the role's policy. @default none
    */
   readonly permissions?: pulumi.Input<pulumi.Input<aws.iam.PolicyStatement>[]>;
@@ -211,7 +211,8 @@ export function checkWorkerArgs(subject: string, args: unknown, own: readonly st
 
 /** @throws ArgumentError where there is none */
 function checkFanOut(subject: string, given: unknown): void {
-  if (given instanceof ImageFanOut) return;
+  // A program may load the package twice, as ES module and as CommonJS.
+  if (typeof given === "object" && given !== null && "attach" in given) return;
   const what = typeof given === "object" && given !== null ? "another object" : quoted(given);
   throw new ArgumentError(`${subject}: fanOut is ${what}, but must be an ImageFanOut.`);
 }

@@ -4,7 +4,7 @@ import { ArgumentError } from "./argument-error.ts";
 import { checkPlain, quoted } from "./checks.ts";
 import { checkWorkerArgs, ImageWorker, type ImageWorkerArgs } from "./image-worker.ts";
 
-export interface RotationWorkerArgs extends Omit<ImageWorkerArgs, "handler" | "environment" | "permissions"> {
+export interface RotationWorkerArgs extends Omit<ImageWorkerArgs, "handler" | "environment"> {
   /** Degrees to turn every image clockwise; negative is counter-clockwise. Not a multiple of 360. */
   readonly angle: number;
 }
@@ -19,7 +19,7 @@ export class RotationWorker extends ImageWorker {
   protected static override readonly type = "image-machine:index:RotationWorker";
 
   constructor(name: string, args: RotationWorkerArgs, opts?: pulumi.ComponentResourceOptions) {
-    checkWorkerArgs(`RotationWorker "${name}"`, args, ["angle"]);
+    checkWorkerArgs(`RotationWorker "${name}"`, args, ["angle", "permissions"]);
     const { angle: given, ...rest } = args;
     const angle = normalisedAngle(name, given);
     const handler = builtInHandler("rotate");

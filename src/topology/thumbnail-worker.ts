@@ -4,8 +4,7 @@ import { ArgumentError } from "./argument-error.ts";
 import { checkInteger, checkPlain } from "./checks.ts";
 import { checkWorkerArgs, ImageWorker, type ImageWorkerArgs } from "./image-worker.ts";
 
-export interface ThumbnailWorkerArgs
-  extends Omit<ImageWorkerArgs, "handler" | "environment" | "permissions"> {
+export interface ThumbnailWorkerArgs extends Omit<ImageWorkerArgs, "handler" | "environment"> {
   /** Length of the longer side in pixels, 16 to 4,096. A smaller image keeps its size. @default 256 */
   readonly longestSide?: number;
 
@@ -26,7 +25,7 @@ export class ThumbnailWorker extends ImageWorker {
 
   constructor(name: string, args: ThumbnailWorkerArgs, opts?: pulumi.ComponentResourceOptions) {
     const worker = `ThumbnailWorker "${name}"`;
-    checkWorkerArgs(worker, args, ["longestSide", "format"]);
+    checkWorkerArgs(worker, args, ["longestSide", "format", "permissions"]);
     const { longestSide = 256, format = "webp", ...rest } = args;
     checkPlain(`${worker}: longestSide`, longestSide);
     checkPlain(`${worker}: format`, format);

@@ -526,12 +526,12 @@ describe("RotationWorker", () => {
     [
       "a misspelt argument",
       () => new RotationWorker("turn", { fanOut, angel: 90 } as never),
-      'RotationWorker "turn": angel is not known, only angle, fanOut, prefix, ',
+      'RotationWorker "turn": angel is not known, only angle, permissions, fanOut, prefix, ',
     ],
     [
       "a misspelt argument of thumbnails",
       () => new ThumbnailWorker("small", { fanOut, longestside: 90 } as never),
-      'ThumbnailWorker "small": longestside is not known, only longestSide, format, fanOut, ',
+      'ThumbnailWorker "small": longestside is not known, only longestSide, format, permissions, fanOut, ',
     ],
     [
       "an argument that another class has",
