@@ -6,7 +6,7 @@ import path from "node:path";
 import { finished } from "node:stream/promises";
 import { chaos, Events, Faults, PermissionUse } from "local-aws";
 import { Failures } from "../machine/failures.ts";
-import { cannotWrite, findInputs, type Input, UsageError } from "../machine/inputs.ts";
+import { cannotWrite, checkApart, findInputs, type Input, UsageError } from "../machine/inputs.ts";
 import { type Machine, startMachine } from "../machine/machine.ts";
 import { run, type Summary } from "../machine/run.ts";
 import type { Outcome } from "../machine/tally.ts";
@@ -39,9 +39,12 @@ export async function runOnce(options: RunOptions): Promise<Summary> {
   const { out, stack, strict, seed, given } = options;
   const inputs = () => findInputs(given);
   // What is wrong with them is said before anything is started.
-  const images = await count(inputs());
+  const leftOut: string[] = [];
+  const images = await count(findInputs(given, (file) => leftOut.push(near(file))));
   if (images === 0) throw new UsageError(`There are no files in ${given.join(", ")}.`);
   await checkFolder("--out", out);
+  await checkApart(out, given, near);
+  if (leftOut.length > 0) console.log(`not files, and left out: ${leftOut.join(", ")}`);
   await using undo = new AsyncDisposableStack();
   const outcomes = options.report === undefined ? undefined : await openReport(options.report);
   undo.defer(() => outcomes?.close().catch(() => {}));
