@@ -98,7 +98,7 @@ function print(machine: Machine): void {
   for (const line of machine.notRun) console.log(line);
   const sample = near(path.join(ROOT, "samples/cat.jpg"));
   const introduction = `
-The machine is running until Ctrl-C. In another terminal:
+The machine is running until Ctrl-C. In another terminal, with version 2 of the AWS CLI:
 
   export AWS_ENDPOINT_URL=${endpoint} AWS_REGION=${region} AWS_DEFAULT_REGION=${region}
   export AWS_ACCESS_KEY_ID=${administrator.accessKeyId} AWS_SECRET_ACCESS_KEY=${administrator.secretAccessKey}

@@ -73,7 +73,7 @@ async function* filesOf(
 }
 
 /**
- * Checks that results do not go to where images come from, as the next run would take them for images, nor the reverse.
+ * Checks that results do not go into a folder that images come from, as the next run would take them for images.
  * @param near a path for a person to read
  * @throws {UsageError} where they do
  */
@@ -85,17 +85,10 @@ export async function checkApart(
   const to = await real(out);
   for (const input of given) {
     const from = await real(input);
-    const [results, images] = [`--out ${near(out) || "."}`, near(input) || "."];
-    if (to === from || isBelow(to, from)) {
-      throw new UsageError(
-        `${results} would put results into ${images}, where the next run would take them for images: choose a folder outside.`,
-      );
-    }
-    if (isBelow(from, to)) {
-      throw new UsageError(
-        `${images} is in ${results}, where the results go: choose another folder for them.`,
-      );
-    }
+    if (to !== from && !isBelow(to, from)) continue;
+    throw new UsageError(
+      `--out ${near(out) || "."} would put results into ${near(input) || "."}, where the next run would take them for images: choose a folder outside.`,
+    );
   }
 }
 

@@ -2,8 +2,14 @@ import { execFileSync } from "node:child_process";
 import { mkdir, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { expect } from "chai";
-import { checkApart, findInputs, UsageError } from "../../src/machine/inputs.ts";
+import { checkApart, findInputs, type Input, UsageError } from "../../src/machine/inputs.ts";
 import { withFolder } from "../support/machine.ts";
+
+async function collected(inputs: AsyncIterable<Input>): Promise<Input[]> {
+  const all: Input[] = [];
+  for await (const input of inputs) all.push(input);
+  return all;
+}
 
 describe("the images of a run", () => {
   it("are the files of a folder, and what is no file is told", async () => {
@@ -16,7 +22,7 @@ describe("the images of a run", () => {
       execFileSync("mkfifo", [path.join(folder, "pipe.jpg")]);
       const leftOut: string[] = [];
 
-      const inputs = await Array.fromAsync(
+      const inputs = await collected(
         findInputs([folder], (file) => leftOut.push(path.relative(folder, file))),
       );
 
@@ -30,7 +36,7 @@ describe("the images of a run", () => {
       const pipe = path.join(folder, "pipe.jpg");
       execFileSync("mkfifo", [pipe]);
 
-      const error = await Array.fromAsync(findInputs([pipe])).catch((e) => e);
+      const error = await collected(findInputs([pipe])).catch((e) => e);
 
       expect(error).to.be.instanceOf(UsageError);
       expect(error.message).to.equal(`${pipe} is neither a file nor a folder.`);
@@ -41,8 +47,6 @@ describe("the images of a run", () => {
     ["a", "a", "--out a would put results into a, where the next run would take them for images"],
     ["a/results", "a", "--out a/results would put results into a,"],
     ["linked/results", "a", "--out linked/results would put results into a,"],
-    ["a", "a/trip", "a/trip is in --out a, where the results go"],
-    ["a", "a/x.jpg", "a/x.jpg is in --out a, where the results go"],
   ];
   for (const [out, input, sentence] of refused) {
     it(`are not taken from ${input} where results go to ${out}`, async () => {
@@ -66,6 +70,7 @@ describe("the images of a run", () => {
 
       await checkApart(path.join(folder, "samples-out"), given, path.basename);
       await checkApart(path.join(folder, "out"), given, path.basename);
+      await checkApart(folder, given, path.basename);
     });
   });
 });

@@ -157,6 +157,9 @@ export function chunkVerifier(verified: Verified<unknown>): ChunkVerifier {
   };
 }
 
+/** Services that clients sign for. */
+const SERVICES = ["s3", "sns", "sqs"];
+
 /** The credential must be for this service, in this region, on the day of the signature. Returns its key's id. */
 function checkScope(claim: Claim, verifier: Verifier<unknown>, refuse: Refuse): string {
   const [accessKeyId, date, region, service, end, ...rest] = claim.credential.split("/");
@@ -168,6 +171,9 @@ function checkScope(claim: Claim, verifier: Verifier<unknown>, refuse: Refuse): 
   }
   if (region !== verifier.region) {
     return refuse("scope", `the region '${region}' is wrong; expecting '${verifier.region}'`);
+  }
+  if (service !== undefined && !SERVICES.includes(service)) {
+    return refuse("scope", `only S3, SNS and SQS answer here, and not '${service}'`);
   }
   if (service !== verifier.service) {
     return refuse("scope", `the service '${service}' is wrong; expecting '${verifier.service}'`);

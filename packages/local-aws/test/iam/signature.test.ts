@@ -393,6 +393,12 @@ describe("the signature of a request", () => {
       }
     });
 
+    it("of a service that is not here is refused with those that are", () => {
+      const authorization = get.headers.authorization?.replace("/s3/", "/sts/") ?? "";
+      const asked = () => verify({ ...get, headers: { ...get.headers, authorization } }, "s3");
+      expect(asked).to.throw("only S3, SNS and SQS answer here, and not 'sts'");
+    });
+
     it("is refused in another scheme or without one of its parts", () => {
       const authorizations = {
         "AWS AKIA:c2lnbmF0dXJl": "400 InvalidRequest",
