@@ -46,7 +46,7 @@ const SAYS: [RegExp, RegExp][] = [
   [/outputs\.json/, /2 of 2 results are right/],
   [/redrive --reason failed-too-often/, /clockwise: 1 sent again/],
   [/drop --reason not-an-image/, /\nclockwise: 1 deleted\n[\s\S]*\ncounter-clockwise: 1 deleted/],
-  [/npm run dead-letters -- --stack prod$/, /not-an-image {2}1\n {6}bad\.png: /],
+  [/npm run dead-letters -- --stack prod$/, /not-an-image {2}1 {2}\(sent \S+\)\n {6}bad\.png: /],
   [/sqs get-queue-attributes/, /"ApproximateNumberOfMessages": "0"/],
   [/npm run smoke -- --stack prod$/, /2 of 2 results are right/],
   [/reconcile/, /clockwise: \d+ created = \d+ results? \+ 0 rejected \+ \d+ superseded \+ 0 in flight(;|\n)/],
