@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import axe from "axe-core";
 import { expect } from "chai";
@@ -146,9 +146,11 @@ describe("npm start -- --watch", function () {
 
   it("shows a run, and keeps the machine for whoever watches it until Ctrl-C", async () => {
     await withFolder(async (folder) => {
-      await writeFile(path.join(folder, "quarters.png"), await quarters());
-      await writeFile(path.join(folder, "notes.txt"), "words");
-      const args = ["--watch", "--out", path.join(folder, "out"), folder];
+      const images = path.join(folder, "images");
+      await mkdir(images);
+      await writeFile(path.join(images, "quarters.png"), await quarters());
+      await writeFile(path.join(images, "notes.txt"), "words");
+      const args = ["--watch", "--out", path.join(folder, "out"), images];
       const command = [path.resolve("src/cli/start.ts"), ...args];
       // As npm runs it.
       const env = { ...process.env, npm_lifecycle_event: "start" };
