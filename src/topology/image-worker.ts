@@ -84,7 +84,7 @@ export class ImageWorker extends pulumi.ComponentResource {
     const type = String(new.target.type.split(":").at(-1));
     checkName(type, name);
     const subject = `${type} "${name}"`;
-    checkWorkerArgs(subject, args, ["handler", "environment", "permissions"]);
+    checkWorkerArgs(subject, args, ["handler", "environment"]);
     checkFanOut(subject, args.fanOut);
     const { fanOut, handler, prefix, environment = {}, permissions = [], transform = {}, ...given } = args;
     checkTransforms(`${subject}: transform.`, transform, WORKER_TRANSFORMS);
@@ -200,13 +200,16 @@ interface Queues {
   readonly deadLetterQueue: aws.sqs.Queue;
 }
 
+/** Names of the arguments that every worker has beside its settings. */
+const COMMON = ["permissions", "fanOut", "prefix", "transform"];
+
 /**
  * @param subject class and name of the worker
  * @param own names of the arguments that not all workers have
  * @throws ArgumentError where there is an argument of another name
  */
 export function checkWorkerArgs(subject: string, args: unknown, own: readonly string[]): void {
-  checkNames(`${subject}: `, args, [...own, "fanOut", "prefix", "transform", ...Object.keys(WORKER)], WORKER);
+  checkNames(`${subject}: `, args, [...own, ...COMMON, ...Object.keys(WORKER)], WORKER);
 }
 
 /** @throws ArgumentError where there is none */

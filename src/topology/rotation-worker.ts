@@ -19,7 +19,7 @@ export class RotationWorker extends ImageWorker {
   protected static override readonly type = "image-machine:index:RotationWorker";
 
   constructor(name: string, args: RotationWorkerArgs, opts?: pulumi.ComponentResourceOptions) {
-    checkWorkerArgs(`RotationWorker "${name}"`, args, ["angle", "permissions"]);
+    checkWorkerArgs(`RotationWorker "${name}"`, args, ["angle"]);
     const { angle: given, ...rest } = args;
     const angle = normalisedAngle(name, given);
     const handler = builtInHandler("rotate");

@@ -25,7 +25,7 @@ export class ThumbnailWorker extends ImageWorker {
 
   constructor(name: string, args: ThumbnailWorkerArgs, opts?: pulumi.ComponentResourceOptions) {
     const worker = `ThumbnailWorker "${name}"`;
-    checkWorkerArgs(worker, args, ["longestSide", "format", "permissions"]);
+    checkWorkerArgs(worker, args, ["longestSide", "format"]);
     const { longestSide = 256, format = "webp", ...rest } = args;
     checkPlain(`${worker}: longestSide`, longestSide);
     checkPlain(`${worker}: format`, format);

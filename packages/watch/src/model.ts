@@ -3,6 +3,7 @@ import {
   type Decision,
   type Failed,
   type Fault,
+  type Flow,
   type ImageSummary,
   type Leg,
   type LegState,
@@ -58,7 +59,7 @@ interface QueueOf {
 /** What changed since it was asked last. */
 export interface Changes {
   readonly images: readonly ImageSummary[];
-  readonly flow: Readonly<Record<string, number>>;
+  readonly flow: Flow;
   readonly second: Second | undefined;
 }
 

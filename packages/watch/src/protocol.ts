@@ -75,7 +75,7 @@ export type LegState =
   | "rejected"
   /** Taken out of the dead-letter queue, and not sent again. */
   | "dropped"
-  /** The worker is does not get such images. */
+  /** The worker does not get such images. */
   | "not-told"
   /** Its event was lost, as a policy did not let it pass. */
   | "lost";

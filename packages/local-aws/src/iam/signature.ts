@@ -36,9 +36,12 @@ export interface Credential<P> {
   readonly sessionToken?: string;
 }
 
+/** Services that clients sign for. */
+const SERVICES = ["s3", "sns", "sqs"] as const;
+
 /** The service that was asked, and what it needs to judge by. */
 export interface Verifier<P> {
-  readonly service: "s3" | "sqs" | "sns";
+  readonly service: (typeof SERVICES)[number];
   readonly region: string;
   readonly now: Date;
   lookup(accessKeyId: string): Credential<P> | undefined;
@@ -157,9 +160,6 @@ export function chunkVerifier(verified: Verified<unknown>): ChunkVerifier {
   };
 }
 
-/** Services that clients sign for. */
-const SERVICES = ["s3", "sns", "sqs"];
-
 /** The credential must be for this service, in this region, on the day of the signature. Returns its key's id. */
 function checkScope(claim: Claim, verifier: Verifier<unknown>, refuse: Refuse): string {
   const [accessKeyId, date, region, service, end, ...rest] = claim.credential.split("/");
@@ -172,7 +172,7 @@ function checkScope(claim: Claim, verifier: Verifier<unknown>, refuse: Refuse): 
   if (region !== verifier.region) {
     return refuse("scope", `the region '${region}' is wrong; expecting '${verifier.region}'`);
   }
-  if (service !== undefined && !SERVICES.includes(service)) {
+  if (service !== undefined && !SERVICES.some((each) => each === service)) {
     return refuse("scope", `only S3, SNS and SQS answer here, and not '${service}'`);
   }
   if (service !== verifier.service) {
